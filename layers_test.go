@@ -1,0 +1,137 @@
+package curate_test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layers is the architecture as a table: which packages of this module a package may import, and why the
+// limit stands there. It is policy, not a description. A package without a line fails the test; a line is
+// loosened only as a design change, never to make a build pass. "x/..." covers x and everything below it.
+var layers = []struct {
+	pkg, mayImport, why string
+}{
+	{".", "", "holds only tests of the whole tree"},
+	{"cmd/curate", "...", "the only place that knows everything, a terminal, or os.Exit"},
+	{"corpus", "record corpus/...", "knows files and bytes, and no meaning"},
+	{"corpus/compress", "", "bytes in, bytes out"},
+	{"corpus/store", "", "every byte that must survive a crash goes through here, so that fault tests see it"},
+	{"corpus/store/storetest", "corpus/store", "the contract of a store as a suite, and a store that fails on purpose"},
+	{"dedup", "record stage text corpus/... internal/impl", "corpus for spilled runs only; no door to the other stages"},
+	{"fasttext", "internal/impl", "shared by langid and filter, so it lies below both"},
+	{"filter", "record stage text langid fasttext", "no door to the other stages: what they share lies below"},
+	{"internal/impl", "", "names of alternative implementations, for tests"},
+	{"kernel", "internal/impl", "numbers only; shared by train and translate/marian"},
+	{"langid", "record stage text fasttext", "used by filter and translate, so it belongs to neither"},
+	{"pipeline", "record stage corpus/...", "the engine gets its stages as values; it never knows a domain package"},
+	{"record", "", "bottom: one JSON line as the bytes it came in"},
+	{"report", "pipeline corpus/... record", "reads a run directory's files, nothing else"},
+	{"safetensors", "", "bottom: a file format"},
+	{"sentencepiece", "", "bottom: a file format"},
+	{"shards", "record stage corpus/...", "gets vocabulary size, EOD and fingerprint as a struct; never imports tokenize"},
+	{"stage", "record", "a worker inside somebody's engine needs only this and one domain package"},
+	{"stage/stagetest", "record stage", "the contract as a suite"},
+	{"stats", "record stage text", "counts by group"},
+	{"text", "", "bottom: words and lines; no thresholds, no policy"},
+	{"tokenize/...", "record stage internal/impl sentencepiece tokenize/...", "no door to shards: ids flow in the batch"},
+	{"train", "record corpus/... shards tokenize/... kernel safetensors train/...", "the end of the pipeline; eval and generate need the tokenizer"},
+	{"train/export", "train/model safetensors", "weights to other people's formats"},
+	{"train/model", "kernel", "forward and backward; no files, no data"},
+	{"translate", "record stage text langid translate/...", "no door to the other stages"},
+	{"translate/backends", "", "talks to servers; knows nothing of rows"},
+	{"translate/marian", "kernel safetensors sentencepiece", "in-process translation behind the backend interface"},
+}
+
+// unnamed are package names that say nothing about what is inside.
+var unnamed = []string{"util", "utils", "common", "helpers", "types", "misc"}
+
+func covers(pattern, pkg string) bool {
+	if base, below := strings.CutSuffix(pattern, "..."); below {
+		base = strings.TrimSuffix(base, "/")
+		return base == "" || pkg == base || strings.HasPrefix(pkg, base+"/")
+	}
+	return pattern == pkg
+}
+
+// goFiles calls f for each non-test Go file of this module, with its package's folder.
+func goFiles(t *testing.T, f func(file, pkg string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			other := file != "." && isFile(filepath.Join(file, "go.mod")) // another module
+			if other || d.Name() == "testdata" || file != "." && strings.ContainsRune("._", rune(d.Name()[0])) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") {
+			f(file, path.Dir(filepath.ToSlash(file)))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestLayers(t *testing.T) {
+	if !sort.SliceIsSorted(layers, func(i, j int) bool { return layers[i].pkg < layers[j].pkg }) {
+		t.Error("the table is not sorted by package")
+	}
+	files := 0
+	goFiles(t, func(file, pkg string) {
+		files++
+		for _, n := range unnamed {
+			if path.Base(pkg) == n {
+				t.Errorf("%s: a package called %q says nothing about its content", file, n)
+			}
+		}
+		row := -1
+		for i := range layers {
+			// The longest pattern wins, so that a package below "x/..." can have a line of its own.
+			if covers(layers[i].pkg, pkg) && (row < 0 || len(layers[i].pkg) > len(layers[row].pkg)) {
+				row = i
+			}
+		}
+		if row < 0 {
+			t.Errorf("%s: package %q has no line in the table of layers", file, pkg)
+			return
+		}
+		ast, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	imports:
+		for _, im := range ast.Imports {
+			name, err := strconv.Unquote(im.Path.Value)
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			ours, ok := strings.CutPrefix(name, "curate/")
+			if !ok || ours == pkg {
+				continue
+			}
+			for _, a := range strings.Fields(layers[row].mayImport) {
+				if covers(a, ours) {
+					continue imports
+				}
+			}
+			t.Errorf("%s imports %s, but %s may import only [%s]: %s", file, ours, layers[row].pkg, layers[row].mayImport, layers[row].why)
+		}
+	})
+	if files == 0 {
+		t.Fatal("no Go file found: the test looks at the wrong folder")
+	}
+}

@@ -1,0 +1,59 @@
+package record
+
+// Batch is what flows through stages: consecutive records of one split. It is used by one goroutine at a
+// time and owns the bytes behind its records.
+type Batch struct {
+	Records []Record
+
+	scan   scanner
+	fields []field
+	arena  []byte // values of staged edits
+	text   []byte // splices made to answer a read
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.Records = b.Records[:0]
+	b.fields = b.fields[:0]
+	b.arena = b.arena[:0]
+	b.text = b.text[:0]
+}
+
+// Append adds a record for a line that stays valid until Reset. The pointer is valid until the next Append.
+func (b *Batch) Append(id ID, lineNo int64, line []byte) *Record {
+	n := len(b.Records)
+	if n < cap(b.Records) {
+		b.Records = b.Records[:n+1]
+	} else {
+		b.Records = append(b.Records, Record{})
+	}
+	r := &b.Records[n]
+	*r = Record{ID: id, LineNo: lineNo, Line: line, b: b, edits: r.edits[:0]}
+	return r
+}
+
+// Parse checks every kept record strictly and notes the spans of its fields; a bad line becomes a
+// quarantined record. It comes before any read of a field.
+func (b *Batch) Parse() {
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome != Keep {
+			continue
+		}
+		if err := b.parse(r); err != nil {
+			r.QuarantineFor(err)
+		}
+	}
+}
+
+// Size is the memory the batch holds on to, in bytes, without the lines.
+func (b *Batch) Size() int {
+	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text)
+}
+
+// Shrink gives memory back that a batch of unusual records needed.
+func (b *Batch) Shrink(limit int) {
+	if b.Size() > limit {
+		b.Records, b.fields, b.arena, b.text = nil, nil, nil, nil
+	}
+}

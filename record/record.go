@@ -1,0 +1,89 @@
+package record
+
+import "fmt"
+
+// ID of a record: file number in the manifest << 40 | byte offset of its line in the uncompressed file.
+// Files count from 1; standard input is 0. IDs order records as the manifest and the files do, and stay
+// positive as int64.
+type ID uint64
+
+const offsetBits = 40
+
+// MaxOffset is the largest byte offset an ID can hold: a file may have 1 TiB of uncompressed bytes.
+const MaxOffset = 1<<offsetBits - 1
+
+// MaxFile is the largest file number an ID can hold and stay positive as int64.
+const MaxFile = 1<<(63-offsetBits) - 1
+
+func MakeID(file int, offset int64) ID { return ID(file)<<offsetBits | ID(offset) }
+
+// File is the file's number in the manifest.
+func (id ID) File() int { return int(id >> offsetBits) }
+
+// Offset is the byte offset of the record's line in the uncompressed file.
+func (id ID) Offset() int64 { return int64(id & MaxOffset) }
+
+// Outcome of a record. It is set by a stage and final in the phase that set it.
+type Outcome uint8
+
+const (
+	Keep       Outcome = iota
+	Drop               // a decision: Rule and Reason say whose and why
+	Quarantine         // the record could not be read or processed: Err says why
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Keep:
+		return "keep"
+	case Drop:
+		return "drop"
+	case Quarantine:
+		return "quarantine"
+	}
+	return fmt.Sprintf("Outcome(%d)", uint8(o))
+}
+
+// Record is one line of a batch. Its memory belongs to the batch and is used again for the next one:
+// whoever wants to keep anything of it makes a copy.
+type Record struct {
+	ID     ID
+	LineNo int64 // 1 is the file's first line; 0 where the reader cannot know it
+	// Line is the line as read, without its line feed; a carriage return before it stays.
+	Line []byte
+	// Truncated is the full length of a line above the allowed size, of which Line holds only the start.
+	// Such a record is always quarantined. 0 otherwise.
+	Truncated int64
+
+	Outcome Outcome
+	// Rule and Reason of a Drop. On a kept record they are the drop that a stage would have made while it
+	// annotates (see Flag); the engine counts and clears them after that stage.
+	Rule, Reason string
+	Err          error // of a Quarantine
+
+	b      *Batch
+	fields [2]int32 // range in b.fields
+	edits  []edit
+}
+
+// DropFor decides that the record goes. Rule and reason are constants of the stage: they become the
+// ledger's key "RULE:REASON".
+func (r *Record) DropFor(rule, reason string) {
+	r.Outcome, r.Rule, r.Reason = Drop, rule, reason
+}
+
+// Flag notes a drop that is only annotated: the record stays.
+func (r *Record) Flag(rule, reason string) { r.Rule, r.Reason = rule, reason }
+
+// QuarantineFor sets the record aside because of err, which names the field and the byte.
+func (r *Record) QuarantineFor(err error) {
+	r.Outcome, r.Rule, r.Reason, r.Err = Quarantine, "", "", err
+}
+
+// FieldError says which field a stage could not use, and why.
+type FieldError struct {
+	Field   string // dotted path
+	Problem string // "is missing", "is null, not a string"
+}
+
+func (e *FieldError) Error() string { return fmt.Sprintf("field %q %s", e.Field, e.Problem) }
