@@ -1,0 +1,52 @@
+// Package stage is the contract of every processing step; package pipeline is the engine that runs it.
+//
+// Two kinds of stage exist. A [Mapper] decides about each record from that record and the configuration
+// alone, so any goroutine on any machine may run it, twice if need be. (The kind that ends a phase, the
+// Reducer, comes with the first stage that needs one.)
+//
+// The laws, each a case of stagetest:
+//
+//  1. The domain core below a stage is a plain function: no batch, goroutine, clock, environment, file or
+//     global. The stage is a thin adapter.
+//  2. A stage value is immutable after construction and safe to share; scratch lives in its workers.
+//  3. A stage sets outcomes and stages edits. It never removes, adds or reorders records, and leaves alone
+//     what an earlier stage has decided.
+//  4. A bad record is a Quarantine of that record. An error means that the run cannot go on.
+//  5. The same input and configuration give the same bytes for every worker count and batch size.
+//  6. All rules on a document are one stage, so that words and lines are cut once a document.
+//  7. The context is checked at least once a batch; after an error or a cancel nothing keeps running.
+package stage
+
+import (
+	"context"
+
+	"curate/record"
+)
+
+// Spec is the one place for what a stage is called and how it is set. The identity of a run's step is made
+// from Name, Version and Config; help and docs come from the domain package's own tables.
+type Spec struct {
+	Name    string // the command and the recipe key: "filter"
+	Version int    // raised when the same configuration gives other results
+	// Config is the resolved configuration: every value in force, defaults filled in. It marshals to JSON.
+	Config any
+	// Needs are the fields a record must have for the stage to work on it.
+	Needs []record.Path
+	// IOBound stages wait for somebody else's machine and get their own limit of batches in flight.
+	IOBound bool
+}
+
+// Mapper is a stage whose result for a record depends on that record and the configuration alone.
+type Mapper interface {
+	Spec() Spec
+	// NewWorker makes the mutable half of the stage for one goroutine. The engine calls it a few times a
+	// run and from any goroutine.
+	NewWorker() Worker
+}
+
+// Worker maps batches, one at a time, from one goroutine.
+type Worker interface {
+	// Map looks at the records of b whose outcome is Keep. The batch and its bytes belong to the engine
+	// again when Map returns. An error ends the run.
+	Map(ctx context.Context, b *record.Batch) error
+}
