@@ -11,8 +11,11 @@ type Batch struct {
 	text   []byte // splices made to answer a read
 }
 
-// Reset empties the batch and keeps its memory.
+// Reset empties the batch and keeps its memory, but not the lines, which are others'.
 func (b *Batch) Reset() {
+	for i := range b.Records {
+		b.Records[i].Line, b.Records[i].Err = nil, nil
+	}
 	b.Records = b.Records[:0]
 	b.fields = b.fields[:0]
 	b.arena = b.arena[:0]

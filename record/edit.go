@@ -111,6 +111,18 @@ func (b *Batch) put(v []byte) [2]int {
 func anyEdit(*edit) bool      { return true }
 func curateEdit(e *edit) bool { return e.names[0] == CurateKey }
 
+// Size is the most bytes that the record takes when it is written.
+func (r *Record) Size() int {
+	n := len(r.Line) + 1
+	for i := range r.edits {
+		n += r.edits[i].val[1] - r.edits[i].val[0] + 8
+		for _, name := range r.edits[i].names {
+			n += 6*len(name) + 8 // escaped at worst, quotes, colon, comma, braces
+		}
+	}
+	return n
+}
+
 // AppendLine writes the record with its edits and a line feed.
 func (r *Record) AppendLine(dst []byte) []byte { return r.appendLine(dst, anyEdit) }
 

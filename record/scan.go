@@ -51,9 +51,6 @@ func (e *SyntaxError) Error() string {
 func (b *Batch) parse(r *Record) error {
 	r.fields = [2]int32{}
 	line := r.Line
-	if r.Truncated > 0 {
-		return &SyntaxError{Cause: fmt.Sprintf("line of %d bytes is above --max-record", r.Truncated)}
-	}
 	if len(line) > math.MaxInt32 {
 		return &SyntaxError{Cause: "line above 2 GiB"}
 	}
@@ -97,6 +94,8 @@ func syntaxError(err error, line []byte) error {
 		cause = "line ends inside the object"
 	case errors.Is(se.Err, jsontext.ErrDuplicateName):
 		cause = "duplicate key"
+	case strings.HasPrefix(cause, "invalid surrogate pair"): // it would quote the rest of the line
+		cause = "lone surrogate"
 	}
 	field := strings.TrimPrefix(strings.ReplaceAll(string(se.JSONPointer), "/", "."), ".")
 	field = strings.NewReplacer("~1", "/", "~0", "~").Replace(field)

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"curate/filter"
+	"curate/stage"
+)
+
+func newFilter(env environment) *cobra.Command {
+	var flags stageFlags
+	var profile string
+	cmd := &cobra.Command{
+		Use:   "filter --profile NAME [INPUT…]",
+		Short: "Keep the documents that pass a profile of quality rules",
+		Long: `Keep the documents that pass a profile of quality rules, and say of each other one which rule it
+failed, and why.
+
+INPUT is a file, a glob or a directory of JSON Lines or text, plain or compressed (zstd, gzip, bzip2,
+xz); none or - is standard input.
+
+` + helpText(),
+		Example: `  zstd -dc pages.jsonl.zst | curate filter --profile gopher > kept.jsonl
+  curate filter --profile gopher --dropped dropped.jsonl.zst -o clean/ raw/*.jsonl.zst
+  curate filter --profile gopher --annotate pages.jsonl.zst | head -1`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if profile == "" {
+				return usage("filter needs --profile NAME; the profiles are:\n%s", strings.TrimRight(helpText(), "\n"))
+			}
+			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Mapper, error) {
+				f, err := filter.New(filter.Config{Profile: profile, TextField: s.textField, Annotate: flags.annotate, Verdicts: flags.dropped != ""})
+				if err != nil {
+					return nil, usage("--profile %s", err)
+				}
+				return []stage.Mapper{f}, nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&profile, "profile", "", "`NAME` of the profile (required)")
+	flags.register(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("profile", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, p := range filter.Profiles() {
+			names = append(names, p.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}) // it fails only for a flag that is not there
+	return cmd
+}

@@ -1,0 +1,5 @@
+package main
+
+import "os"
+
+func exitOf(s *os.ProcessState) int { return s.ExitCode() }

@@ -1,0 +1,304 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"curate/corpus"
+	"curate/corpus/store"
+	"curate/pipeline"
+	"curate/record"
+	"curate/stage"
+)
+
+// stageFlags are what every stage command takes: as typed, nothing opened.
+type stageFlags struct {
+	out, dropped, quarantine, ledger string
+	formats                          []string
+	textField                        string
+	annotate                         bool
+	maxQuarantined                   string
+	strict, restart                  bool
+	workers                          int
+	memory, maxRecord, splitSize     string
+	tmp                              string
+	quiet, verbose                   bool
+	logFormat                        string
+	printConfig                      bool
+}
+
+func (f *stageFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the kept records: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory that gets one part a split and can be resumed; default standard output")
+	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output or the parts of a directory (default jsonl.zst) are written as")
+	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
+	fs.BoolVar(&f.annotate, "annotate", false, "drop nothing; write verdict and signals into every record, under \"curate\"")
+	fs.StringVar(&f.dropped, "dropped", "", "`PATH` for the dropped records, unchanged but for the key \"curate\" with the reason")
+	fs.StringVar(&f.quarantine, "quarantine", "", "`PATH` for records that could not be read, with file, line, byte and error (in an output directory they are always kept)")
+	fs.StringVar(&f.ledger, "ledger", "", "`PATH` for the counts, as JSON")
+	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more quarantined records than that end with exit code 3")
+	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
+	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
+	fs.IntVarP(&f.workers, "jobs", "j", 0, "`N` workers; default one a core")
+	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default a quarter of the machine or cgroup")
+	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory")
+	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
+	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what a stage must spool; default the system's")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
+	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more")
+	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")
+	fs.BoolVar(&f.printConfig, "print-config", false, "print every value in force, as YAML, and end")
+}
+
+// settings are the flags as they are meant.
+type settings struct {
+	workers              int
+	memory               int64
+	maxRecord, splitSize int64
+	codec                string
+	parts, stdout        corpus.Format
+	textField            record.Path
+	allowance            pipeline.Allowance
+	out, drop, quar      pipeline.Target
+	notes                []string // said once logging stands
+}
+
+func usage(format string, args ...any) error {
+	return &pipeline.UsageError{Problem: fmt.Sprintf(format, args...)}
+}
+
+func (f *stageFlags) resolve() (*settings, error) {
+	s := &settings{parts: corpus.DefaultFormat}
+	var err error
+	for _, name := range f.formats {
+		if _, isInput := corpus.CodecNamed(name); isInput && name != "jsonl" {
+			s.codec = name
+			continue
+		}
+		if s.parts, err = corpus.FormatNamed(name); err != nil {
+			return nil, usage("--format: %v, text", err)
+		}
+		s.stdout = s.parts
+	}
+	if s.textField, err = record.ParsePath(f.textField); err != nil {
+		return nil, usage("--text-field: %v", err)
+	}
+	if s.codec != "" && len(s.textField.Names()) > 1 {
+		return nil, usage("--text-field %s: a line of text has no fields inside fields; give a name without a dot", f.textField)
+	}
+	if s.splitSize, err = parseSize("--split-size", f.splitSize); err != nil {
+		return nil, err
+	}
+	if f.maxRecord != "" {
+		if s.maxRecord, err = parseSize("--max-record", f.maxRecord); err != nil {
+			return nil, err
+		}
+		if s.maxRecord > math.MaxInt32 {
+			return nil, usage("--max-record %s: at most 2GiB", f.maxRecord)
+		}
+	}
+	if s.allowance, err = pipeline.ParseAllowance(f.maxQuarantined); err != nil {
+		return nil, usage("--max-quarantined: %v", err)
+	}
+	if f.annotate && f.dropped != "" {
+		return nil, usage("--dropped with --annotate: nothing is dropped while annotating; leave one of them out")
+	}
+	if f.tmp != "" {
+		if st, err := os.Stat(f.tmp); err != nil || !st.IsDir() {
+			return nil, usage("--tmp %s: no such directory", f.tmp)
+		}
+	}
+	if f.logFormat != "text" && f.logFormat != "json" {
+		return nil, usage("--log %s: text or json", f.logFormat)
+	}
+	if s.out, err = pipeline.ParseTarget(f.out, s.parts); err != nil {
+		return nil, usage("-o %v", err)
+	}
+	if f.out == "" || f.out == "-" {
+		s.out.Format = s.stdout
+	}
+	if s.drop, err = pipeline.ParseTarget(f.dropped, s.parts); err != nil {
+		return nil, usage("--dropped %v", err)
+	}
+	if s.quar, err = pipeline.ParseTarget(f.quarantine, s.parts); err != nil {
+		return nil, usage("--quarantine %v", err)
+	}
+	return s, f.resolveMachine(s)
+}
+
+// resolveMachine settles workers and memory: an explicit --memory that is too little is an error, a default
+// one lowers the number of workers.
+func (f *stageFlags) resolveMachine(s *settings) error {
+	if f.workers < 0 {
+		return usage("-j %d: at least 1", f.workers)
+	}
+	s.workers = f.workers
+	if s.workers == 0 {
+		s.workers = runtime.GOMAXPROCS(0)
+	}
+	if f.memory != "" {
+		var err error
+		if s.memory, err = parseSize("--memory", f.memory); err != nil {
+			return err
+		}
+		if least := pipeline.MinMemory(s.workers); s.memory < least {
+			if f.workers == 0 {
+				if j := int((s.memory - pipeline.MinMemory(0)) / (pipeline.MinMemory(1) - pipeline.MinMemory(0))); j >= 1 {
+					s.notes = append(s.notes, fmt.Sprintf("--memory %s is enough for %d of %d workers", f.memory, j, s.workers))
+					s.workers = j
+					return nil
+				}
+			}
+			return usage("--memory %s is too little for -j %d: at least %s", f.memory, s.workers, pipeline.FormatBytes(least))
+		}
+		return nil
+	}
+	machine := machineMemory()
+	s.memory = machine / 4
+	if least := pipeline.MinMemory(s.workers); s.memory < least {
+		j := max(1, int((s.memory-pipeline.MinMemory(0))/(pipeline.MinMemory(1)-pipeline.MinMemory(0))))
+		s.notes = append(s.notes, fmt.Sprintf("a quarter of %s of memory is enough for %d of %d workers; --memory allows more", pipeline.FormatBytes(machine), j, s.workers))
+		s.workers = j
+		s.memory = max(s.memory, pipeline.MinMemory(j))
+	}
+	return nil
+}
+
+// parseSize reads "64MiB", "1GB", "4096".
+func parseSize(flag, text string) (int64, error) {
+	units := []struct {
+		suffix string
+		size   float64
+	}{
+		{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"tib", 1 << 40},
+		{"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"tb", 1e12},
+		{"k", 1 << 10}, {"m", 1 << 20}, {"g", 1 << 30}, {"t", 1 << 40}, {"b", 1},
+	}
+	num, unit := strings.ToLower(strings.TrimSpace(text)), 1.0
+	for _, u := range units {
+		if n, ok := strings.CutSuffix(num, u.suffix); ok {
+			num, unit = strings.TrimSpace(n), u.size
+			break
+		}
+	}
+	v, err := strconv.ParseFloat(num, 64)
+	if err != nil || !(v*unit >= 1) || v*unit > math.MaxInt64/2 {
+		return 0, usage("%s %q: give a size such as 64MiB, 1GB or 4096", flag, text)
+	}
+	return int64(v * unit), nil
+}
+
+// runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
+func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Mapper, error)) error {
+	s, err := f.resolve()
+	if err != nil {
+		return err
+	}
+	stages, err := build(s)
+	if err != nil {
+		return err
+	}
+	if f.printConfig {
+		return printConfig(cmd.OutOrStdout(), f, s, stages)
+	}
+	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.ledger}) {
+		if corpus.IsURL(p) {
+			return usage("%s: this version reads and writes local files only", p)
+		}
+	}
+	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
+		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
+	}
+	show := newDisplay(env.stderr, f)
+	defer show.close()
+	for _, n := range s.notes {
+		show.log.Info(n)
+	}
+	st := store.NewLocal(nil)
+	manifest, err := corpus.Expand(ctx, st, args)
+	if err != nil {
+		return err
+	}
+	if n := len(manifest.Skipped); n > 0 {
+		show.log.Warn(fmt.Sprintf("%d files without a data extension are not read: %s", n, strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
+	}
+	// The runtime keeps to what is left beside the pages that are no heap.
+	debug.SetMemoryLimit(s.memory - pipeline.NotHeap)
+	job := &pipeline.Job{
+		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
+		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
+		Workers: s.workers, Memory: s.memory, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart,
+		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
+	}
+	show.start(job.Progress)
+	res, err := job.Run(ctx)
+	show.stop()
+	if res != nil {
+		switch {
+		case res.Before:
+			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary()))
+		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
+			show.log.Info(res.Counts.Summary())
+		case errors.As(err, new(interrupted)):
+			show.log.Info("so far: " + res.Counts.Summary())
+		}
+	}
+	if errors.As(err, new(interrupted)) && s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() {
+		err = fmt.Errorf("%w; repeat the command to go on", err)
+	}
+	return err
+}
+
+// printConfig shows every value in force.
+func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Mapper) error {
+	maxRecord := int(s.maxRecord)
+	if maxRecord == 0 {
+		maxRecord = pipeline.DefaultMaxRecord(s.memory)
+	}
+	var list yaml.MapSlice
+	for _, m := range stages {
+		spec := m.Spec()
+		b, err := json.Marshal(spec.Config, json.Deterministic(true))
+		if err != nil {
+			return err
+		}
+		var c yaml.MapSlice
+		if err := yaml.UnmarshalWithOptions(b, &c, yaml.UseOrderedMap()); err != nil {
+			return err
+		}
+		list = append(list, yaml.MapItem{Key: spec.Name, Value: append(yaml.MapSlice{{Key: "version", Value: spec.Version}}, c...)})
+	}
+	out, err := yaml.Marshal(append(list,
+		yaml.MapItem{Key: "output", Value: f.out},
+		yaml.MapItem{Key: "format", Value: s.out.Format.String()},
+		yaml.MapItem{Key: "text_field", Value: s.textField.String()},
+		yaml.MapItem{Key: "max_quarantined", Value: s.allowance.String()},
+		yaml.MapItem{Key: "strict", Value: f.strict},
+		yaml.MapItem{Key: "split_size", Value: s.splitSize},
+		yaml.MapItem{Key: "max_record", Value: maxRecord},
+		yaml.MapItem{Key: "memory", Value: s.memory},
+		yaml.MapItem{Key: "jobs", Value: s.workers},
+	))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(out)
+	return err
+}

@@ -1,0 +1,7 @@
+package main
+
+import "os"
+
+var sigPipe, sigProgress []os.Signal
+
+func dieOfBrokenPipe() {}

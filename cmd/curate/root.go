@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"curate/pipeline"
+)
+
+// version of the program. A release sets it with -ldflags "-X main.version=…".
+var version = "0.1.0-dev"
+
+// program is the version as config.json keeps it: bytes are promised for one version of one build.
+func program() string { return "curate " + version }
+
+// commands in the order of the pipeline; each is a file cmd_NAME.go.
+func commands(env environment) []*cobra.Command {
+	return []*cobra.Command{
+		newFilter(env),
+		newMan(env),
+		newVersion(env),
+	}
+}
+
+func newRoot(env environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "curate",
+		Short: "Turn raw text into a language model's training diet",
+		Long: `curate turns raw text into a language model's training diet.
+
+Every stage is a Unix filter over JSON Lines: records in, kept records out, everything else on
+standard error. With -o DIR a run can be killed at any moment and goes on when the command is repeated.`,
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       cobra.NoArgs,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(env.stdin)
+	root.SetOut(env.stdout)
+	root.SetErr(env.stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &pipeline.UsageError{Problem: fmt.Sprintf("%v\nSee %q", err, cmd.CommandPath()+" --help")}
+	})
+	root.SetUsageTemplate(strings.TrimRight(root.UsageTemplate(), "\n") + "\n\n" + exitHelp + "\n")
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
+	for _, c := range commands(env) {
+		root.AddCommand(c)
+	}
+	root.InitDefaultCompletionCmd()
+	wrapArgs(root)
+	return root
+}
+
+// wrapArgs makes usage errors of what cobra says about arguments and unknown commands.
+func wrapArgs(c *cobra.Command) {
+	if c.Args != nil {
+		check := c.Args
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				problem := err.Error()
+				if near := cmd.SuggestionsFor(strings.Join(args, " ")); len(near) > 0 {
+					problem += "; did you mean " + near[0] + "?"
+				}
+				return &pipeline.UsageError{Problem: fmt.Sprintf("%s\nSee %q", problem, cmd.CommandPath()+" --help")}
+			}
+			return nil
+		}
+	}
+	for _, sub := range c.Commands() {
+		wrapArgs(sub)
+	}
+}
+
+func newVersion(environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			rev := ""
+			if info, ok := debug.ReadBuildInfo(); ok {
+				for _, s := range info.Settings {
+					if s.Key == "vcs.revision" {
+						rev = ", revision " + s.Value
+					}
+				}
+			}
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s, %s/%s%s)\n", program(), runtime.Version(), runtime.GOOS, runtime.GOARCH, rev)
+			return err
+		},
+	}
+}

@@ -1,0 +1,97 @@
+package corpus
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	"curate/corpus/compress"
+	"curate/corpus/jsonl"
+	"curate/corpus/plain"
+	"curate/corpus/split"
+)
+
+// Codecs are the formats that can be read, sorted by name.
+var Codecs = []split.Codec{
+	jsonl.Codec,
+	plain.Codec,
+}
+
+// CodecNamed finds a format by its name in --format.
+func CodecNamed(name string) (split.Codec, bool) {
+	for _, c := range Codecs {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return split.Codec{}, false
+}
+
+// codecByName finds a format by a file name without its compression suffix.
+func codecByName(stem string) (split.Codec, bool) {
+	ext := strings.ToLower(path.Ext(stem))
+	for _, c := range Codecs {
+		for _, e := range c.Extensions {
+			if e == ext {
+				return c, true
+			}
+		}
+	}
+	return split.Codec{}, false
+}
+
+// Format is how an output is written: JSON Lines in some compression.
+type Format struct {
+	Compression compress.Kind
+}
+
+// DefaultFormat is that of the parts of a directory.
+var DefaultFormat = Format{Compression: compress.Zstd}
+
+// Extension of a file in this format: ".jsonl.zst".
+func (f Format) Extension() string {
+	switch f.Compression {
+	case compress.Zstd:
+		return ".jsonl.zst"
+	case compress.Gzip:
+		return ".jsonl.gz"
+	}
+	return ".jsonl"
+}
+
+// String is the format's name in --format and in configurations.
+func (f Format) String() string { return f.Extension()[1:] }
+
+// Formats are the output formats by name.
+func Formats() []string { return []string{"jsonl", "jsonl.gz", "jsonl.zst"} }
+
+// FormatNamed finds an output format by its name.
+func FormatNamed(name string) (Format, error) {
+	for _, k := range []compress.Kind{compress.None, compress.Gzip, compress.Zstd} {
+		if f := (Format{k}); f.String() == name {
+			return f, nil
+		}
+	}
+	return Format{}, fmt.Errorf("output format %q is none of %s", name, strings.Join(Formats(), ", "))
+}
+
+// OutputFormat says how a path given to -o and the like is written. A path whose name has a data extension
+// is a file in that format; any other is a directory.
+func OutputFormat(name string) (f Format, isFile bool, err error) {
+	kind, stem := compress.ByName(name)
+	if kind == compress.Bzip2 || kind == compress.Xz {
+		return f, true, fmt.Errorf("%s: %s is read, but not written; name the file .zst or .gz", name, kind)
+	}
+	c, known := codecByName(path.Base(stem))
+	switch {
+	case !known && kind != compress.None:
+		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
+	case !known && strings.EqualFold(path.Ext(stem), ".parquet"):
+		return f, true, fmt.Errorf("%s: Parquet is not written by this version; name the file .jsonl, .jsonl.gz or .jsonl.zst", name)
+	case !known:
+		return f, false, nil
+	case c.Name != jsonl.Codec.Name:
+		return f, true, fmt.Errorf("%s: %s is read, but not written: a document may have line feeds; name the file .jsonl", name, c.Name)
+	}
+	return Format{kind}, true, nil
+}

@@ -1,0 +1,184 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"curate/corpus/compress"
+	"curate/corpus/store"
+	"curate/record"
+)
+
+// Stdin is the path that means standard input.
+const Stdin = "-"
+
+// Dir is the folder of a run's own files inside its output, and Done the file in it that says the run is whole.
+const (
+	Dir  = "_curate"
+	Done = "done"
+)
+
+// File is one input as it was when the manifest was frozen.
+type File struct {
+	Number int    `json:"number"` // from 1; standard input is 0
+	Path   string `json:"path"`   // as given
+	Size   int64  `json:"size"`   // bytes as stored; -1 for a stream
+	MTime  int64  `json:"mtime_ns"`
+	// Stream is what can be read only once, such as standard input or a pipe: no resume from it.
+	Stream bool `json:"stream,omitempty"`
+}
+
+// Manifest is the frozen list of a run's inputs, in the order given. Work is derived from it, never from a
+// listing.
+type Manifest struct {
+	Files []File `json:"files"`
+	// Skipped are files of given directories that have no data extension. They are named, not read.
+	Skipped []string `json:"-"`
+}
+
+// InputError is an input that the command line should not have named.
+type InputError struct{ Path, Problem string }
+
+func (e *InputError) Error() string { return e.Path + ": " + e.Problem }
+
+// Expand makes the manifest from the arguments of a command: files, globs, directories, "-".
+func Expand(ctx context.Context, st store.Store, args []string) (*Manifest, error) {
+	if len(args) == 0 || len(args) == 1 && args[0] == Stdin {
+		return &Manifest{Files: []File{{Path: Stdin, Size: -1, Stream: true}}}, nil
+	}
+	m := &Manifest{}
+	for _, arg := range args {
+		if arg == Stdin {
+			return nil, &InputError{Stdin, "standard input is an input of its own; it cannot stand beside files"}
+		}
+		if err := m.add(ctx, st, arg); err != nil {
+			return nil, err
+		}
+	}
+	if len(m.Files) > record.MaxFile {
+		return nil, &InputError{args[0], fmt.Sprintf("%d input files are more than %d", len(m.Files), record.MaxFile)}
+	}
+	first := map[string]string{}
+	for i := range m.Files {
+		f := &m.Files[i]
+		f.Number = i + 1
+		key := filepath.Clean(f.Path)
+		if abs, err := filepath.Abs(key); err == nil {
+			key = abs
+		}
+		if earlier, twice := first[key]; twice && !f.Stream {
+			return nil, &InputError{f.Path, fmt.Sprintf("is given twice (first as %s); each file is read once", earlier)}
+		}
+		first[key] = f.Path
+	}
+	return m, nil
+}
+
+func (m *Manifest) add(ctx context.Context, st store.Store, arg string) error {
+	name := filepath.ToSlash(arg)
+	info, err := st.Stat(ctx, name)
+	switch {
+	case err == nil:
+		m.append(info)
+		return nil
+	case errors.Is(err, store.ErrIsDir):
+		return m.addDir(ctx, st, name)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case !strings.ContainsAny(name, "*?["):
+		return &InputError{arg, "no such file"}
+	}
+	// A file of that very name would have been found above, so this is a glob.
+	found, err := filepath.Glob(name)
+	if err != nil {
+		return &InputError{arg, "bad glob: " + err.Error()}
+	}
+	slices.Sort(found)
+	n := len(m.Files)
+	for _, f := range found {
+		if f = filepath.ToSlash(f); hidden(path.Base(f)) && !hidden(path.Base(name)) {
+			continue
+		}
+		if err := m.add(ctx, st, f); err != nil {
+			return err
+		}
+	}
+	if len(m.Files) == n {
+		return &InputError{arg, "the glob matches no file"}
+	}
+	return nil
+}
+
+func (m *Manifest) append(info store.Info) {
+	f := File{Path: info.Name, Size: info.Size, MTime: info.ModTime.UnixNano(), Stream: info.Size < 0}
+	if f.Stream {
+		f.MTime = 0
+	}
+	m.Files = append(m.Files, f)
+}
+
+func hidden(base string) bool {
+	return strings.HasPrefix(base, ".") || strings.HasPrefix(base, "_")
+}
+
+func (m *Manifest) addDir(ctx context.Context, st store.Store, dir string) error {
+	all, err := st.List(ctx, dir)
+	if err != nil {
+		return err
+	}
+	root := strings.TrimSuffix(dir, "/")
+	names := map[string]bool{}
+	for _, f := range all {
+		names[f.Name] = true
+	}
+	n := len(m.Files)
+files:
+	for _, f := range all {
+		rel := strings.TrimPrefix(strings.TrimPrefix(f.Name, root), "/")
+		parts := strings.Split(rel, "/")
+		for i, p := range parts {
+			if p == Dir && i < len(parts)-1 {
+				out := path.Join(append([]string{root}, parts[:i]...)...)
+				if !names[out+"/"+Dir+"/"+Done] {
+					return &InputError{out, "is the output of a run that has not finished; repeat that run's command first"}
+				}
+			}
+			if hidden(p) {
+				continue files
+			}
+		}
+		_, stem := compress.ByName(path.Base(f.Name))
+		if _, known := codecByName(stem); !known && path.Ext(stem) != "" {
+			m.Skipped = append(m.Skipped, f.Name)
+			continue
+		}
+		m.append(f)
+	}
+	if len(m.Files) == n {
+		return &InputError{dir, "no data file in this directory (names beginning with . or _ are not read)"}
+	}
+	return nil
+}
+
+// Size is what all files hold, in bytes as stored, or -1 if one of them is a stream.
+func (m *Manifest) Size() int64 {
+	n := int64(0)
+	for _, f := range m.Files {
+		if f.Size < 0 {
+			return -1
+		}
+		n += f.Size
+	}
+	return n
+}
+
+// HasStream says whether an input can be read only once.
+func (m *Manifest) HasStream() bool {
+	return slices.ContainsFunc(m.Files, func(f File) bool { return f.Stream })
+}

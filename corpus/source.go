@@ -1,0 +1,203 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"curate/corpus/compress"
+	"curate/corpus/split"
+	"curate/corpus/store"
+)
+
+// OpenOptions say how a file is read.
+type OpenOptions struct {
+	split.Options
+	Codec     string        // the format, by name; "" goes by the file's name
+	MaxWindow int64         // memory for a decoder, in bytes
+	Stdin     io.Reader     // what "-" reads
+	Consumed  *atomic.Int64 // counts the bytes taken from storage
+}
+
+// Source is one open file.
+type Source struct {
+	file   File
+	store  store.Store
+	codec  split.Codec
+	reader split.Reader
+	closes []func() error
+}
+
+// ErrChanged is a file that is no longer what the manifest says.
+var ErrChanged = errors.New("the file changed while it was read")
+
+// Open begins to read a file at o.From.
+func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source, err error) {
+	s := &Source{file: f, store: st}
+	defer func() {
+		if err != nil {
+			s.Close()
+			err = fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}()
+	raw, err := s.open(ctx, 0, o)
+	if err != nil {
+		return nil, err
+	}
+	head := make([]byte, 6) // the longest magic number
+	n, err := io.ReadFull(raw, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	head = head[:n]
+	kind := compress.Sniff(head)
+	byName, stem := compress.ByName(path.Base(f.Path))
+	if kind == compress.None && byName != compress.None {
+		return nil, fmt.Errorf("is named as %s, but does not begin as %s does; it is damaged or misnamed", byName, byName)
+	}
+	if bytes.HasPrefix(head, []byte("PAR1")) {
+		return nil, errors.New("is a Parquet file, which this version does not read; convert it to JSONL")
+	}
+	if s.codec, err = codecFor(o.Codec, stem); err != nil {
+		return nil, err
+	}
+	o.File = f.Number
+	var plain io.Reader
+	switch {
+	case kind == compress.None && o.From.Offset > 0:
+		if plain, err = s.open(ctx, o.From.Offset, o); err != nil {
+			return nil, err
+		}
+	case kind == compress.None:
+		plain = io.MultiReader(bytes.NewReader(head), raw)
+	default:
+		d, err := compress.NewReader(io.MultiReader(bytes.NewReader(head), raw), kind, compress.Options{MaxWindow: o.MaxWindow})
+		if err != nil {
+			return nil, err
+		}
+		s.closes = append(s.closes, d.Close)
+		plain = d
+		if o.From.Offset > 0 {
+			if n, err := io.Copy(io.Discard, io.LimitReader(&cancelReader{ctx, d}, o.From.Offset)); err != nil {
+				return nil, err
+			} else if n < o.From.Offset {
+				return nil, fmt.Errorf("ends after %d bytes, before the place from which the run goes on (%d): %w", n, o.From.Offset, ErrChanged)
+			}
+		}
+	}
+	if f.Stream {
+		// The pump's goroutine may outlive the source in a blocked read, so it frees what it reads from.
+		p := newPump(ctx, plain, s.closes)
+		s.closes = []func() error{p.Close}
+		plain = p
+	}
+	s.reader = s.codec.Open(plain, o.Options)
+	return s, nil
+}
+
+func codecFor(name, stem string) (split.Codec, error) {
+	if name != "" {
+		if c, ok := CodecNamed(name); ok {
+			return c, nil
+		}
+		return split.Codec{}, fmt.Errorf("%q is no input format", name)
+	}
+	if c, ok := codecByName(stem); ok {
+		return c, nil
+	}
+	c, _ := CodecNamed("jsonl") // whatever it is called, JSON Lines is what is piped around
+	return c, nil
+}
+
+func (s *Source) open(ctx context.Context, offset int64, o OpenOptions) (io.Reader, error) {
+	var r io.Reader = o.Stdin
+	if s.file.Path != Stdin {
+		f, err := s.store.Open(ctx, s.file.Path, offset)
+		if err != nil {
+			return nil, err
+		}
+		s.closes = append(s.closes, f.Close)
+		r = f
+	}
+	if o.Consumed != nil {
+		r = &countReader{r, o.Consumed}
+	}
+	return r, nil
+}
+
+// Codec is the file's format.
+func (s *Source) Codec() split.Codec { return s.codec }
+
+// Next gives the next chunk, and io.EOF after the last. Its errors name the file.
+func (s *Source) Next(ctx context.Context, c *split.Chunk) error {
+	err := s.reader.Next(ctx, c)
+	if err != nil && err != io.EOF {
+		var damage *compress.DamageError
+		if errors.As(err, &damage) {
+			return fmt.Errorf("%s: %w; what was read before is kept; replace the file, then repeat the command", s.file.Path, err)
+		}
+		return fmt.Errorf("%s: %w", s.file.Path, err)
+	}
+	if err == nil && c.EOF && !s.file.Stream {
+		info, err := s.store.Stat(ctx, s.file.Path)
+		if err != nil {
+			return err
+		}
+		if info.Size != s.file.Size || info.ModTime.UnixNano() != s.file.MTime {
+			return fmt.Errorf("%s: %w: %d bytes in the manifest, %d now", s.file.Path, ErrChanged, s.file.Size, info.Size)
+		}
+	}
+	return err
+}
+
+// Close frees decoder and file.
+func (s *Source) Close() error {
+	var err error
+	for i := len(s.closes) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.closes[i]())
+	}
+	s.closes = nil
+	return err
+}
+
+// Name is how messages call a file: standard input has a name, too.
+func (f File) Name() string {
+	if f.Path == Stdin {
+		return "(standard input)"
+	}
+	return f.Path
+}
+
+// IsURL says whether a path leads to storage elsewhere, which this version cannot reach.
+func IsURL(p string) bool {
+	scheme, _, ok := strings.Cut(p, "://")
+	return ok && scheme != "" && !strings.ContainsAny(scheme, `/\.`)
+}
+
+type countReader struct {
+	r io.Reader
+	n *atomic.Int64
+}
+
+func (c *countReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+type cancelReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancelReader) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}

@@ -1,0 +1,98 @@
+package pipeline
+
+import "fmt"
+
+// What --memory (RSS of the process) is made of. The parts were measured with the RSS test of cmd/curate and
+// are upper ends, because a spot machine that runs out of memory dies without a word.
+const (
+	MiB = 1 << 20
+	// baseMemory: pages of the binary, the runtime, stacks, small things.
+	baseMemory = 26 * MiB
+	// NotHeap is the part of it that Go's memory limit does not see.
+	NotHeap = 12 * MiB
+	// workerMemory: an encoder (its history is 4 MiB), a batch of 256 KiB, the stages' scratch.
+	workerMemory = 9 * MiB
+	// laneMemory: the frames that are open for three outputs, of which one is usually full.
+	laneMemory = 5 * MiB
+	// minWindow: what a decoder may at least ask for. 8 MiB is the largest window of zstd -1 to -19.
+	minWindow = 8 * MiB
+	maxWindow = 128 * MiB // zstd --long
+	// heapShare of the rest is for data in flight; garbage that is not yet collected has the others.
+	heapShare = 0.6
+
+	frameSize    = 4 * MiB  // of uncompressed output, see DESIGN "Same bytes"
+	maxChunk     = 4 * MiB  // of input: a channel hop a chunk costs nothing beside its work
+	minChunk     = 64 << 10 // below it the hops begin to count
+	maxLanes     = 16
+	maxRecordCap = 256 * MiB
+)
+
+// MinMemory is the least --memory for j workers.
+func MinMemory(j int) int64 { return int64(64+32*j) * MiB }
+
+// Budget says how a run divides its memory.
+type Budget struct {
+	Workers   int
+	Lanes     int   // files read at once
+	ChunkSize int   // bytes of input a chunk
+	Window    int64 // a decoder's
+	// Shares of the two windows in bytes, see window: chunks (input and rendered output) and frames.
+	ChunkShare, ChunkCommon int64
+	FrameShare, FrameCommon int64
+}
+
+// chunkCost is what n bytes of input take while they are worked on: the input, and the output about as long,
+// with what append leaves over.
+func chunkCost(n int) int64 { return int64(n) * 5 / 2 }
+
+// frameCost is what a frame takes: raw bytes, and compressed ones while both are there.
+func frameCost(n int) int64 { return int64(n) * 3 / 2 }
+
+// NewBudget divides memory bytes among j workers and at most `files` lanes.
+func NewBudget(memory int64, j, files, maxRecord int) (Budget, error) {
+	if memory < MinMemory(j) {
+		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
+	}
+	b := Budget{Workers: j, Window: minWindow}
+	b.Lanes = max(1, min(j+1, files, maxLanes))
+	free := func() int64 {
+		return memory - baseMemory - int64(j)*workerMemory - int64(b.Lanes)*(laneMemory+b.Window+2*MiB)
+	}
+	for b.Lanes > 1 && free() < memory/3 {
+		b.Lanes--
+	}
+	for b.Window < maxWindow && free() > memory/2 {
+		b.Window *= 2
+	}
+	data := int64(float64(free()) * heapShare)
+	chunks := data * 11 / 20
+	frames := data - chunks
+	// Enough chunks that every worker has one, one waits for it and each lane reads one.
+	per := 2*j + b.Lanes
+	b.ChunkSize = int(min(maxChunk, max(minChunk, chunks*2/5/int64(per))))
+	// More than twice what keeps everybody busy only makes the wait longer.
+	chunks = min(chunks, 2*int64(per)*chunkCost(b.ChunkSize)+chunkCost(maxRecord))
+	frames = min(frames, int64(2*(j+b.Lanes))*frameCost(frameSize+maxRecord))
+	b.ChunkShare = chunks / 2 / int64(b.Lanes)
+	b.ChunkCommon = chunks - b.ChunkShare*int64(b.Lanes)
+	b.FrameShare = frames / 2 / int64(b.Lanes)
+	b.FrameCommon = frames - b.FrameShare*int64(b.Lanes)
+	return b, nil
+}
+
+// DefaultMaxRecord is min(256 MiB, memory/8).
+func DefaultMaxRecord(memory int64) int { return int(min(maxRecordCap, memory/8)) }
+
+// FormatBytes writes a size for people: "96 MiB".
+func FormatBytes(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v, i := float64(n), 0
+	for v >= 1024 && i < len(units)-1 {
+		v /= 1024
+		i++
+	}
+	if v == float64(int64(v)) {
+		return fmt.Sprintf("%d %s", int64(v), units[i])
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}

@@ -1,0 +1,226 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Counts of what became of records. They add up: Read = Kept + the sum of Dropped + Quarantined. BlankLines
+// are not in Read, Repaired is a part of the others, Annotated counts nothing again. In a ledger they are the
+// whole run's, in a journal entry a split's.
+type Counts struct {
+	Read        int64            `json:"read"`
+	Kept        int64            `json:"kept"`
+	Dropped     map[string]int64 `json:"dropped"` // by "RULE:REASON"
+	Quarantined int64            `json:"quarantined"`
+	BlankLines  int64            `json:"blank_lines"`
+	Repaired    int64            `json:"repaired"`
+	Annotated   map[string]int64 `json:"annotated,omitzero"` // would-be drops of --annotate
+	BytesIn     int64            `json:"bytes_in"`           // uncompressed, line feeds included
+	BytesOut    int64            `json:"bytes_out"`
+	Stages      []StageCounts    `json:"stages"`
+}
+
+// StageCounts are those of one stage: of what reached it, what it let through. The first is the reading
+// itself, which quarantines what is no record.
+type StageCounts struct {
+	Name        string           `json:"name"`
+	Version     int              `json:"version,omitzero"`
+	Read        int64            `json:"read"`
+	Kept        int64            `json:"kept"`
+	Dropped     map[string]int64 `json:"dropped"`
+	Quarantined int64            `json:"quarantined"`
+	Annotated   map[string]int64 `json:"annotated,omitzero"`
+}
+
+func addMap(dst *map[string]int64, src map[string]int64) {
+	if *dst == nil {
+		*dst = map[string]int64{}
+	}
+	for k, n := range src {
+		(*dst)[k] += n
+	}
+}
+
+// add sums up. o has the same stages, or none.
+func (c *Counts) add(o *Counts) {
+	c.Read += o.Read
+	c.Kept += o.Kept
+	c.Quarantined += o.Quarantined
+	c.BlankLines += o.BlankLines
+	c.Repaired += o.Repaired
+	c.BytesIn += o.BytesIn
+	c.BytesOut += o.BytesOut
+	addMap(&c.Dropped, o.Dropped)
+	if len(o.Annotated) > 0 {
+		addMap(&c.Annotated, o.Annotated)
+	}
+	for i := range o.Stages {
+		s, t := &c.Stages[i], &o.Stages[i]
+		s.Read += t.Read
+		s.Kept += t.Kept
+		s.Quarantined += t.Quarantined
+		addMap(&s.Dropped, t.Dropped)
+		if len(t.Annotated) > 0 {
+			addMap(&s.Annotated, t.Annotated)
+		}
+	}
+}
+
+// check finds sums that do not come out: a bug of ours that must not go unseen.
+func (c *Counts) check() error {
+	sum := func(kept, quarantined int64, dropped map[string]int64) int64 {
+		n := kept + quarantined
+		for _, d := range dropped {
+			n += d
+		}
+		return n
+	}
+	if got := sum(c.Kept, c.Quarantined, c.Dropped); got != c.Read {
+		return fmt.Errorf("the ledger does not add up: %d records read, %d accounted for; this is a bug of curate", c.Read, got)
+	}
+	next := c.Read
+	for _, s := range c.Stages {
+		if s.Read != next || sum(s.Kept, s.Quarantined, s.Dropped) != s.Read {
+			return fmt.Errorf("the ledger of stage %q does not add up: %d records reached it, it read %d; this is a bug of curate", s.Name, next, s.Read)
+		}
+		next = s.Kept
+	}
+	if next != c.Kept {
+		return fmt.Errorf("the ledger does not add up: the last stage kept %d records, %d were written; this is a bug of curate", next, c.Kept)
+	}
+	return nil
+}
+
+// Marshal is the ledger as it is written to a file: indented, keys sorted.
+func (c *Counts) Marshal() ([]byte, error) {
+	b, err := json.Marshal(c, json.Deterministic(true), jsontext.WithIndent("  "))
+	return append(b, '\n'), err
+}
+
+// Summary says it in words: "kept 8,412 of 10,000 (84.1 %); dropped 1,587: …; quarantined 1".
+func (c *Counts) Summary() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kept %s of %s", group(c.Kept), group(c.Read))
+	if c.Read > 0 {
+		fmt.Fprintf(&b, " (%.1f %%)", 100*float64(c.Kept)/float64(c.Read))
+	}
+	say := func(word string, m map[string]int64) {
+		if len(m) == 0 {
+			return
+		}
+		type row struct {
+			reason string
+			n      int64
+		}
+		var rows []row
+		total := int64(0)
+		for k, n := range m {
+			_, reason, _ := strings.Cut(k, ":")
+			rows = append(rows, row{reason, n})
+			total += n
+		}
+		slices.SortFunc(rows, func(a, b row) int {
+			return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.reason, b.reason))
+		})
+		fmt.Fprintf(&b, "; %s %s:", word, group(total))
+		for i, r := range rows {
+			if i == 5 && len(rows) > 6 {
+				rest := int64(0)
+				for _, r := range rows[i:] {
+					rest += r.n
+				}
+				fmt.Fprintf(&b, ", %d other reasons %s", len(rows)-i, group(rest))
+				break
+			}
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			fmt.Fprintf(&b, " %s %s", r.reason, group(r.n))
+		}
+	}
+	say("dropped", c.Dropped)
+	say("would drop", c.Annotated)
+	if c.Quarantined > 0 {
+		fmt.Fprintf(&b, "; quarantined %s", group(c.Quarantined))
+	}
+	if c.Repaired > 0 {
+		fmt.Fprintf(&b, "; repaired %s", group(c.Repaired))
+	}
+	if c.BlankLines > 0 {
+		fmt.Fprintf(&b, "; %s blank lines", group(c.BlankLines))
+	}
+	return b.String()
+}
+
+// group writes 8412 as 8,412.
+func group(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// tally counts outcomes of one stage on one chunk. Reasons are few and constant, so a scan of a short list
+// beats a map, and makes no garbage.
+type tally struct {
+	read, kept, quarantined int64
+	dropped, annotated      []reasonCount
+}
+
+type reasonCount struct {
+	rule, reason string
+	n            int64
+}
+
+func (t *tally) reset() {
+	*t = tally{dropped: t.dropped[:0], annotated: t.annotated[:0]}
+}
+
+func count(rs []reasonCount, rule, reason string) []reasonCount {
+	for i := range rs {
+		if rs[i].rule == rule && rs[i].reason == reason {
+			rs[i].n++
+			return rs
+		}
+	}
+	return append(rs, reasonCount{rule, reason, 1})
+}
+
+func (t *tally) addTo(s *StageCounts) {
+	s.Read += t.read
+	s.Kept += t.kept
+	s.Quarantined += t.quarantined
+	for _, r := range t.dropped {
+		s.Dropped[r.rule+":"+r.reason] += r.n
+	}
+	for _, r := range t.annotated {
+		if s.Annotated == nil {
+			s.Annotated = map[string]int64{}
+		}
+		s.Annotated[r.rule+":"+r.reason] += r.n
+	}
+}
+
+// finish fills the totals from the stages.
+func (c *Counts) finish() {
+	c.Read, c.Kept, c.Quarantined = 0, 0, 0
+	c.Dropped, c.Annotated = map[string]int64{}, nil
+	for i, s := range c.Stages {
+		if i == 0 {
+			c.Read = s.Read
+		}
+		c.Kept = s.Kept
+		c.Quarantined += s.Quarantined
+		addMap(&c.Dropped, s.Dropped)
+		if len(s.Annotated) > 0 {
+			addMap(&c.Annotated, s.Annotated)
+		}
+	}
+}

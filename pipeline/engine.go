@@ -1,0 +1,238 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"curate/corpus"
+	"curate/corpus/compress"
+	"curate/corpus/split"
+	"curate/corpus/store"
+)
+
+// output is where one of a run's outputs goes: parts below a directory, or one stream.
+type output struct {
+	format corpus.Format
+	dir    string // of the parts, in the store; "" for a stream
+	rel    string // the same below the run's directory, for the journal
+	stream io.Writer
+	frames int // written to the stream
+}
+
+// run is one pass over the inputs.
+type run struct {
+	job     *Job
+	budget  Budget
+	max     int // bytes of a record
+	outputs [outputs]*output
+	ordered bool // the outputs are streams: results leave in the order of the manifest
+	journal *journal
+	done    map[int][]Entry // finished splits of an earlier attempt, by file
+	replay  map[int]*replay // streams of which the field check has read the beginning
+
+	mapQueue    chan *job
+	encodeQueue chan *frame
+	allDone     chan struct{}
+	buffers     buffers
+	jobs        sync.Pool
+	chunks      *window
+	frames      *window
+
+	// Two ways to end early: stop reads no further and finishes what is in hand; hard gives everything up.
+	stop, hard context.Context
+	stopNow    context.CancelCauseFunc
+	fail       context.CancelCauseFunc
+
+	mu       sync.Mutex
+	order    []*lane // all lanes, by file
+	ended    []bool
+	entries  []Entry
+	partial  Counts // of splits that were written to a stream and not finished
+	readErrs []error
+	first    atomic.Int64 // of the lanes that have not ended
+	lastLane atomic.Int64 // after this one nothing more is written to streams: its file was not read to the end
+	turn     chan struct{}
+	told     int // quarantine messages
+	untold   int64
+}
+
+// replay is the beginning of a stream, already read.
+type replay struct {
+	src    *corpus.Source
+	chunks []split.Chunk
+	err    error // behind the chunks
+}
+
+var errStrict = errors.New("stopped at the first record that had to be quarantined (--strict)")
+
+// start runs the pass. It returns the entries of all finished splits in the order of the manifest, those of
+// earlier attempts included, and the error that ended it early, if any.
+func (r *run) start(ctx context.Context) ([]Entry, error) {
+	r.hard, r.fail = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer r.fail(nil)
+	r.stop, r.stopNow = context.WithCancelCause(r.hard)
+	defer context.AfterFunc(ctx, func() { r.stopNow(context.Cause(ctx)) })()
+
+	b := r.budget
+	r.mapQueue = make(chan *job, 2*b.Workers)
+	r.encodeQueue = make(chan *frame, 2*b.Workers)
+	r.allDone = make(chan struct{})
+	r.turn = make(chan struct{})
+	r.buffers = buffers{max: 2 * max(b.ChunkSize, frameSize), keep: 3 * (b.Workers + b.Lanes)}
+	r.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
+	mayUse := func(lane int) bool { return !r.ordered || int64(lane) == r.first.Load() }
+	r.chunks = newWindow(b.ChunkShare, b.ChunkCommon, mayUse)
+	r.frames = newWindow(b.FrameShare, b.FrameCommon, mayUse)
+
+	for _, f := range r.job.Manifest.Files {
+		l := &lane{run: r, seq: len(r.order), file: f}
+		for _, e := range r.done[f.Number] {
+			r.entries = append(r.entries, e)
+			l.from = split.Position{Offset: e.End, Lines: l.from.Lines + e.Lines}
+			l.whole = e.EOF
+		}
+		r.order = append(r.order, l)
+	}
+	r.ended = make([]bool, len(r.order))
+	r.lastLane.Store(math.MaxInt64)
+	r.partial = r.newCounts()
+
+	var workers, lanes sync.WaitGroup
+	for range b.Workers {
+		workers.Go(func() { r.newWorker().loop(r.hard) })
+	}
+	var next atomic.Int64
+	for range b.Lanes {
+		lanes.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(r.order) {
+					return
+				}
+				r.order[i].work()
+				r.laneEnded(i)
+			}
+		})
+	}
+	lanes.Wait()
+	close(r.allDone)
+	workers.Wait()
+
+	slices.SortFunc(r.entries, func(a, b Entry) int {
+		if a.File != b.File {
+			return a.File - b.File
+		}
+		return a.Split - b.Split
+	})
+	switch {
+	case r.hard.Err() != nil:
+		return r.entries, context.Cause(r.hard)
+	case r.stop.Err() != nil:
+		return r.entries, context.Cause(r.stop)
+	}
+	return r.entries, errors.Join(r.readErrs...)
+}
+
+// laneEnded lets the next lane of an ordered run write.
+func (r *run) laneEnded(i int) {
+	r.mu.Lock()
+	r.ended[i] = true
+	first := int(r.first.Load())
+	for first < len(r.ended) && r.ended[first] {
+		first++
+	}
+	r.first.Store(int64(first))
+	close(r.turn)
+	r.turn = make(chan struct{})
+	r.mu.Unlock()
+	r.chunks.changed()
+	r.frames.changed()
+}
+
+// waitTurn blocks until the lane's results may be written to the streams.
+func (r *run) waitTurn(lane int) error {
+	for {
+		r.mu.Lock()
+		turn := r.turn
+		r.mu.Unlock()
+		if !r.ordered || r.first.Load() == int64(lane) {
+			return nil
+		}
+		select {
+		case <-turn:
+		case <-r.hard.Done():
+			return context.Cause(r.hard)
+		}
+	}
+}
+
+// finished takes note of a split that is committed, or written to the streams.
+func (r *run) finished(e Entry) {
+	r.mu.Lock()
+	r.entries = append(r.entries, e)
+	r.mu.Unlock()
+	r.job.Progress.splits.Add(1)
+}
+
+// tell says which records were quarantined, where no output takes them.
+func (r *run) tell(messages []string, n int64) {
+	if r.outputs[outQuarantine] != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range messages {
+		if r.told == maxMessages {
+			break
+		}
+		r.told++
+		n--
+		r.job.Log.Warn(m + ".")
+	}
+	r.untold += n
+}
+
+func (r *run) newCounts() Counts {
+	c := Counts{Dropped: map[string]int64{}, Stages: []StageCounts{{Name: "read", Dropped: map[string]int64{}}}}
+	for _, m := range r.job.Stages {
+		s := m.Spec()
+		c.Stages = append(c.Stages, StageCounts{Name: s.Name, Version: s.Version, Dropped: map[string]int64{}})
+	}
+	return c
+}
+
+// endsAt notes that a stop has cut the lane's file short.
+func (r *run) endsAt(lane int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastLane.Store(min(r.lastLane.Load(), int64(lane)))
+}
+
+// create opens the part of a split in an output.
+func (o *output) create(ctx context.Context, st store.Store, file, split int) (store.Writer, string, error) {
+	name := fmt.Sprintf("part-%05d-%05d%s", file, split, o.format.Extension())
+	w, err := st.Create(ctx, o.dir+"/"+name)
+	if o.rel != "" {
+		name = o.rel + "/" + name
+	}
+	return w, name, err
+}
+
+// closeStream gives a compressed stream that got nothing its one empty frame, so that it is a valid file.
+func (o *output) closeStream() error {
+	if o.stream == nil || o.frames > 0 || o.format.Compression == compress.None {
+		return nil
+	}
+	e, err := compress.NewEncoder(o.format.Compression)
+	if err != nil {
+		return err
+	}
+	_, err = o.stream.Write(e.AppendFrame(nil, nil))
+	return err
+}

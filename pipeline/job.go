@@ -1,0 +1,327 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"curate/corpus"
+	"curate/corpus/split"
+	"curate/corpus/store"
+	"curate/record"
+	"curate/stage"
+)
+
+// Target is where an output goes: nowhere, to a stream (Path "-"), to one file, or to a directory of parts.
+type Target struct {
+	Path   string
+	File   bool
+	Format corpus.Format
+}
+
+// ParseTarget reads what was given to -o, --dropped and the like. parts is the format of a directory;
+// a stream is plain JSON Lines.
+func ParseTarget(path string, parts corpus.Format) (Target, error) {
+	if path == "" || path == "-" {
+		return Target{Path: path}, nil
+	}
+	f, file, err := corpus.OutputFormat(path)
+	if !file {
+		f = parts
+	}
+	return Target{Path: path, File: file, Format: f}, err
+}
+
+// Job is one command's work: inputs through stages to outputs.
+type Job struct {
+	Program   string // "curate 0.1.0", for config.json
+	Store     store.Store
+	Manifest  *corpus.Manifest
+	Codec     string // of the inputs, "" by their names
+	TextField string // what the text of formats without names is called
+	Stages    []stage.Mapper
+
+	Out, Dropped, Quarantine Target
+	Ledger                   string // path
+
+	Workers        int
+	Memory         int64 // bytes of RSS
+	MaxRecord      int   // bytes; 0 is the default, min(256 MiB, memory/8)
+	SplitSize      int64 // bytes
+	ChunkSize      int   // bytes; 0 goes by Memory. The output does not depend on it
+	MaxQuarantined Allowance
+	Strict         bool
+	Restart        bool // begin a directory anew
+
+	Stdin    io.Reader
+	Stdout   io.Writer
+	Log      *slog.Logger
+	Progress *Progress
+	Now      func() time.Time // for timing.json alone
+}
+
+// Result of a job that came to its end.
+type Result struct {
+	Counts Counts
+	// Before says that an earlier run of the same command had already finished: nothing was done.
+	Before bool
+}
+
+// Progress is what a job has done so far, for whoever draws it. All fields may be read at any time.
+type Progress struct {
+	Read, Kept, Quarantined atomic.Int64
+	BytesIn                 atomic.Int64 // uncompressed
+	Consumed                atomic.Int64 // bytes taken from storage
+	Total                   atomic.Int64 // bytes there are in storage; -1 if unknown
+	splits                  atomic.Int64
+}
+
+// Splits are the finished ones.
+func (p *Progress) Splits() int64 { return p.splits.Load() }
+
+// UsageError is a command that cannot be meant: exit code 2.
+type UsageError struct{ Problem string }
+
+func (e *UsageError) Error() string { return e.Problem }
+
+func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
+
+// QuarantineError says that more records were quarantined than allowed: exit code 3. The outputs are whole.
+type QuarantineError struct {
+	Quarantined, Read int64
+	Allowed           Allowance
+	Kept              string // where they are, "" if nowhere
+}
+
+func (e *QuarantineError) Error() string {
+	where := "; give --quarantine PATH to keep them"
+	if e.Kept != "" {
+		where = "; they are in " + e.Kept
+	}
+	return fmt.Sprintf("%s of %s records were quarantined, more than --max-quarantined %s allows%s", group(e.Quarantined), group(e.Read), e.Allowed, where)
+}
+
+// Allowance is how many records may be quarantined: a number, or a share of those read.
+type Allowance struct {
+	N       int64
+	Percent float64
+	isShare bool
+}
+
+// ParseAllowance reads "10" or "0.1%".
+func ParseAllowance(s string) (Allowance, error) {
+	if p, ok := strings.CutSuffix(s, "%"); ok {
+		v, err := strconv.ParseFloat(strings.TrimSpace(p), 64)
+		if err != nil || !(v >= 0 && v <= 100) {
+			return Allowance{}, fmt.Errorf("%q is no share from 0%% to 100%%", s)
+		}
+		return Allowance{Percent: v, isShare: true}, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return Allowance{}, fmt.Errorf("%q is neither a number of records nor a share such as 0.1%%", s)
+	}
+	return Allowance{N: n}, nil
+}
+
+func (a Allowance) String() string {
+	if a.isShare {
+		return strconv.FormatFloat(a.Percent, 'g', -1, 64) + "%"
+	}
+	return strconv.FormatInt(a.N, 10)
+}
+
+// Exceeded says whether n of read records are too many.
+func (a Allowance) Exceeded(n, read int64) bool {
+	if a.isShare {
+		return float64(n)*100 > a.Percent*float64(read)
+	}
+	return n > a.N
+}
+
+// Run does the job. Cancelling ctx stops reading and finishes what is in hand; the error is then the
+// context's cause.
+func (j *Job) Run(ctx context.Context) (*Result, error) {
+	if err := j.check(ctx); err != nil {
+		return nil, err
+	}
+	j.Progress.Total.Store(j.Manifest.Size())
+	if j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File {
+		return j.runDir(ctx)
+	}
+	return j.runStream(ctx)
+}
+
+// check looks at everything that can be wrong before a byte is written.
+func (j *Job) check(ctx context.Context) error {
+	if j.SplitSize < 1 {
+		return usage("--split-size must be at least 1 byte")
+	}
+	seen := map[string]string{}
+	for _, f := range j.Manifest.Files {
+		seen[f.Path] = "an input"
+	}
+	for _, o := range []struct{ flag, path string }{
+		{"-o", j.Out.Path}, {"--dropped", j.Dropped.Path}, {"--quarantine", j.Quarantine.Path}, {"--ledger", j.Ledger},
+	} {
+		if o.path == "" || o.path == "-" && o.flag == "-o" {
+			continue
+		}
+		if o.path == "-" {
+			return usage("%s: standard output is for the kept records; give a path", o.flag)
+		}
+		if other, twice := seen[o.path]; twice {
+			return usage("%s %s: that path is %s already", o.flag, o.path, other)
+		}
+		seen[o.path] = o.flag
+	}
+	for _, t := range []Target{j.Dropped, j.Quarantine} {
+		if t.Path != "" && !t.File && (j.Out.Path == "" || j.Out.Path == "-" || j.Out.File) {
+			if _, err := j.Store.Stat(ctx, t.Path); err == nil {
+				return usage("%s is not the name of a data file; name it .jsonl, .jsonl.gz or .jsonl.zst", t.Path)
+			}
+			return usage("%s: without -o DIR there are no parts, so this output is one file; name it .jsonl, .jsonl.gz or .jsonl.zst", t.Path)
+		}
+	}
+	return nil
+}
+
+func (j *Job) openOptions(budget Budget, maxRecord int, from split.Position, grow func(context.Context) error) corpus.OpenOptions {
+	return corpus.OpenOptions{
+		Options: split.Options{
+			SplitSize: j.SplitSize, ChunkSize: budget.ChunkSize, MaxRecord: maxRecord, From: from, Grow: grow,
+		},
+		Codec: j.Codec, MaxWindow: budget.Window, Stdin: j.Stdin, Consumed: &j.Progress.Consumed,
+	}
+}
+
+func (r *run) openOptions(from split.Position, grow func(context.Context) error) corpus.OpenOptions {
+	return r.job.openOptions(r.budget, r.max, from, grow)
+}
+
+func (j *Job) newRun(maxRecord int) (*run, error) {
+	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord)
+	if err != nil {
+		return nil, &UsageError{err.Error()}
+	}
+	if j.ChunkSize > 0 {
+		budget.ChunkSize = j.ChunkSize
+	}
+	return &run{job: j, budget: budget, max: maxRecord, done: map[int][]Entry{}, replay: map[int]*replay{}}, nil
+}
+
+const (
+	probeRecords = 1000 // readable ones that may lack a field before a run is refused
+	probeNames   = 20   // fields that the refusal lists
+)
+
+// probe refuses a run whose records all lack a field that a stage needs: a wrong --text-field would else
+// quarantine the whole corpus. What it reads of a stream is kept for the run.
+func (r *run) probe(ctx context.Context) error {
+	var needs []record.Path
+	for _, m := range r.job.Stages {
+		needs = append(needs, m.Spec().Needs...)
+	}
+	if len(needs) == 0 {
+		return nil
+	}
+	found := make([]bool, len(needs))
+	records, names := 0, []string(nil)
+	known := map[string]bool{}
+	var b record.Batch
+	look := func(c *split.Chunk, codec split.Codec) (enough bool) {
+		for at := (split.Cursor{}); !c.Done(at) && records < probeRecords; {
+			b.Reset()
+			at = codec.Decode(c, at, &b, 100, batchBytes, r.job.TextField)
+			b.Parse()
+			for i := range b.Records {
+				rec := &b.Records[i]
+				if rec.Outcome != record.Keep {
+					continue
+				}
+				records++
+				all := true
+				for k, p := range needs {
+					found[k] = found[k] || rec.Has(p)
+					all = all && found[k]
+				}
+				if all {
+					return true
+				}
+				for _, n := range rec.Names() {
+					if !known[n] && len(names) < probeNames {
+						known[n] = true
+						names = append(names, n)
+					}
+				}
+			}
+		}
+		return records >= probeRecords
+	}
+	for _, f := range r.job.Manifest.Files {
+		enough, err := r.probeFile(ctx, f, look)
+		if errors.Is(err, errUndecided) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if enough {
+			break
+		}
+	}
+	for k, p := range needs {
+		if !found[k] && records > 0 {
+			return usage("none of the first %d readable records has the field %q; they have %s. Name the field with --text-field", records, p, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
+// errUndecided ends a probe that would have to read or hold too much: the run decides record by record.
+var errUndecided = errors.New("undecided")
+
+const probeBytes = 64 * MiB // of a file
+
+func (r *run) probeFile(ctx context.Context, f corpus.File, look func(*split.Chunk, split.Codec) bool) (enough bool, err error) {
+	o := r.openOptions(split.Position{}, nil)
+	limit := int64(probeBytes)
+	if f.Stream {
+		limit = r.budget.ChunkShare / 2 // what is read of a stream is held
+	} else {
+		o.Consumed = nil // the run will read these bytes again
+	}
+	src, err := corpus.Open(ctx, r.job.Store, f, o)
+	if err != nil {
+		return false, nil // the run says so in its place
+	}
+	rep := &replay{src: src}
+	if f.Stream {
+		r.replay[f.Number] = rep
+	} else {
+		defer src.Close()
+	}
+	for size := int64(0); size < limit; {
+		var c split.Chunk
+		if err := src.Next(ctx, &c); err == io.EOF {
+			return false, nil
+		} else if err != nil {
+			rep.err = err
+			return false, ctx.Err()
+		}
+		if f.Stream {
+			rep.chunks = append(rep.chunks, c)
+		}
+		if look(&c, src.Codec()) {
+			return true, nil
+		}
+		size += int64(len(c.Buf))
+	}
+	return false, errUndecided
+}

@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/go-json-experiment/json"
+
+	"curate/corpus/store"
+)
+
+// Entry is one finished split: its parts are in place, durably.
+type Entry struct {
+	File   int             `json:"file"`
+	Split  int             `json:"split"`
+	Lines  int64           `json:"lines"` // of the split, blank ones included
+	End    int64           `json:"end"`   // offset in the uncompressed file where the next split's first line begins
+	EOF    bool            `json:"eof"`   // the file ends here
+	Parts  map[string]Part `json:"parts"` // by output: out, dropped, quarantine
+	Counts Counts          `json:"counts"`
+}
+
+// Part is one file that a split became.
+type Part struct {
+	Name    string `json:"name"` // below the output directory
+	Size    int64  `json:"size"`
+	Records int64  `json:"records"`
+	XXH64   string `json:"xxh64"` // 16 hex digits, of the decompressed bytes
+}
+
+// A journal is a log of framed entries: u32 length, u64 xxh64 of the payload, payload (JSON); little-endian.
+// docs/formats/journal.md is its page.
+const (
+	frameHead  = 4 + 8
+	maxPayload = 64 << 20
+)
+
+type journal struct {
+	mu  sync.Mutex
+	log store.Log
+}
+
+// openJournal reads the entries of a log and cuts what a killed writer left of the last one.
+func openJournal(ctx context.Context, st store.Store, name string) (*journal, []Entry, error) {
+	log, err := st.OpenLog(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, err := log.ReadAll()
+	if err == nil {
+		var entries []Entry
+		var good int
+		entries, good, err = readJournal(raw)
+		if err == nil && good < len(raw) {
+			err = log.Truncate(int64(good))
+		}
+		if err == nil {
+			return &journal{log: log}, entries, nil
+		}
+	}
+	log.Close()
+	return nil, nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// readJournal decodes the whole entries of raw; good is where they end. What follows is a torn tail: the
+// frame's length or checksum does not fit. An entry that is whole but makes no sense is an error.
+func readJournal(raw []byte) (entries []Entry, good int, err error) {
+	for len(raw)-good >= frameHead {
+		n := int(binary.LittleEndian.Uint32(raw[good:]))
+		sum := binary.LittleEndian.Uint64(raw[good+4:])
+		if n > maxPayload || len(raw)-good-frameHead < n {
+			break
+		}
+		payload := raw[good+frameHead:][:n]
+		if xxhash.Sum64(payload) != sum {
+			break
+		}
+		var e Entry
+		if err := json.Unmarshal(payload, &e, json.RejectUnknownMembers(true)); err != nil {
+			return nil, good, fmt.Errorf("journal entry at byte %d: %w", good, err)
+		}
+		entries = append(entries, e)
+		good += frameHead + n
+	}
+	return entries, good, nil
+}
+
+func appendEntry(dst []byte, e *Entry) ([]byte, error) {
+	payload, err := json.Marshal(e, json.Deterministic(true))
+	if err != nil {
+		return dst, err
+	}
+	if len(payload) > maxPayload {
+		return dst, fmt.Errorf("journal entry of %d bytes is above %d", len(payload), maxPayload)
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(payload)))
+	dst = binary.LittleEndian.AppendUint64(dst, xxhash.Sum64(payload))
+	return append(dst, payload...), nil
+}
+
+// append makes the entry durable.
+func (j *journal) append(e *Entry) error {
+	b, err := appendEntry(nil, e)
+	if err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.log.Append(b)
+}
+
+func (j *journal) close() error { return j.log.Close() }

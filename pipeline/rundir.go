@@ -1,0 +1,569 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus"
+	"curate/corpus/store"
+)
+
+// Files of an output directory, below corpus.Dir. docs/formats/output-directory.md is their page.
+const (
+	manifestFile = "manifest.json"
+	configFile   = "config.json"
+	ledgerFile   = "ledger.json"
+	timingFile   = "timing.json"
+	journalFile  = "journal"
+	lockFile     = "lock"
+)
+
+// config is config.json: what the bytes of the output depend on, and so what a resumed run must share.
+type config struct {
+	Program  string   `json:"program"` // a difference here is only warned of
+	Identity string   `json:"identity"`
+	Step     identity `json:"step"`
+}
+
+// identity is what makes a step that step. Workers, memory, allowances and logging are not in it.
+type identity struct {
+	Stages    []stageIdentity   `json:"stages"`
+	Manifest  string            `json:"manifest"` // sha256 of manifest.json
+	SplitSize int64             `json:"split_size"`
+	MaxRecord int               `json:"max_record"`
+	Codec     string            `json:"input_format"`
+	Fields    map[string]string `json:"fields"`
+	Outputs   map[string]string `json:"outputs"` // format of each
+}
+
+type stageIdentity struct {
+	Name    string         `json:"name"`
+	Version int            `json:"version"`
+	Config  jsontext.Value `json:"config"`
+}
+
+// canonical JSON has sorted keys and no space, so that equal values are equal bytes.
+func canonical(v any) ([]byte, error) {
+	b, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return nil, err
+	}
+	val := jsontext.Value(b)
+	err = val.Canonicalize()
+	return val, err
+}
+
+func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
+	sum := sha256.Sum256(manifest)
+	id := identity{
+		Manifest:  hex.EncodeToString(sum[:]),
+		SplitSize: j.SplitSize,
+		MaxRecord: maxRecord,
+		Codec:     j.Codec,
+		Fields:    map[string]string{"text": j.TextField},
+		Outputs:   map[string]string{},
+		Stages:    []stageIdentity{},
+	}
+	for o, t := range j.targets() {
+		if t != nil {
+			id.Outputs[outputNames[o]] = t.Format.String()
+		}
+	}
+	for _, m := range j.Stages {
+		s := m.Spec()
+		c, err := canonical(s.Config)
+		if err != nil {
+			return config{}, fmt.Errorf("configuration of stage %s: %w", s.Name, err)
+		}
+		id.Stages = append(id.Stages, stageIdentity{s.Name, s.Version, c})
+	}
+	b, err := canonical(id)
+	if err != nil {
+		return config{}, err
+	}
+	sum = sha256.Sum256(b)
+	return config{Program: j.Program, Identity: hex.EncodeToString(sum[:]), Step: id}, nil
+}
+
+// targets of the parts: the quarantine is always kept in a directory of its own.
+func (j *Job) targets() [outputs]*Target {
+	t := [outputs]*Target{outKept: &j.Out, outQuarantine: &j.Quarantine}
+	if j.Dropped.Path != "" {
+		t[outDropped] = &j.Dropped
+	}
+	return t
+}
+
+// runDir writes parts, journals each split, and goes on where an earlier attempt of the same command ended.
+func (j *Job) runDir(ctx context.Context) (*Result, error) {
+	d := &runDir{job: j, root: strings.TrimSuffix(path.Clean(j.Out.Path), "/")}
+	d.own = path.Join(d.root, corpus.Dir)
+	if err := d.mayUse(ctx); err != nil {
+		return nil, err
+	}
+	l, err := takeLock(path.Join(d.own, lockFile), j.Out.Path, j.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release(false)
+	return d.run(ctx)
+}
+
+type runDir struct {
+	job  *Job
+	root string
+	own  string // root/_curate
+}
+
+// mayUse refuses a directory with somebody else's files in it.
+func (d *runDir) mayUse(ctx context.Context) error {
+	files, err := d.job.Store.List(ctx, d.root)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(files) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if strings.HasPrefix(f.Name, d.own+"/") {
+			return nil
+		}
+	}
+	return usage("%s: the directory has files that no run of curate made (%s, …); give an empty or a new one", d.job.Out.Path, files[0].Name)
+}
+
+func (d *runDir) read(ctx context.Context, name string) ([]byte, error) {
+	f, err := d.job.Store.Open(ctx, path.Join(d.own, name), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+func (d *runDir) write(ctx context.Context, name string, v any) error {
+	b, ok := v.([]byte)
+	if !ok {
+		var err error
+		if b, err = json.Marshal(v, json.Deterministic(true), jsontext.WithIndent("  ")); err != nil {
+			return err
+		}
+		b = append(b, '\n')
+	}
+	return writeFile(ctx, d.job.Store, path.Join(d.own, name), b)
+}
+
+func (d *runDir) run(ctx context.Context) (*Result, error) {
+	j := d.job
+	started := j.Now()
+	manifest, err := json.Marshal(j.Manifest, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return nil, err
+	}
+	manifest = append(manifest, '\n')
+	if j.Restart {
+		if err := d.clear(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var old config
+	was, err := d.read(ctx, configFile)
+	begun := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if begun {
+		if err := json.Unmarshal(was, &old); err != nil {
+			return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
+		}
+	}
+	maxRecord := j.MaxRecord
+	switch {
+	case maxRecord == 0 && begun:
+		maxRecord = old.Step.MaxRecord // resolved at the first start, whatever this machine's memory is
+	case maxRecord == 0:
+		maxRecord = DefaultMaxRecord(j.Memory)
+	}
+	now, err := j.identity(manifest, maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	r, err := j.newRun(maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case !begun:
+		if err := r.probe(ctx); err != nil {
+			return nil, err
+		}
+		// With config.json the run has begun, so it comes last; a journal that is older than it counts nothing.
+		if err := j.Store.Remove(ctx, path.Join(d.own, journalFile)); err != nil {
+			return nil, err
+		}
+		if err := d.write(ctx, manifestFile, manifest); err != nil {
+			return nil, err
+		}
+		if err := d.write(ctx, configFile, now); err != nil {
+			return nil, err
+		}
+	case old.Identity != now.Identity:
+		return nil, d.refuse(ctx, old, now, manifest)
+	case j.Manifest.HasStream():
+		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
+	case old.Program != now.Program:
+		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
+	}
+	if res, err := d.finishedBefore(ctx, r); res != nil || err != nil {
+		return res, err
+	}
+	if j.Manifest.HasStream() {
+		j.Log.Info("reading a stream: if this run is interrupted it cannot be resumed")
+	}
+	if err := j.Store.Sweep(ctx, d.root); err != nil {
+		return nil, err
+	}
+	journal, entries, err := openJournal(ctx, j.Store, path.Join(d.own, journalFile))
+	if err != nil {
+		return nil, err
+	}
+	r.journal = journal
+	if err := d.resume(ctx, r, entries); err != nil {
+		return nil, errors.Join(err, journal.close())
+	}
+	for o, t := range j.targets() {
+		if t == nil {
+			continue
+		}
+		out := &output{format: t.Format, dir: d.root}
+		if o != outKept {
+			out.rel = path.Join(corpus.Dir, outputNames[o])
+			out.dir = path.Join(d.root, out.rel)
+		}
+		r.outputs[o] = out
+	}
+	entries, runErr := r.start(ctx)
+	runErr = errors.Join(runErr, journal.close())
+	total := r.newCounts()
+	for i := range entries {
+		total.add(&entries[i].Counts)
+	}
+	if runErr != nil {
+		return &Result{Counts: total}, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped"))
+	}
+	if err := total.check(); err != nil {
+		return nil, err
+	}
+	return d.finish(ctx, r, entries, total, started)
+}
+
+// finishedBefore answers for a run that is whole already.
+func (d *runDir) finishedBefore(ctx context.Context, r *run) (*Result, error) {
+	if _, err := d.job.Store.Stat(ctx, path.Join(d.own, corpus.Done)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	b, err := d.read(ctx, ledgerFile)
+	if err != nil {
+		return nil, err
+	}
+	var c Counts
+	if err := json.Unmarshal(b, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, ledgerFile), err)
+	}
+	res, err := d.job.end(ctx, r, c)
+	if res != nil {
+		res.Before = true
+	}
+	return res, err
+}
+
+// refuse says in what this command differs from the one that began the directory.
+func (d *runDir) refuse(ctx context.Context, old, now config, manifest []byte) error {
+	var diff []string
+	if old.Step.Manifest != now.Step.Manifest {
+		if was, err := d.read(ctx, manifestFile); err == nil {
+			diff = append(diff, differences("manifest", was, manifest)...)
+		}
+	}
+	a, errA := canonical(old.Step)
+	b, errB := canonical(now.Step)
+	if errA == nil && errB == nil {
+		for _, line := range differences("", a, b) {
+			if !strings.HasPrefix(line, "manifest ") || len(diff) == 0 {
+				diff = append(diff, line)
+			}
+		}
+	}
+	const most = 10
+	if len(diff) > most {
+		diff = append(diff[:most], fmt.Sprintf("and %d more", len(diff)-most))
+	}
+	return usage("%s holds the output of another command or of other inputs:\n  %s\nGive another directory, or --restart to begin this one anew", d.job.Out.Path, strings.Join(diff, "\n  "))
+}
+
+// differences lists the leaves in which two JSON texts differ: "stages.0.config.profile: gopher -> c4".
+func differences(prefix string, a, b []byte) []string {
+	flat := func(text []byte) (map[string]string, error) {
+		leaves := map[string]string{}
+		var walk func(at string, v jsontext.Value) error
+		walk = func(at string, v jsontext.Value) error {
+			join := func(name string) string { return strings.TrimPrefix(at+"."+name, ".") }
+			switch v.Kind() {
+			case '{':
+				var m map[string]jsontext.Value
+				if err := json.Unmarshal(v, &m); err != nil {
+					return err
+				}
+				for k, x := range m {
+					if err := walk(join(k), x); err != nil {
+						return err
+					}
+				}
+			case '[':
+				var l []jsontext.Value
+				if err := json.Unmarshal(v, &l); err != nil {
+					return err
+				}
+				for i, x := range l {
+					if err := walk(join(fmt.Sprint(i)), x); err != nil {
+						return err
+					}
+				}
+			default:
+				leaves[at] = string(v)
+			}
+			return nil
+		}
+		return leaves, walk(prefix, text)
+	}
+	x, errX := flat(a)
+	y, errY := flat(b)
+	if errX != nil || errY != nil {
+		return nil
+	}
+	var diff []string
+	for k, was := range x {
+		if is, ok := y[k]; !ok {
+			diff = append(diff, fmt.Sprintf("%s was %s, is gone", k, was))
+		} else if is != was {
+			diff = append(diff, fmt.Sprintf("%s was %s, is %s", k, was, is))
+		}
+	}
+	for k, is := range y {
+		if _, ok := x[k]; !ok {
+			diff = append(diff, fmt.Sprintf("%s is new: %s", k, is))
+		}
+	}
+	slices.Sort(diff)
+	return diff
+}
+
+// resume takes the entries whose parts are all in place, as far as they follow one another in each file.
+func (d *runDir) resume(ctx context.Context, r *run, entries []Entry) error {
+	slices.SortStableFunc(entries, func(a, b Entry) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Split, b.Split))
+	})
+	type key struct{ file, split int }
+	seen := map[key]bool{}
+	stop := map[int]bool{}
+	redo := 0
+	for _, e := range entries {
+		k := key{e.File, e.Split}
+		if seen[k] { // written again by an attempt that did not trust its parts: the same bytes
+			continue
+		}
+		seen[k] = true
+		if !stop[e.File] {
+			missing, err := d.missing(ctx, e)
+			if err != nil {
+				return err
+			}
+			if missing != "" {
+				d.job.Log.Warn(fmt.Sprintf("%s: the journal knows this part, but it is not there as it was written; it is made again", missing))
+				stop[e.File] = true
+			}
+		}
+		if stop[e.File] {
+			redo++
+			continue
+		}
+		r.done[e.File] = append(r.done[e.File], e)
+	}
+	if n := len(seen) - redo; n > 0 {
+		d.job.Log.Info(fmt.Sprintf("%s: going on behind %s finished splits", d.job.Out.Path, group(int64(n))))
+	}
+	return nil
+}
+
+func (d *runDir) missing(ctx context.Context, e Entry) (string, error) {
+	for _, p := range e.Parts {
+		name := d.root + "/" + p.Name
+		info, err := d.job.Store.Stat(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size != p.Size {
+			return name, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return "", nil
+}
+
+// finish joins what was asked for as one file, writes the ledger, and says that the run is whole, in this order.
+func (d *runDir) finish(ctx context.Context, r *run, entries []Entry, total Counts, started time.Time) (*Result, error) {
+	j := d.job
+	for o, t := range j.targets() {
+		if t == nil || o == outKept || t.Path == "" {
+			continue
+		}
+		if err := d.deliver(ctx, r.outputs[o], *t, outputNames[o], entries); err != nil {
+			return nil, err
+		}
+	}
+	ledger, err := total.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.write(ctx, ledgerFile, ledger); err != nil {
+		return nil, err
+	}
+	res, endErr := j.end(ctx, r, total)
+	var tooMany *QuarantineError
+	if endErr != nil && !errors.As(endErr, &tooMany) {
+		return res, endErr
+	}
+	if err := d.timing(ctx, started, "finished"); err != nil {
+		return res, err
+	}
+	if err := d.write(ctx, corpus.Done, []byte{}); err != nil {
+		return res, err
+	}
+	return res, endErr
+}
+
+// deliver brings the parts of an output to the path that was asked for: joined to one file, or one by one.
+func (d *runDir) deliver(ctx context.Context, o *output, t Target, kind string, entries []Entry) error {
+	var joined store.Writer
+	if t.File {
+		w, err := d.job.Store.Create(ctx, t.Path)
+		if err != nil {
+			return err
+		}
+		defer w.Abort() // after Commit it does nothing
+		joined = w
+		o.stream, o.frames = w, 0
+	}
+	for _, e := range entries {
+		p, ok := e.Parts[kind]
+		if !ok {
+			continue
+		}
+		w := joined
+		if w == nil {
+			var err error
+			if w, err = d.job.Store.Create(ctx, path.Join(t.Path, path.Base(p.Name))); err != nil {
+				return err
+			}
+		}
+		f, err := d.job.Store.Open(ctx, d.root+"/"+p.Name, 0)
+		if err == nil {
+			_, err = io.Copy(w, f)
+			err = errors.Join(err, f.Close())
+		}
+		if joined == nil {
+			if err == nil {
+				err = w.Commit()
+			} else {
+				_ = w.Abort() // err says more
+			}
+		}
+		if err != nil {
+			return err
+		}
+		o.frames++
+	}
+	if joined == nil {
+		return nil
+	}
+	if err := o.closeStream(); err != nil {
+		return err
+	}
+	return joined.Commit()
+}
+
+// timing holds everything about a run that differs from one run to the next.
+type timing struct {
+	Attempts []attempt `json:"attempts"`
+}
+
+type attempt struct {
+	Started time.Time `json:"started"`
+	Ended   time.Time `json:"ended"`
+	Seconds float64   `json:"seconds"`
+	How     string    `json:"how"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Workers int       `json:"workers"`
+	Memory  int64     `json:"memory"`
+}
+
+func (d *runDir) timing(ctx context.Context, started time.Time, how string) error {
+	var t timing
+	if b, err := d.read(ctx, timingFile); err == nil {
+		_ = json.Unmarshal(b, &t) // a damaged history is begun anew
+	}
+	host, _ := os.Hostname()
+	now := d.job.Now()
+	t.Attempts = append(t.Attempts, attempt{
+		Started: started.UTC(), Ended: now.UTC(), Seconds: now.Sub(started).Seconds(), How: how,
+		Host: host, PID: os.Getpid(), Workers: d.job.Workers, Memory: d.job.Memory,
+	})
+	return d.write(ctx, timingFile, t)
+}
+
+var partName = regexp.MustCompile(`^\.?part-\d{5,}-\d{5,}\.`)
+
+// clear removes what runs of curate have written in the directory, and nothing else; done goes first, so
+// that the directory is never taken for a whole one.
+func (d *runDir) clear(ctx context.Context) error {
+	files, err := d.job.Store.List(ctx, d.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// A journal without its configuration must never be found, so it goes before that.
+	names := []string{path.Join(d.own, corpus.Done), path.Join(d.own, journalFile), path.Join(d.own, configFile)}
+	for _, f := range files {
+		inOwn := strings.HasPrefix(f.Name, d.own+"/") && f.Name != path.Join(d.own, lockFile)
+		inRoot := path.Dir(f.Name) == path.Clean(d.root) && partName.MatchString(path.Base(f.Name))
+		if inOwn || inRoot {
+			names = append(names, f.Name)
+		}
+	}
+	for _, n := range names {
+		if err := d.job.Store.Remove(ctx, n); err != nil {
+			return err
+		}
+	}
+	return d.job.Store.Sweep(ctx, d.root)
+}

@@ -1,0 +1,154 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path"
+
+	"curate/corpus"
+	"curate/corpus/store"
+)
+
+// runStream writes every output as one stream, in the order of the manifest: standard output, or files that
+// appear when the run is whole. Nothing of it can be resumed.
+func (j *Job) runStream(ctx context.Context) (*Result, error) {
+	maxRecord := j.MaxRecord
+	if maxRecord == 0 {
+		maxRecord = DefaultMaxRecord(j.Memory)
+	}
+	r, err := j.newRun(maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	r.ordered = true
+	var files atomicFiles
+	defer files.close()
+	for o, t := range []Target{j.Out, j.Dropped, j.Quarantine} {
+		switch {
+		case t.File:
+			w, err := files.create(ctx, j.Store, t.Path, j.Log)
+			if err != nil {
+				return nil, err
+			}
+			r.outputs[o] = &output{format: t.Format, stream: w}
+		case o == outKept:
+			r.outputs[o] = &output{format: t.Format, stream: j.Stdout}
+		}
+	}
+	if j.Manifest.HasStream() && j.Out.File {
+		j.Log.Info("reading a stream: this run cannot be resumed, only repeated")
+	}
+	if err := r.probe(ctx); err != nil {
+		return nil, err
+	}
+	entries, err := r.start(ctx)
+	total := r.newCounts()
+	for i := range entries {
+		total.add(&entries[i].Counts)
+	}
+	if err != nil {
+		total.add(&r.partial)
+		return &Result{Counts: total}, err
+	}
+	for _, out := range r.outputs {
+		if out != nil {
+			if err := out.closeStream(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := total.check(); err != nil {
+		return nil, err
+	}
+	if err := files.commit(); err != nil {
+		return nil, err
+	}
+	return j.end(ctx, r, total)
+}
+
+// end writes the ledger and judges the quarantine.
+func (j *Job) end(ctx context.Context, r *run, total Counts) (*Result, error) {
+	res := &Result{Counts: total}
+	if j.Ledger != "" {
+		b, err := total.Marshal()
+		if err != nil {
+			return res, err
+		}
+		if err := writeFile(ctx, j.Store, j.Ledger, b); err != nil {
+			return res, err
+		}
+	}
+	if r.untold > 0 {
+		j.Log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(r.untold)))
+	}
+	if j.MaxQuarantined.Exceeded(total.Quarantined, total.Read) {
+		return res, &QuarantineError{Quarantined: total.Quarantined, Read: total.Read, Allowed: j.MaxQuarantined, Kept: j.keptIn()}
+	}
+	return res, nil
+}
+
+func (j *Job) keptIn() string {
+	switch {
+	case j.Quarantine.Path != "":
+		return j.Quarantine.Path
+	case j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File:
+		return path.Join(j.Out.Path, corpus.Dir, outputNames[outQuarantine])
+	}
+	return ""
+}
+
+func writeFile(ctx context.Context, st store.Store, name string, b []byte) error {
+	w, err := st.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(b); err != nil {
+		_ = w.Abort() // the write's error says more
+		return err
+	}
+	return w.Commit()
+}
+
+// atomicFiles are outputs that appear together at the end.
+type atomicFiles struct {
+	files []store.Writer
+	locks []*lock
+}
+
+// create begins a file. A lock beside it keeps out a second command with the same output, which would write
+// to the same temporary file.
+func (a *atomicFiles) create(ctx context.Context, st store.Store, name string, log *slog.Logger) (io.Writer, error) {
+	l, err := takeLock(path.Join(path.Dir(name), "."+path.Base(name)+".curate-lock"), name, log)
+	if err != nil {
+		return nil, err
+	}
+	a.locks = append(a.locks, l)
+	w, err := st.Create(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	a.files = append(a.files, w)
+	return w, nil
+}
+
+func (a *atomicFiles) commit() error {
+	for _, f := range a.files {
+		if err := f.Commit(); err != nil {
+			return err
+		}
+	}
+	a.files = nil
+	return nil
+}
+
+// close gives up what is not committed.
+func (a *atomicFiles) close() {
+	for _, f := range a.files {
+		_ = f.Abort() // what ended the run is the better error
+	}
+	for _, l := range a.locks {
+		l.release(true)
+	}
+}

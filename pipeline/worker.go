@@ -1,0 +1,193 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"curate/corpus/compress"
+	"curate/corpus/split"
+	"curate/record"
+	"curate/stage"
+)
+
+// The outputs of a run, and the keys of their parts in the journal.
+const (
+	outKept = iota
+	outDropped
+	outQuarantine
+	outputs
+)
+
+var outputNames = [outputs]string{"out", "dropped", "quarantine"}
+
+const (
+	// A batch is small enough that its lines stay in a core's cache from the check to the writing.
+	batchBytes   = 256 << 10
+	batchRecords = 4096
+	// keepScratch is how much memory a worker's batch may keep after an unusual chunk.
+	keepScratch = 4 * MiB
+	maxMessages = 20 // told in a pipe; the rest is counted
+)
+
+// job is a chunk on its way: read, mapped, collected.
+type job struct {
+	chunk    split.Chunk
+	codec    *split.Codec
+	file     string // for messages
+	lane     int
+	charge   int64 // of the chunk window
+	out      [outputs][]byte
+	records  [outputs]int64
+	tallies  []tally // reading, then a stage each
+	blank    int64
+	messages []string // of the first quarantined records, where no output takes them
+	err      error
+	done     chan struct{} // of capacity 1: a signal when the worker is through
+}
+
+// worker is one goroutine's share of the machine: it maps chunks and compresses frames.
+type worker struct {
+	run      *run
+	batch    record.Batch
+	stages   []stage.Worker
+	live     []int32 // records that are still kept, during a batch
+	encoders map[compress.Kind]*compress.Encoder
+}
+
+func (r *run) newWorker() *worker {
+	w := &worker{run: r, encoders: map[compress.Kind]*compress.Encoder{}}
+	for _, m := range r.job.Stages {
+		w.stages = append(w.stages, m.NewWorker())
+	}
+	return w
+}
+
+// loop works until the run closes its queues. Frames go first: what is finished frees memory.
+func (w *worker) loop(ctx context.Context) {
+	for {
+		select {
+		case f := <-w.run.encodeQueue:
+			w.encode(f)
+			continue
+		default:
+		}
+		select {
+		case f := <-w.run.encodeQueue:
+			w.encode(f)
+		case j := <-w.run.mapQueue:
+			j.err = w.mapChunk(ctx, j)
+			j.done <- struct{}{}
+		case <-w.run.allDone:
+			return
+		}
+	}
+}
+
+func (w *worker) encode(f *frame) {
+	defer func() { f.done <- struct{}{} }()
+	e := w.encoders[f.kind]
+	if e == nil {
+		if e, f.err = compress.NewEncoder(f.kind); f.err != nil {
+			return
+		}
+		w.encoders[f.kind] = e
+	}
+	f.enc = e.AppendFrame(w.run.buffers.get(len(f.raw)/2), f.raw)
+}
+
+func (w *worker) mapChunk(ctx context.Context, j *job) error {
+	for i := range j.tallies {
+		j.tallies[i].reset()
+	}
+	if len(j.tallies) == 0 {
+		j.tallies = make([]tally, 1+len(w.stages))
+	}
+	j.messages, j.blank = j.messages[:0], 0
+	for o := range j.out {
+		j.out[o], j.records[o] = nil, 0
+	}
+	if len(j.chunk.Buf) == 0 {
+		return nil
+	}
+	// With room for what an annotation adds, most chunks are rendered without growing.
+	j.out[outKept] = w.run.buffers.get(len(j.chunk.Buf) + len(j.chunk.Buf)/16)
+	for at := (split.Cursor{}); !j.chunk.Done(at); {
+		w.batch.Reset()
+		at = j.codec.Decode(&j.chunk, at, &w.batch, batchRecords, batchBytes, w.run.job.TextField)
+		j.blank = at.Blank
+		if err := w.mapBatch(ctx, j); err != nil {
+			return err
+		}
+	}
+	w.batch.Shrink(keepScratch)
+	return nil
+}
+
+func (w *worker) mapBatch(ctx context.Context, j *job) error {
+	b := &w.batch
+	b.Parse()
+	w.live = w.live[:0]
+	for i := range b.Records {
+		w.live = append(w.live, int32(i))
+	}
+	w.tally(&j.tallies[0])
+	for s, m := range w.stages {
+		n := len(b.Records)
+		if err := m.Map(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", w.run.job.Stages[s].Spec().Name, err)
+		}
+		if len(b.Records) != n {
+			return fmt.Errorf("stage %s changed the number of records from %d to %d; this is a bug of the stage", w.run.job.Stages[s].Spec().Name, n, len(b.Records))
+		}
+		w.tally(&j.tallies[s+1])
+	}
+	w.render(j)
+	return nil
+}
+
+// tally counts what the records that were kept before became, and keeps the kept ones in w.live.
+func (w *worker) tally(t *tally) {
+	t.read += int64(len(w.live))
+	kept := w.live[:0]
+	for _, i := range w.live {
+		r := &w.batch.Records[i]
+		switch r.Outcome {
+		case record.Keep:
+			kept = append(kept, i)
+			if r.Rule != "" {
+				t.annotated = count(t.annotated, r.Rule, r.Reason)
+				r.Rule, r.Reason = "", ""
+			}
+		case record.Drop:
+			t.dropped = count(t.dropped, r.Rule, r.Reason)
+		case record.Quarantine:
+			t.quarantined++
+		}
+	}
+	t.kept += int64(len(kept))
+	w.live = kept
+}
+
+func (w *worker) render(j *job) {
+	for i := range w.batch.Records {
+		r := &w.batch.Records[i]
+		switch r.Outcome {
+		case record.Keep:
+			j.out[outKept] = r.AppendLine(j.out[outKept])
+			j.records[outKept]++
+		case record.Drop:
+			if w.run.outputs[outDropped] != nil {
+				j.out[outDropped] = r.AppendDropped(j.out[outDropped])
+				j.records[outDropped]++
+			}
+		case record.Quarantine:
+			if w.run.outputs[outQuarantine] != nil {
+				j.out[outQuarantine] = appendQuarantined(j.out[outQuarantine], j.file, r)
+				j.records[outQuarantine]++
+			}
+			if len(j.messages) < maxMessages {
+				j.messages = append(j.messages, quarantineMessage(j.file, r))
+			}
+		}
+	}
+}
