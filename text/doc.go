@@ -1,2 +1,10 @@
-// Package text cuts text: words, lines, paragraphs, n-grams. It holds no threshold and no policy.
+// Package text cuts text: words, lines, paragraphs, and finds what repeats in it. It holds no threshold and
+// no policy, and imports nothing of ours.
+//
+// Text is valid UTF-8 in a []byte. A cut is a list of [Span], appended to a slice of the caller's, so that
+// nothing is allocated in steady state. Where two definitions of white space exist, the comment says which:
+// the Unicode property White_Space, or Python's str.isspace, which also holds U+001C to U+001F and which the
+// reference implementations of the field mean when they strip and split lines.
+//
+// Read span.go first, then words.go, lines.go, and repeats.go for n-grams.
 package text
