@@ -73,8 +73,8 @@ func (l *Lines) Next(ctx context.Context, c *Chunk) error {
 
 // fill reads until the chunk is full, the source ends, or it pauses after a whole line.
 func (l *Lines) fill(ctx context.Context, c *Chunk) error {
-	for !l.eof && len(c.Buf) < cap(c.Buf) {
-		n, err := l.src.Read(c.Buf[len(c.Buf):cap(c.Buf)])
+	for !l.eof && len(c.Buf) < l.o.ChunkSize {
+		n, err := l.src.Read(c.Buf[len(c.Buf):l.o.ChunkSize])
 		c.Buf = c.Buf[:len(c.Buf)+n]
 		if err == io.EOF {
 			l.eof = true
@@ -139,7 +139,7 @@ func (l *Lines) long(ctx context.Context, c *Chunk) error {
 		// Read in steps of a chunk, so that little is carried behind the line end.
 		old := len(c.Buf)
 		if want := old + l.o.ChunkSize; want > cap(c.Buf) {
-			c.Buf = append(make([]byte, 0, min(max(want, 4*old), max(want, l.o.MaxRecord+1))), c.Buf...)
+			c.Buf = append(make([]byte, 0, min(max(want, 4*old), max(want, l.o.MaxRecord+l.o.ChunkSize+1))), c.Buf...)
 		}
 		n, err := l.src.Read(c.Buf[old : old+l.o.ChunkSize])
 		c.Buf = c.Buf[:old+n]
