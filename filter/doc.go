@@ -1,0 +1,10 @@
+// Package filter decides about documents by rules, and says which rule and why.
+//
+// A [Rule] computes named signals from the [View] of a document and compares each with a threshold, in a
+// fixed order. A [Profile] is a list of rules with their thresholds. Both are data in sorted tables
+// (registry.go, profile.go), from which help, docs/filter.md and the stage's identity are made. The first
+// test that fails gives rule and reason.
+//
+// [Filter.Check] is the plain function; [Filter] is also the stage "filter", a thin adapter around it. A rule
+// is one file: read rule.go, then gopher_repetition.go, then filter.go.
+package filter

@@ -1,0 +1,301 @@
+package filter
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/record"
+	"curate/stage"
+	"curate/text"
+)
+
+// Config of the stage.
+type Config struct {
+	// Profile is the name of a profile; there is no default.
+	Profile string
+	// TextField is where a record has its text; "text" by default.
+	TextField record.Path
+	// Annotate drops nothing: verdict and all signals are written into every record.
+	Annotate bool
+	// Verdicts writes verdict and signals into dropped records. Ask for it when somebody keeps them; it
+	// changes no decision, so it is no part of the stage's identity.
+	Verdicts bool
+}
+
+// Rule and reason of a document without any text: no rule can be asked about it, since shares of nothing do
+// not exist.
+const (
+	EmptyRule   = "filter"
+	EmptyReason = "empty_text"
+)
+
+// Filter is a profile made ready. It is immutable and serves any number of goroutines.
+type Filter struct {
+	cfg     Config
+	profile Profile
+	tests   []check
+	signals int
+	stop    *stopWords
+	spec    stage.Spec
+	head    []byte // {"profile":"…","verdict":"
+}
+
+// check is a test with its threshold.
+type check struct {
+	rule      string
+	test      *Test
+	threshold float64
+	off       bool
+	signal    int // index of the signal; tests that share one have the same
+}
+
+// New makes the filter of a profile.
+func New(cfg Config) (*Filter, error) {
+	p, err := Lookup(cfg.Profile)
+	if err != nil {
+		return nil, err
+	}
+	return build(p, cfg)
+}
+
+func build(p Profile, cfg Config) (*Filter, error) {
+	if cfg.TextField.String() == "" {
+		cfg.TextField = record.MustPath("text")
+	}
+	if p.Words != "whitespace" {
+		return nil, fmt.Errorf("profile %q: words are %q; only \"whitespace\" is possible", p.Name, p.Words)
+	}
+	f := &Filter{cfg: cfg, profile: p}
+	var err error
+	if f.stop, err = newStopWords(p.StopWords); err != nil {
+		return nil, fmt.Errorf("profile %q: %w", p.Name, err)
+	}
+	// Keys in the order of their names.
+	type ruleConfig struct {
+		Name    string             `json:"name"`
+		Params  map[string]float64 `json:"params"`
+		Version int                `json:"version"`
+	}
+	resolved := struct {
+		Annotate       bool         `json:"annotate"`
+		Profile        string       `json:"profile"`
+		ProfileVersion int          `json:"profile_version"`
+		Rules          []ruleConfig `json:"rules"`
+		StopWords      []string     `json:"stop_words"`
+		TextField      string       `json:"text_field"`
+		Words          string       `json:"words"`
+	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, cfg.TextField.String(), p.Words}
+
+	signals := map[string]int{}
+	for i := range p.Rules {
+		rule, values, err := p.Rules[i].thresholds()
+		if err != nil {
+			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
+		}
+		rc := ruleConfig{rule.Name, map[string]float64{}, rule.Version}
+		for k, v := range values {
+			rc.Params[rule.Params[k].Name] = v
+		}
+		resolved.Rules = append(resolved.Rules, rc)
+		for k := range rule.Tests {
+			t := &rule.Tests[k]
+			at, ok := rule.param(t.Param)
+			if !ok {
+				return nil, fmt.Errorf("rule %q tests a parameter %q that it does not have", rule.Name, t.Param)
+			}
+			s, ok := signals[t.Signal]
+			if !ok {
+				s = len(signals)
+				signals[t.Signal] = s
+			}
+			f.tests = append(f.tests, check{rule.Name, t, values[at], t.ZeroOff && values[at] == 0, s})
+		}
+	}
+	f.signals = len(signals)
+	raw, err := json.Marshal(resolved)
+	if err != nil {
+		return nil, err
+	}
+	canonical := jsontext.Value(raw) // RFC 8785
+	if err := canonical.Canonicalize(); err != nil {
+		return nil, err
+	}
+	f.spec = stage.Spec{Name: "filter", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.TextField}}
+	name, err := jsontext.AppendQuote(nil, p.Name)
+	if err != nil {
+		return nil, err
+	}
+	f.head = append(append([]byte(`{"profile":`), name...), `,"verdict":"`...)
+	return f, nil
+}
+
+// NewView makes the reusable scratch for Check and Verdict: one for each goroutine.
+func (f *Filter) NewView() *View { return &View{stop: f.stop, values: make([]value, f.signals)} }
+
+// Check decides about a document: rule and reason of the first test that fails, or "" to keep it. v comes
+// from NewView of the same filter; doc is valid UTF-8.
+func (f *Filter) Check(v *View, doc []byte) (rule, reason string) {
+	v.Reset(doc)
+	return f.decide(v, false)
+}
+
+// CheckWords is Check for a caller who has cut the words: spans in order that do not overlap, none empty.
+func (f *Filter) CheckWords(v *View, doc []byte, words []text.Span) (rule, reason string) {
+	v.ResetWords(doc, words)
+	return f.decide(v, false)
+}
+
+// Verdict is Check that appends the signals to dst, each once, in the order of the tests: all of them, or
+// those up to the test that failed. Signals that do not apply to the document are left out.
+func (f *Filter) Verdict(dst []Signal, v *View, doc []byte, all bool) (signals []Signal, rule, reason string) {
+	v.Reset(doc)
+	rule, reason = f.decide(v, all)
+	return f.appendSignals(dst, v), rule, reason
+}
+
+// decide asks the tests in order about the document of v. With all it goes on after one has failed, so that
+// every signal is known.
+func (f *Filter) decide(v *View, all bool) (rule, reason string) {
+	if len(v.doc) == 0 {
+		return EmptyRule, EmptyReason
+	}
+	for i := range f.tests {
+		c := &f.tests[i]
+		if c.off && !all {
+			continue
+		}
+		s := &v.values[c.signal]
+		if !s.known {
+			s.v, s.ok = c.test.Value(v)
+			s.known = true
+		}
+		if !s.ok || c.off || reason != "" {
+			continue
+		}
+		if c.test.Compare == Above && s.v > c.threshold || c.test.Compare == Below && s.v < c.threshold {
+			rule, reason = c.rule, c.test.Reason
+			if !all {
+				break
+			}
+		}
+	}
+	return rule, reason
+}
+
+func (f *Filter) appendSignals(dst []Signal, v *View) []Signal {
+	next := 0 // signals are numbered in the order of the tests
+	for i := range f.tests {
+		if c := &f.tests[i]; c.signal == next {
+			next++
+			if s := v.values[c.signal]; s.known && s.ok {
+				dst = append(dst, Signal{c.test.Signal, s.v})
+			}
+		}
+	}
+	return dst
+}
+
+// Spec is the same at every call.
+func (f *Filter) Spec() stage.Spec { return f.spec }
+
+// NewWorker implements stage.Mapper.
+func (f *Filter) NewWorker() stage.Worker { return &worker{f: f, view: f.NewView()} }
+
+// curateFilter is where the verdict is written.
+var curateFilter = record.MustPath("curate.filter")
+
+// scratchLimit is what a worker keeps between documents, in bytes. Nearly all documents need less: scratch is
+// about five times the text.
+const scratchLimit = 4 << 20
+
+type worker struct {
+	f       *Filter
+	view    *View
+	text    []byte // decoded
+	signals []Signal
+	json    []byte
+}
+
+// Map implements stage.Worker.
+func (w *worker) Map(ctx context.Context, b *record.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome == record.Keep {
+			w.one(r)
+		}
+		if w.view.Size()+cap(w.text) > scratchLimit {
+			w.view.Shrink(scratchLimit / 2)
+			if cap(w.text) > scratchLimit/2 {
+				w.text = nil
+			}
+		}
+	}
+	w.view.Reset(nil) // the batch's bytes are the engine's again
+	return nil
+}
+
+func (w *worker) one(r *record.Record) {
+	f := w.f
+	doc, err := r.Text(f.cfg.TextField, &w.text)
+	if err != nil {
+		r.QuarantineFor(err)
+		return
+	}
+	w.view.Reset(doc)
+	rule, reason := f.decide(w.view, f.cfg.Annotate)
+	if f.cfg.Annotate || f.cfg.Verdicts && reason != "" {
+		if err := r.Set(curateFilter, w.verdict(rule, reason)); err != nil {
+			r.QuarantineFor(err)
+			return
+		}
+	}
+	switch {
+	case reason == "":
+	case f.cfg.Annotate:
+		r.Flag(rule, reason)
+	default:
+		r.DropFor(rule, reason)
+	}
+}
+
+// verdict is the JSON text of curate.filter. Names are constants of the rules, which need no escapes
+// (TestRegistry).
+func (w *worker) verdict(rule, reason string) []byte {
+	j := append(w.json[:0], w.f.head...)
+	if reason == "" {
+		j = append(j, `keep"`...)
+	} else {
+		j = append(j, `drop","rule":"`...)
+		j = append(j, rule...)
+		j = append(j, `","reason":"`...)
+		j = append(j, reason...)
+		j = append(j, '"')
+	}
+	j = append(j, `,"signals":{`...)
+	w.signals = w.f.appendSignals(w.signals[:0], w.view)
+	for i, s := range w.signals {
+		if i > 0 {
+			j = append(j, ',')
+		}
+		j = append(j, '"')
+		j = append(j, s.Name...)
+		j = append(j, `":`...)
+		j = appendRounded(j, s.Value)
+	}
+	j = append(j, `}}`...)
+	w.json = j
+	return j
+}
+
+// appendRounded writes a number rounded to 1e-6 in its shortest form: 0.25, 31.
+func appendRounded(dst []byte, v float64) []byte {
+	return strconv.AppendFloat(dst, math.Round(float64(v*1e6))/1e6, 'f', -1, 64)
+}

@@ -1,0 +1,204 @@
+package filter
+
+import (
+	"bytes"
+	"math/bits"
+	"unicode"
+	"unicode/utf8"
+
+	"curate/text"
+)
+
+const (
+	datatroveQuality = "datatrove 0.10.1, pipeline/filters/gopher_quality_filter.py"
+	gopherA11        = "Rae et al. 2021 (arXiv:2112.11446), appendix A.1.1"
+)
+
+// gopherQuality drops documents whose words and lines do not look like prose. The names of the parameters
+// and reasons are the reference's, so max_non_alpha_words_ratio is the smallest share of words WITH a letter,
+// and gopher_enough_stop_words means that there were not enough.
+var gopherQuality = Rule{
+	Name:    "gopher_quality",
+	Version: 1,
+	Summary: "drops documents by their number of words, word length, symbols, bullets, ellipses, words without letters and stop words",
+	Source:  datatroveQuality + "; " + gopherA11,
+	Params: []Param{
+		{"min_doc_words", 50, "words that are not only punctuation", gopherA11},
+		{"max_doc_words", 100000, "words that are not only punctuation", gopherA11},
+		{"min_avg_word_length", 3, "characters", gopherA11},
+		{"max_avg_word_length", 10, "characters", gopherA11},
+		{"max_symbol_word_ratio", 0.1, "per word", gopherA11},
+		{"max_bullet_lines_ratio", 0.9, "of all lines", gopherA11},
+		{"max_ellipsis_lines_ratio", 0.3, "of all lines", gopherA11},
+		{"max_non_alpha_words_ratio", 0.8, "of all words", gopherA11},
+		{"min_stop_words", 2, "different stop words", gopherA11},
+	},
+	Tests: []Test{
+		{
+			Reason: "gopher_short_doc", Signal: "words",
+			Measure: "number of words with a character that is not punctuation",
+			Compare: Below, Param: "min_doc_words", ZeroOff: true, Value: notSymbols,
+		}, {
+			Reason: "gopher_long_doc", Signal: "words",
+			Measure: "number of words with a character that is not punctuation",
+			Compare: Above, Param: "max_doc_words", ZeroOff: true, Value: notSymbols,
+		}, {
+			Reason: "gopher_below_avg_threshold", Signal: "mean_word_length",
+			Measure: "mean length in characters of the words that are not only punctuation",
+			Compare: Below, Param: "min_avg_word_length", ZeroOff: true, Value: meanWordLength,
+		}, {
+			Reason: "gopher_above_avg_threshold", Signal: "mean_word_length",
+			Measure: "mean length in characters of the words that are not only punctuation",
+			Compare: Above, Param: "max_avg_word_length", ZeroOff: true, Value: meanWordLength,
+		}, {
+			Reason: "gopher_too_many_hashes", Signal: "hash_ratio",
+			Measure: "number of \"#\" per word (all words)",
+			Compare: Above, Param: "max_symbol_word_ratio", ZeroOff: true,
+			Value: func(v *View) (float64, bool) { return ratio(bytes.Count(v.doc, hash), len(v.Words())) },
+		}, {
+			Reason: "gopher_too_many_ellipsis", Signal: "ellipsis_ratio",
+			Measure: "number of \"...\" and \"…\" per word (all words)",
+			Compare: Above, Param: "max_symbol_word_ratio", ZeroOff: true,
+			Value: func(v *View) (float64, bool) {
+				return ratio(bytes.Count(v.doc, dots)+bytes.Count(v.doc, ellipsis), len(v.Words()))
+			},
+		}, {
+			Reason: "gopher_too_many_bullets", Signal: "bullet_lines",
+			Measure: "share of lines that begin with \"•\" or \"-\" after white space",
+			Compare: Above, Param: "max_bullet_lines_ratio", ZeroOff: true,
+			Value: func(v *View) (float64, bool) {
+				n := 0
+				for _, l := range v.Lines() {
+					if s := text.TrimLeft(l.Of(v.doc)); len(s) > 0 && (s[0] == '-' || s[0] == bullet[0] && bytes.HasPrefix(s, bullet)) {
+						n++
+					}
+				}
+				return ratio(n, len(v.Lines()))
+			},
+		}, {
+			Reason: "gopher_too_many_end_ellipsis", Signal: "end_ellipsis_lines",
+			Measure: "share of lines that end with \"...\" or \"…\" before white space",
+			Compare: Above, Param: "max_ellipsis_lines_ratio", ZeroOff: true,
+			Value: func(v *View) (float64, bool) {
+				n := 0
+				for _, l := range v.Lines() {
+					if s := text.TrimRight(l.Of(v.doc)); bytes.HasSuffix(s, dots) || bytes.HasSuffix(s, ellipsis) {
+						n++
+					}
+				}
+				return ratio(n, len(v.Lines()))
+			},
+		}, {
+			Reason: "gopher_below_alpha_threshold", Signal: "alpha_words",
+			Measure: "share of words (all words) with at least one letter",
+			Compare: Below, Param: "max_non_alpha_words_ratio", ZeroOff: true,
+			Value: func(v *View) (float64, bool) { return ratio(v.gopherWords().alpha, len(v.Words())) },
+		}, {
+			Reason: "gopher_enough_stop_words", Signal: "stop_words",
+			Measure: "number of different stop words of the profile that occur as words, in their very spelling",
+			Compare: Below, Param: "min_stop_words", ZeroOff: true,
+			Value: func(v *View) (float64, bool) { return float64(bits.OnesCount64(v.gopherWords().stop)), true },
+		},
+	},
+}
+
+// gopherStopWords are English, and the reference's default for every language.
+var gopherStopWords = []string{"the", "be", "to", "of", "and", "that", "have", "with"}
+
+var (
+	hash     = []byte("#")
+	dots     = []byte("...")
+	ellipsis = []byte("…")
+	bullet   = []byte("•")
+)
+
+func notSymbols(v *View) (float64, bool) { return float64(v.gopherWords().notSymbols), true }
+
+func meanWordLength(v *View) (float64, bool) {
+	g := v.gopherWords()
+	return ratio(g.points, g.notSymbols)
+}
+
+// gopherWords is what one walk over the words finds.
+type gopherWords struct {
+	notSymbols int    // words with a character outside of PUNCTUATION_SET
+	points     int    // their code points
+	alpha      int    // words with a letter
+	stop       uint64 // set of stop words
+}
+
+// Classes of bytes for the walk.
+const (
+	letter uint8 = 1 << iota
+	other        // ASCII, not in PUNCTUATION_SET; letters are
+	notASCII
+)
+
+var wordBytes = func() (t [256]uint8) {
+	for c := range t {
+		switch {
+		case c >= 0x80:
+			t[c] = notASCII
+		case unicode.IsLetter(rune(c)):
+			t[c] = letter | other
+		case !isPunctuation(rune(c)):
+			t[c] = other
+		}
+	}
+	return t
+}()
+
+func (v *View) gopherWords() *gopherWords {
+	g := &v.gopher
+	if !v.first(haveGopher) {
+		return g
+	}
+	*g = gopherWords{}
+	words := v.Words()
+	ascii := v.CodePoints() == len(v.doc)
+	for _, w := range words {
+		word := w.Of(v.doc)
+		points := len(word)
+		class := wordBytes[word[0]]
+		if class&letter == 0 || !ascii { // a first letter decides everything about an ASCII word
+			for _, c := range word[1:] {
+				class |= wordBytes[c]
+			}
+			if class&notASCII != 0 {
+				points = text.CodePoints(word)
+				if class&letter == 0 {
+					class |= wideClass(word)
+				}
+			}
+		}
+		g.alpha += int(class & letter)
+		if class&other != 0 {
+			g.notSymbols++
+			g.points += points
+		}
+		if v.stop != nil {
+			g.stop |= v.stop.bit(word)
+		}
+	}
+	return g
+}
+
+// wideClass looks at the characters beyond ASCII of a word without ASCII letters. No letter is in
+// PUNCTUATION_SET, so the first one decides both questions. str.isalpha is the same five categories as
+// unicode.IsLetter (of Unicode 14 in CPython 3.11).
+func wideClass(word []byte) (class uint8) {
+	for i := 0; i < len(word); {
+		r, n := rune(word[i]), 1
+		if r >= utf8.RuneSelf {
+			r, n = utf8.DecodeRune(word[i:])
+			if unicode.IsLetter(r) {
+				return letter | other
+			}
+			if class == 0 && !isPunctuation(r) {
+				class = other
+			}
+		}
+		i += n
+	}
+	return class
+}

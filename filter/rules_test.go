@@ -1,0 +1,238 @@
+package filter
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// unique makes n different words of the given length.
+func unique(from, n, length int) []string {
+	words := make([]string, n)
+	for i := range words {
+		b := make([]byte, length)
+		k := from + i
+		for j := range b {
+			b[j] = byte('a' + k%26)
+			k /= 26
+		}
+		words[i] = string(b)
+	}
+	return words
+}
+
+func five(from, n int) string { return strings.Join(unique(from, n, 5), " ") }
+
+// parts are `fresh` different parts of `size` words and a part of `same` words that occurs 1+again times.
+func parts(sep string, fresh, size, same, again int) string {
+	var p []string
+	for i := range fresh {
+		p = append(p, five(1000*i+1000, size))
+	}
+	again++
+	for range again {
+		p = append(p, five(0, same))
+	}
+	return strings.Join(p, sep)
+}
+
+// phrases are 50 times the same n words, each followed by k new ones. All words have five letters.
+func phrases(n, k int) string {
+	var p []string
+	for i := range 50 {
+		p = append(p, unique(0, n, 5)...)
+		p = append(p, unique(100+i*k, k, 5)...)
+	}
+	return strings.Join(p, " ")
+}
+
+// with is "the of" and n-2 other words of five letters, edited.
+func with(n int, edit func(words []string)) string {
+	words := append([]string{"the", "of"}, unique(0, n-2, 5)...)
+	if edit != nil {
+		edit(words)
+	}
+	return strings.Join(words, " ")
+}
+
+// add puts s into the middle of the first n words.
+func add(n int, s string) func([]string) {
+	return func(words []string) {
+		for i := range n {
+			words[i+2] = words[i+2][:2] + s + words[i+2][2:]
+		}
+	}
+}
+
+// tenLines are ten lines of five words; mark edits the first n.
+func tenLines(n int, mark func(line string) string) string {
+	words := strings.Fields(with(50, nil))
+	var lines []string
+	for i := range 10 {
+		l := strings.Join(words[i*5:i*5+5], " ")
+		if i < n {
+			l = mark(l)
+		}
+		lines = append(lines, l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func numbers(n int) func([]string) {
+	return func(words []string) {
+		for i := range n {
+			words[len(words)-1-i] = fmt.Sprint(10000 + i)
+		}
+	}
+}
+
+// ofLength is "that have" and 48 words of which long have 11 letters, the others 10.
+func ofLength(long int) string {
+	return "that have " + strings.Join(unique(0, long, 11), " ") + " " + strings.Join(unique(0, 48-long, 10), " ")
+}
+
+var before = map[bool]string{true: "• ", false: " \t- "}
+
+// ruleCases has two documents for each reason: one that is dropped for it, and one beside it, at the threshold
+// where that can be met.
+var ruleCases = []struct {
+	rule, reason, dropped, beside string
+}{
+	{"gopher_repetition", "dup_para_frac", parts("\n\n", 6, 20, 1, 4), parts("\n\n\n", 6, 20, 1, 3)},
+	{"gopher_repetition", "dup_para_char_frac", parts("\n\n", 8, 20, 100, 1), parts("\n\n", 8, 30, 30, 1)},
+	{"gopher_repetition", "dup_line_frac", parts("\n", 6, 20, 1, 4), parts("\n", 6, 20, 1, 3)},
+	{"gopher_repetition", "dup_line_char_frac", parts("\n", 8, 20, 100, 1), parts("\n", 8, 30, 30, 1)},
+	{"gopher_repetition", "top_2_gram", phrases(2, 4), phrases(2, 9)},
+	{"gopher_repetition", "top_3_gram", phrases(3, 8), phrases(3, 13)},
+	{"gopher_repetition", "top_4_gram", phrases(4, 14), phrases(4, 21)},
+	{"gopher_repetition", "duplicated_5_n_grams", phrases(5, 19), phrases(5, 25)},
+	{"gopher_repetition", "duplicated_6_n_grams", phrases(6, 24), phrases(6, 30)},
+	{"gopher_repetition", "duplicated_7_n_grams", phrases(7, 33), phrases(7, 39)},
+	{"gopher_repetition", "duplicated_8_n_grams", phrases(8, 42), phrases(8, 49)},
+	{"gopher_repetition", "duplicated_9_n_grams", phrases(9, 51), phrases(9, 61)},
+	{"gopher_repetition", "duplicated_10_n_grams", phrases(10, 65), phrases(10, 75)},
+
+	{"gopher_quality", "gopher_short_doc", with(49, nil) + " !? …", with(50, nil)},
+	{"gopher_quality", "gopher_long_doc", with(100001, nil), with(100000, nil)},
+	{"gopher_quality", "gopher_below_avg_threshold", "the and " + strings.Join(unique(0, 48, 2), " "), "the and " + strings.Join(unique(0, 48, 3), " ")},
+	{"gopher_quality", "gopher_above_avg_threshold", ofLength(13), ofLength(12)},
+	{"gopher_quality", "gopher_too_many_hashes", with(50, add(6, "#")), with(50, add(5, "#"))},
+	{"gopher_quality", "gopher_too_many_ellipsis", with(50, add(3, "...…")), with(50, add(5, "....."))},
+	{"gopher_quality", "gopher_too_many_bullets",
+		tenLines(10, func(l string) string { return before[len(l)%2 == 0] + l }), tenLines(9, func(l string) string { return "\u00a0- " + l })},
+	{"gopher_quality", "gopher_too_many_end_ellipsis",
+		tenLines(4, func(l string) string { return l + "… \u3000" }), tenLines(3, func(l string) string { return l + "...\r" })},
+	{"gopher_quality", "gopher_below_alpha_threshold", with(50, numbers(11)), with(50, numbers(10))},
+	{"gopher_quality", "gopher_enough_stop_words", with(50, func(w []string) { w[1] = "the"; w[2] = "Of" }), with(50, nil)},
+}
+
+func TestRules(t *testing.T) {
+	for _, c := range ruleCases {
+		f := only(t, c.rule)
+		v := f.NewView()
+		if rule, reason := f.Check(v, []byte(c.dropped)); rule != c.rule || reason != c.reason {
+			t.Errorf("%s %s: dropped for %s %q", c.rule, c.reason, rule, reason)
+		}
+		if _, reason := f.Check(v, []byte(c.beside)); reason != "" {
+			t.Errorf("%s %s: the document beside it is dropped for %q", c.rule, c.reason, reason)
+		}
+		// A threshold of 0 switches the test off where the rule says so.
+		r, _ := ruleNamed(c.rule)
+		at := slices.IndexFunc(r.Tests, func(t Test) bool { return t.Reason == c.reason })
+		if at < 0 {
+			t.Errorf("rule %s has no reason %q", c.rule, c.reason)
+			continue
+		}
+		off := only(t, c.rule, Setting{r.Tests[at].Param, 0})
+		_, reason := off.Check(off.NewView(), []byte(c.dropped))
+		if (reason == c.reason) == r.Tests[at].ZeroOff {
+			t.Errorf("%s %s: with a threshold of 0 the answer is %q", c.rule, c.reason, reason)
+		}
+	}
+}
+
+// TestRegistry holds what every rule and profile must have.
+func TestRegistry(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`) // needs no escape in JSON
+	if !slices.IsSortedFunc(rules, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("the table of rules is not sorted by name")
+	}
+	seen := map[string]bool{}
+	once := func(kind, s string) {
+		if seen[kind+s] {
+			t.Errorf("%s %q is there twice", kind, s)
+		}
+		seen[kind+s] = true
+	}
+	measures := map[string]string{}
+	for _, r := range Rules() {
+		once("rule", r.Name)
+		if !name.MatchString(r.Name) || r.Version < 1 || r.Summary == "" || r.Source == "" || len(r.Tests) == 0 {
+			t.Errorf("rule %q lacks a good name, a version, a summary, a source or tests", r.Name)
+		}
+		used := map[string]bool{}
+		for _, c := range r.Tests {
+			once("reason", c.Reason)
+			used[c.Param] = true
+			if !name.MatchString(c.Reason) || !name.MatchString(c.Signal) || c.Measure == "" || c.Value == nil || c.Compare != Above && c.Compare != Below {
+				t.Errorf("rule %s, reason %q: incomplete or badly named", r.Name, c.Reason)
+			}
+			if m, ok := measures[c.Signal]; ok && m != c.Measure {
+				t.Errorf("signal %s is described in two ways: %q, %q", c.Signal, m, c.Measure)
+			}
+			measures[c.Signal] = c.Measure
+			if !slices.ContainsFunc(ruleCases, func(k struct{ rule, reason, dropped, beside string }) bool {
+				return k.rule == r.Name && k.reason == c.Reason
+			}) {
+				t.Errorf("no row of ruleCases meets %s %s", r.Name, c.Reason)
+			}
+		}
+		for _, p := range r.Params {
+			once("parameter of "+r.Name, p.Name)
+			if !name.MatchString(p.Name) || p.Unit == "" || p.Source == "" || !used[p.Name] {
+				t.Errorf("rule %s, parameter %q: without unit or source, badly named, or not used", r.Name, p.Name)
+			}
+		}
+	}
+	if !slices.IsSortedFunc(profiles, func(a, b Profile) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("the table of profiles is not sorted by name")
+	}
+	for _, p := range Profiles() {
+		once("profile", p.Name)
+		if p.Version < 1 || p.Summary == "" || p.Reproduces == "" || p.Language == "" {
+			t.Errorf("profile %q lacks a version, a summary, a language or what it reproduces", p.Name)
+		}
+		if _, err := New(Config{Profile: p.Name}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// FuzzCheck: no bytes make a rule fail, and asking for all signals never changes the decision.
+func FuzzCheck(f *testing.F) {
+	for _, c := range ruleCases {
+		if len(c.dropped) < 1000 {
+			f.Add([]byte(c.dropped))
+		}
+	}
+	f.Add([]byte(" \n\n \u2028\xff\xe2\x80"))
+	g, err := New(Config{Profile: "gopher"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	v := g.NewView()
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		rule, reason := g.Check(v, doc)
+		signals, allRule, allReason := g.Verdict(nil, v, doc, true)
+		if rule != allRule || reason != allReason {
+			t.Errorf("%q: %s %s, with all signals %s %s", doc, rule, reason, allRule, allReason)
+		}
+		for _, s := range signals {
+			if !(s.Value >= 0) {
+				t.Errorf("%q: %s is %v", doc, s.Name, s.Value)
+			}
+		}
+	})
+}

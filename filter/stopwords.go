@@ -1,0 +1,45 @@
+package filter
+
+import "fmt"
+
+// stopWords is a set of at most 64 words that counts which of them occur.
+type stopWords struct {
+	words []string
+	sizes uint64     // bit n: a word of n bytes exists (63 stands for longer ones too)
+	heads [256]uint8 // 1 + first word with this key
+	nexts []uint8    // 1 + next word with the same key
+}
+
+func newStopWords(words []string) (*stopWords, error) {
+	if len(words) > 64 {
+		return nil, fmt.Errorf("%d stop words; 64 are possible", len(words))
+	}
+	s := &stopWords{words: words, nexts: make([]uint8, len(words))}
+	for i, w := range words {
+		if w == "" {
+			return nil, fmt.Errorf("stop word %d is empty", i)
+		}
+		k := stopKey(w)
+		s.sizes |= 1 << min(len(w), 63)
+		s.nexts[i] = s.heads[k]
+		s.heads[k] = uint8(i + 1)
+	}
+	return s, nil
+}
+
+func stopKey[T string | []byte](w T) uint8 {
+	return w[0] + w[len(w)-1]*31 + uint8(len(w))*7
+}
+
+// bit of the word w, or 0.
+func (s *stopWords) bit(w []byte) uint64 {
+	if s.sizes>>min(len(w), 63)&1 == 0 {
+		return 0
+	}
+	for i := s.heads[stopKey(w)]; i > 0; i = s.nexts[i-1] {
+		if string(w) == s.words[i-1] {
+			return 1 << (i - 1)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,155 @@
+package filter
+
+import "curate/text"
+
+// View is what rules see of one document: each cut is made when a rule first asks for it, and once. It
+// serves document after document, keeps its memory, and is used by one goroutine at a time.
+type View struct {
+	doc        []byte
+	have       cuts
+	points     int
+	words      []text.Span // of the view, or given to ResetWords
+	own        []text.Span // memory for words
+	lines      []text.Span
+	pieces     []text.Span
+	paragraphs []text.Span
+	repeats    text.Repeats
+	dupPieces  duplicates
+	dupParas   duplicates
+	gopher     gopherWords
+	stop       *stopWords // of the profile
+
+	values []value // by signal, while a Filter checks the document
+}
+
+// value of a signal in a View.
+type value struct {
+	v         float64
+	known, ok bool
+}
+
+// duplicates of a list: elements that occurred before, and their code points.
+type duplicates struct{ elements, points int }
+
+// cuts says which parts of a View belong to the current document.
+type cuts uint16
+
+const (
+	havePoints cuts = 1 << iota
+	haveWords
+	haveLines
+	havePieces
+	haveParagraphs
+	haveDupPieces
+	haveDupParas
+	haveRepeats // has its words
+	haveGopher
+)
+
+func (v *View) first(c cuts) bool {
+	if v.have&c != 0 {
+		return false
+	}
+	v.have |= c
+	return true
+}
+
+// Reset turns to another document. It must be valid UTF-8 and not change while the view is asked about it.
+func (v *View) Reset(doc []byte) {
+	v.doc, v.have = doc, 0
+	clear(v.values)
+}
+
+// ResetWords is Reset for a caller who has cut the words: spans in order that do not overlap,
+// none of them empty.
+func (v *View) ResetWords(doc []byte, words []text.Span) {
+	v.Reset(doc)
+	v.words = words
+	v.have = haveWords
+}
+
+// Text is the document.
+func (v *View) Text() []byte { return v.doc }
+
+// CodePoints is the document's length in characters.
+func (v *View) CodePoints() int {
+	if v.first(havePoints) {
+		v.points = text.CodePoints(v.doc)
+	}
+	return v.points
+}
+
+// Words are cut at white space unless they were given.
+func (v *View) Words() []text.Span {
+	if v.first(haveWords) {
+		v.own = text.Words(v.own[:0], v.doc)
+		v.words = v.own
+	}
+	return v.words
+}
+
+// Lines are those of text.Lines: Python's splitlines.
+func (v *View) Lines() []text.Span {
+	if v.first(haveLines) {
+		v.lines = text.Lines(v.lines[:0], v.doc)
+	}
+	return v.lines
+}
+
+// Pieces are those of text.SplitNewlines: what lies between runs of line feeds.
+func (v *View) Pieces() []text.Span {
+	if v.first(havePieces) {
+		v.pieces = text.SplitNewlines(v.pieces[:0], v.doc)
+	}
+	return v.pieces
+}
+
+// Paragraphs are those of text.Paragraphs.
+func (v *View) Paragraphs() []text.Span {
+	if v.first(haveParagraphs) {
+		v.paragraphs = text.Paragraphs(v.paragraphs[:0], v.doc)
+	}
+	return v.paragraphs
+}
+
+func (v *View) duplicatePieces() duplicates {
+	if v.first(haveDupPieces) {
+		v.dupPieces.elements, v.dupPieces.points = v.repeats.Duplicates(v.doc, v.Pieces())
+	}
+	return v.dupPieces
+}
+
+func (v *View) duplicateParagraphs() duplicates {
+	if v.first(haveDupParas) {
+		v.dupParas.elements, v.dupParas.points = v.repeats.Duplicates(v.doc, v.Paragraphs())
+	}
+	return v.dupParas
+}
+
+// nGrams is ready for questions about n-grams of the document's words.
+func (v *View) nGrams() *text.Repeats {
+	if v.first(haveRepeats) {
+		v.repeats.Words(v.doc, v.Words(), v.CodePoints())
+	}
+	return &v.repeats
+}
+
+const spanSize = 8
+
+// Size is the memory held, in bytes, without the document.
+func (v *View) Size() int {
+	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs))
+}
+
+// Shrink forgets the document, and gives the memory back that an unusually long one needed, if it is above
+// limit bytes.
+func (v *View) Shrink(limit int) {
+	over := v.Size() > limit
+	v.Reset(nil)
+	v.words = nil
+	if over {
+		v.own, v.lines, v.pieces, v.paragraphs = nil, nil, nil, nil
+		limit = 0
+	}
+	v.repeats.Shrink(limit)
+}
