@@ -9,11 +9,11 @@ const (
 	// baseMemory: pages of the binary, the runtime, stacks, small things.
 	baseMemory = 26 * MiB
 	// NotHeap is the part of it that Go's memory limit does not see.
-	NotHeap = 12 * MiB
+	NotHeap = 20 * MiB
 	// workerMemory: an encoder (its history is 4 MiB), a batch of 256 KiB, the stages' scratch.
 	workerMemory = 9 * MiB
-	// laneMemory: the frames that are open for three outputs, of which one is usually full.
-	laneMemory = 5 * MiB
+	// laneMemory: the frames that are open for kept and dropped records; a quarantine is small.
+	laneMemory = 10 * MiB
 	// minWindow: what a decoder may at least ask for. 8 MiB is the largest window of zstd -1 to -19.
 	minWindow = 8 * MiB
 	maxWindow = 128 * MiB // zstd --long
@@ -39,6 +39,8 @@ type Budget struct {
 	// Shares of the two windows in bytes, see window: chunks (input and rendered output) and frames.
 	ChunkShare, ChunkCommon int64
 	FrameShare, FrameCommon int64
+	// Buffers is the total for slices in use and waiting to be used again.
+	Buffers int
 }
 
 // chunkCost is what n bytes of input take while they are worked on: the input, and the output about as long,
@@ -69,7 +71,7 @@ func NewBudget(memory int64, j, files, maxRecord int) (Budget, error) {
 	frames := data - chunks
 	// Enough chunks that every worker has one, one waits for it and each lane reads one.
 	per := 2*j + b.Lanes
-	b.ChunkSize = int(min(maxChunk, max(minChunk, chunks*2/5/int64(per))))
+	b.ChunkSize = int(min(maxChunk, max(minChunk, chunks/int64(5*per))))
 	// More than twice what keeps everybody busy only makes the wait longer.
 	chunks = min(chunks, 2*int64(per)*chunkCost(b.ChunkSize)+chunkCost(maxRecord))
 	frames = min(frames, int64(2*(j+b.Lanes))*frameCost(frameSize+maxRecord))
@@ -77,6 +79,7 @@ func NewBudget(memory int64, j, files, maxRecord int) (Budget, error) {
 	b.ChunkCommon = chunks - b.ChunkShare*int64(b.Lanes)
 	b.FrameShare = frames / 2 / int64(b.Lanes)
 	b.FrameCommon = frames - b.FrameShare*int64(b.Lanes)
+	b.Buffers = int(chunks + frames + int64(b.Lanes)*laneMemory)
 	return b, nil
 }
 

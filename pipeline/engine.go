@@ -39,7 +39,7 @@ type run struct {
 	mapQueue    chan *job
 	encodeQueue chan *frame
 	allDone     chan struct{}
-	buffers     buffers
+	buffers     *buffers
 	jobs        sync.Pool
 	chunks      *window
 	frames      *window
@@ -66,7 +66,8 @@ type run struct {
 type replay struct {
 	src    *corpus.Source
 	chunks []split.Chunk
-	err    error // behind the chunks
+	err    error                       // behind the chunks
+	grow   func(context.Context) error // of the lane that goes on with it
 }
 
 var errStrict = errors.New("stopped at the first record that had to be quarantined (--strict)")
@@ -84,7 +85,7 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	r.encodeQueue = make(chan *frame, 2*b.Workers)
 	r.allDone = make(chan struct{})
 	r.turn = make(chan struct{})
-	r.buffers = buffers{max: 2 * max(b.ChunkSize, frameSize), keep: 3 * (b.Workers + b.Lanes)}
+	r.buffers = newBuffers(b.Buffers)
 	r.jobs.New = func() any { return &job{done: make(chan struct{}, 1)} }
 	mayUse := func(lane int) bool { return !r.ordered || int64(lane) == r.first.Load() }
 	r.chunks = newWindow(b.ChunkShare, b.ChunkCommon, mayUse)

@@ -290,7 +290,13 @@ var errUndecided = errors.New("undecided")
 const probeBytes = 64 * MiB // of a file
 
 func (r *run) probeFile(ctx context.Context, f corpus.File, look func(*split.Chunk, split.Codec) bool) (enough bool, err error) {
-	o := r.openOptions(split.Position{}, nil)
+	rep := &replay{}
+	o := r.openOptions(split.Position{}, func(ctx context.Context) error {
+		if rep.grow == nil {
+			return nil // nothing else is in memory yet
+		}
+		return rep.grow(ctx)
+	})
 	limit := int64(probeBytes)
 	if f.Stream {
 		limit = r.budget.ChunkShare / 2 // what is read of a stream is held
@@ -301,7 +307,7 @@ func (r *run) probeFile(ctx context.Context, f corpus.File, look func(*split.Chu
 	if err != nil {
 		return false, nil // the run says so in its place
 	}
-	rep := &replay{src: src}
+	rep.src = src
 	if f.Stream {
 		r.replay[f.Number] = rep
 	} else {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -88,16 +89,22 @@ func (l *lane) work() {
 func (l *lane) read() (err error) {
 	r := l.run
 	var j *job // in hand
-	replayed := r.replay[l.file.Number]
-	var src *corpus.Source
-	if replayed != nil {
-		src = replayed.src
-	} else if src, err = corpus.Open(r.stop, r.job.Store, l.file, r.openOptions(l.from, func(ctx context.Context) error {
-		// All at once, and never in steps: two lanes that each hold half of what is there would wait for ever.
-		more, err := r.chunks.acquire(ctx, l.seq, max(0, chunkCost(r.max)-j.charge))
-		j.charge += more
+	grow := func(ctx context.Context) error {
+		more, err := r.chunks.grow(ctx, l.seq, j.charge, chunkCost(r.max))
+		if j.charge += more; err != nil {
+			return err
+		}
+		// What is on its way out must be gone, too, before so much comes in.
+		all, err := r.frames.acquire(ctx, l.seq, math.MaxInt64)
+		r.frames.release(l.seq, all)
+		r.buffers.trim()
 		return err
-	})); err != nil {
+	}
+	var src *corpus.Source
+	replayed := r.replay[l.file.Number]
+	if replayed != nil {
+		src, replayed.grow = replayed.src, grow
+	} else if src, err = corpus.Open(r.stop, r.job.Store, l.file, r.openOptions(l.from, grow)); err != nil {
 		return err
 	}
 	defer src.Close()
@@ -110,15 +117,20 @@ func (l *lane) read() (err error) {
 		}
 		if replayed != nil && len(replayed.chunks) > 0 {
 			j.chunk, replayed.chunks = replayed.chunks[0], replayed.chunks[1:]
+			j.foreign = true
 		} else if replayed != nil && replayed.err != nil {
 			err = replayed.err
 		} else {
-			j.chunk.Buf = r.buffers.get(r.budget.ChunkSize)
+			buf := r.buffers.get(r.budget.ChunkSize)
+			j.chunk.Buf = buf
 			err = src.Next(r.stop, &j.chunk)
+			if j.foreign = cap(j.chunk.Buf) != cap(buf); j.foreign { // a long record
+				r.buffers.put(buf)
+			}
 		}
 		if err != nil {
 			r.chunks.release(l.seq, j.charge)
-			r.buffers.put(j.chunk.Buf)
+			l.giveBack(j)
 			if err == io.EOF {
 				return nil
 			}
@@ -139,6 +151,13 @@ func (l *lane) read() (err error) {
 			return context.Cause(r.hard)
 		}
 	}
+}
+
+func (l *lane) giveBack(j *job) {
+	if !j.foreign {
+		l.run.buffers.put(j.chunk.Buf)
+	}
+	j.chunk.Buf, j.foreign = nil, false
 }
 
 // collect takes the results in read order and cuts them into frames.
@@ -163,8 +182,7 @@ func (l *lane) collect() {
 			}
 		}
 		r.chunks.release(l.seq, j.charge)
-		r.buffers.put(j.chunk.Buf)
-		j.chunk.Buf = nil
+		l.giveBack(j)
 		r.jobs.Put(j)
 	}
 	if l.entry != nil { // the open split will not be finished
@@ -259,17 +277,10 @@ func (l *lane) add(o int, lines []byte) error {
 // grow makes room for n more bytes: in small steps for a small output, for a whole frame once it has shown
 // that it is larger.
 func (p *openPart) grow(r *run, n int) {
-	if need := len(p.buf) + n; need > cap(p.buf) {
-		size := need
-		if p.frames > 0 || need > frameSize/4 {
-			size = max(need, frameSize+frameSize/8)
-		} else {
-			size = max(need, 4*cap(p.buf), 64<<10)
-		}
-		b := append(r.buffers.get(size), p.buf...)
-		r.buffers.put(p.buf)
-		p.buf = b
+	if len(p.buf)+n > cap(p.buf) && (p.frames > 0 || len(p.buf)+n > frameSize/4) {
+		n = max(n, frameSize+frameSize/8-len(p.buf))
 	}
+	p.buf = r.buffers.room(p.buf, n)
 }
 
 // send hands the open frame of an output to the workers and the writer.

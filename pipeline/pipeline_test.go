@@ -261,7 +261,7 @@ func obvious(t testing.TB, j *Job) (out, dropped, quarantine string, c Counts) {
 				c.BlankLines++
 				continue
 			}
-			w := &worker{run: &run{job: j, outputs: [outputs]*output{{}, {}, {}}}}
+			w := &worker{run: &run{job: j, buffers: newBuffers(0), outputs: [outputs]*output{{}, {}, {}}}}
 			for _, m := range j.Stages {
 				w.stages = append(w.stages, m.NewWorker())
 			}

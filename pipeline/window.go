@@ -25,7 +25,16 @@ func newWindow(share, common int64, mayUse func(lane int) bool) *window {
 // acquire blocks until n bytes are free for the lane, and returns what it took: n, or all there is if n is
 // more than that.
 func (w *window) acquire(ctx context.Context, lane int, n int64) (int64, error) {
-	n = min(n, w.share+w.common)
+	return w.grow(ctx, lane, 0, n)
+}
+
+// grow does so for somebody who has bytes already and will not give them back before he has n. All of it
+// comes at once, never in steps: two lanes that each held half of what there is would wait for ever.
+func (w *window) grow(ctx context.Context, lane int, has, n int64) (more int64, err error) {
+	n = min(n, w.share+w.common) - has
+	if n <= 0 {
+		return 0, nil
+	}
 	for {
 		w.mu.Lock()
 		held := w.used[lane]

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"runtime/debug"
 
 	"curate/corpus/compress"
 	"curate/corpus/split"
@@ -32,6 +33,7 @@ const (
 // job is a chunk on its way: read, mapped, collected.
 type job struct {
 	chunk    split.Chunk
+	foreign  bool // chunk.Buf is not from the buffers
 	codec    *split.Codec
 	file     string // for messages
 	lane     int
@@ -92,7 +94,8 @@ func (w *worker) encode(f *frame) {
 		}
 		w.encoders[f.kind] = e
 	}
-	f.enc = e.AppendFrame(w.run.buffers.get(len(f.raw)/2), f.raw)
+	enc := w.run.buffers.get(len(f.raw) / 2) // text shrinks to a third or less
+	f.enc = w.run.buffers.adopt(enc, e.AppendFrame(enc, f.raw))
 }
 
 func (w *worker) mapChunk(ctx context.Context, j *job) error {
@@ -109,8 +112,12 @@ func (w *worker) mapChunk(ctx context.Context, j *job) error {
 	if len(j.chunk.Buf) == 0 {
 		return nil
 	}
-	// With room for what an annotation adds, most chunks are rendered without growing.
-	j.out[outKept] = w.run.buffers.get(len(j.chunk.Buf) + len(j.chunk.Buf)/16)
+	w.run.giant(j)
+	if !j.foreign {
+		// With room for what an annotation adds, most chunks are rendered without growing. A chunk of one
+		// long record waits until the stages have given their scratch back.
+		j.out[outKept] = w.run.buffers.get(len(j.chunk.Buf) + len(j.chunk.Buf)/16)
+	}
 	for at := (split.Cursor{}); !j.chunk.Done(at); {
 		w.batch.Reset()
 		at = j.codec.Decode(&j.chunk, at, &w.batch, batchRecords, batchBytes, w.run.job.TextField)
@@ -119,8 +126,22 @@ func (w *worker) mapChunk(ctx context.Context, j *job) error {
 			return err
 		}
 	}
+	w.batch.Reset()
 	w.batch.Shrink(keepScratch)
+	if j.foreign {
+		w.batch = record.Batch{} // its decoder still knows the line
+	}
+	w.run.giant(j)
 	return nil
+}
+
+// giant collects the garbage of a record that takes much of the memory there is, now: the collector alone
+// would let it pile up to the limit and, with the next such record, beyond. Beside the record's own work it
+// costs little.
+func (r *run) giant(j *job) {
+	if j.foreign && 16*int64(cap(j.chunk.Buf)) > r.job.Memory {
+		debug.FreeOSMemory()
+	}
 }
 
 func (w *worker) mapBatch(ctx context.Context, j *job) error {
@@ -173,16 +194,17 @@ func (w *worker) render(j *job) {
 		r := &w.batch.Records[i]
 		switch r.Outcome {
 		case record.Keep:
-			j.out[outKept] = r.AppendLine(j.out[outKept])
+			j.out[outKept] = r.AppendLine(w.run.buffers.room(j.out[outKept], r.Size()))
 			j.records[outKept]++
 		case record.Drop:
 			if w.run.outputs[outDropped] != nil {
-				j.out[outDropped] = r.AppendDropped(j.out[outDropped])
+				j.out[outDropped] = r.AppendDropped(w.run.buffers.room(j.out[outDropped], r.Size()))
 				j.records[outDropped]++
 			}
 		case record.Quarantine:
 			if w.run.outputs[outQuarantine] != nil {
-				j.out[outQuarantine] = appendQuarantined(j.out[outQuarantine], j.file, r)
+				q := w.run.buffers.room(j.out[outQuarantine], 2*len(r.Line)+1<<10) // escaped it may be longer
+				j.out[outQuarantine] = w.run.buffers.adopt(q, appendQuarantined(q, j.file, r))
 				j.records[outQuarantine]++
 			}
 			if len(j.messages) < maxMessages {
