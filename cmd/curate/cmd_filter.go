@@ -21,18 +21,18 @@ failed, and why.
 INPUT is a file, a glob or a directory of JSON Lines or text, plain or compressed (zstd, gzip, bzip2,
 xz); none or - is standard input.
 
-` + helpText(),
+` + profileHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate filter --profile gopher > kept.jsonl
   curate filter --profile gopher --dropped dropped.jsonl.zst -o clean/ raw/*.jsonl.zst
   curate filter --profile gopher --annotate pages.jsonl.zst | head -1`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if profile == "" {
-				return usage("filter needs --profile NAME; the profiles are:\n%s", strings.TrimRight(helpText(), "\n"))
+				return usage("filter needs --profile NAME; the profiles are:\n%s", strings.TrimRight(filter.ProfilesHelp(), "\n"))
 			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Mapper, error) {
 				f, err := filter.New(filter.Config{Profile: profile, TextField: s.textField, Annotate: flags.annotate, Verdicts: flags.dropped != ""})
 				if err != nil {
-					return nil, usage("--profile %s", err)
+					return nil, usage("--profile: %v", err)
 				}
 				return []stage.Mapper{f}, nil
 			})
@@ -48,4 +48,14 @@ xz); none or - is standard input.
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}) // it fails only for a flag that is not there
 	return cmd
+}
+
+// profileHelp describes every profile with its tests and thresholds, from the tables of package filter.
+func profileHelp() string {
+	var b strings.Builder
+	for _, p := range filter.Profiles() {
+		b.WriteString(p.Help())
+		b.WriteByte('\n')
+	}
+	return strings.TrimRight(b.String(), "\n")
 }

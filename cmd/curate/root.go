@@ -1,14 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"curate/pipeline"
+	"curate/stage"
 )
 
 // version of the program. A release sets it with -ldflags "-X main.version=…".
@@ -44,9 +47,17 @@ standard error. With -o DIR a run can be killed at any moment and goes on when t
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &pipeline.UsageError{Problem: fmt.Sprintf("%v\nSee %q", err, cmd.CommandPath()+" --help")}
+		problem := err.Error()
+		var unknown *pflag.NotExistError
+		if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+			var names []string
+			cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+			problem = stage.UnknownName("flag", unknown.GetSpecifiedName(), names).Error()
+		}
+		return &pipeline.UsageError{Problem: fmt.Sprintf("%s\nSee %q", problem, cmd.CommandPath()+" --help")}
 	})
-	root.SetUsageTemplate(strings.TrimRight(root.UsageTemplate(), "\n") + "\n\n" + exitHelp + "\n")
+	wrapped := strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100")
+	root.SetUsageTemplate(strings.TrimRight(wrapped, "\n") + "\n\n" + exitHelp + "\n")
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveDefault)
 	for _, c := range commands(env) {
 		root.AddCommand(c)

@@ -1,0 +1,131 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// writeInput writes n bytes of records: real prose one part in twelve, else short texts in large records, as
+// crawls with their metadata are; and in the middle one line of 200 MB.
+func writeInput(w io.Writer, n int64) error {
+	rng := rand.New(rand.NewPCG(3, 3))
+	var block bytes.Buffer
+	for i := 0; block.Len() < 8<<20; i++ {
+		if block.Len() < (8<<20)/12 {
+			prose(rng, &block, i)
+			continue
+		}
+		fmt.Fprintf(&block, `{"text":"%s","id":%d,"headers":"%s"}`+"\n", words[rng.IntN(len(words))], i, strings.Repeat(words[rng.IntN(len(words))]+" ", rng.IntN(3000)))
+	}
+	long := false
+	for done := int64(0); done < n; done += int64(block.Len()) {
+		if !long && done > n/2 {
+			long = true
+			if _, err := io.WriteString(w, `{"text":"`); err != nil {
+				return err
+			}
+			mb := bytes.Repeat([]byte("a long line "), 1<<20/12)
+			for range 200 {
+				if _, err := w.Write(mb); err != nil {
+					return err
+				}
+			}
+			if _, err := io.WriteString(w, "\"}\n"); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(block.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memoryTimes is how much larger than --memory the input is.
+func memoryTimes(t *testing.T) int64 {
+	s := os.Getenv("CURATE_MEMORY_TIMES")
+	if s == "" {
+		return 10 // a minute less than the 50 of make check
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestMemory measures that the process keeps to --memory on an input many times larger that holds a line of
+// 200 MB, at the smallest memory that one worker is given and at a common one for two, from a pipe to a
+// compressed file and from a compressed file to parts.
+func TestMemory(t *testing.T) {
+	packed := filepath.Join(t.TempDir(), "in.jsonl.zst")
+	for _, c := range []struct {
+		j       int
+		memory  int64
+		fromZst bool
+	}{{1, 96 << 20, false}, {2, 256 << 20, true}} {
+		dir := t.TempDir()
+		args := []string{"filter", "--profile", "gopher", "-q", "--max-quarantined", "1", "-j", fmt.Sprint(c.j), "--memory", fmt.Sprintf("%dMiB", c.memory>>20),
+			"--dropped", dir + "/dropped.jsonl.zst", "--quarantine", dir + "/quarantine.jsonl"}
+		size := memoryTimes(t) * c.memory
+		if c.fromZst {
+			f, err := os.Create(packed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			z, err := zstd.NewWriter(f, zstd.WithEncoderLevel(zstd.SpeedFastest))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := writeInput(z, size); err != nil {
+				t.Fatal(err)
+			}
+			if err := z.Close(); err != nil {
+				t.Fatal(err)
+			}
+			f.Close()
+			args = append(args, "-o", dir+"/out", packed)
+		} else {
+			args = append(args, "-o", dir+"/out.jsonl.zst")
+		}
+		cmd := curate(t, args...)
+		if !c.fromZst {
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				w := bufio.NewWriterSize(in, 1<<20)
+				_ = writeInput(w, size) // a broken pipe shows as the command's failure
+				_ = w.Flush()
+				in.Close()
+			}()
+		}
+		code, said := exitCode(t, cmd)
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, said)
+		}
+		rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+		t.Logf("-j %d, --memory %d MiB, input %d MiB: RSS at most %.1f MiB, CPU %v", c.j, c.memory>>20, size>>20, float64(rss)/(1<<20), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+		if rss > c.memory {
+			t.Errorf("-j %d: RSS %.1f MiB is above --memory %d MiB", c.j, float64(rss)/(1<<20), c.memory>>20)
+		}
+		q, err := os.ReadFile(dir + "/quarantine.jsonl")
+		if err != nil || bytes.Count(q, []byte("\n")) != 1 || !bytes.Contains(q, []byte(`"truncated":true`)) || len(q) > 70<<10 {
+			t.Errorf("the quarantine of the long line has %d bytes, %v", len(q), err)
+		}
+	}
+}
