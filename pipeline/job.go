@@ -104,7 +104,7 @@ func (e *QuarantineError) Error() string {
 	if e.Kept != "" {
 		where = "; they are in " + e.Kept
 	}
-	return fmt.Sprintf("%s of %s records were quarantined, more than --max-quarantined %s allows%s", group(e.Quarantined), group(e.Read), e.Allowed, where)
+	return fmt.Sprintf("%s of %s records were quarantined, more than --max-quarantined %s allows%s. Mend the input, or raise --max-quarantined", group(e.Quarantined), group(e.Read), e.Allowed, where)
 }
 
 // Allowance is how many records may be quarantined: a number, or a share of those read.

@@ -63,6 +63,12 @@ standard error. With -o DIR a run can be killed at any moment and goes on when t
 		root.AddCommand(c)
 	}
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // as it comes, it greets a shell it does not know with exit code 0
+			c.Args = cobra.NoArgs
+			c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 	wrapArgs(root)
 	return root
 }

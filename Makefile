@@ -1,0 +1,20 @@
+# The commands of CONTRIBUTING.md. `make check` is what CI runs.
+.PHONY: build check quick fuzz cross packages update bench
+
+build:
+	go build -o curate ./cmd/curate
+
+check:
+	./scripts/check
+
+# The tests alone, without the slow ones of check.
+quick:
+	go test ./...
+
+# Rewrites golden files, generated pages and the output in documents. Read the diff.
+update: packages
+	go test ./filter ./cmd/curate . -update
+
+# The packages that the binary holds; a change is a change of what users get.
+packages:
+	go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./cmd/curate | sort > cmd/curate/packages.txt

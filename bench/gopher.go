@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"curate/filter"
+	"curate/record"
+)
+
+func gopher() (*filter.Filter, error) { return filter.New(filter.Config{Profile: "gopher"}) }
+
+// runGopher measures the profile three times: the plain function on decoded documents, the stage on lines with
+// their JSON, and the command from files to files.
+func runGopher(s *session) error {
+	bin, err := s.buildCurate()
+	if err != nil {
+		return err
+	}
+	check, lines := &row{name: "Check, documents in memory"}, &row{name: "parse + Map, lines in memory"}
+	cli := [2]*row{
+		{name: "curate filter -j 1, 1 core", note: ", whole process"},
+		{name: "curate filter -j 2", note: ", whole process"},
+	}
+	digest := ""
+	for round := 1; round <= s.options.runs; round++ {
+		c, err := s.section(check, "gopher", "text", round, task{Name: "check", Files: s.corpus.Files})
+		if err != nil {
+			return err
+		}
+		m, err := s.section(lines, "gopher", "JSONL", round, task{Name: "map", Files: s.corpus.Files})
+		if err != nil {
+			return err
+		}
+		if c.Kept != m.Kept || c.Docs != m.Docs || c.Docs != s.corpus.Docs {
+			return fmt.Errorf("%w: Check kept %d of %d documents, Map %d of %d", errOutput, c.Kept, c.Docs, m.Kept, m.Docs)
+		}
+		for j, r := range cli {
+			out := filepath.Join(s.dir, fmt.Sprintf("gopher-%d-%d", round, j+1))
+			argv := append([]string{bin, "filter", "--profile", "gopher", "-q", "-j", strconv.Itoa(j + 1), "-o", out}, s.corpus.Files...)
+			u, err := s.measure(command{argv: argv, one: j == 0})
+			if err != nil {
+				return err
+			}
+			d, _, err := s.child(task{Name: "digest", Out: out}, false)
+			if err != nil {
+				return err
+			}
+			if digest == "" {
+				digest = d.Digest
+			}
+			if d.Digest != digest || d.Docs != m.Kept {
+				return fmt.Errorf("%w: -j %d kept %d documents, Map %d; digest %.12s, first %.12s", errOutput, j+1, d.Docs, m.Kept, d.Digest, digest)
+			}
+			if err := os.RemoveAll(out); err != nil {
+				return err
+			}
+			s.add(r, measurement{Bench: "gopher", Name: r.name, Round: round, Unit: "JSONL", Process: true, result: result{
+				Bytes: s.corpus.Bytes, Docs: s.corpus.Docs, Passes: 1, CPU: u.CPU, Wall: u.Wall, Kept: d.Docs, Digest: d.Digest, PeakRSS: u.RSS,
+			}})
+		}
+	}
+	table("gopher: profile gopher", check, lines, cli[0], cli[1])
+	wall := func(r *row) float64 { return r.median(func(m measurement) float64 { return m.Wall }) }
+	fmt.Printf("kept %d of %d documents, the same four times; the outputs of 1 and 2 workers are equal (sha256 %.12s…); wall of -j 1 / wall of -j 2 = %.2f\n",
+		check.all[0].Kept, s.corpus.Docs, digest, wall(cli[0])/wall(cli[1]))
+	return nil
+}
+
+// checkTask asks Check about documents that were decoded before.
+func checkTask(t task) (res result, err error) {
+	f, err := gopher()
+	if err != nil {
+		return res, err
+	}
+	texts, err := allText(t.Files)
+	if err != nil {
+		return res, err
+	}
+	var docs [][]byte
+	var b record.Batch
+	var scratch []byte
+	for i, text := range texts {
+		err := eachBatch(&b, text, func(b *record.Batch) error {
+			b.Parse()
+			for i := range b.Records {
+				doc, err := b.Records[i].Text(textPath, &scratch)
+				if err != nil {
+					return err
+				}
+				docs = append(docs, bytes.Clone(doc))
+			}
+			return nil
+		})
+		if err != nil {
+			return res, err
+		}
+		texts[i] = nil
+	}
+	v := f.NewView()
+	pass := func() error {
+		res.Bytes, res.Docs, res.Kept = 0, int64(len(docs)), 0
+		for _, doc := range docs {
+			if _, reason := f.Check(v, doc); reason == "" {
+				res.Kept++
+			}
+			res.Bytes += int64(len(doc))
+		}
+		return nil
+	}
+	if err := res.section(pass); err != nil {
+		return res, err
+	}
+	return res, res.countAllocs(pass)
+}
+
+// mapTask parses lines and maps their batches. With t.N it decodes the files in each pass, too.
+func mapTask(t task) (res result, err error) {
+	f, err := gopher()
+	if err != nil {
+		return res, err
+	}
+	texts, err := allText(t.Files)
+	if err != nil {
+		return res, err
+	}
+	w := f.NewWorker()
+	var b record.Batch
+	ctx := context.Background()
+	pass := func() error {
+		if t.N > 0 {
+			if texts, err = allText(t.Files); err != nil {
+				return err
+			}
+		}
+		res.Bytes, res.Docs, res.Kept = 0, 0, 0
+		for _, text := range texts {
+			res.Bytes += int64(len(text))
+			err := eachBatch(&b, text, func(b *record.Batch) error {
+				b.Parse()
+				if err := w.Map(ctx, b); err != nil {
+					return err
+				}
+				for i := range b.Records {
+					switch b.Records[i].Outcome {
+					case record.Keep:
+						res.Kept++
+					case record.Quarantine:
+						return b.Records[i].Err
+					}
+				}
+				res.Docs += int64(len(b.Records))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := res.section(pass); err != nil || t.N > 0 {
+		return res, err
+	}
+	return res, res.countAllocs(pass)
+}
+
+// countAllocs makes one further pass, by now in steady state, and counts what it allocates.
+func (r *result) countAllocs(pass func() error) error {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := pass(); err != nil {
+		return err
+	}
+	runtime.ReadMemStats(&after)
+	n := float64(after.Mallocs-before.Mallocs) / float64(max(r.Docs, 1))
+	r.Allocs = &n
+	return nil
+}
+
+// verdictsTask gives the decision about each document of the files.
+func verdictsTask(t task) (res result, err error) {
+	f, err := gopher()
+	if err != nil {
+		return res, err
+	}
+	texts, err := allText(t.Files)
+	if err != nil {
+		return res, err
+	}
+	w := f.NewWorker()
+	var b record.Batch
+	for _, text := range texts {
+		err := eachBatch(&b, text, func(b *record.Batch) error {
+			b.Parse()
+			if err := w.Map(context.Background(), b); err != nil {
+				return err
+			}
+			for i := range b.Records {
+				res.Verdict = append(res.Verdict, b.Records[i].Reason)
+			}
+			return nil
+		})
+		if err != nil {
+			return res, err
+		}
+	}
+	return res, nil
+}

@@ -1,0 +1,116 @@
+// Command bench measures curate against the limits of its libraries and against its peers, in one run on the
+// same data, and checks every output before its time counts.
+//
+// main.go lists the benchmarks; each is a file. child.go runs every measurement in a process of its own, so
+// that CPU seconds and peak memory are nobody else's; corpus.go makes what is read; report.go is the table and
+// the raw run.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// benchmark is one line of the table below.
+type benchmark struct {
+	name, what string
+	run        func(*session) error
+}
+
+// benchmarks is sorted by name.
+var benchmarks = []benchmark{
+	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
+	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
+	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
+}
+
+// repeated is a flag that may be given several times.
+type repeated []string
+
+func (r *repeated) String() string     { return strings.Join(*r, " ") }
+func (r *repeated) Set(s string) error { *r = append(*r, s); return nil }
+
+type options struct {
+	data    repeated
+	runs    int
+	only    string
+	out     string
+	mb      int
+	core    int
+	docs    int
+	profile string
+	tmp     string
+}
+
+const defaultData = "../examples/basque/raw"
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == childArg {
+		childMain(os.Args[2:])
+		return
+	}
+	var o options
+	flag.Var(&o.data, "data", "`FILE or DIR` of JSON Lines with the field \"text\", plain or .zst; may be repeated, and more may follow the flags (default "+defaultData+")")
+	flag.IntVar(&o.runs, "runs", 3, "rounds; the table shows medians")
+	flag.StringVar(&o.only, "only", "", "`NAME` of the one benchmark to run")
+	flag.StringVar(&o.out, "o", "", "`FILE` to which one JSON line a measurement is appended, such as runs/2026-11-25-epyc-2.jsonl")
+	flag.IntVar(&o.mb, "mb", 64, "files of the data are repeated, as further files, until there are so many `MB` of JSONL")
+	flag.IntVar(&o.core, "core", -1, "`NUMBER` of the core for what runs on one; default the last this process may use")
+	flag.IntVar(&o.docs, "peer-docs", 300, "documents for peers, spread evenly over the data")
+	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
+	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run . [flags] [FILE or DIR…]\n\nBenchmarks:")
+		for _, b := range benchmarks {
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-10s %s\n", b.name, b.what)
+		}
+		fmt.Fprintln(flag.CommandLine.Output(), "\nFlags:")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	o.data = append(o.data, flag.Args()...)
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options) (err error) {
+	if o.runs < 1 || o.mb < 0 || o.docs < 1 {
+		return errors.New("-runs and -peer-docs are at least 1, -mb at least 0")
+	}
+	if len(o.data) == 0 {
+		if _, err := os.Stat(defaultData); err != nil {
+			return errors.New("no data: name JSON Lines with -data FILE or DIR (" + defaultData + " is not there)")
+		}
+		o.data = repeated{defaultData}
+	}
+	if o.only != "" && !slices.ContainsFunc(benchmarks, func(b benchmark) bool { return b.name == o.only }) {
+		return fmt.Errorf("-only %s: no such benchmark; -help lists them", o.only)
+	}
+	dir, err := os.MkdirTemp(o.tmp, "curate-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s := &session{options: o, dir: dir, started: time.Now(), machine: thisMachine()}
+	if err := s.open(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	s.head()
+	for _, b := range benchmarks {
+		if o.only != "" && o.only != b.name {
+			continue
+		}
+		if err := b.run(s); err != nil {
+			return fmt.Errorf("%s: %w", b.name, err)
+		}
+	}
+	return nil
+}
