@@ -34,7 +34,9 @@ type result struct {
 	Docs    int64    `json:"docs,omitempty"`    // of one pass
 	Passes  int      `json:"passes,omitempty"`  // over the input
 	CPU     float64  `json:"cpu_s,omitempty"`   // user + system, all passes
+	Sys     float64  `json:"sys_s,omitempty"`   // the system's part of CPU, of a whole process
 	Wall    float64  `json:"wall_s,omitempty"`  // all passes
+	Foreign float64  `json:"other_s,omitempty"` // CPU seconds of others on the one core, or on all, while the process ran
 	Kept    int64    `json:"kept,omitempty"`    // documents of one pass
 	Allocs  *float64 `json:"allocs,omitempty"`  // a document, in steady state
 	Digest  string   `json:"digest,omitempty"`  // of the bytes that were made or read
@@ -85,9 +87,10 @@ type command struct {
 
 // usage is what a whole process took.
 type usage struct {
-	CPU, Wall float64
-	RSS       int64
-	Out       []byte
+	CPU, Sys, Wall float64
+	Foreign        float64 // CPU seconds of others on the one core, or on all, meanwhile
+	RSS            int64
+	Out            []byte
 }
 
 // measure runs a process to its end. The parent holds no data, because Linux counts the memory of the
@@ -98,11 +101,15 @@ func (s *session) measure(c command) (usage, error) {
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.stdin), &stdout, &stderr
 	start := func() error { return cmd.Start() }
-	began := time.Now()
+	core := anyCore
+	if c.one {
+		core = s.core
+	}
+	began, busy := time.Now(), busySeconds(core)
 	var err error
 	if c.one {
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=1", "OMP_NUM_THREADS=1")
-		began, err = time.Now(), pinned(s.core, start)
+		err = pinned(s.core, start)
 	} else {
 		err = start()
 	}
@@ -113,7 +120,8 @@ func (s *session) measure(c command) (usage, error) {
 	if err != nil {
 		return usage{}, fmt.Errorf("%s: %w\n%s", strings.Join(c.argv[:min(len(c.argv), 3)], " "), err, lastLines(stderr.String(), 15))
 	}
-	u := usage{CPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), Wall: wall, Out: stdout.Bytes()}
+	u := usage{CPU: (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), Sys: cmd.ProcessState.SystemTime().Seconds(), Wall: wall, Out: stdout.Bytes()}
+	u.Foreign = max(0, busySeconds(core)-busy-u.CPU)
 	if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		u.RSS = int64(ru.Maxrss)
 		if runtime.GOOS != "darwin" { // which counts bytes

@@ -22,7 +22,7 @@ func runDatatrove(s *session) error {
 	if err != nil {
 		return err
 	}
-	ours, _, err := s.child(task{Name: "verdicts", Files: sample.Files}, false)
+	ours, _, err := s.child(task{Name: "verdicts", Files: sample.Files, N: 1}, false)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func runDatatrove(s *session) error {
 		if err != nil {
 			return err
 		}
-		res.PeakRSS = u.RSS
+		res.PeakRSS, res.Foreign = u.RSS, u.Foreign
 		s.add(curate, measurement{Bench: "datatrove", Name: curate.name, Round: round, Unit: "JSONL", result: res})
 
 		if u, err = s.measure(command{argv: []string{python, root, dir}, one: true}); err != nil {
@@ -69,7 +69,7 @@ func runDatatrove(s *session) error {
 		}
 		version = "datatrove " + p.Version + ", Python " + p.Python
 		s.add(peer, measurement{Bench: "datatrove", Name: peer.name, Round: round, Unit: "JSONL", result: result{
-			Bytes: sample.Bytes, Docs: sample.Docs, Passes: 1, CPU: p.CPU, Wall: p.Wall, Kept: kept, PeakRSS: u.RSS,
+			Bytes: sample.Bytes, Docs: sample.Docs, Passes: 1, CPU: p.CPU, Wall: p.Wall, Kept: kept, Foreign: u.Foreign, PeakRSS: u.RSS,
 		}, More: map[string]any{"version": version, "startup_cpu_s": p.Startup, "same_decision": same, "same_reason": sameReason}})
 	}
 	table(fmt.Sprintf("datatrove: GopherRepetitionFilter + GopherQualityFilter, %d documents, %.3f MB, one core", sample.Docs, mb(sample.Bytes)), peer, curate)

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 )
 
@@ -55,6 +56,34 @@ func output(name string, args ...string) string {
 		return ""
 	}
 	return strings.TrimSpace(string(out))
+}
+
+const anyCore = -1
+
+// busySeconds is how long a core, or with anyCore all together, has worked since the machine started, for anybody;
+// 0 if the system does not say. It counts in hundredths.
+func busySeconds(core int) float64 {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	name := "cpu"
+	if core != anyCore {
+		name += strconv.Itoa(core)
+	}
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) < 9 || f[0] != name {
+			continue
+		}
+		ticks := 0
+		for _, i := range []int{1, 2, 3, 6, 7, 8} { // user nice system, irq softirq, steal; not idle, iowait
+			n, _ := strconv.Atoi(f[i])
+			ticks += n
+		}
+		return float64(ticks) / 100
+	}
+	return 0
 }
 
 // load is the one-minute load average: how much else went on.

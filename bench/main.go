@@ -59,7 +59,7 @@ func main() {
 	flag.IntVar(&o.runs, "runs", 3, "rounds; the table shows medians")
 	flag.StringVar(&o.only, "only", "", "`NAME` of the one benchmark to run")
 	flag.StringVar(&o.out, "o", "", "`FILE` to which one JSON line a measurement is appended, such as runs/2026-11-25-epyc-2.jsonl")
-	flag.IntVar(&o.mb, "mb", 64, "files of the data are repeated, as further files, until there are so many `MB` of JSONL")
+	flag.IntVar(&o.mb, "mb", 256, "files of the data are repeated, as further files, until there are so many `MB` of JSONL")
 	flag.IntVar(&o.core, "core", -1, "`NUMBER` of the core for what runs on one; default the last this process may use")
 	flag.IntVar(&o.docs, "peer-docs", 300, "documents for peers, spread evenly over the data")
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")

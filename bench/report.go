@@ -129,7 +129,7 @@ func speed(m measurement) float64 { return m.MBs }
 
 // table prints rows: medians, and the range of the speeds.
 func table(title string, rows ...*row) {
-	fmt.Printf("\n%s\n%-34s %9s %17s %9s %8s %9s %11s  %s\n", title, "", "MB/CPU s", "from–to", "CPU s", "wall s", "peak MiB", "allocs/doc", "unit")
+	fmt.Printf("\n%s\n%-34s %9s %17s %9s %8s %9s %11s %8s  %s\n", title, "", "MB/CPU s", "from–to", "CPU s", "wall s", "peak MiB", "allocs/doc", "others s", "unit")
 	for _, r := range rows {
 		if len(r.all) == 0 {
 			continue
@@ -138,7 +138,7 @@ func table(title string, rows ...*row) {
 		for _, m := range r.all {
 			lo, hi = min(lo, m.MBs), max(hi, m.MBs)
 		}
-		// Times of one pass, so that rows on the same bytes can be compared.
+		// Times of one pass.
 		pass := func(v func(measurement) float64) float64 {
 			return r.median(func(m measurement) float64 { return v(m) / float64(m.Passes) })
 		}
@@ -146,10 +146,20 @@ func table(title string, rows ...*row) {
 		if a := r.all[0].Allocs; a != nil {
 			allocs = fmt.Sprintf("%.4f", r.median(func(m measurement) float64 { return *m.Allocs }))
 		}
-		fmt.Printf("%-34s %9.4g %17s %9.3f %8.3f %9.0f %11s  %s%s\n", r.name, r.median(speed), fmt.Sprintf("%.4g–%.4g", lo, hi),
+		fmt.Printf("%-34s %9.4g %17s %9.3f %8.3f %9.0f %11s %8.2f  %s%s\n", r.name, r.median(speed), fmt.Sprintf("%.4g–%.4g", lo, hi),
 			pass(func(m measurement) float64 { return m.CPU }), pass(func(m measurement) float64 { return m.Wall }),
-			r.median(func(m measurement) float64 { return float64(m.PeakRSS) / (1 << 20) }), allocs, r.all[0].Unit, r.note)
+			r.median(func(m measurement) float64 { return float64(m.PeakRSS) / (1 << 20) }), allocs,
+			r.median(func(m measurement) float64 { return m.Foreign }), r.all[0].Unit, r.note)
 	}
+}
+
+// sectionBytes is how much of the corpus a section goes over, as whole files: more than any cache holds.
+const sectionBytes = 64e6
+
+// inMemory are the first files of the corpus, up to sectionBytes of them.
+func (s *session) inMemory() []string {
+	n := min(len(s.corpus.Files), max(1, int(float64(len(s.corpus.Files))*sectionBytes/float64(s.corpus.Bytes))))
+	return s.corpus.Files[:n]
 }
 
 // section is one measured in a child: what it says of itself.
@@ -158,7 +168,7 @@ func (s *session) section(r *row, bench, unit string, round int, t task) (result
 	if err != nil {
 		return res, err
 	}
-	res.PeakRSS = u.RSS
+	res.PeakRSS, res.Foreign = u.RSS, u.Foreign
 	s.add(r, measurement{Bench: bench, Name: r.name, Round: round, Unit: unit, result: res})
 	return res, nil
 }

@@ -68,9 +68,12 @@ func Expand(ctx context.Context, st store.Store, args []string) (*Manifest, erro
 	for i := range m.Files {
 		f := &m.Files[i]
 		f.Number = i + 1
-		key := filepath.Clean(f.Path)
+		key := f.Path
 		if abs, err := filepath.Abs(key); err == nil {
 			key = abs
+		}
+		if real, err := filepath.EvalSymlinks(key); err == nil {
+			key = real
 		}
 		if earlier, twice := first[key]; twice && !f.Stream {
 			return nil, &InputError{f.Path, fmt.Sprintf("is given twice (first as %s); each file is read once", earlier)}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -165,7 +166,7 @@ func (j *Job) check(ctx context.Context) error {
 	}
 	seen := map[string]string{}
 	for _, f := range j.Manifest.Files {
-		seen[f.Path] = "an input"
+		seen[path.Clean(f.Path)] = "an input"
 	}
 	for _, o := range []struct{ flag, path string }{
 		{"-o", j.Out.Path}, {"--dropped", j.Dropped.Path}, {"--quarantine", j.Quarantine.Path}, {"--ledger", j.Ledger},
@@ -176,10 +177,11 @@ func (j *Job) check(ctx context.Context) error {
 		if o.path == "-" {
 			return usage("%s: standard output is for the kept records; give a path", o.flag)
 		}
-		if other, twice := seen[o.path]; twice {
+		name := path.Clean(o.path)
+		if other, twice := seen[name]; twice {
 			return usage("%s %s: that path is %s already", o.flag, o.path, other)
 		}
-		seen[o.path] = o.flag
+		seen[name] = o.flag
 	}
 	for _, t := range []Target{j.Dropped, j.Quarantine} {
 		if t.Path != "" && !t.File && (j.Out.Path == "" || j.Out.Path == "-" || j.Out.File) {

@@ -75,7 +75,9 @@ func (l *lane) work() {
 	wg.Wait()
 	if err != nil && r.stop.Err() == nil {
 		// A file that cannot be read ends the run badly, but the other files are finished.
-		r.job.Log.Error(err.Error())
+		if len(r.order) > 1 {
+			r.job.Log.Error(err.Error()) // now: the end, which says it again, may be hours away
+		}
 		r.mu.Lock()
 		r.readErrs = append(r.readErrs, err)
 		r.mu.Unlock()

@@ -288,10 +288,13 @@ func (d *runDir) finishedBefore(ctx context.Context, r *run) (*Result, error) {
 	if err := json.Unmarshal(b, &c); err != nil {
 		return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, ledgerFile), err)
 	}
-	res, err := d.job.end(ctx, r, c)
-	if res != nil {
-		res.Before = true
+	if d.job.Ledger != "" {
+		if err := writeFile(ctx, d.job.Store, d.job.Ledger, b); err != nil {
+			return nil, err
+		}
 	}
+	res, err := d.job.judge(r, c)
+	res.Before = true
 	return res, err
 }
 
@@ -445,18 +448,18 @@ func (d *runDir) finish(ctx context.Context, r *run, entries []Entry, total Coun
 	if err := d.write(ctx, ledgerFile, ledger); err != nil {
 		return nil, err
 	}
-	res, endErr := j.end(ctx, r, total)
-	var tooMany *QuarantineError
-	if endErr != nil && !errors.As(endErr, &tooMany) {
-		return res, endErr
+	if j.Ledger != "" {
+		if err := writeFile(ctx, j.Store, j.Ledger, ledger); err != nil {
+			return nil, err
+		}
 	}
 	if err := d.timing(ctx, started, "finished"); err != nil {
-		return res, err
+		return nil, err
 	}
 	if err := d.write(ctx, corpus.Done, []byte{}); err != nil {
-		return res, err
+		return nil, err
 	}
-	return res, endErr
+	return j.judge(r, total)
 }
 
 // deliver brings the parts of an output to the path that was asked for: joined to one file, or one by one.

@@ -37,6 +37,12 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 			r.outputs[o] = &output{format: t.Format, stream: j.Stdout}
 		}
 	}
+	var ledger io.Writer
+	if j.Ledger != "" { // now, so that a path that cannot be written is not found out after hours
+		if ledger, err = files.create(ctx, j.Store, j.Ledger, j.Log); err != nil {
+			return nil, err
+		}
+	}
 	if j.Manifest.HasStream() && j.Out.File {
 		j.Log.Info("reading a stream: this run cannot be resumed, only repeated")
 	}
@@ -62,24 +68,24 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if err := total.check(); err != nil {
 		return nil, err
 	}
+	if ledger != nil {
+		b, err := total.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := ledger.Write(b); err != nil {
+			return nil, err
+		}
+	}
 	if err := files.commit(); err != nil {
 		return nil, err
 	}
-	return j.end(ctx, r, total)
+	return j.judge(r, total)
 }
 
-// end writes the ledger and judges the quarantine.
-func (j *Job) end(ctx context.Context, r *run, total Counts) (*Result, error) {
+// judge says whether what was quarantined is within the allowance.
+func (j *Job) judge(r *run, total Counts) (*Result, error) {
 	res := &Result{Counts: total}
-	if j.Ledger != "" {
-		b, err := total.Marshal()
-		if err != nil {
-			return res, err
-		}
-		if err := writeFile(ctx, j.Store, j.Ledger, b); err != nil {
-			return res, err
-		}
-	}
 	if r.untold > 0 {
 		j.Log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(r.untold)))
 	}

@@ -7,11 +7,13 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -225,6 +227,13 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
 		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
 	}
+	if s.out.Path != "" && s.out.Path != "-" {
+		for _, dir := range args {
+			if st, err := os.Stat(dir); err == nil && st.IsDir() && lies(s.out.Path, dir) {
+				return usage("-o %s lies in the input directory %s: the next run would read its own output; write elsewhere", s.out.Path, dir)
+			}
+		}
+	}
 	show := newDisplay(env.stderr, f)
 	defer show.close()
 	for _, n := range s.notes {
@@ -256,7 +265,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary()))
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
 			show.log.Info(res.Counts.Summary())
-		case errors.As(err, new(interrupted)):
+		case !errors.Is(err, syscall.EPIPE):
 			show.log.Info("so far: " + res.Counts.Summary())
 		}
 	}
@@ -264,6 +273,17 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		err = fmt.Errorf("%w; repeat the command to go on", err)
 	}
 	return err
+}
+
+// lies says whether name is dir or below it.
+func lies(name, dir string) bool {
+	a, errA := filepath.Abs(name)
+	d, errD := filepath.Abs(dir)
+	if errA != nil || errD != nil {
+		return false
+	}
+	rel, err := filepath.Rel(d, a)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
 // printConfig shows every value in force.
