@@ -20,7 +20,7 @@ const (
 	// heapShare of the rest is for data in flight; garbage that is not yet collected has the others.
 	heapShare = 0.6
 
-	frameSize    = 4 * MiB  // of uncompressed output, see DESIGN "Same bytes"
+	frameSize    = 4 * MiB  // of uncompressed output: docs/formats/part.md
 	maxChunk     = 4 * MiB  // of input: a channel hop a chunk costs nothing beside its work
 	minChunk     = 64 << 10 // below it the hops begin to count
 	maxLanes     = 16

@@ -573,3 +573,51 @@ func TestNoGoroutineLeft(t *testing.T) {
 type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+// TestNoAllocation: what a run allocates depends on its chunks and parts, not on its records.
+func TestNoAllocation(t *testing.T) {
+	dir := t.TempDir()
+	mallocs := func(records int) uint64 {
+		var b bytes.Buffer
+		for i := range records {
+			fmt.Fprintf(&b, `{"id":%d,"text":"a line\nand another of record %d","meta":{"k":[1,2,3]}}`+"\n", i, i)
+		}
+		in := filepath.Join(dir, "in.jsonl")
+		if err := os.WriteFile(in, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		j := newJob(t, []string{in}, "", func(j *Job) { j.Stages, j.SplitSize, j.Workers = []stage.Mapper{reading{}}, 1<<40, 1 })
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := j.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.Mallocs - before.Mallocs
+	}
+	mallocs(20_000)
+	small, large := mallocs(20_000), mallocs(220_000)
+	if per := (float64(large) - float64(small)) / 200_000; per > 0.01 {
+		t.Errorf("%.3f allocations a record (%d for 20,000, %d for 220,000)", per, small, large)
+	}
+}
+
+// reading is a stage that reads the text of every record and writes a verdict into it.
+type reading struct{}
+
+type readingWorker struct{ scratch []byte }
+
+func (reading) Spec() stage.Spec        { return stage.Spec{Name: "reading", Version: 1} }
+func (reading) NewWorker() stage.Worker { return &readingWorker{} }
+func (w *readingWorker) Map(_ context.Context, b *record.Batch) error {
+	for i := range b.Records {
+		r := &b.Records[i]
+		if _, err := r.Text(textPath, &w.scratch); err != nil {
+			return err
+		}
+		if err := r.Set(notePath, []byte(`{"verdict":"keep"}`)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

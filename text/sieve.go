@@ -34,7 +34,7 @@ const (
 
 const (
 	// startBytes is how much of an n-gram without separators starts looks at: two to three words. Of the words
-	// of conformance/filter-dedup (nine languages), a quarter to two fifths go through with n = 5, those
+	// of the documents that conformance.md counts (nine languages), a quarter to two fifths go through with n = 5, those
 	// included that begin a shorter 5-gram.
 	startBytes = 16
 	blockWords = 512
