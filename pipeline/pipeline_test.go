@@ -574,6 +574,80 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
+// TestTightWindows runs with windows that barely hold a chunk, more lanes than they can feed, and lines that
+// take all there is: every run comes through, with the right records.
+func TestTightWindows(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 12))
+	dir := t.TempDir()
+	for round := range 60 {
+		var names []string
+		var want strings.Builder
+		for f := range 1 + rng.IntN(6) {
+			var b bytes.Buffer
+			for range rng.IntN(40) {
+				n := rng.IntN(30)
+				if rng.IntN(6) == 0 {
+					n = rng.IntN(40_000)
+				}
+				fmt.Fprintf(&b, `{"text":"%s"}`+"\n", strings.Repeat("x", n))
+			}
+			want.Write(b.Bytes())
+			name := filepath.Join(dir, fmt.Sprintf("%d-%d.jsonl", round, f))
+			if err := os.WriteFile(name, b.Bytes(), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			names = append(names, name)
+		}
+		var stdout bytes.Buffer
+		out := ""
+		if rng.IntN(2) == 0 {
+			out = filepath.Join(dir, fmt.Sprint("out-", round))
+		}
+		lanes, chunk := 1+rng.IntN(5), 64+rng.IntN(5000)
+		share, common := chunkCost(chunk), int64(rng.IntN(100_000))
+		j := newJob(t, names, out, func(j *Job) {
+			j.Stages, j.MaxRecord, j.SplitSize, j.ChunkSize, j.Workers = nil, 50_000, int64(1000+rng.IntN(30_000)), chunk, 1+rng.IntN(4)
+			j.Stdout = &stdout
+			j.tune = func(b *Budget) {
+				b.Lanes, b.ChunkShare, b.ChunkCommon, b.FrameShare, b.FrameCommon, b.Buffers = lanes, share, common, 1+share/4, common/2, int(share)
+			}
+		})
+		done := make(chan error, 1)
+		go func() {
+			_, err := j.Run(t.Context())
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(30 * time.Second):
+			buf := make([]byte, 1<<20)
+			t.Fatalf("seed %d, round %d: %d lanes, chunks of %d, share %d, common %d: stuck\n%s", seed, round, lanes, chunk, share, common, buf[:runtime.Stack(buf, true)])
+		}
+		got := stdout.String()
+		if out != "" {
+			tree := snapshot(t, out)
+			var parts []string
+			for name := range tree {
+				if strings.HasPrefix(name, "part-") {
+					parts = append(parts, name)
+				}
+			}
+			slices.Sort(parts)
+			for _, p := range parts {
+				got += unzstd(t, tree[p])
+			}
+		}
+		if got != want.String() {
+			t.Fatalf("seed %d, round %d: %d bytes came out of %d", seed, round, len(got), want.Len())
+		}
+	}
+}
+
 // TestNoAllocation: what a run allocates depends on its chunks and parts, not on its records.
 func TestNoAllocation(t *testing.T) {
 	dir := t.TempDir()
