@@ -125,12 +125,7 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	close(r.allDone)
 	workers.Wait()
 
-	slices.SortFunc(r.entries, func(a, b Entry) int {
-		if a.File != b.File {
-			return a.File - b.File
-		}
-		return a.Split - b.Split
-	})
+	slices.SortFunc(r.entries, compareEntries)
 	switch {
 	case r.hard.Err() != nil:
 		return r.entries, context.Cause(r.hard)

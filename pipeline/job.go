@@ -155,10 +155,15 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	j.Progress.Total.Store(j.Manifest.Size())
+	run := j.runStream
 	if j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File {
-		return j.runDir(ctx)
+		run = j.runDir
 	}
-	return j.runStream(ctx)
+	res, err := run(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx) // who stopped the run says more than that it was stopped
+	}
+	return res, err
 }
 
 // check looks at everything that can be wrong before a byte is written.

@@ -232,6 +232,34 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestFinishedAgain: a finished directory gives its other outputs again where they are gone, and a command
+// that is refused leaves nothing behind.
+func TestFinishedAgain(t *testing.T) {
+	dir, names := inputs(t, rand.New(rand.NewPCG(13, 13)), 3, 200)
+	out, side := filepath.Join(dir, "out"), filepath.Join(dir, "d.jsonl.zst")
+	with := func(j *Job) { j.Dropped, j.Ledger = target(t, side), filepath.Join(dir, "ledger.json") }
+	if _, err := newJob(t, names, out, with).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := snapshot(t, dir)
+	for _, name := range []string{side, filepath.Join(dir, "ledger.json")} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if res, err := newJob(t, names, out, with).Run(t.Context()); err != nil || !res.Before {
+		t.Fatal(res, err)
+	}
+	sameTree(t, "delivered again", snapshot(t, dir), want)
+	fresh := filepath.Join(dir, "fresh")
+	if _, err := newJob(t, names, fresh, func(j *Job) { j.Stages[0] = needing("body") }).Run(t.Context()); err == nil {
+		t.Fatal("a field that is nowhere was accepted")
+	}
+	if _, err := os.Stat(fresh); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a refused command left %s behind (%v)", fresh, err)
+	}
+}
+
 func TestLocked(t *testing.T) {
 	dir, names := inputs(t, rand.New(rand.NewPCG(11, 11)), 1, 20)
 	for _, c := range []struct{ lock, out string }{

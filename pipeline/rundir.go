@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,14 +121,20 @@ func (j *Job) runDir(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.release(false)
-	return d.run(ctx)
+	res, err := d.run(ctx)
+	l.release(!d.begun)
+	if !d.begun { // a command that was refused leaves nothing behind; only empty folders can be removed
+		_ = os.Remove(filepath.FromSlash(d.own))
+		_ = os.Remove(filepath.FromSlash(d.root))
+	}
+	return res, err
 }
 
 type runDir struct {
-	job  *Job
-	root string
-	own  string // root/_curate
+	job   *Job
+	root  string
+	own   string // root/_curate
+	begun bool   // config.json is there
 }
 
 // mayUse refuses a directory with somebody else's files in it.
@@ -183,18 +190,18 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	}
 	var old config
 	was, err := d.read(ctx, configFile)
-	begun := err == nil
+	d.begun = err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if begun {
+	if d.begun {
 		if err := json.Unmarshal(was, &old); err != nil {
 			return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
 		}
 	}
 	maxRecord := j.MaxRecord
 	switch {
-	case maxRecord == 0 && begun:
+	case maxRecord == 0 && d.begun:
 		maxRecord = old.Step.MaxRecord // resolved at the first start, whatever this machine's memory is
 	case maxRecord == 0:
 		maxRecord = DefaultMaxRecord(j.Memory)
@@ -208,7 +215,7 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	switch {
-	case !begun:
+	case !d.begun:
 		if err := r.probe(ctx); err != nil {
 			return nil, err
 		}
@@ -222,12 +229,24 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		if err := d.write(ctx, configFile, now); err != nil {
 			return nil, err
 		}
+		d.begun = true
 	case old.Identity != now.Identity:
 		return nil, d.refuse(ctx, old, now, manifest)
 	case j.Manifest.HasStream():
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
 	case old.Program != now.Program:
 		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
+	}
+	for o, t := range j.targets() {
+		if t == nil {
+			continue
+		}
+		out := &output{format: t.Format, dir: d.root}
+		if o != outKept {
+			out.rel = path.Join(corpus.Dir, outputNames[o])
+			out.dir = path.Join(d.root, out.rel)
+		}
+		r.outputs[o] = out
 	}
 	if res, err := d.finishedBefore(ctx, r); res != nil || err != nil {
 		return res, err
@@ -245,17 +264,6 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	r.journal = journal
 	if err := d.resume(ctx, r, entries); err != nil {
 		return nil, errors.Join(err, journal.close())
-	}
-	for o, t := range j.targets() {
-		if t == nil {
-			continue
-		}
-		out := &output{format: t.Format, dir: d.root}
-		if o != outKept {
-			out.rel = path.Join(corpus.Dir, outputNames[o])
-			out.dir = path.Join(d.root, out.rel)
-		}
-		r.outputs[o] = out
 	}
 	entries, runErr := r.start(ctx)
 	runErr = errors.Join(runErr, journal.close())
@@ -293,9 +301,38 @@ func (d *runDir) finishedBefore(ctx context.Context, r *run) (*Result, error) {
 			return nil, err
 		}
 	}
+	if err := d.deliverAgain(ctx, r); err != nil {
+		return nil, err
+	}
 	res, err := d.job.judge(r, c)
 	res.Before = true
 	return res, err
+}
+
+// deliverAgain makes those files of a finished run that were asked for and are not there, from its parts.
+func (d *runDir) deliverAgain(ctx context.Context, r *run) error {
+	for o, t := range d.job.targets() {
+		if t == nil || o == outKept || t.Path == "" {
+			continue
+		}
+		if _, err := d.job.Store.Stat(ctx, t.Path); !errors.Is(err, fs.ErrNotExist) {
+			continue // it is there, or its path is bad in a way that nothing here mends
+		}
+		journal, entries, err := openJournal(ctx, d.job.Store, path.Join(d.own, journalFile))
+		if err != nil {
+			return err
+		}
+		slices.SortStableFunc(entries, compareEntries)
+		entries = slices.CompactFunc(entries, func(a, b Entry) bool { return compareEntries(a, b) == 0 })
+		if err := errors.Join(d.deliver(ctx, r.outputs[o], *t, outputNames[o], entries), journal.close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func compareEntries(a, b Entry) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Split, b.Split))
 }
 
 // refuse says in what this command differs from the one that began the directory.
@@ -381,9 +418,7 @@ func differences(prefix string, a, b []byte) []string {
 
 // resume takes the entries whose parts are all in place, as far as they follow one another in each file.
 func (d *runDir) resume(ctx context.Context, r *run, entries []Entry) error {
-	slices.SortStableFunc(entries, func(a, b Entry) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Split, b.Split))
-	})
+	slices.SortStableFunc(entries, compareEntries)
 	type key struct{ file, split int }
 	seen := map[key]bool{}
 	stop := map[int]bool{}
@@ -488,7 +523,7 @@ func (d *runDir) deliver(ctx context.Context, o *output, t Target, kind string, 
 		}
 		f, err := d.job.Store.Open(ctx, d.root+"/"+p.Name, 0)
 		if err == nil {
-			_, err = io.Copy(w, f)
+			_, err = io.Copy(w, untilDone{ctx, f})
 			err = errors.Join(err, f.Close())
 		}
 		if joined == nil {
@@ -510,6 +545,19 @@ func (d *runDir) deliver(ctx context.Context, o *output, t Target, kind string, 
 		return err
 	}
 	return joined.Commit()
+}
+
+// untilDone is a reader that ends with the context.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(p)
 }
 
 // timing holds everything about a run that differs from one run to the next.
