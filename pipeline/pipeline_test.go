@@ -543,6 +543,21 @@ func asUsage(err error, u **UsageError) bool {
 	return ok
 }
 
+// TestPanic: a stage that panics ends the run with an error that says where, and not the process.
+func TestPanic(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(14, 14)), 2, 50)
+	_, err := newJob(t, names, t.TempDir(), func(j *Job) { j.Stages = append(j.Stages, panicking{}) }).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "this is a bug of curate") || !strings.Contains(err.Error(), ".jsonl") || !strings.Contains(err.Error(), "panicking") {
+		t.Errorf("%v", err)
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Spec() stage.Spec                         { return stage.Spec{Name: "panicking", Version: 1} }
+func (p panicking) NewWorker() stage.Worker                { return p }
+func (panicking) Map(context.Context, *record.Batch) error { panic("on purpose") }
+
 // TestNoGoroutineLeft: after a run, a failed run and a cancelled run nothing keeps running.
 func TestNoGoroutineLeft(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(6, 6)), 4, 300)

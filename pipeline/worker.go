@@ -98,7 +98,12 @@ func (w *worker) encode(f *frame) {
 	f.enc = w.run.buffers.adopt(enc, e.AppendFrame(enc, f.raw))
 }
 
-func (w *worker) mapChunk(ctx context.Context, j *job) error {
+func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // elsewhere than in main's goroutine it would end the process with exit code 2
+			err = fmt.Errorf("%s, bytes %d to %d: this is a bug of curate, please report it: %v\n%s", j.file, j.chunk.Offset, j.chunk.End, p, debug.Stack())
+		}
+	}()
 	for i := range j.tallies {
 		j.tallies[i].reset()
 	}

@@ -20,7 +20,7 @@ import (
 //
 // and a block of header, LZMA2 data, padding to 4, check. The LZMA2 decoder is ulikunitz/xz/lzma. Its container
 // (ulikunitz/xz v0.5.17) is not used: a file cut off between two blocks reads as whole there, a dictionary of up
-// to 4 GiB is allocated because a header says so, never less than 8 MiB, and the index of a file is held.
+// to 4 GiB is allocated because a header says so, and the index of a file is held.
 const (
 	xzMagic       = "\xfd7zXZ\x00"
 	xzFooterMagic = "YZ"
