@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -222,6 +223,10 @@ func TestStreaming(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	said, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +237,14 @@ func TestStreaming(t *testing.T) {
 	got := make([]byte, 15)
 	if _, err := io.ReadFull(out, got); err != nil || string(got) != `{"text":"first"` {
 		t.Fatalf("%q, %v: the first record is held back", got, err)
+	}
+	// SIGUSR1 asks for a line of progress.
+	if err := cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(said).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "curate: 1 records, 100.0 % kept") {
+		t.Errorf("after SIGUSR1 it said %q (%v)", line, err)
 	}
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
