@@ -215,7 +215,7 @@ func TestDamage(t *testing.T) {
 	}
 	_, _, err = lines(t, m.Files[0], split.Position{})
 	var damage *compress.DamageError
-	if !errors.As(err, &damage) || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), "replace the file") {
+	if !errors.As(err, &damage) || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), "replace the file and run again") {
 		t.Errorf("%v; want the name, the damage and the remedy", err)
 	}
 }

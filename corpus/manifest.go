@@ -57,7 +57,7 @@ func Expand(ctx context.Context, st store.Store, args []string) (*Manifest, erro
 		if arg == Stdin {
 			return nil, &InputError{Stdin, "standard input is an input of its own; it cannot stand beside files"}
 		}
-		if err := m.add(ctx, st, arg); err != nil {
+		if err := m.add(ctx, st, arg, true); err != nil {
 			return nil, err
 		}
 	}
@@ -68,14 +68,8 @@ func Expand(ctx context.Context, st store.Store, args []string) (*Manifest, erro
 	for i := range m.Files {
 		f := &m.Files[i]
 		f.Number = i + 1
-		key := f.Path
-		if abs, err := filepath.Abs(key); err == nil {
-			key = abs
-		}
-		if real, err := filepath.EvalSymlinks(key); err == nil {
-			key = real
-		}
-		if earlier, twice := first[key]; twice && !f.Stream {
+		key := RealPath(f.Path)
+		if earlier, twice := first[key]; twice {
 			return nil, &InputError{f.Path, fmt.Sprintf("is given twice (first as %s); each file is read once", earlier)}
 		}
 		first[key] = f.Path
@@ -83,7 +77,7 @@ func Expand(ctx context.Context, st store.Store, args []string) (*Manifest, erro
 	return m, nil
 }
 
-func (m *Manifest) add(ctx context.Context, st store.Store, arg string) error {
+func (m *Manifest) add(ctx context.Context, st store.Store, arg string, mayGlob bool) error {
 	name := filepath.ToSlash(arg)
 	info, err := st.Stat(ctx, name)
 	switch {
@@ -94,7 +88,7 @@ func (m *Manifest) add(ctx context.Context, st store.Store, arg string) error {
 		return m.addDir(ctx, st, name)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	case !strings.ContainsAny(name, "*?["):
+	case !mayGlob || !strings.ContainsAny(name, "*?["):
 		return &InputError{arg, "no such file"}
 	}
 	// A file of that very name would have been found above, so this is a glob.
@@ -108,7 +102,7 @@ func (m *Manifest) add(ctx context.Context, st store.Store, arg string) error {
 		if f = filepath.ToSlash(f); hidden(path.Base(f)) && !hidden(path.Base(name)) {
 			continue
 		}
-		if err := m.add(ctx, st, f); err != nil {
+		if err := m.add(ctx, st, f, false); err != nil {
 			return err
 		}
 	}
@@ -138,7 +132,7 @@ func (m *Manifest) addDir(ctx context.Context, st store.Store, dir string) error
 	root := strings.TrimSuffix(dir, "/")
 	names := map[string]bool{}
 	for _, f := range all {
-		names[f.Name] = true
+		names[path.Clean(f.Name)] = true
 	}
 	n := len(m.Files)
 files:
@@ -167,6 +161,30 @@ files:
 		return &InputError{dir, "no data file in this directory (names beginning with . or _ are not read)"}
 	}
 	return nil
+}
+
+// RealPath is the one name of a local file, whatever links and dots lead to it; it need not exist.
+func RealPath(name string) string {
+	abs, err := filepath.Abs(filepath.FromSlash(name))
+	if err != nil {
+		return filepath.Clean(name)
+	}
+	for dir, rest := abs, ""; ; {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest)
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return abs
+		}
+		dir, rest = up, filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// Below says whether a real path is dir or lies in it.
+func Below(name, dir string) bool {
+	rel, err := filepath.Rel(dir, name)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
 }
 
 // Size is what all files hold, in bytes as stored, or -1 if one of them is a stream.

@@ -12,7 +12,7 @@ const (
 	pumpIdle = 100 * time.Millisecond
 )
 
-// pump reads a stream in a goroutine of its own, so that a silent writer neither holds back the records that
+// pump reads a stream, as it is stored, in a goroutine of its own, so that a silent writer neither holds back the records that
 // have come (Paused) nor keeps a cancelled run from ending: the goroutine then stays behind in its read.
 type pump struct {
 	ctx    context.Context

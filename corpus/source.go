@@ -31,7 +31,16 @@ type Source struct {
 	codec  split.Codec
 	reader split.Reader
 	closes []func() error
+	pump   *pump // of a stream
 }
+
+// paused is a decoder that pauses with the stream below it.
+type paused struct {
+	io.Reader
+	p *pump
+}
+
+func (p paused) Paused() bool { return p.p.Paused() }
 
 // ErrChanged is a file that is no longer what the manifest says.
 var ErrChanged = errors.New("the file changed while it was read")
@@ -42,14 +51,21 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 	defer func() {
 		if err != nil {
 			s.Close()
-			err = fmt.Errorf("%s: %w", f.Path, err)
+			err = fmt.Errorf("%s: %w", f.Name(), err)
 		}
 	}()
 	raw, err := s.open(ctx, 0, o)
 	if err != nil {
 		return nil, err
 	}
-	head := make([]byte, 6) // the longest magic number
+	if f.Stream {
+		// Below everything else, so that nothing waits for a silent writer in a way that cannot be ended. Its
+		// goroutine may outlive the source in a blocked read, so it frees what it reads from.
+		s.pump = newPump(ctx, raw, s.closes)
+		s.closes = []func() error{s.pump.Close}
+		raw = s.pump
+	}
+	head := make([]byte, compress.SniffLen)
 	n, err := io.ReadFull(raw, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
@@ -60,11 +76,11 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 	if kind == compress.None && byName != compress.None {
 		return nil, fmt.Errorf("is named as %s, but does not begin as %s does; it is damaged or misnamed", byName, byName)
 	}
-	if bytes.HasPrefix(head, []byte("PAR1")) {
-		return nil, errors.New("is a Parquet file, which this version does not read; convert it to JSONL")
-	}
 	if s.codec, err = codecFor(o.Codec, stem); err != nil {
 		return nil, err
+	}
+	if bytes.HasPrefix(head, []byte("PAR1")) && s.codec.Name != "text" {
+		return nil, errors.New("is a Parquet file, which this version does not read; convert it to JSONL")
 	}
 	o.File = f.Number
 	var plain io.Reader
@@ -90,11 +106,8 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 			}
 		}
 	}
-	if f.Stream {
-		// The pump's goroutine may outlive the source in a blocked read, so it frees what it reads from.
-		p := newPump(ctx, plain, s.closes)
-		s.closes = []func() error{p.Close}
-		plain = p
+	if s.pump != nil {
+		plain = paused{plain, s.pump}
 	}
 	s.reader = s.codec.Open(plain, o.Options)
 	return s, nil
@@ -117,9 +130,12 @@ func codecFor(name, stem string) (split.Codec, error) {
 func (s *Source) open(ctx context.Context, offset int64, o OpenOptions) (io.Reader, error) {
 	var r io.Reader = o.Stdin
 	if s.file.Path != Stdin {
-		f, err := s.store.Open(ctx, s.file.Path, offset)
+		f, err := s.openFile(ctx, offset)
 		if err != nil {
 			return nil, err
+		}
+		if offset > 0 && o.Consumed != nil {
+			o.Consumed.Add(offset)
 		}
 		s.closes = append(s.closes, f.Close)
 		r = f
@@ -130,18 +146,43 @@ func (s *Source) open(ctx context.Context, offset int64, o OpenOptions) (io.Read
 	return r, nil
 }
 
+// openFile opens the file; a pipe without a writer blocks in that, so a cancel does not wait for it.
+func (s *Source) openFile(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	if !s.file.Stream {
+		return s.store.Open(ctx, s.file.Path, offset)
+	}
+	type opened struct {
+		f   io.ReadCloser
+		err error
+	}
+	got := make(chan opened, 1)
+	go func() {
+		f, err := s.store.Open(ctx, s.file.Path, offset)
+		got <- opened{f, err}
+	}()
+	select {
+	case o := <-got:
+		return o.f, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
 // Codec is the file's format.
 func (s *Source) Codec() split.Codec { return s.codec }
 
 // Next gives the next chunk, and io.EOF after the last. Its errors name the file.
 func (s *Source) Next(ctx context.Context, c *split.Chunk) error {
+	if s.pump != nil {
+		s.pump.ctx = ctx // the source may have been opened for another one's sake
+	}
 	err := s.reader.Next(ctx, c)
 	if err != nil && err != io.EOF {
 		var damage *compress.DamageError
 		if errors.As(err, &damage) {
-			return fmt.Errorf("%s: %w; what was read before is kept; replace the file, then repeat the command", s.file.Path, err)
+			return fmt.Errorf("%s: %w; replace the file and run again (an output directory with --restart)", s.file.Name(), err)
 		}
-		return fmt.Errorf("%s: %w", s.file.Path, err)
+		return fmt.Errorf("%s: %w", s.file.Name(), err)
 	}
 	if err == nil && c.EOF && !s.file.Stream {
 		info, err := s.store.Stat(ctx, s.file.Path)

@@ -50,10 +50,9 @@ type run struct {
 	fail       context.CancelCauseFunc
 
 	mu       sync.Mutex
-	order    []*lane // all lanes, by file
 	ended    []bool
-	entries  []Entry
-	partial  Counts // of splits that were written to a stream and not finished
+	entries  []Entry // finished splits, where there is a journal; their counts are in total
+	total    Counts
 	readErrs []error
 	first    atomic.Int64 // of the lanes that have not ended
 	lastLane atomic.Int64 // after this one nothing more is written to streams: its file was not read to the end
@@ -91,18 +90,15 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	r.chunks = newWindow(b.ChunkShare, b.ChunkCommon, mayUse)
 	r.frames = newWindow(b.FrameShare, b.FrameCommon, mayUse)
 
-	for _, f := range r.job.Manifest.Files {
-		l := &lane{run: r, seq: len(r.order), file: f}
-		for _, e := range r.done[f.Number] {
-			r.entries = append(r.entries, e)
-			l.from = split.Position{Offset: e.End, Lines: l.from.Lines + e.Lines}
-			l.whole = e.EOF
-		}
-		r.order = append(r.order, l)
-	}
-	r.ended = make([]bool, len(r.order))
+	files := r.job.Manifest.Files
+	r.ended = make([]bool, len(files))
 	r.lastLane.Store(math.MaxInt64)
-	r.partial = r.newCounts()
+	r.total = r.newCounts()
+	for _, entries := range r.done {
+		for _, e := range entries {
+			r.keep(e)
+		}
+	}
 
 	var workers, lanes sync.WaitGroup
 	for range b.Workers {
@@ -113,10 +109,15 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 		lanes.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
-				if i >= len(r.order) {
+				if i >= len(files) {
 					return
 				}
-				r.order[i].work()
+				l := &lane{run: r, seq: i, file: files[i]}
+				for _, e := range r.done[files[i].Number] {
+					l.from = split.Position{Offset: e.End, Lines: l.from.Lines + e.Lines}
+					l.whole = e.EOF
+				}
+				l.work()
 				r.laneEnded(i)
 			}
 		})
@@ -171,9 +172,17 @@ func (r *run) waitTurn(lane int) error {
 // finished takes note of a split that is committed, or written to the streams.
 func (r *run) finished(e Entry) {
 	r.mu.Lock()
-	r.entries = append(r.entries, e)
-	r.mu.Unlock()
-	r.job.Progress.splits.Add(1)
+	defer r.mu.Unlock()
+	r.keep(e)
+}
+
+// keep adds up the counts and holds of an entry only what is asked for later: there may be millions.
+func (r *run) keep(e Entry) {
+	r.total.add(&e.Counts)
+	if !r.ordered {
+		e.Counts = Counts{}
+		r.entries = append(r.entries, e)
+	}
 }
 
 // tell says which records were quarantined, where no output takes them.
@@ -192,6 +201,13 @@ func (r *run) tell(messages []string, n int64) {
 		r.job.Log.Warn(m + ".")
 	}
 	r.untold += n
+}
+
+// tellRest says how many were not told.
+func (r *run) tellRest() {
+	if r.untold > 0 {
+		r.job.Log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(r.untold)))
+	}
 }
 
 func (r *run) newCounts() Counts {

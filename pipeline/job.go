@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"curate/corpus"
 	"curate/corpus/split"
@@ -82,11 +82,7 @@ type Progress struct {
 	BytesIn                 atomic.Int64 // uncompressed
 	Consumed                atomic.Int64 // bytes taken from storage
 	Total                   atomic.Int64 // bytes there are in storage; -1 if unknown
-	splits                  atomic.Int64
 }
-
-// Splits are the finished ones.
-func (p *Progress) Splits() int64 { return p.splits.Load() }
 
 // UsageError is a command that cannot be meant: exit code 2.
 type UsageError struct{ Problem string }
@@ -171,11 +167,24 @@ func (j *Job) check(ctx context.Context) error {
 	if j.SplitSize < 1 {
 		return usage("--split-size must be at least 1 byte")
 	}
+	intoDir := j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File
 	seen := map[string]string{}
 	for _, f := range j.Manifest.Files {
-		seen[path.Clean(f.Path)] = "an input"
+		if f.Path == corpus.Stdin {
+			continue
+		}
+		name := corpus.RealPath(f.Path)
+		seen[name] = "an input"
+		if intoDir && corpus.Below(name, corpus.RealPath(j.Out.Path)) {
+			return usage("-o %s: the input %s lies in it; write elsewhere", j.Out.Path, f.Path)
+		}
+		if intoDir && !utf8.ValidString(f.Path) {
+			return usage("%q: the name is not valid UTF-8, so the manifest of an output directory cannot hold it; rename the file", f.Path)
+		}
 	}
-	for _, o := range []struct{ flag, path string }{
+	for _, o := range []struct {
+		flag, path string
+	}{
 		{"-o", j.Out.Path}, {"--dropped", j.Dropped.Path}, {"--quarantine", j.Quarantine.Path}, {"--ledger", j.Ledger},
 	} {
 		if o.path == "" || o.path == "-" && o.flag == "-o" {
@@ -184,14 +193,28 @@ func (j *Job) check(ctx context.Context) error {
 		if o.path == "-" {
 			return usage("%s: standard output is for the kept records; give a path", o.flag)
 		}
-		name := path.Clean(o.path)
+		if info, err := j.Store.Stat(ctx, o.path); err == nil && info.Size < 0 {
+			return usage("%s %s: is neither a regular file nor a directory; write to standard output and redirect that", o.flag, o.path)
+		}
+		name := corpus.RealPath(o.path)
 		if other, twice := seen[name]; twice {
 			return usage("%s %s: that path is %s already", o.flag, o.path, other)
 		}
 		seen[name] = o.flag
+		if intoDir && o.flag != "-o" && corpus.Below(name, corpus.RealPath(j.Out.Path)) {
+			return usage("%s %s: lies in the directory of the kept records, where a reader would take it for one of its parts; write beside it", o.flag, o.path)
+		}
+	}
+	if j.Restart && !intoDir {
+		return usage("--restart begins an output directory anew; without -o DIR there is none")
 	}
 	for _, t := range []Target{j.Dropped, j.Quarantine} {
-		if t.Path != "" && !t.File && (j.Out.Path == "" || j.Out.Path == "-" || j.Out.File) {
+		if t.Path != "" && !t.File && intoDir {
+			if files, err := j.Store.List(ctx, t.Path); err == nil && len(files) > 0 && !j.Restart {
+				return usage("%s: is not empty; its parts and this run's could not be told apart. Give another directory or a file", t.Path)
+			}
+		}
+		if t.Path != "" && !t.File && !intoDir {
 			if _, err := j.Store.Stat(ctx, t.Path); err == nil {
 				return usage("%s is not the name of a data file; name it .jsonl, .jsonl.gz or .jsonl.zst", t.Path)
 			}
@@ -215,6 +238,9 @@ func (r *run) openOptions(from split.Position, grow func(context.Context) error)
 }
 
 func (j *Job) newRun(maxRecord int) (*run, error) {
+	if need := 8 * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
+		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
+	}
 	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord)
 	if err != nil {
 		return nil, &UsageError{err.Error()}

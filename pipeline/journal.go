@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -44,7 +45,7 @@ type journal struct {
 }
 
 // openJournal reads the entries of a log and cuts what a killed writer left of the last one.
-func openJournal(ctx context.Context, st store.Store, name string) (*journal, []Entry, error) {
+func openJournal(ctx context.Context, st store.Store, name string, say *slog.Logger) (*journal, []Entry, error) {
 	log, err := st.OpenLog(ctx, name)
 	if err != nil {
 		return nil, nil, err
@@ -55,6 +56,7 @@ func openJournal(ctx context.Context, st store.Store, name string) (*journal, []
 		var good int
 		entries, good, err = readJournal(raw)
 		if err == nil && good < len(raw) {
+			say.Info(fmt.Sprintf("%s: the last %d bytes, behind %d entries, are not whole; they are cut off and their splits redone", name, len(raw)-good, len(entries)))
 			err = log.Truncate(int64(good))
 		}
 		if err == nil {

@@ -59,10 +59,12 @@ const queued = 64 // items a lane's channels hold; the windows bound their bytes
 // work takes the file through and returns when its last part is committed.
 func (l *lane) work() {
 	r := l.run
-	if l.whole || r.stop.Err() != nil {
-		if !l.whole {
-			r.endsAt(l.seq)
-		}
+	if l.whole {
+		r.job.Progress.Consumed.Add(l.file.Size)
+		return
+	}
+	if r.stop.Err() != nil {
+		r.endsAt(l.seq)
 		return
 	}
 	l.jobs = make(chan *job, queued)
@@ -71,11 +73,14 @@ func (l *lane) work() {
 	wg.Go(l.collect)
 	wg.Go(l.write)
 	err := l.read()
+	if err != nil && r.stop.Err() != nil {
+		r.endsAt(l.seq) // before anybody behind it can have its turn
+	}
 	close(l.jobs)
 	wg.Wait()
 	if err != nil && r.stop.Err() == nil {
 		// A file that cannot be read ends the run badly, but the other files are finished.
-		if len(r.order) > 1 {
+		if len(r.job.Manifest.Files) > 1 {
 			r.job.Log.Error(err.Error()) // now: the end, which says it again, may be hours away
 		}
 		r.mu.Lock()
@@ -118,8 +123,12 @@ func (l *lane) read() (err error) {
 			return err
 		}
 		if replayed != nil && len(replayed.chunks) > 0 {
-			j.chunk, replayed.chunks = replayed.chunks[0], replayed.chunks[1:]
-			j.foreign = true
+			j.chunk, j.foreign = replayed.chunks[0], true
+			replayed.chunks[0] = split.Chunk{}
+			replayed.chunks = replayed.chunks[1:]
+			var more int64
+			more, err = r.chunks.grow(r.stop, l.seq, j.charge, chunkCost(len(j.chunk.Buf)))
+			j.charge += more
 		} else if replayed != nil && replayed.err != nil {
 			err = replayed.err
 		} else {
@@ -187,15 +196,12 @@ func (l *lane) collect() {
 		l.giveBack(j)
 		r.jobs.Put(j)
 	}
-	if l.entry != nil { // the open split will not be finished
-		if r.stop.Err() != nil {
-			r.endsAt(l.seq)
-		}
-		if r.ordered && !r.job.Out.File && l.flushOpen() == nil {
-			l.entry.Counts.finish()
-			r.mu.Lock()
-			r.partial.add(&l.entry.Counts)
-			r.mu.Unlock()
+	// The open split will not be finished, but a stream gets what there is of it.
+	if l.entry != nil && r.ordered && !r.job.Out.File && l.flushOpen() == nil {
+		l.entry.Counts.finish()
+		select {
+		case l.queue <- &frame{end: l.entry}:
+		case <-r.hard.Done():
 		}
 	}
 }
@@ -241,7 +247,12 @@ func (l *lane) apply(j *job) error {
 		j.out[o] = nil
 	}
 	if r.job.Strict && quarantined > 0 {
+		// Of a stream, the first in the order of the manifest is meant, whoever of the lanes met his first.
+		if err := r.waitTurn(l.seq); err != nil {
+			return err
+		}
 		l.broken = true
+		r.endsAt(l.seq)
 		r.stopNow(fmt.Errorf("%w: %s", errStrict, j.messages[0]))
 		return nil
 	}

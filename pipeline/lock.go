@@ -25,8 +25,7 @@ func takeLock(name, what string, log *slog.Logger) (*lock, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return nil, err
 	}
-	f := flock.New(name, flock.SetPermissions(0o666))
-	got, err := f.TryLock()
+	f, got, err := tryLock(name)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		log.Warn(fmt.Sprintf("%s: this file system has no locks; see to it that no second run writes here", what))
@@ -41,6 +40,26 @@ func takeLock(name, what string, log *slog.Logger) (*lock, error) {
 	text := fmt.Sprintf("pid %d on %s since %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
 	_ = os.WriteFile(name, []byte(text), 0o666) // it only informs
 	return &lock{f, name}, nil
+}
+
+// tryLock locks the file that has the name now: one that its last owner has removed in the meantime, between
+// our opening and locking it, keeps nobody out.
+func tryLock(name string) (f *flock.Flock, got bool, err error) {
+	for range 10 {
+		f = flock.New(name, flock.SetPermissions(0o666))
+		if got, err = f.TryLock(); err != nil || !got {
+			return f, got, err
+		}
+		mine, err := f.Stat()
+		if err != nil {
+			return f, false, err
+		}
+		if now, err := os.Stat(name); err == nil && os.SameFile(mine, now) {
+			return f, true, nil
+		}
+		_ = f.Unlock() // of a file that is gone
+	}
+	return f, false, nil
 }
 
 func (l *lock) release(remove bool) {

@@ -387,3 +387,120 @@ func TestSummary(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestStoppedStream: whenever a run with one output stream is stopped, what it wrote is the beginning of what
+// it would have written, and its counts are of that.
+func TestStoppedStream(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 15))
+	_, names := inputs(t, rng, 8, 60)
+	opts := func(out *bytes.Buffer) option {
+		return func(j *Job) {
+			j.Stdout, j.Memory, j.Workers, j.SplitSize, j.ChunkSize = out, 1<<30, 3, int64(200+rng.IntN(4000)), 100+rng.IntN(3000)
+		}
+	}
+	var whole bytes.Buffer
+	start := time.Now()
+	if _, err := newJob(t, names, "", opts(&whole)).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(start)
+	stopped := 0
+	for range 150 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		timer := time.AfterFunc(time.Duration(rng.Int64N(int64(took))), func() { cancel(errStop) })
+		var out bytes.Buffer
+		res, err := newJob(t, names, "", opts(&out)).Run(ctx)
+		timer.Stop()
+		cancel(nil)
+		if err != nil && !errors.Is(err, errStop) {
+			t.Fatal(err)
+		}
+		if err != nil {
+			stopped++
+		}
+		if !bytes.HasPrefix(whole.Bytes(), out.Bytes()) {
+			t.Fatalf("seed %d: a stopped run wrote %d bytes that are not the beginning of the whole", seed, out.Len())
+		}
+		if res != nil && res.Counts.Kept != int64(bytes.Count(out.Bytes(), []byte("\n"))) {
+			t.Fatalf("seed %d: %d records are counted as kept, %d were written", seed, res.Counts.Kept, bytes.Count(out.Bytes(), []byte("\n")))
+		}
+	}
+	t.Logf("%d of 150 runs were stopped before their end", stopped)
+}
+
+// TestStrict: what --strict writes ends with the record before the first bad one, whatever the workers and
+// chunks, and whichever file has another bad one earlier in time.
+func TestStrict(t *testing.T) {
+	dir := t.TempDir()
+	var names []string
+	for f := range 4 {
+		var b strings.Builder
+		for i := range 300 {
+			if f >= 1 && i == 200-60*f {
+				b.WriteString("broken\n")
+			}
+			fmt.Fprintf(&b, "{\"text\":\"%d of %d\"}\n", i, f)
+		}
+		names = append(names, filepath.Join(dir, fmt.Sprintf("%d.jsonl", f)))
+		if err := os.WriteFile(names[f], []byte(b.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, chunk := range []int{50, 1000, 1 << 20} {
+		for _, workers := range []int{1, 4} {
+			var out bytes.Buffer
+			_, err := newJob(t, names, "", func(j *Job) {
+				j.Stages, j.Strict, j.Stdout, j.ChunkSize, j.Workers, j.Memory = nil, true, &out, chunk, workers, 1<<30
+			}).Run(t.Context())
+			if !errors.Is(err, errStrict) || !strings.Contains(err.Error(), "1.jsonl:141 ") {
+				t.Fatalf("chunks of %d, -j %d: %v", chunk, workers, err)
+			}
+			if n := bytes.Count(out.Bytes(), []byte("\n")); n != 300+140 || !bytes.HasSuffix(out.Bytes(), []byte("{\"text\":\"139 of 1\"}\n")) {
+				t.Errorf("chunks of %d, -j %d: %d records written, want 440", chunk, workers, n)
+			}
+		}
+	}
+}
+
+// TestHurt: a finished directory whose own files were hurt is made whole again, never believed.
+func TestHurt(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(16, 16)), 3, 300)
+	base := t.TempDir()
+	out, side := filepath.Join(base, "out"), filepath.Join(base, "d.jsonl.zst")
+	with := func(j *Job) { j.Dropped = target(t, side) }
+	if _, err := newJob(t, names, out, with).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := snapshot(t, base)
+	own := func(name string) string { return filepath.Join(out, "_curate", name) }
+	for what, hurt := range map[string]func() error{
+		"a bit of the journal": func() error {
+			b, err := os.ReadFile(own("journal"))
+			if err != nil {
+				return err
+			}
+			b[len(b)/2] ^= 4
+			return errors.Join(os.WriteFile(own("journal"), b, 0o666), os.Remove(side))
+		},
+		"an empty journal": func() error { return errors.Join(os.Truncate(own("journal"), 0), os.Remove(side)) },
+		"no ledger":        func() error { return os.Remove(own("ledger.json")) },
+		"a lost part":      func() error { return os.Remove(filepath.Join(out, "part-00002-00000.jsonl.zst")) },
+		// As a kill in the middle of --restart leaves it, and worse: parts that no configuration knows.
+		"no configuration": func() error { return errors.Join(os.Remove(own("config.json")), os.Remove(own("done"))) },
+	} {
+		if err := hurt(); err != nil {
+			t.Fatal(err)
+		}
+		if what == "no configuration" {
+			if err := os.WriteFile(filepath.Join(out, "part-00001-00099.jsonl.zst"), []byte("stale"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := newJob(t, names, out, with).Run(t.Context()); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		sameTree(t, what, snapshot(t, base), want)
+	}
+}

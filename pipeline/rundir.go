@@ -147,7 +147,7 @@ func (d *runDir) mayUse(ctx context.Context) error {
 		return err
 	}
 	for _, f := range files {
-		if strings.HasPrefix(f.Name, d.own+"/") {
+		if strings.HasPrefix(path.Clean(f.Name), d.own+"/") {
 			return nil
 		}
 	}
@@ -183,25 +183,21 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	manifest = append(manifest, '\n')
-	if j.Restart {
-		if err := d.clear(ctx); err != nil {
-			return nil, err
-		}
-	}
 	var old config
 	was, err := d.read(ctx, configFile)
 	d.begun = err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	if d.begun {
+	if d.begun && !j.Restart {
 		if err := json.Unmarshal(was, &old); err != nil {
 			return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
 		}
 	}
+	fresh := !d.begun || j.Restart
 	maxRecord := j.MaxRecord
 	switch {
-	case maxRecord == 0 && d.begun:
+	case maxRecord == 0 && !fresh:
 		maxRecord = old.Step.MaxRecord // resolved at the first start, whatever this machine's memory is
 	case maxRecord == 0:
 		maxRecord = DefaultMaxRecord(j.Memory)
@@ -215,12 +211,12 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	switch {
-	case !d.begun:
+	case fresh:
 		if err := r.probe(ctx); err != nil {
 			return nil, err
 		}
-		// With config.json the run has begun, so it comes last; a journal that is older than it counts nothing.
-		if err := j.Store.Remove(ctx, path.Join(d.own, journalFile)); err != nil {
+		// Nothing of an earlier run may be taken for this one's. With config.json the run has begun.
+		if err := d.clear(ctx); err != nil {
 			return nil, err
 		}
 		if err := d.write(ctx, manifestFile, manifest); err != nil {
@@ -248,29 +244,32 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		}
 		r.outputs[o] = out
 	}
-	if res, err := d.finishedBefore(ctx, r); res != nil || err != nil {
-		return res, err
+	journal, entries, err := openJournal(ctx, j.Store, path.Join(d.own, journalFile), j.Log)
+	if err != nil {
+		return nil, err
+	}
+	if entries, err = d.inPlace(ctx, entries); err != nil {
+		return nil, errors.Join(err, journal.close())
+	}
+	if res, err := d.finishedBefore(ctx, r, entries); res != nil || err != nil {
+		return res, errors.Join(err, journal.close())
+	}
+	if err := errors.Join(d.reachable(ctx), j.Store.Sweep(ctx, d.root)); err != nil {
+		return nil, errors.Join(err, journal.close())
 	}
 	if j.Manifest.HasStream() {
 		j.Log.Info("reading a stream: if this run is interrupted it cannot be resumed")
 	}
-	if err := j.Store.Sweep(ctx, d.root); err != nil {
-		return nil, err
-	}
-	journal, entries, err := openJournal(ctx, j.Store, path.Join(d.own, journalFile))
-	if err != nil {
-		return nil, err
-	}
 	r.journal = journal
-	if err := d.resume(ctx, r, entries); err != nil {
-		return nil, errors.Join(err, journal.close())
+	for _, e := range entries {
+		r.done[e.File] = append(r.done[e.File], e)
+	}
+	if n := len(entries); n > 0 {
+		j.Log.Info(fmt.Sprintf("%s: going on behind %s finished splits", j.Out.Path, group(int64(n))))
 	}
 	entries, runErr := r.start(ctx)
 	runErr = errors.Join(runErr, journal.close())
-	total := r.newCounts()
-	for i := range entries {
-		total.add(&entries[i].Counts)
-	}
+	total := r.total
 	if runErr != nil {
 		return &Result{Counts: total}, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped"))
 	}
@@ -280,52 +279,56 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	return d.finish(ctx, r, entries, total, started)
 }
 
-// finishedBefore answers for a run that is whole already.
-func (d *runDir) finishedBefore(ctx context.Context, r *run) (*Result, error) {
-	if _, err := d.job.Store.Stat(ctx, path.Join(d.own, corpus.Done)); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		return nil, err
+// finishedBefore answers for a run that is whole already. One that says so and is not goes on.
+func (d *runDir) finishedBefore(ctx context.Context, r *run, entries []Entry) (*Result, error) {
+	_, err := d.job.Store.Stat(ctx, path.Join(d.own, corpus.Done))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
 	}
-	b, err := d.read(ctx, ledgerFile)
 	if err != nil {
 		return nil, err
 	}
-	var c Counts
-	if err := json.Unmarshal(b, &c); err != nil {
-		return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, ledgerFile), err)
+	total := r.newCounts()
+	whole := map[int]bool{}
+	for i := range entries {
+		total.add(&entries[i].Counts)
+		whole[entries[i].File] = whole[entries[i].File] || entries[i].EOF
+	}
+	b, err := d.read(ctx, ledgerFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	is, err := total.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	if len(whole) < len(d.job.Manifest.Files) || string(b) != string(is) || total.check() != nil {
+		d.job.Log.Warn(d.job.Out.Path + ": says that it is finished, but parts, journal or ledger are not as they were written; what is missing is made again")
+		return nil, d.job.Store.Remove(ctx, path.Join(d.own, corpus.Done))
 	}
 	if d.job.Ledger != "" {
 		if err := writeFile(ctx, d.job.Store, d.job.Ledger, b); err != nil {
 			return nil, err
 		}
 	}
-	if err := d.deliverAgain(ctx, r); err != nil {
+	if err := d.deliverAgain(ctx, r, entries); err != nil {
 		return nil, err
 	}
-	res, err := d.job.judge(r, c)
+	res, err := d.job.judge(total)
 	res.Before = true
 	return res, err
 }
 
 // deliverAgain makes those files of a finished run that were asked for and are not there, from its parts.
-func (d *runDir) deliverAgain(ctx context.Context, r *run) error {
+func (d *runDir) deliverAgain(ctx context.Context, r *run, entries []Entry) error {
 	for o, t := range d.job.targets() {
 		if t == nil || o == outKept || t.Path == "" {
 			continue
 		}
-		if _, err := d.job.Store.Stat(ctx, t.Path); !errors.Is(err, fs.ErrNotExist) {
-			continue // it is there, or its path is bad in a way that nothing here mends
-		}
-		journal, entries, err := openJournal(ctx, d.job.Store, path.Join(d.own, journalFile))
-		if err != nil {
-			return err
-		}
-		slices.SortStableFunc(entries, compareEntries)
-		entries = slices.CompactFunc(entries, func(a, b Entry) bool { return compareEntries(a, b) == 0 })
-		if err := errors.Join(d.deliver(ctx, r.outputs[o], *t, outputNames[o], entries), journal.close()); err != nil {
-			return err
+		if _, err := d.job.Store.Stat(ctx, t.Path); errors.Is(err, fs.ErrNotExist) {
+			if err := d.deliver(ctx, r.outputs[o], *t, outputNames[o], entries); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -416,39 +419,51 @@ func differences(prefix string, a, b []byte) []string {
 	return diff
 }
 
-// resume takes the entries whose parts are all in place, as far as they follow one another in each file.
-func (d *runDir) resume(ctx context.Context, r *run, entries []Entry) error {
-	slices.SortStableFunc(entries, compareEntries)
-	type key struct{ file, split int }
-	seen := map[key]bool{}
-	stop := map[int]bool{}
-	redo := 0
-	for _, e := range entries {
-		k := key{e.File, e.Split}
-		if seen[k] { // written again by an attempt that did not trust its parts: the same bytes
+// reachable tries the paths that are written at the end, so that one that cannot be is not found out after
+// hours.
+func (d *runDir) reachable(ctx context.Context) error {
+	for _, p := range []struct {
+		path string
+		file bool
+	}{{d.job.Ledger, true}, {d.job.Dropped.Path, d.job.Dropped.File}, {d.job.Quarantine.Path, d.job.Quarantine.File}} {
+		if p.path == "" || !p.file {
 			continue
 		}
-		seen[k] = true
-		if !stop[e.File] {
-			missing, err := d.missing(ctx, e)
-			if err != nil {
-				return err
-			}
-			if missing != "" {
-				d.job.Log.Warn(fmt.Sprintf("%s: the journal knows this part, but it is not there as it was written; it is made again", missing))
-				stop[e.File] = true
-			}
+		w, err := d.job.Store.Create(ctx, p.path)
+		if err != nil {
+			return err
 		}
-		if stop[e.File] {
-			redo++
-			continue
+		if err := w.Abort(); err != nil {
+			return err
 		}
-		r.done[e.File] = append(r.done[e.File], e)
-	}
-	if n := len(seen) - redo; n > 0 {
-		d.job.Log.Info(fmt.Sprintf("%s: going on behind %s finished splits", d.job.Out.Path, group(int64(n))))
 	}
 	return nil
+}
+
+// inPlace takes the entries whose parts are all there, in each file up to the first that are not. Of two for
+// one split the later counts: it was made because the earlier one's parts were not trusted.
+func (d *runDir) inPlace(ctx context.Context, entries []Entry) ([]Entry, error) {
+	slices.SortStableFunc(entries, compareEntries)
+	var good []Entry
+	for i, e := range entries {
+		if i+1 < len(entries) && compareEntries(e, entries[i+1]) == 0 {
+			continue
+		}
+		good = append(good, e)
+	}
+	lost := map[int]bool{}
+	var missing error
+	good = slices.DeleteFunc(good, func(e Entry) bool {
+		if missing == nil && !lost[e.File] {
+			var name string
+			if name, missing = d.missing(ctx, e); name != "" {
+				lost[e.File] = true
+				d.job.Log.Warn(name + ": the journal knows this part, but it is not there as it was written; it is made again")
+			}
+		}
+		return lost[e.File]
+	})
+	return good, missing
 }
 
 func (d *runDir) missing(ctx context.Context, e Entry) (string, error) {
@@ -494,7 +509,7 @@ func (d *runDir) finish(ctx context.Context, r *run, entries []Entry, total Coun
 	if err := d.write(ctx, corpus.Done, []byte{}); err != nil {
 		return nil, err
 	}
-	return j.judge(r, total)
+	return j.judge(total)
 }
 
 // deliver brings the parts of an output to the path that was asked for: joined to one file, or one by one.
@@ -592,8 +607,7 @@ func (d *runDir) timing(ctx context.Context, started time.Time, how string) erro
 
 var partName = regexp.MustCompile(`^\.?part-\d{5,}-\d{5,}\.`)
 
-// clear removes what runs of curate have written in the directory, and nothing else; done goes first, so
-// that the directory is never taken for a whole one.
+// clear removes what runs of curate have written in the directory, and nothing else.
 func (d *runDir) clear(ctx context.Context) error {
 	files, err := d.job.Store.List(ctx, d.root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -602,16 +616,19 @@ func (d *runDir) clear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A journal without its configuration must never be found, so it goes before that.
-	names := []string{path.Join(d.own, corpus.Done), path.Join(d.own, journalFile), path.Join(d.own, configFile)}
+	// done first, so that the directory is never taken for a whole one; journal and configuration last, so that a
+	// kill in between leaves a run that knows its parts are missing, and never parts that no run knows.
+	own := func(name string) string { return path.Join(d.own, name) }
+	names, last := []string{own(corpus.Done)}, []string{own(journalFile), own(configFile)}
 	for _, f := range files {
-		inOwn := strings.HasPrefix(f.Name, d.own+"/") && f.Name != path.Join(d.own, lockFile)
-		inRoot := path.Dir(f.Name) == path.Clean(d.root) && partName.MatchString(path.Base(f.Name))
+		name := path.Clean(f.Name)
+		inOwn := strings.HasPrefix(name, d.own+"/") && name != own(lockFile) && !slices.Contains(last, name)
+		inRoot := path.Dir(name) == d.root && partName.MatchString(path.Base(name))
 		if inOwn || inRoot {
 			names = append(names, f.Name)
 		}
 	}
-	for _, n := range names {
+	for _, n := range append(names, last...) {
 		if err := d.job.Store.Remove(ctx, n); err != nil {
 			return err
 		}

@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"log/slog"
 	"path"
+	"slices"
+	"syscall"
 
 	"curate/corpus"
 	"curate/corpus/store"
@@ -49,13 +51,12 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if err := r.probe(ctx); err != nil {
 		return nil, err
 	}
-	entries, err := r.start(ctx)
-	total := r.newCounts()
-	for i := range entries {
-		total.add(&entries[i].Counts)
+	_, err = r.start(ctx)
+	total := r.total
+	if !errors.Is(err, syscall.EPIPE) { // then nobody listens any more
+		r.tellRest()
 	}
 	if err != nil {
-		total.add(&r.partial)
 		return &Result{Counts: total}, err
 	}
 	for _, out := range r.outputs {
@@ -80,15 +81,12 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if err := files.commit(); err != nil {
 		return nil, err
 	}
-	return j.judge(r, total)
+	return j.judge(total)
 }
 
 // judge says whether what was quarantined is within the allowance.
-func (j *Job) judge(r *run, total Counts) (*Result, error) {
+func (j *Job) judge(total Counts) (*Result, error) {
 	res := &Result{Counts: total}
-	if r.untold > 0 {
-		j.Log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(r.untold)))
-	}
 	if j.MaxQuarantined.Exceeded(total.Quarantined, total.Read) {
 		return res, &QuarantineError{Quarantined: total.Quarantined, Read: total.Read, Allowed: j.MaxQuarantined, Kept: j.keptIn()}
 	}
@@ -117,7 +115,7 @@ func writeFile(ctx context.Context, st store.Store, name string, b []byte) error
 	return w.Commit()
 }
 
-// atomicFiles are outputs that appear together at the end.
+// atomicFiles are outputs that appear at the end, the first of them, the kept records, last.
 type atomicFiles struct {
 	files []store.Writer
 	locks []*lock
@@ -140,7 +138,7 @@ func (a *atomicFiles) create(ctx context.Context, st store.Store, name string, l
 }
 
 func (a *atomicFiles) commit() error {
-	for _, f := range a.files {
+	for _, f := range slices.Backward(a.files) {
 		if err := f.Commit(); err != nil {
 			return err
 		}

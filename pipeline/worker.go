@@ -42,6 +42,7 @@ type job struct {
 	records  [outputs]int64
 	tallies  []tally // reading, then a stage each
 	blank    int64
+	strict   bool     // mapping ended at a quarantined record
 	messages []string // of the first quarantined records, where no output takes them
 	err      error
 	done     chan struct{} // of capacity 1: a signal when the worker is through
@@ -110,7 +111,7 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 	if len(j.tallies) == 0 {
 		j.tallies = make([]tally, 1+len(w.stages))
 	}
-	j.messages, j.blank = j.messages[:0], 0
+	j.messages, j.blank, j.strict = j.messages[:0], 0, false
 	for o := range j.out {
 		j.out[o], j.records[o] = nil, 0
 	}
@@ -129,6 +130,9 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 		j.blank = at.Blank
 		if err := w.mapBatch(ctx, j); err != nil {
 			return err
+		}
+		if j.strict {
+			break
 		}
 	}
 	w.batch.Reset()
@@ -214,6 +218,10 @@ func (w *worker) render(j *job) {
 			}
 			if len(j.messages) < maxMessages {
 				j.messages = append(j.messages, quarantineMessage(j.file, r))
+			}
+			if w.run.job.Strict { // nothing behind it is written
+				j.strict = true
+				return
 			}
 		}
 	}

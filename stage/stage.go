@@ -32,8 +32,6 @@ type Spec struct {
 	Config any
 	// Needs are the fields a record must have for the stage to work on it.
 	Needs []record.Path
-	// IOBound stages wait for somebody else's machine and get their own limit of batches in flight.
-	IOBound bool
 }
 
 // Mapper is a stage whose result for a record depends on that record and the configuration alone.

@@ -75,6 +75,7 @@ type settings struct {
 	maxRecord, splitSize int64
 	codec                string
 	parts, stdout        corpus.Format
+	formatGiven          bool
 	textField            record.Path
 	allowance            pipeline.Allowance
 	out, drop, quar      pipeline.Target
@@ -96,7 +97,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 		if s.parts, err = corpus.FormatNamed(name); err != nil {
 			return nil, usage("--format: %v, text", err)
 		}
-		s.stdout = s.parts
+		s.stdout, s.formatGiven = s.parts, true
 	}
 	if s.textField, err = record.ParsePath(f.textField); err != nil {
 		return nil, usage("--text-field: %v", err)
@@ -112,7 +113,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 			return nil, err
 		}
 		if s.maxRecord > math.MaxInt32 {
-			return nil, usage("--max-record %s: at most 2GiB", f.maxRecord)
+			return nil, usage("--max-record %s: less than 2GiB", f.maxRecord)
 		}
 	}
 	if s.allowance, err = pipeline.ParseAllowance(f.maxQuarantined); err != nil {
@@ -131,6 +132,9 @@ func (f *stageFlags) resolve() (*settings, error) {
 	}
 	if s.out, err = pipeline.ParseTarget(f.out, s.parts); err != nil {
 		return nil, usage("-o %v", err)
+	}
+	if s.out.File && s.formatGiven && s.out.Format != s.parts {
+		return nil, usage("-o %s: the name says %s and --format says %s", f.out, s.out.Format, s.parts)
 	}
 	if f.out == "" || f.out == "-" {
 		s.out.Format = s.stdout
@@ -227,11 +231,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
 		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
 	}
-	if s.out.Path != "" && s.out.Path != "-" {
-		for _, dir := range args {
-			if st, err := os.Stat(dir); err == nil && st.IsDir() && lies(s.out.Path, dir) {
-				return usage("-o %s lies in the input directory %s: the next run would read its own output; write elsewhere", s.out.Path, dir)
-			}
+	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
+		if err := outsideInputs(out, args); err != nil {
+			return err
 		}
 	}
 	show := newDisplay(env.stderr, f)
@@ -275,15 +277,37 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	return err
 }
 
-// lies says whether name is dir or below it.
-func lies(name, dir string) bool {
-	a, errA := filepath.Abs(name)
-	d, errD := filepath.Abs(dir)
-	if errA != nil || errD != nil {
-		return false
+// outsideInputs refuses an output that the same arguments would name as an input the next time.
+func outsideInputs(out string, args []string) error {
+	if out == "" || out == "-" {
+		return nil
 	}
-	rel, err := filepath.Rel(d, a)
-	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+	real := corpus.RealPath(out)
+	for _, arg := range args {
+		if st, err := os.Stat(arg); err == nil && st.IsDir() && corpus.Below(real, corpus.RealPath(arg)) {
+			return usage("the output %s lies in the input directory %s: the next run would read it; write elsewhere", out, arg)
+		}
+		if !strings.ContainsAny(arg, "*?[") {
+			continue
+		}
+		glob, err := filepath.Abs(arg)
+		if err != nil {
+			continue
+		}
+		for dir := real; ; {
+			if match, err := filepath.Match(glob, dir); err == nil && match {
+				if st, err := os.Stat(out); err != nil || st.IsDir() {
+					return usage("the input %s takes in the output %s: the next run would read it; write elsewhere", arg, out)
+				}
+			}
+			up := filepath.Dir(dir)
+			if up == dir {
+				break
+			}
+			dir = up
+		}
+	}
+	return nil
 }
 
 // printConfig shows every value in force.

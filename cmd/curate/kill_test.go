@@ -255,3 +255,50 @@ func TestStreaming(t *testing.T) {
 		t.Errorf("exit %d, rest %q", code, rest)
 	}
 }
+
+// TestSilentStdin: a writer that says nothing more keeps neither a signal nor the run's own end waiting.
+func TestSilentStdin(t *testing.T) {
+	for _, c := range []struct {
+		what, input string
+		args        []string
+		sig         os.Signal
+		code        int
+	}{
+		{"a signal before the first byte", "", nil, syscall.SIGTERM, 143},
+		{"a signal in the magic number", "{}", nil, syscall.SIGINT, 130},
+		{"--strict", "{\"text\":\"a\"}\nbad\n", []string{"--strict"}, nil, 1},
+	} {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := curate(t, append([]string{"filter", "--profile", "gopher", "-q"}, c.args...)...)
+		cmd.Stdin = r
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+		if _, err := w.WriteString(c.input); err != nil {
+			t.Fatal(err)
+		}
+		if c.sig != nil {
+			time.Sleep(200 * time.Millisecond)
+			if err := cmd.Process.Signal(c.sig); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+			if code := exitOf(cmd.ProcessState); code != c.code {
+				t.Errorf("%s: exit %d, want %d", c.what, code, c.code)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: still waiting for its input", c.what)
+			_ = cmd.Process.Kill() // it may just have ended
+			<-ended
+		}
+		w.Close()
+	}
+}

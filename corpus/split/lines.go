@@ -24,11 +24,14 @@ type Lines struct {
 	line  int64  // number of that line, from 1
 	split int    // the split that is open
 	eof   bool   // src has ended
+	err   error  // of src, for when the lines read before it are given
 	ended bool   // the chunk with EOF has been given
 }
 
 // NewLines reads src, which stands at o.From.Offset.
 func NewLines(src io.Reader, o Options) Reader {
+	// A chunk ends with its split, so more would only be read to be carried over.
+	o.ChunkSize = int(min(int64(o.ChunkSize), max(4<<10, o.SplitSize)))
 	return &Lines{src: src, o: o, off: o.From.Offset, line: o.From.Lines + 1, split: int(o.From.Offset / o.SplitSize)}
 }
 
@@ -48,6 +51,9 @@ func (l *Lines) Next(ctx context.Context, c *Chunk) error {
 	l.carry = l.carry[:0]
 	if err := l.fill(ctx, c); err != nil {
 		return err
+	}
+	if l.err != nil && bytes.IndexByte(c.Buf, '\n') < 0 {
+		return l.err
 	}
 	if len(c.Buf) == 0 { // the file has ended
 		c.Last, c.EOF, l.ended = true, true, true
@@ -73,13 +79,13 @@ func (l *Lines) Next(ctx context.Context, c *Chunk) error {
 
 // fill reads until the chunk is full, the source ends, or it pauses after a whole line.
 func (l *Lines) fill(ctx context.Context, c *Chunk) error {
-	for !l.eof && len(c.Buf) < l.o.ChunkSize {
+	for !l.eof && l.err == nil && len(c.Buf) < l.o.ChunkSize {
 		n, err := l.src.Read(c.Buf[len(c.Buf):l.o.ChunkSize])
 		c.Buf = c.Buf[:len(c.Buf)+n]
 		if err == io.EOF {
 			l.eof = true
 		} else if err != nil {
-			return err
+			l.err = err
 		}
 		if p, ok := l.src.(Pauser); ok && bytes.IndexByte(c.Buf, '\n') >= 0 && p.Paused() {
 			return nil
@@ -156,7 +162,7 @@ func (l *Lines) long(ctx context.Context, c *Chunk) error {
 			l.take(c, len(c.Buf))
 			return nil
 		}
-		if len(c.Buf) > max(l.o.MaxRecord, KeepOfTruncated+len(bom)) {
+		if len(c.Buf) > max(l.o.MaxRecord, KeepOfTruncated)+len(bom) {
 			return l.skip(ctx, c)
 		}
 		if ctx.Err() != nil {

@@ -195,8 +195,13 @@ func TestTooLong(t *testing.T) {
 func TestReadError(t *testing.T) {
 	l := NewLines(io.MultiReader(strings.NewReader("{}\n{"), iotest.ErrReader(io.ErrClosedPipe)), Options{SplitSize: 100, ChunkSize: 10})
 	var c Chunk
-	if err := l.Next(context.Background(), &c); err != io.ErrClosedPipe {
-		t.Errorf("%v; the source's error comes through", err)
+	if err := l.Next(context.Background(), &c); err != nil || string(c.Buf) != "{}\n" {
+		t.Errorf("%q, %v; whole lines before an error are given first", c.Buf, err)
+	}
+	for range 2 {
+		if err := l.Next(context.Background(), &c); err != io.ErrClosedPipe {
+			t.Errorf("%v; the source's error comes through", err)
+		}
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(io.ErrNoProgress)

@@ -307,15 +307,16 @@ func (w *localWriter) Abort() error {
 	if w.err == nil {
 		w.err = fail("write", w.final, fs.ErrClosed)
 	}
+	var closed error // its content is not wanted, but a disk that fails is worth knowing
 	if w.f != nil {
-		w.f.Close() // its content is not wanted
+		closed = w.f.Close()
 		w.f = nil
 	}
 	if err := w.disk.Remove(w.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return errors.Join(closed, err)
 	}
 	w.done = true
-	return nil
+	return closed
 }
 
 // OpenLog opens the log name.
