@@ -370,9 +370,6 @@ func TestReaderWindow(t *testing.T) {
 	if e := (&WindowError{Kind: Zstd, Max: 5}).Error(); !strings.Contains(e, "--memory") {
 		t.Error(e)
 	}
-	if testing.Short() {
-		return
-	}
 	for name, size := range map[string]int64{"window-128MiB.zst": 128 << 20, "dict-192MiB.xz": 192 << 20} {
 		kind, _ := ByName(name)
 		if got, err := decode(t, bytes.NewReader(testdata(t, name)), kind, size); err != nil || !bytes.Equal(got, testdata(t, "text")) {

@@ -150,6 +150,9 @@ func TestLinks(t *testing.T) {
 	put(t, s, dir+"/raw/plain", "")
 	for name, target := range map[string]string{"/raw/file": "../blobs/1", "/raw/sub": "../blobs", "/raw/loop": "..", "/link": "raw"} {
 		if err := os.Symlink(target, dir+name); err != nil {
+			if runtime.GOOS != "windows" { // where links need a privilege
+				t.Fatal(err)
+			}
 			t.Skip(err)
 		}
 	}
