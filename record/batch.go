@@ -9,6 +9,7 @@ type Batch struct {
 	fields []field
 	arena  []byte // values of staged edits
 	text   []byte // splices made to answer a read
+	keys   []byte // what SetKey was given
 }
 
 // Reset empties the batch and keeps its memory, but not the lines, which are others'.
@@ -20,6 +21,7 @@ func (b *Batch) Reset() {
 	b.fields = b.fields[:0]
 	b.arena = b.arena[:0]
 	b.text = b.text[:0]
+	b.keys = b.keys[:0]
 }
 
 // Append adds a record for a line that stays valid until Reset. The pointer is valid until the next Append.
@@ -33,6 +35,20 @@ func (b *Batch) Append(id ID, lineNo int64, line []byte) *Record {
 	r := &b.Records[n]
 	*r = Record{ID: id, LineNo: lineNo, Line: line, b: b, edits: r.edits[:0]}
 	return r
+}
+
+// Skip takes out the records for which skip is true, before Parse: those that an earlier phase has settled.
+func (b *Batch) Skip(skip func(ID) bool) {
+	kept := b.Records[:0]
+	for i := range b.Records {
+		if r := &b.Records[i]; !skip(r.ID) {
+			if n := len(kept); n < i {
+				b.Records[n], b.Records[i] = b.Records[i], b.Records[n] // each keeps its room for edits
+			}
+			kept = b.Records[:len(kept)+1]
+		}
+	}
+	b.Records = kept
 }
 
 // Parse checks every kept record strictly and notes the spans of its fields; a bad line becomes a
@@ -51,12 +67,12 @@ func (b *Batch) Parse() {
 
 // Size is the memory the batch holds on to, in bytes, without the lines.
 func (b *Batch) Size() int {
-	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text)
+	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys)
 }
 
 // Shrink gives memory back that a batch of unusual records needed.
 func (b *Batch) Shrink(limit int) {
 	if b.Size() > limit {
-		b.Records, b.fields, b.arena, b.text = nil, nil, nil, nil
+		b.Records, b.fields, b.arena, b.text, b.keys = nil, nil, nil, nil, nil
 	}
 }

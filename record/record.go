@@ -63,8 +63,20 @@ type Record struct {
 
 	b      *Batch
 	fields [2]int32 // range in b.fields
+	key    [2]int32 // range in b.keys
 	edits  []edit
 }
+
+// SetKey notes what a stage's Map side has made of the record for its Reduce side, such as a digest. key is
+// copied.
+func (r *Record) SetKey(key []byte) {
+	lo := len(r.b.keys)
+	r.b.keys = append(r.b.keys, key...)
+	r.key = [2]int32{int32(lo), int32(len(r.b.keys))}
+}
+
+// Key is what SetKey noted; empty if nothing was.
+func (r *Record) Key() []byte { return r.b.keys[r.key[0]:r.key[1]:r.key[1]] }
 
 // DropFor decides that the record goes. Rule and reason are constants of the stage: they become the
 // ledger's key "RULE:REASON".

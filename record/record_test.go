@@ -387,3 +387,47 @@ func BenchmarkParse(b *testing.B) {
 		out = r.AppendLine(out[:0])
 	}
 }
+
+func TestKeys(t *testing.T) {
+	var b Batch
+	for i := range 4 {
+		b.Append(MakeID(1, int64(i)), 0, []byte("{}"))
+	}
+	b.Parse()
+	b.Records[2].SetKey([]byte("two"))
+	b.Records[0].SetKey([]byte("zero"))
+	b.Records[2].SetKey([]byte("2"))
+	for i, want := range []string{"zero", "", "2", ""} {
+		if got := string(b.Records[i].Key()); got != want {
+			t.Errorf("record %d: key %q, want %q", i, got, want)
+		}
+	}
+	b.Reset()
+	if got := b.Append(1, 0, []byte("{}")).Key(); len(got) > 0 {
+		t.Errorf("a new record has the key %q", got)
+	}
+}
+
+func TestSkip(t *testing.T) {
+	var b Batch
+	for range 2 { // the second time with what the first left behind
+		b.Reset()
+		for i := range 6 {
+			b.Append(ID(i), 0, []byte(`{"a":1}`))
+		}
+		b.Skip(func(id ID) bool { return id != 1 && id != 4 })
+		b.Parse()
+		if len(b.Records) != 2 || b.Records[0].ID != 1 || b.Records[1].ID != 4 {
+			t.Fatalf("left: %+v", b.Records)
+		}
+		for i, want := range []string{"{\"a\":1,\"b\":10}\n", "{\"a\":1,\"b\":11}\n"} {
+			r := &b.Records[i]
+			if err := r.Set(MustPath("b"), []byte{'1', byte('0' + i)}); err != nil {
+				t.Fatal(err)
+			}
+			if got := string(r.AppendLine(nil)); got != want {
+				t.Errorf("record %d is written as %q, want %q", i, got, want)
+			}
+		}
+	}
+}

@@ -1,8 +1,8 @@
 // Package stage is the contract of every processing step; package pipeline is the engine that runs it.
 //
 // Two kinds of stage exist. A [Mapper] decides about each record from that record and the configuration
-// alone, so any goroutine on any machine may run it, twice if need be. (The kind that ends a phase, the
-// Reducer, comes with the first stage that needs one.)
+// alone, so any goroutine on any machine may run it, twice if need be. A [Reducer] needs to know all records
+// before it can decide about one (duplicates) or has something to say only then (statistics).
 //
 // The laws, each a case of stagetest:
 //

@@ -16,13 +16,14 @@ var Codec = split.Codec{
 }
 
 func decode(c *split.Chunk, at split.Cursor, b *record.Batch, maxRecords, maxBytes int, _ string) split.Cursor {
-	stop := at.Byte + maxBytes
+	n := 0
 	return split.EachLine(c, at, func(id record.ID, lineNo int64, line []byte, full int64) bool {
 		if full > int64(c.MaxRecord) {
 			split.AppendTooLong(b, id, lineNo, line, full)
 		} else {
 			b.Append(id, lineNo, line)
 		}
-		return len(b.Records) < maxRecords && int(id.Offset()-c.Offset)+len(line) < stop
+		n += len(line) + 1
+		return len(b.Records) < maxRecords && n < maxBytes
 	})
 }

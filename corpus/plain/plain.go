@@ -21,7 +21,7 @@ var Codec = split.Codec{
 
 func decode(c *split.Chunk, at split.Cursor, b *record.Batch, maxRecords, maxBytes int, field string) split.Cursor {
 	var lines []byte // backs the objects of this batch
-	stop := at.Byte + maxBytes
+	n := 0
 	return split.EachLine(c, at, func(id record.ID, lineNo int64, line []byte, full int64) bool {
 		if full > int64(c.MaxRecord) {
 			split.AppendTooLong(b, id, lineNo, line, full)
@@ -36,7 +36,8 @@ func decode(c *split.Chunk, at split.Cursor, b *record.Batch, maxRecords, maxByt
 			lines = append(lines, '}')
 			b.Append(id, lineNo, lines[lo:len(lines):len(lines)])
 		}
-		return len(b.Records) < maxRecords && int(id.Offset()-c.Offset)+len(line) < stop
+		n += len(line) + 1
+		return len(b.Records) < maxRecords && n < maxBytes
 	})
 }
 

@@ -232,7 +232,11 @@ func EachLine(c *Chunk, at Cursor, f func(id record.ID, lineNo int64, line []byt
 		if full > int64(c.MaxRecord) {
 			line = line[:min(len(line), KeepOfTruncated)]
 		}
-		if !f(record.MakeID(c.File, c.Offset+int64(start)), c.LineNo+no, line, full) {
+		id, lineNo := record.MakeID(c.File, c.Offset+int64(start)), c.LineNo+no
+		if c.IDs != nil {
+			id, lineNo = c.IDs[no], 0
+		}
+		if !f(id, lineNo, line, full) {
 			break
 		}
 	}

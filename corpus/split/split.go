@@ -19,6 +19,10 @@ type Chunk struct {
 	LineNo int64 // of the first line, from 1
 	Lines  int64 // lines in Buf; the last one of a file may lack its line feed
 	Buf    []byte
+	// IDs of the lines of Buf, where they are not file and offset of the line: a format with rows, whose IDs are
+	// row numbers and whose lines were made of them, or the parts of an earlier phase. Offset and End are then
+	// in the same unit as the IDs', LineNo is 0, and Buf has neither blank lines nor a byte order mark.
+	IDs []record.ID
 	// BOM says that Buf begins with a byte order mark, which is no part of the first record.
 	BOM bool
 	// MaxRecord is the reader's; a longer line of Buf becomes a quarantined record.
@@ -42,6 +46,8 @@ type Options struct {
 	ChunkSize int // bytes of a chunk, more only for a single longer record
 	MaxRecord int // bytes of a line without its line feed; a longer one is truncated
 	From      Position
+	// Columns are the fields that are wanted, for a format that can leave out others; nil means all.
+	Columns []record.Path
 	// Grow is asked before a chunk grows beyond ChunkSize, and blocks until there is memory for a record of
 	// MaxRecord bytes. nil allows it.
 	Grow func(ctx context.Context) error
@@ -63,6 +69,11 @@ type Codec struct {
 	Doc        string   // one line for help
 	// Open reads the uncompressed bytes of a file from o.From.Offset on.
 	Open func(r io.Reader, o Options) Reader
+	// OpenAt is there instead of Open for a format that cannot be read from front to back. size is the file's, in
+	// bytes. The reader does not close r.
+	OpenAt func(ctx context.Context, r io.ReaderAt, size int64, o Options) (Reader, error)
+	// Magic is what every file of the format begins with, if anything: it counts more than the name.
+	Magic string
 	// Decode appends records of c to b, beginning with byte `from` of c.Buf, until b holds maxRecords or
 	// about maxBytes of lines. field is the name of the text field, for formats that have no names.
 	Decode func(c *Chunk, at Cursor, b *record.Batch, maxRecords, maxBytes int, field string) Cursor
@@ -73,6 +84,14 @@ type Cursor struct {
 	Byte  int   // in Buf
 	Line  int64 // lines before it in the chunk
 	Blank int64 // blank lines among them
+}
+
+// Bytes is how much of the uncompressed input the chunk is: for rows, the length of the lines made of them.
+func (c *Chunk) Bytes() int64 {
+	if c.IDs != nil {
+		return int64(len(c.Buf))
+	}
+	return c.End - c.Offset
 }
 
 // Done says whether the whole chunk is decoded.

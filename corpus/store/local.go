@@ -167,6 +167,29 @@ func (s *Local) Open(ctx context.Context, name string, offset int64) (io.ReadClo
 	return f, nil
 }
 
+// OpenAt opens name for reading at any place.
+func (s *Local) OpenAt(ctx context.Context, name string) (ReaderAt, int64, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	f, err := os.Open(filepath.FromSlash(name))
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fail("open", name, errors.New("cannot be read at any place, as a file can"))
+		if info.IsDir() {
+			err = fail("open", name, ErrIsDir)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
 // Remove deletes name.
 func (s *Local) Remove(ctx context.Context, name string) error {
 	if err := ctx.Err(); err != nil {

@@ -52,6 +52,10 @@ type Store interface {
 	// something that can be sought in: not a pipe. The caller closes the reader, which is for one goroutine.
 	Open(ctx context.Context, name string, offset int64) (io.ReadCloser, error)
 
+	// OpenAt opens name for reading at any place, from any number of goroutines, and says its size. Something that
+	// has no size is an error. The caller closes it.
+	OpenAt(ctx context.Context, name string) (ReaderAt, int64, error)
+
 	// Create begins the file name, making missing folders. Nothing is visible under name before Commit has
 	// succeeded; an older file of that name stays until then. The caller ends with Commit or Abort.
 	Create(ctx context.Context, name string) (Writer, error)
@@ -65,6 +69,12 @@ type Store interface {
 	// Sweep removes, in dir and below, what Create left when its process was killed: temporary files, whose
 	// names begin with ".". No writer may be at work there. An absent dir is no error. Links are not followed.
 	Sweep(ctx context.Context, dir string) error
+}
+
+// ReaderAt is an open file.
+type ReaderAt interface {
+	io.ReaderAt
+	io.Closer
 }
 
 // Writer writes one file that appears whole or not at all. It is for one goroutine.

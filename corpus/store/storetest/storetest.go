@@ -216,6 +216,12 @@ func folder(t *testing.T, s store.Store, root string) {
 			r.Close()
 		}
 	}
+	if r, _, err := s.OpenAt(t.Context(), root+"/d"); !ok(err) {
+		t.Errorf("OpenAt: %v", err)
+		if err == nil {
+			r.Close()
+		}
+	}
 	if err := s.Remove(t.Context(), root+"/d"); err == nil {
 		want(t, s, root+"/d/x", "x")
 	}
@@ -231,6 +237,20 @@ func offset(t *testing.T, s store.Store, root string) {
 	if r, err := s.Open(t.Context(), root+"/x", -1); err == nil {
 		r.Close()
 		t.Error("Open at -1: no error")
+	}
+	f, size, err := s.OpenAt(t.Context(), root+"/x")
+	must(t, err)
+	defer f.Close()
+	if size != 10 {
+		t.Errorf("OpenAt: size %d, want 10", size)
+	}
+	for off := range int64(12) {
+		b := make([]byte, 3)
+		n, err := f.ReadAt(b, off)
+		want := "0123456789"[min(off, 10):min(off+3, 10)]
+		if string(b[:n]) != want || (err == nil) != (n == 3) || err != nil && err != io.EOF {
+			t.Errorf("ReadAt %d: %q, %v, want %q", off, b[:n], err, want)
+		}
 	}
 }
 
@@ -350,6 +370,7 @@ func cancelled(t *testing.T, s store.Store, root string) {
 		"Stat":    func() error { _, err := s.Stat(ctx, root+"/x"); return err },
 		"List":    func() error { _, err := s.List(ctx, root); return err },
 		"Open":    func() error { _, err := s.Open(ctx, root+"/x", 0); return err },
+		"OpenAt":  func() error { _, _, err := s.OpenAt(ctx, root+"/x"); return err },
 		"Create":  func() error { _, err := s.Create(ctx, root+"/y"); return err },
 		"Remove":  func() error { return s.Remove(ctx, root+"/x") },
 		"OpenLog": func() error { _, err := s.OpenLog(ctx, root+"/l"); return err },
