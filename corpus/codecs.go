@@ -51,7 +51,7 @@ var DefaultFormat = Format{Compression: compress.Zstd}
 // Extension of a file in this format: ".jsonl.zst".
 func (f Format) Extension() string {
 	switch f.Compression {
-	case compress.Zstd:
+	case compress.Zstd, compress.ZstdFast:
 		return ".jsonl.zst"
 	case compress.Gzip:
 		return ".jsonl.gz"

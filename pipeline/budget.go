@@ -39,6 +39,8 @@ type Budget struct {
 	// Shares of the two windows in bytes, see window: chunks (input and rendered output) and frames.
 	ChunkShare, ChunkCommon int64
 	FrameShare, FrameCommon int64
+	// Partial is from how many bytes on a split's Partial is sealed before the split ends; 0 without a Reducer.
+	Partial int64
 	// Buffers is the total for slices in use and waiting to be used again.
 	Buffers int
 }
@@ -50,8 +52,8 @@ func chunkCost(n int) int64 { return int64(n) * 5 / 2 }
 // frameCost is what a frame takes: raw bytes, and compressed ones while both are there.
 func frameCost(n int) int64 { return int64(n) * 3 / 2 }
 
-// NewBudget divides memory bytes among j workers and at most `files` lanes.
-func NewBudget(memory int64, j, files, maxRecord int) (Budget, error) {
+// NewBudget divides memory bytes among j workers and at most `files` lanes. With reduce, Partials have a share.
+func NewBudget(memory int64, j, files, maxRecord int, reduce bool) (Budget, error) {
 	if memory < MinMemory(j) {
 		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
 	}
@@ -69,6 +71,12 @@ func NewBudget(memory int64, j, files, maxRecord int) (Budget, error) {
 	data := int64(float64(free()) * heapShare)
 	chunks := data * 11 / 20
 	frames := data - chunks
+	if reduce {
+		// Each lane holds one that grows and one that is being sealed. What a chunk's own Partial takes is in
+		// the chunk's cost: as large as the output it would be rendered to, at worst.
+		b.Partial = max(1, frames*6/10/int64(2*b.Lanes))
+		frames -= b.Partial * int64(2*b.Lanes)
+	}
 	// Enough chunks that every worker has one, one waits for it and each lane reads one.
 	per := 2*j + b.Lanes
 	b.ChunkSize = int(min(maxChunk, max(minChunk, chunks/int64(5*per))))

@@ -72,6 +72,22 @@ func (c *Counts) add(o *Counts) {
 	}
 }
 
+// sumEntries are the counts of a phase of which these splits are finished.
+func sumEntries(entries []Entry) Counts {
+	var c Counts
+	for i := range entries {
+		e := &entries[i].Counts
+		if c.Stages == nil {
+			c.Dropped = map[string]int64{}
+			for _, s := range e.Stages {
+				c.Stages = append(c.Stages, StageCounts{Name: s.Name, Version: s.Version, Dropped: map[string]int64{}})
+			}
+		}
+		c.add(e)
+	}
+	return c
+}
+
 // check finds sums that do not come out: a bug of ours that must not go unseen.
 func (c *Counts) check() error {
 	sum := func(kept, quarantined int64, dropped map[string]int64) int64 {

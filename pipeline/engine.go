@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -14,20 +15,37 @@ import (
 	"curate/corpus/compress"
 	"curate/corpus/split"
 	"curate/corpus/store"
+	"curate/stage"
 )
 
 // output is where one of a run's outputs goes: parts below a directory, or one stream.
 type output struct {
+	prefix string // of the parts' names
+	ext    string // of the parts' names
 	format corpus.Format
 	dir    string // of the parts, in the store; "" for a stream
 	rel    string // the same below the run's directory, for the journal
+	ids    bool   // each frame comes behind one with the IDs of its records
 	stream io.Writer
 	frames int // written to the stream
 }
 
-// run is one pass over the inputs.
+// frameSize is the raw size from which a frame of the output ends.
+func (o *output) frameSize() int {
+	if o.ids {
+		return copyFrame
+	}
+	return frameSize
+}
+
+// run is one phase: a pass over the inputs, or over what an earlier phase has copied of them.
 type run struct {
 	job     *Job
+	phase   int // from 1
+	maps    []stage.Mapper
+	reducer stage.Reducer // ends the phase; its Map side is the last of maps
+	noCopy  bool          // the next phase reads the input again, and wants to know what this one settled
+	in      *handover     // of the phase before; nil in the first
 	budget  Budget
 	max     int // bytes of a record
 	outputs [outputs]*output
@@ -54,11 +72,10 @@ type run struct {
 	entries  []Entry // finished splits, where there is a journal; their counts are in total
 	total    Counts
 	readErrs []error
+	voice    *voice
 	first    atomic.Int64 // of the lanes that have not ended
 	lastLane atomic.Int64 // after this one nothing more is written to streams: its file was not read to the end
 	turn     chan struct{}
-	told     int // quarantine messages
-	untold   int64
 }
 
 // replay is the beginning of a stream, already read.
@@ -185,34 +202,39 @@ func (r *run) keep(e Entry) {
 	}
 }
 
-// tell says which records were quarantined, where no output takes them.
-func (r *run) tell(messages []string, n int64) {
-	if r.outputs[outQuarantine] != nil {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// voice says which records were quarantined, where no output takes them: the first ones of all phases.
+type voice struct {
+	mu     sync.Mutex
+	log    *slog.Logger
+	told   int
+	untold int64
+}
+
+// tell takes the messages of some of n records.
+func (v *voice) tell(messages []string, n int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	for _, m := range messages {
-		if r.told == maxMessages {
+		if v.told == maxMessages {
 			break
 		}
-		r.told++
+		v.told++
 		n--
-		r.job.Log.Warn(m + ".")
+		v.log.Warn(m + ".")
 	}
-	r.untold += n
+	v.untold += n
 }
 
 // tellRest says how many were not told.
-func (r *run) tellRest() {
-	if r.untold > 0 {
-		r.job.Log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(r.untold)))
+func (v *voice) tellRest() {
+	if v.untold > 0 {
+		v.log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(v.untold)))
 	}
 }
 
 func (r *run) newCounts() Counts {
 	c := Counts{Dropped: map[string]int64{}, Stages: []StageCounts{{Name: "read", Dropped: map[string]int64{}}}}
-	for _, m := range r.job.Stages {
+	for _, m := range r.maps {
 		s := m.Spec()
 		c.Stages = append(c.Stages, StageCounts{Name: s.Name, Version: s.Version, Dropped: map[string]int64{}})
 	}
@@ -228,7 +250,7 @@ func (r *run) endsAt(lane int) {
 
 // create opens the part of a split in an output.
 func (o *output) create(ctx context.Context, st store.Store, file, split int) (store.Writer, string, error) {
-	name := fmt.Sprintf("part-%05d-%05d%s", file, split, o.format.Extension())
+	name := fmt.Sprintf("%s-%05d-%05d%s", o.prefix, file, split, o.ext)
 	w, err := st.Create(ctx, o.dir+"/"+name)
 	if o.rel != "" {
 		name = o.rel + "/" + name

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -46,7 +47,7 @@ type Job struct {
 	Manifest  *corpus.Manifest
 	Codec     string // of the inputs, "" by their names
 	TextField string // what the text of formats without names is called
-	Stages    []stage.Mapper
+	Stages    []stage.Stage
 
 	Out, Dropped, Quarantine Target
 	Ledger                   string // path
@@ -58,7 +59,8 @@ type Job struct {
 	ChunkSize      int   // bytes; 0 goes by Memory. The output does not depend on it
 	MaxQuarantined Allowance
 	Strict         bool
-	Restart        bool // begin a directory anew
+	Restart        bool   // begin a directory anew
+	Tmp            string // folder for what must be kept until the end of a run without a directory
 
 	Stdin    io.Reader
 	Stdout   io.Writer
@@ -80,8 +82,9 @@ type Result struct {
 type Progress struct {
 	Read, Kept, Quarantined atomic.Int64
 	BytesIn                 atomic.Int64 // uncompressed
-	Consumed                atomic.Int64 // bytes taken from storage
-	Total                   atomic.Int64 // bytes there are in storage; -1 if unknown
+	Consumed                atomic.Int64 // bytes taken from storage, in all phases
+	Total                   atomic.Int64 // bytes there are to take from storage; -1 if unknown
+	Phase, Phases           atomic.Int64 // the counts above, but for Consumed and Total, are those of this phase
 }
 
 // UsageError is a command that cannot be meant: exit code 2.
@@ -150,7 +153,6 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	if err := j.check(ctx); err != nil {
 		return nil, err
 	}
-	j.Progress.Total.Store(j.Manifest.Size())
 	run := j.runStream
 	if j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File {
 		run = j.runDir
@@ -237,11 +239,12 @@ func (r *run) openOptions(from split.Position, grow func(context.Context) error)
 	return r.job.openOptions(r.budget, r.max, from, grow)
 }
 
-func (j *Job) newRun(maxRecord int) (*run, error) {
+// newRun prepares phase n, from 1, of the job.
+func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, error) {
 	if need := 8 * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
 	}
-	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord)
+	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, ph.reducer != nil)
 	if err != nil {
 		return nil, &UsageError{err.Error()}
 	}
@@ -251,7 +254,20 @@ func (j *Job) newRun(maxRecord int) (*run, error) {
 	if j.tune != nil {
 		j.tune(&budget)
 	}
-	return &run{job: j, budget: budget, max: maxRecord, done: map[int][]Entry{}, replay: map[int]*replay{}}, nil
+	r := &run{
+		job: j, phase: n, maps: ph.maps, reducer: ph.reducer, noCopy: ph.noCopy, in: in, voice: v,
+		budget: budget, max: maxRecord, done: map[int][]Entry{}, replay: map[int]*replay{},
+	}
+	if in != nil && in.apply != nil {
+		r.maps = append([]stage.Mapper{in.apply}, r.maps...)
+	}
+	if in != nil && !in.noCopy && r.budget.ChunkSize < copyFrame+copyFrame/4 {
+		r.budget.ChunkSize = copyFrame + copyFrame/4
+	}
+	if ph.reducer != nil {
+		r.maps = append(slices.Clip(r.maps), ph.reducer.Key())
+	}
+	return r, nil
 }
 
 const (
@@ -263,8 +279,8 @@ const (
 // quarantine the whole corpus. What it reads of a stream is kept for the run.
 func (r *run) probe(ctx context.Context) error {
 	var needs []record.Path
-	for _, m := range r.job.Stages {
-		needs = append(needs, m.Spec().Needs...)
+	for _, s := range r.job.Stages {
+		needs = append(needs, s.Spec().Needs...)
 	}
 	if len(needs) == 0 {
 		return nil

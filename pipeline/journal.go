@@ -20,7 +20,7 @@ type Entry struct {
 	Lines  int64           `json:"lines"` // of the split, blank ones included
 	End    int64           `json:"end"`   // offset in the uncompressed file where the next split's first line begins
 	EOF    bool            `json:"eof"`   // the file ends here
-	Parts  map[string]Part `json:"parts"` // by output: out, dropped, quarantine
+	Parts  map[string]Part `json:"parts"` // by output: out, dropped, quarantine, sealed
 	Counts Counts          `json:"counts"`
 }
 
@@ -54,7 +54,7 @@ func openJournal(ctx context.Context, st store.Store, name string, say *slog.Log
 	if err == nil {
 		var entries []Entry
 		var good int
-		entries, good, err = readJournal(raw)
+		entries, good, err = readFrames[Entry](raw)
 		if err == nil && good < len(raw) {
 			say.Info(fmt.Sprintf("%s: the last %d bytes, behind %d entries, are not whole; they are cut off and their splits redone", name, len(raw)-good, len(entries)))
 			err = log.Truncate(int64(good))
@@ -67,9 +67,9 @@ func openJournal(ctx context.Context, st store.Store, name string, say *slog.Log
 	return nil, nil, fmt.Errorf("%s: %w", name, err)
 }
 
-// readJournal decodes the whole entries of raw; good is where they end. What follows is a torn tail: the
+// readFrames decodes the whole entries of raw; good is where they end. What follows is a torn tail: the
 // frame's length or checksum does not fit. An entry that is whole but makes no sense is an error.
-func readJournal(raw []byte) (entries []Entry, good int, err error) {
+func readFrames[E any](raw []byte) (entries []E, good int, err error) {
 	for len(raw)-good >= frameHead {
 		n := int(binary.LittleEndian.Uint32(raw[good:]))
 		sum := binary.LittleEndian.Uint64(raw[good+4:])
@@ -80,7 +80,7 @@ func readJournal(raw []byte) (entries []Entry, good int, err error) {
 		if xxhash.Sum64(payload) != sum {
 			break
 		}
-		var e Entry
+		var e E
 		if err := json.Unmarshal(payload, &e, json.RejectUnknownMembers(true)); err != nil {
 			return nil, good, fmt.Errorf("journal entry at byte %d: %w", good, err)
 		}
@@ -90,7 +90,7 @@ func readJournal(raw []byte) (entries []Entry, good int, err error) {
 	return entries, good, nil
 }
 
-func appendEntry(dst []byte, e *Entry) ([]byte, error) {
+func appendEntry(dst []byte, e any) ([]byte, error) {
 	payload, err := json.Marshal(e, json.Deterministic(true))
 	if err != nil {
 		return dst, err

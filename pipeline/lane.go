@@ -1,12 +1,14 @@
 package pipeline
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -15,6 +17,8 @@ import (
 	"curate/corpus/compress"
 	"curate/corpus/split"
 	"curate/corpus/store"
+	"curate/record"
+	"curate/stage"
 )
 
 // lane is one file on its way through: a reader, a collector that takes results in read order, a writer.
@@ -25,23 +29,28 @@ type lane struct {
 	from  split.Position // where an earlier attempt got to
 	whole bool           // an earlier attempt has finished the file
 
-	jobs   chan *job
-	queue  chan *frame
-	entry  *Entry // of the open split
-	open   [outputs]openPart
-	broken bool // the collector takes no more
+	jobs    chan *job
+	queue   chan *frame
+	entry   *Entry // of the open split
+	open    [outputs]openPart
+	settled rangeWriter   // of the open split
+	partial stage.Partial // of the open split, or of what came after a piece of it was sealed
+	sealing chan struct{} // taken while a Partial is on its way to the writer: a lane holds two at most
+	broken  bool          // the collector takes no more
 }
 
 // openPart is an output's part of the open split, as far as it is collected.
 type openPart struct {
 	buf     []byte // of the open frame
+	ids     []record.ID
 	frames  int
 	records int64
 	bytes   int64 // uncompressed
 	hash    xxhash.Digest
 }
 
-// frame is a piece of an output on its way to the writer; or, with end, the mark that a split is complete.
+// frame is a piece of an output on its way to the writer; or a Partial to be sealed; or, with end, the mark that
+// a split is complete.
 type frame struct {
 	out    int
 	split  int
@@ -49,9 +58,12 @@ type frame struct {
 	raw    []byte
 	enc    []byte
 	charge int64 // of the frame window
+	ids    []record.ID
 	err    error
 	done   chan struct{}
-	end    *Entry
+
+	partial stage.Partial
+	end     *Entry
 }
 
 const queued = 64 // items a lane's channels hold; the windows bound their bytes
@@ -69,6 +81,7 @@ func (l *lane) work() {
 	}
 	l.jobs = make(chan *job, queued)
 	l.queue = make(chan *frame, queued)
+	l.sealing = make(chan struct{}, 1)
 	var wg sync.WaitGroup
 	wg.Go(l.collect)
 	wg.Go(l.write)
@@ -86,7 +99,7 @@ func (l *lane) work() {
 		r.mu.Lock()
 		r.readErrs = append(r.readErrs, err)
 		r.mu.Unlock()
-		if r.job.Out.File {
+		if r.job.Out.File || r.reducer != nil && r.journal == nil {
 			r.stopNow(err) // one file that appears whole or not at all: nothing more can come of it
 		}
 	}
@@ -107,15 +120,17 @@ func (l *lane) read() (err error) {
 		r.buffers.trim()
 		return err
 	}
-	var src *corpus.Source
+	var src source
 	replayed := r.replay[l.file.Number]
 	if replayed != nil {
 		src, replayed.grow = replayed.src, grow
-	} else if src, err = corpus.Open(r.stop, r.job.Store, l.file, r.openOptions(l.from, grow)); err != nil {
+	} else if src, err = r.open(l.file, l.from, grow); err != nil {
 		return err
 	}
 	defer src.Close()
 	codec := src.Codec()
+	var skip skipper
+	defer skip.close()
 	for {
 		j = r.jobs.Get().(*job)
 		j.lane, j.file, j.codec, j.err = l.seq, l.file.Name(), &codec, nil
@@ -134,7 +149,9 @@ func (l *lane) read() (err error) {
 		} else {
 			buf := r.buffers.get(r.budget.ChunkSize)
 			j.chunk.Buf = buf
-			err = src.Next(r.stop, &j.chunk)
+			if err = src.Next(r.stop, &j.chunk); err == nil {
+				j.skips, err = skip.of(r, &j.chunk, j.skips[:0])
+			}
 			if j.foreign = cap(j.chunk.Buf) != cap(buf); j.foreign { // a long record
 				r.buffers.put(buf)
 			}
@@ -189,9 +206,13 @@ func (l *lane) collect() {
 		}
 		if !l.broken {
 			if err := l.apply(j); err != nil {
-				return // the run has failed
+				if r.hard.Err() == nil {
+					r.fail(err)
+				}
+				return
 			}
 		}
+		j.partial = nil
 		r.chunks.release(l.seq, j.charge)
 		l.giveBack(j)
 		r.jobs.Put(j)
@@ -221,20 +242,29 @@ func (l *lane) apply(j *job) error {
 	}
 	e.Lines += c.Lines
 	e.Counts.BlankLines += j.blank
-	e.Counts.BytesIn += c.End - c.Offset
-	if c.BOM {
+	e.Counts.BytesIn += c.Bytes()
+	if c.BOM && r.phase == 1 {
 		r.job.Log.Info(l.file.Name() + ": the byte order mark at its start was left out")
 	}
-	if quarantined > 0 {
-		r.tell(j.messages, quarantined)
+	if quarantined > 0 && r.outputs[outQuarantine] == nil {
+		r.voice.tell(j.messages, quarantined)
 	}
 	p := r.job.Progress
 	if len(j.tallies) > 0 {
 		p.Read.Add(j.tallies[0].read)
 		p.Kept.Add(j.tallies[len(j.tallies)-1].kept)
 		p.Quarantined.Add(quarantined)
-		p.BytesIn.Add(c.End - c.Offset)
+		p.BytesIn.Add(c.Bytes())
 	}
+	if r.noCopy {
+		l.open[outSealed].buf = l.settled.add(r.buffers.room(l.open[outSealed].buf, rangeSize*(len(j.settled.ranges)+1)), &j.settled)
+		if len(l.open[outSealed].buf) >= sealedPiece {
+			if err := l.send(outSealed); err != nil {
+				return err
+			}
+		}
+	}
+	l.open[outKept].ids = append(l.open[outKept].ids, j.ids...)
 	for o := range j.out {
 		if len(j.out[o]) == 0 {
 			r.buffers.put(j.out[o])
@@ -256,8 +286,57 @@ func (l *lane) apply(j *job) error {
 		r.stopNow(fmt.Errorf("%w: %s", errStrict, j.messages[0]))
 		return nil
 	}
+	if err := l.join(j.partial); err != nil {
+		return err
+	}
 	if c.Last {
 		return l.endSplit(c)
+	}
+	return nil
+}
+
+// join takes a chunk's Partial into the split's, and has that sealed when it is as large as it may be.
+func (l *lane) join(p stage.Partial) error {
+	switch {
+	case p == nil:
+		return nil
+	case l.partial == nil:
+		l.partial = p
+	default:
+		if err := l.partial.Join(p); err != nil {
+			return fmt.Errorf("%s: %w", l.run.reducer.Spec().Name, err)
+		}
+	}
+	if int64(l.partial.Size()) < l.run.budget.Partial {
+		return nil
+	}
+	return l.seal(&frame{partial: l.partial})
+}
+
+// seal hands a Partial to the writer.
+func (l *lane) seal(f *frame) error {
+	l.partial = nil
+	for _, send := range []func() bool{
+		func() bool {
+			select {
+			case l.sealing <- struct{}{}:
+				return true
+			case <-l.run.hard.Done():
+				return false
+			}
+		},
+		func() bool {
+			select {
+			case l.queue <- f:
+				return true
+			case <-l.run.hard.Done():
+				return false
+			}
+		},
+	} {
+		if !send() {
+			return context.Cause(l.run.hard)
+		}
 	}
 	return nil
 }
@@ -271,17 +350,18 @@ func (l *lane) add(o int, lines []byte) error {
 		return l.send(o)
 	}
 	rest := lines
-	for len(p.buf)+len(rest) >= frameSize {
-		need := max(1, frameSize-len(p.buf))
+	size := l.run.outputs[o].frameSize()
+	for len(p.buf)+len(rest) >= size {
+		need := max(1, size-len(p.buf))
 		cut := need + bytes.IndexByte(rest[need-1:], '\n')
-		p.grow(l.run, cut)
+		p.grow(l.run, cut, size)
 		p.buf = append(p.buf, rest[:cut]...)
 		rest = rest[cut:]
 		if err := l.send(o); err != nil {
 			return err
 		}
 	}
-	p.grow(l.run, len(rest))
+	p.grow(l.run, len(rest), size)
 	p.buf = append(p.buf, rest...)
 	l.run.buffers.put(lines)
 	return nil
@@ -289,9 +369,9 @@ func (l *lane) add(o int, lines []byte) error {
 
 // grow makes room for n more bytes: in small steps for a small output, for a whole frame once it has shown
 // that it is larger.
-func (p *openPart) grow(r *run, n int) {
-	if len(p.buf)+n > cap(p.buf) && (p.frames > 0 || len(p.buf)+n > frameSize/4) {
-		n = max(n, frameSize+frameSize/8-len(p.buf))
+func (p *openPart) grow(r *run, n, size int) {
+	if len(p.buf)+n > cap(p.buf) && (p.frames > 0 || len(p.buf)+n > size/4) {
+		n = max(n, size+size/8-len(p.buf))
 	}
 	p.buf = r.buffers.room(p.buf, n)
 }
@@ -303,9 +383,14 @@ func (l *lane) send(o int) error {
 	kind := r.outputs[o].format.Compression
 	f := &frame{out: o, split: l.entry.Split, kind: kind, raw: p.buf}
 	p.buf = nil
+	if r.outputs[o].ids {
+		n := bytes.Count(f.raw, []byte("\n"))
+		f.ids = slices.Clone(p.ids[:n])
+		p.ids = slices.Delete(p.ids, 0, n)
+	}
 	p.frames++
 	p.bytes += int64(len(f.raw))
-	if !r.ordered {
+	if !r.ordered && o != outSealed { // what is sealed is written piecewise, and hashed there
 		if p.frames == 1 {
 			p.hash.Reset()
 		}
@@ -339,7 +424,7 @@ func (l *lane) endSplit(c *split.Chunk) error {
 		return err
 	}
 	for o := range l.open {
-		if p := &l.open[o]; p.frames > 0 {
+		if p := &l.open[o]; p.frames > 0 && o != outSealed {
 			part := Part{Records: p.records}
 			if !l.run.ordered {
 				part.XXH64 = fmt.Sprintf("%016x", p.hash.Sum64())
@@ -349,7 +434,13 @@ func (l *lane) endSplit(c *split.Chunk) error {
 		l.open[o] = openPart{}
 	}
 	e.Counts.finish()
-	l.entry = nil
+	l.entry, l.settled = nil, rangeWriter{}
+	if l.run.reducer != nil {
+		if l.partial == nil {
+			l.partial = l.run.reducer.NewPartial()
+		}
+		return l.seal(&frame{end: e, partial: l.partial})
+	}
 	select {
 	case l.queue <- &frame{end: e}:
 		return nil
@@ -360,12 +451,15 @@ func (l *lane) endSplit(c *split.Chunk) error {
 
 // flushOpen sends the open frames.
 func (l *lane) flushOpen() error {
+	if l.run.noCopy {
+		l.open[outSealed].buf = l.settled.flush(l.run.buffers.room(l.open[outSealed].buf, rangeSize))
+	}
 	for o := range l.open {
 		p := &l.open[o]
 		out := l.run.outputs[o]
 		empty := o == outKept && p.frames == 0 && out != nil && out.format.Compression != compress.None
 		if !l.run.ordered {
-			empty = o == outKept && p.frames == 0 // an empty part is a file, too
+			empty = o == outKept && p.frames == 0 && out != nil // an empty part is a file, too
 		}
 		if len(p.buf) > 0 || empty {
 			if err := l.send(o); err != nil {
@@ -397,7 +491,11 @@ func (l *lane) write() {
 			}
 			myTurn = true
 		}
-		if err := errors.Join(f.err, w.take(f)); err != nil {
+		err := errors.Join(f.err, w.take(f))
+		if f.partial != nil {
+			<-l.sealing
+		}
+		if err != nil {
 			r.fail(err)
 			return
 		}
@@ -411,10 +509,12 @@ func (l *lane) write() {
 
 // partWriters are the parts of the split that is being written.
 type partWriters struct {
-	lane  *lane
-	split [outputs]store.Writer
-	names [outputs]string
-	sizes [outputs]int64
+	lane   *lane
+	split  [outputs]store.Writer
+	names  [outputs]string
+	sizes  [outputs]int64
+	sealed xxhash.Digest // of the sealed file's bytes
+	pieces []string      // Partials of the split that were sealed before it ended
 }
 
 func (w *partWriters) take(f *frame) error {
@@ -422,6 +522,8 @@ func (w *partWriters) take(f *frame) error {
 	switch {
 	case r.ordered && int64(w.lane.seq) > r.lastLane.Load():
 		return nil // the rest of an earlier file is missing; what follows must not be glued to it
+	case f.end == nil && f.partial != nil:
+		return w.sealPiece(f.partial)
 	case f.end == nil && r.ordered:
 		out := r.outputs[f.out]
 		out.frames++
@@ -433,6 +535,11 @@ func (w *partWriters) take(f *frame) error {
 		r.finished(*f.end)
 		return nil
 	}
+	if f.partial != nil {
+		if err := w.seal(f.end, f.partial); err != nil {
+			return err
+		}
+	}
 	return w.commit(f.end)
 }
 
@@ -443,18 +550,109 @@ func (f *frame) bytes() []byte {
 	return f.enc
 }
 
-func (w *partWriters) writePart(f *frame) (err error) {
-	l := w.lane
-	if w.split[f.out] == nil {
-		if w.split[f.out], w.names[f.out], err = l.run.outputs[f.out].create(l.run.hard, l.run.job.Store, l.file.Number, f.split); err != nil {
+func (w *partWriters) writePart(f *frame) error {
+	if err := w.create(f.out, f.split); err != nil {
+		return err
+	}
+	if f.ids != nil {
+		if err := w.write(f.out, appendIDs(nil, len(f.enc), len(f.raw), f.ids)); err != nil {
 			return err
 		}
-		w.sizes[f.out] = 0
 	}
-	n, err := w.split[f.out].Write(f.bytes())
-	w.sizes[f.out] += int64(n)
+	return w.write(f.out, f.bytes())
+}
+
+// create begins the split's part in an output, if it has not begun.
+func (w *partWriters) create(o, split int) (err error) {
+	if w.split[o] != nil {
+		return nil
+	}
+	r := w.lane.run
+	w.sizes[o] = 0
+	if o == outSealed {
+		w.sealed.Reset()
+	}
+	w.split[o], w.names[o], err = r.outputs[o].create(r.hard, r.job.Store, w.lane.file.Number, split)
 	return err
 }
+
+func (w *partWriters) write(o int, b []byte) error {
+	n, err := w.split[o].Write(b)
+	w.sizes[o] += int64(n)
+	if o == outSealed {
+		_, _ = w.sealed.Write(b) // never fails
+	}
+	return err
+}
+
+// sealPiece seals what there is of the open split into a file of its own, since memory for it is used up.
+func (w *partWriters) sealPiece(p stage.Partial) error {
+	r := w.lane.run
+	name := fmt.Sprintf("%s/%s%05d-%d", r.outputs[outSealed].dir, piecePrefix, w.lane.file.Number, len(w.pieces))
+	f, err := r.job.Store.Create(r.hard, name)
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // after Commit it does nothing
+	b := bufio.NewWriterSize(f, 64<<10)
+	if err := p.Seal(b); err != nil {
+		return fmt.Errorf("%s: %w", r.reducer.Spec().Name, err)
+	}
+	if err := errors.Join(b.Flush(), f.Commit()); err != nil {
+		return err
+	}
+	w.pieces = append(w.pieces, name)
+	return nil
+}
+
+// seal completes the split's sealed file: behind the ranges come the Reducer's bytes, in one piece.
+func (w *partWriters) seal(e *Entry, p stage.Partial) error {
+	r := w.lane.run
+	if err := w.create(outSealed, e.Split); err != nil {
+		return err
+	}
+	ranges := w.sizes[outSealed]
+	b := bufio.NewWriterSize(writerFunc(func(p []byte) (int, error) { return len(p), w.write(outSealed, p) }), 64<<10)
+	err := func() error {
+		if len(w.pieces) == 0 {
+			return p.Seal(b)
+		}
+		if err := w.sealPiece(p); err != nil {
+			return err
+		}
+		var in []io.Reader
+		for _, name := range w.pieces {
+			f, err := r.job.Store.Open(r.hard, name, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			in = append(in, f)
+		}
+		return r.reducer.Merge(b, in)
+	}()
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.reducer.Spec().Name, err)
+	}
+	if err := b.Flush(); err != nil {
+		return err
+	}
+	for _, name := range w.pieces {
+		if err := r.job.Store.Remove(r.hard, name); err != nil {
+			return err
+		}
+	}
+	w.pieces = nil
+	if err := w.write(outSealed, appendSealedFooter(nil, ranges, w.sizes[outSealed]-ranges)); err != nil {
+		return err
+	}
+	e.Parts[outputNames[outSealed]] = Part{Records: e.Counts.Kept, XXH64: fmt.Sprintf("%016x", w.sealed.Sum64())}
+	return nil
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 // commit makes the split's parts appear, then journals it.
 func (w *partWriters) commit(e *Entry) error {
@@ -471,8 +669,10 @@ func (w *partWriters) commit(e *Entry) error {
 		p.Name, p.Size = w.names[o], w.sizes[o]
 		e.Parts[outputNames[o]] = p
 	}
-	if err := r.journal.append(e); err != nil {
-		return err
+	if r.journal != nil {
+		if err := r.journal.append(e); err != nil {
+			return err
+		}
 	}
 	r.finished(*e)
 	return nil

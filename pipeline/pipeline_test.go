@@ -154,7 +154,7 @@ func newJob(t testing.TB, names []string, out string, opts ...option) *Job {
 		t.Fatal(err)
 	}
 	j := &Job{
-		Program: "test", Store: store.NewLocal(nil), Manifest: m, TextField: "text", Stages: []stage.Mapper{sieve{"a"}, sieve{"b"}},
+		Program: "test", Store: store.NewLocal(nil), Manifest: m, TextField: "text", Stages: []stage.Stage{sieve{"a"}, sieve{"b"}},
 		Out: target, Workers: 2, Memory: 256 * MiB, MaxRecord: 3000, SplitSize: 16 << 10,
 		MaxQuarantined: Allowance{Percent: 100, isShare: true}, Stdin: strings.NewReader(""), Stdout: io.Discard,
 		Log: quiet(t), Progress: &Progress{}, Now: time.Now,
@@ -263,7 +263,7 @@ func obvious(t testing.TB, j *Job) (out, dropped, quarantine string, c Counts) {
 			}
 			w := &worker{run: &run{job: j, buffers: newBuffers(0), outputs: [outputs]*output{{}, {}, {}}}}
 			for _, m := range j.Stages {
-				w.stages = append(w.stages, m.NewWorker())
+				w.stages = append(w.stages, m.(stage.Mapper).NewWorker())
 			}
 			r := w.batch.Append(record.MakeID(f.Number, at), no, line)
 			if len(line) > j.MaxRecord {
@@ -675,7 +675,7 @@ func TestNoAllocation(t *testing.T) {
 		if err := os.WriteFile(in, b.Bytes(), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		j := newJob(t, []string{in}, "", func(j *Job) { j.Stages, j.SplitSize, j.Workers = []stage.Mapper{reading{}}, 1<<40, 1 })
+		j := newJob(t, []string{in}, "", func(j *Job) { j.Stages, j.SplitSize, j.Workers = []stage.Stage{reading{}}, 1<<40, 1 })
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		if _, err := j.Run(t.Context()); err != nil {

@@ -359,7 +359,7 @@ func FuzzJournal(f *testing.F) {
 	f.Add(two[:len(two)-1], 3)
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0)
 	f.Fuzz(func(t *testing.T, raw []byte, cut int) {
-		entries, good, err := readJournal(raw)
+		entries, good, err := readFrames[Entry](raw)
 		if err == nil && (good > len(raw) || good < len(entries)*frameHead) {
 			t.Fatalf("%d entries end at byte %d of %d", len(entries), good, len(raw))
 		}
@@ -367,7 +367,7 @@ func FuzzJournal(f *testing.F) {
 			return
 		}
 		n := cut % (len(two) + 1)
-		entries, good, err = readJournal(append(two[:n:n], raw...))
+		entries, good, err = readFrames[Entry](append(two[:n:n], raw...))
 		if n == len(two) && err == nil && (len(entries) < 2 || good < len(two)) {
 			t.Fatalf("two entries read back as %d", len(entries))
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path"
 	"path/filepath"
@@ -206,13 +207,18 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := j.newRun(maxRecord)
+	phs, err := j.phases()
+	if err != nil {
+		return nil, err
+	}
+	j.Progress.Phases.Store(int64(len(phs)))
+	first, err := j.newRun(maxRecord, 1, phs[0], nil, &voice{log: j.Log})
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case fresh:
-		if err := r.probe(ctx); err != nil {
+		if err := first.probe(ctx); err != nil {
 			return nil, err
 		}
 		// Nothing of an earlier run may be taken for this one's. With config.json the run has begun.
@@ -228,16 +234,67 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		d.begun = true
 	case old.Identity != now.Identity:
 		return nil, d.refuse(ctx, old, now, manifest)
-	case j.Manifest.HasStream():
+	case j.Manifest.HasStream() && len(phs) == 1:
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
 	case old.Program != now.Program:
 		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
+	}
+	if res, err := d.finishedBefore(ctx, phs); res != nil || err != nil {
+		return res, err
+	}
+	if err := errors.Join(d.reachable(ctx), j.Store.Sweep(ctx, d.root)); err != nil {
+		return nil, err
+	}
+	p := &phaseRunner{
+		job: j, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, max: maxRecord, voice: first.voice,
+	}
+	runErr := d.phases(ctx, p)
+	runErr = errors.Join(runErr, p.in.close())
+	if runErr != nil {
+		res := &Result{}
+		if len(p.counts) > 0 {
+			res.Counts = combine(p.counts)
+		}
+		return res, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped"))
+	}
+	total := combine(p.counts)
+	if err := total.check(); err != nil {
+		return nil, err
+	}
+	return d.finish(ctx, p.entries, total, started, phs)
+}
+
+// phases takes the job through all its phases.
+func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
+	j, last := d.job, len(p.phs)
+	for n := 1; n < last; n++ {
+		if err := p.run(ctx, n); err != nil {
+			return err
+		}
+	}
+	if red := result(p.phs); red != nil {
+		if err := p.run(ctx, last); err != nil {
+			return err
+		}
+		w, err := j.Store.Create(ctx, path.Join(d.root, red.Spec().Result))
+		if err != nil {
+			return err
+		}
+		defer w.Abort() // after Commit it does nothing
+		if err := p.copyResult(ctx, w, corpus.Format{}); err != nil {
+			return err
+		}
+		return w.Commit()
+	}
+	r, err := p.next(last)
+	if err != nil {
+		return err
 	}
 	for o, t := range j.targets() {
 		if t == nil {
 			continue
 		}
-		out := &output{format: t.Format, dir: d.root}
+		out := &output{prefix: "part", ext: t.Format.Extension(), format: t.Format, dir: d.root}
 		if o != outKept {
 			out.rel = path.Join(corpus.Dir, outputNames[o])
 			out.dir = path.Join(d.root, out.rel)
@@ -246,18 +303,13 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	}
 	journal, entries, err := openJournal(ctx, j.Store, path.Join(d.own, journalFile), j.Log)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if entries, err = d.inPlace(ctx, entries); err != nil {
-		return nil, errors.Join(err, journal.close())
+	defer func() { err = errors.Join(err, journal.close()) }()
+	if entries, err = inPlace(ctx, j.Store, d.root, entries, j.Log, all); err != nil {
+		return err
 	}
-	if res, err := d.finishedBefore(ctx, r, entries); res != nil || err != nil {
-		return res, errors.Join(err, journal.close())
-	}
-	if err := errors.Join(d.reachable(ctx), j.Store.Sweep(ctx, d.root)); err != nil {
-		return nil, errors.Join(err, journal.close())
-	}
-	if j.Manifest.HasStream() {
+	if j.Manifest.HasStream() && last == 1 {
 		j.Log.Info("reading a stream: if this run is interrupted it cannot be resumed")
 	}
 	r.journal = journal
@@ -267,20 +319,44 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	if n := len(entries); n > 0 {
 		j.Log.Info(fmt.Sprintf("%s: going on behind %s finished splits", j.Out.Path, group(int64(n))))
 	}
-	entries, runErr := r.start(ctx)
-	runErr = errors.Join(runErr, journal.close())
-	total := r.total
-	if runErr != nil {
-		return &Result{Counts: total}, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped"))
+	entries, err = r.start(ctx)
+	p.counts = append(p.counts, r.total)
+	p.entries = append(p.entries, entries...)
+	if err != nil {
+		return err
 	}
-	if err := total.check(); err != nil {
-		return nil, err
+	return r.total.check()
+}
+
+// journals reads what the journals of all phases say, without opening them for writing.
+func (d *runDir) journals(ctx context.Context, phs []phase) (entries [][]Entry, err error) {
+	for n, ph := range phs {
+		name := journalFile
+		if ph.reducer != nil {
+			name = path.Join(phaseDir(n+1), journalFile)
+		}
+		raw, err := d.read(ctx, name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		es, _, err := readFrames[Entry](raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path.Join(d.own, name), err)
+		}
+		// Copies and sealed files were removed when the run had finished.
+		es, err = inPlace(ctx, d.job.Store, d.root, es, d.job.Log, func(kind string) bool {
+			return ph.reducer == nil || kind == outputNames[outDropped] || kind == outputNames[outQuarantine]
+		})
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, es)
 	}
-	return d.finish(ctx, r, entries, total, started)
+	return entries, nil
 }
 
 // finishedBefore answers for a run that is whole already. One that says so and is not goes on.
-func (d *runDir) finishedBefore(ctx context.Context, r *run, entries []Entry) (*Result, error) {
+func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, error) {
 	_, err := d.job.Store.Stat(ctx, path.Join(d.own, corpus.Done))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -288,12 +364,22 @@ func (d *runDir) finishedBefore(ctx context.Context, r *run, entries []Entry) (*
 	if err != nil {
 		return nil, err
 	}
-	total := r.newCounts()
-	whole := map[int]bool{}
-	for i := range entries {
-		total.add(&entries[i].Counts)
-		whole[entries[i].File] = whole[entries[i].File] || entries[i].EOF
+	passes, err := d.journals(ctx, phs)
+	if err != nil {
+		return nil, err
 	}
+	isWhole := true
+	var counts []Counts
+	for _, es := range passes {
+		isWhole = isWhole && whole(d.job.Manifest, es)
+		counts = append(counts, sumEntries(es))
+	}
+	if red := result(phs); red != nil {
+		if _, err := d.job.Store.Stat(ctx, path.Join(d.root, red.Spec().Result)); err != nil {
+			isWhole = false
+		}
+	}
+	total := combine(counts)
 	b, err := d.read(ctx, ledgerFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -302,7 +388,7 @@ func (d *runDir) finishedBefore(ctx context.Context, r *run, entries []Entry) (*
 	if err != nil {
 		return nil, err
 	}
-	if len(whole) < len(d.job.Manifest.Files) || string(b) != string(is) || total.check() != nil {
+	if !isWhole || string(b) != string(is) || total.check() != nil {
 		d.job.Log.Warn(d.job.Out.Path + ": says that it is finished, but parts, journal or ledger are not as they were written; what is missing is made again")
 		return nil, d.job.Store.Remove(ctx, path.Join(d.own, corpus.Done))
 	}
@@ -311,7 +397,10 @@ func (d *runDir) finishedBefore(ctx context.Context, r *run, entries []Entry) (*
 			return nil, err
 		}
 	}
-	if err := d.deliverAgain(ctx, r, entries); err != nil {
+	if err := d.deliverAgain(ctx, slices.Concat(passes...)); err != nil {
+		return nil, err
+	}
+	if err := d.tidy(ctx, phs); err != nil {
 		return nil, err
 	}
 	res, err := d.job.judge(total)
@@ -320,13 +409,13 @@ func (d *runDir) finishedBefore(ctx context.Context, r *run, entries []Entry) (*
 }
 
 // deliverAgain makes those files of a finished run that were asked for and are not there, from its parts.
-func (d *runDir) deliverAgain(ctx context.Context, r *run, entries []Entry) error {
+func (d *runDir) deliverAgain(ctx context.Context, entries []Entry) error {
 	for o, t := range d.job.targets() {
 		if t == nil || o == outKept || t.Path == "" {
 			continue
 		}
 		if _, err := d.job.Store.Stat(ctx, t.Path); errors.Is(err, fs.ErrNotExist) {
-			if err := d.deliver(ctx, r.outputs[o], *t, outputNames[o], entries); err != nil {
+			if err := d.deliver(ctx, *t, outputNames[o], entries); err != nil {
 				return err
 			}
 		}
@@ -442,7 +531,7 @@ func (d *runDir) reachable(ctx context.Context) error {
 
 // inPlace takes the entries whose parts are all there, in each file up to the first that are not. Of two for
 // one split the later counts: it was made because the earlier one's parts were not trusted.
-func (d *runDir) inPlace(ctx context.Context, entries []Entry) ([]Entry, error) {
+func inPlace(ctx context.Context, st store.Store, root string, entries []Entry, log *slog.Logger, kinds func(string) bool) ([]Entry, error) {
 	slices.SortStableFunc(entries, compareEntries)
 	var good []Entry
 	for i, e := range entries {
@@ -456,9 +545,9 @@ func (d *runDir) inPlace(ctx context.Context, entries []Entry) ([]Entry, error) 
 	good = slices.DeleteFunc(good, func(e Entry) bool {
 		if missing == nil && !lost[e.File] {
 			var name string
-			if name, missing = d.missing(ctx, e); name != "" {
+			if name, missing = missingPart(ctx, st, root, e, kinds); name != "" {
 				lost[e.File] = true
-				d.job.Log.Warn(name + ": the journal knows this part, but it is not there as it was written; it is made again")
+				log.Warn(name + ": the journal knows this part, but it is not there as it was written; it is made again")
 			}
 		}
 		return lost[e.File]
@@ -466,10 +555,13 @@ func (d *runDir) inPlace(ctx context.Context, entries []Entry) ([]Entry, error) 
 	return good, missing
 }
 
-func (d *runDir) missing(ctx context.Context, e Entry) (string, error) {
-	for _, p := range e.Parts {
-		name := d.root + "/" + p.Name
-		info, err := d.job.Store.Stat(ctx, name)
+func missingPart(ctx context.Context, st store.Store, root string, e Entry, kinds func(string) bool) (string, error) {
+	for kind, p := range e.Parts {
+		if !kinds(kind) {
+			continue
+		}
+		name := root + "/" + p.Name
+		info, err := st.Stat(ctx, name)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size != p.Size {
 			return name, nil
 		}
@@ -481,13 +573,13 @@ func (d *runDir) missing(ctx context.Context, e Entry) (string, error) {
 }
 
 // finish joins what was asked for as one file, writes the ledger, and says that the run is whole, in this order.
-func (d *runDir) finish(ctx context.Context, r *run, entries []Entry, total Counts, started time.Time) (*Result, error) {
+func (d *runDir) finish(ctx context.Context, entries []Entry, total Counts, started time.Time, phs []phase) (*Result, error) {
 	j := d.job
 	for o, t := range j.targets() {
 		if t == nil || o == outKept || t.Path == "" {
 			continue
 		}
-		if err := d.deliver(ctx, r.outputs[o], *t, outputNames[o], entries); err != nil {
+		if err := d.deliver(ctx, *t, outputNames[o], entries); err != nil {
 			return nil, err
 		}
 	}
@@ -509,57 +601,93 @@ func (d *runDir) finish(ctx context.Context, r *run, entries []Entry, total Coun
 	if err := d.write(ctx, corpus.Done, []byte{}); err != nil {
 		return nil, err
 	}
+	if err := d.tidy(ctx, phs); err != nil {
+		return nil, err
+	}
 	return j.judge(total)
 }
 
+// tidy removes what the phases wrote for one another, once the run is whole. Their journals hold counts.
+func (d *runDir) tidy(ctx context.Context, phs []phase) error {
+	for n, ph := range phs {
+		if ph.reducer == nil {
+			continue
+		}
+		dir := path.Join(d.own, phaseDir(n+1))
+		files, err := d.job.Store.List(ctx, dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, f := range files {
+			if path.Base(f.Name) != journalFile {
+				if err := d.job.Store.Remove(ctx, f.Name); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // deliver brings the parts of an output to the path that was asked for: joined to one file, or one by one.
-func (d *runDir) deliver(ctx context.Context, o *output, t Target, kind string, entries []Entry) error {
-	var joined store.Writer
+func (d *runDir) deliver(ctx context.Context, t Target, kind string, entries []Entry) error {
+	st := d.job.Store
 	if t.File {
-		w, err := d.job.Store.Create(ctx, t.Path)
+		w, err := st.Create(ctx, t.Path)
 		if err != nil {
 			return err
 		}
 		defer w.Abort() // after Commit it does nothing
-		joined = w
-		o.stream, o.frames = w, 0
+		o := &output{format: t.Format, stream: w}
+		if err := o.join(ctx, st, d.root, kind, entries); err != nil {
+			return err
+		}
+		if err := o.closeStream(); err != nil {
+			return err
+		}
+		return w.Commit()
 	}
 	for _, e := range entries {
 		p, ok := e.Parts[kind]
 		if !ok {
 			continue
 		}
-		w := joined
-		if w == nil {
-			var err error
-			if w, err = d.job.Store.Create(ctx, path.Join(t.Path, path.Base(p.Name))); err != nil {
-				return err
-			}
-		}
-		f, err := d.job.Store.Open(ctx, d.root+"/"+p.Name, 0)
-		if err == nil {
-			_, err = io.Copy(w, untilDone{ctx, f})
-			err = errors.Join(err, f.Close())
-		}
-		if joined == nil {
-			if err == nil {
-				err = w.Commit()
-			} else {
-				_ = w.Abort() // err says more
-			}
-		}
+		name := strings.TrimPrefix(p.Name, path.Join(corpus.Dir, kind)+"/")
+		w, err := st.Create(ctx, path.Join(t.Path, name))
 		if err != nil {
 			return err
 		}
-		o.frames++
+		defer w.Abort() // after Commit it does nothing
+		if err := copyPart(ctx, st, w, d.root+"/"+p.Name); err != nil {
+			return err
+		}
+		if err := w.Commit(); err != nil {
+			return err
+		}
 	}
-	if joined == nil {
-		return nil
+	return nil
+}
+
+// join appends the parts of a kind to the stream.
+func (o *output) join(ctx context.Context, st store.Store, root, kind string, entries []Entry) error {
+	for _, e := range entries {
+		if p, ok := e.Parts[kind]; ok {
+			if err := copyPart(ctx, st, o.stream, root+"/"+p.Name); err != nil {
+				return err
+			}
+			o.frames++
+		}
 	}
-	if err := o.closeStream(); err != nil {
+	return nil
+}
+
+func copyPart(ctx context.Context, st store.Store, w io.Writer, name string) error {
+	f, err := st.Open(ctx, name, 0)
+	if err != nil {
 		return err
 	}
-	return joined.Commit()
+	_, err = io.Copy(w, untilDone{ctx, f})
+	return errors.Join(err, f.Close())
 }
 
 // untilDone is a reader that ends with the context.

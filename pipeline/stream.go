@@ -20,11 +20,17 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if maxRecord == 0 {
 		maxRecord = DefaultMaxRecord(j.Memory)
 	}
-	r, err := j.newRun(maxRecord)
+	phs, err := j.phases()
 	if err != nil {
 		return nil, err
 	}
-	r.ordered = true
+	j.Progress.Phases.Store(int64(len(phs)))
+	first, err := j.newRun(maxRecord, 1, phs[0], nil, &voice{log: j.Log})
+	if err != nil {
+		return nil, err
+	}
+	p := &phaseRunner{job: j, phs: phs, first: first, max: maxRecord, voice: first.voice}
+	var outs [outputs]*output
 	var files atomicFiles
 	defer files.close()
 	for o, t := range []Target{j.Out, j.Dropped, j.Quarantine} {
@@ -34,9 +40,9 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 			if err != nil {
 				return nil, err
 			}
-			r.outputs[o] = &output{format: t.Format, stream: w}
+			outs[o] = &output{format: t.Format, stream: w}
 		case o == outKept:
-			r.outputs[o] = &output{format: t.Format, stream: j.Stdout}
+			outs[o] = &output{format: t.Format, stream: j.Stdout}
 		}
 	}
 	var ledger io.Writer
@@ -48,18 +54,30 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if j.Manifest.HasStream() && j.Out.File {
 		j.Log.Info("reading a stream: this run cannot be resumed, only repeated")
 	}
-	if err := r.probe(ctx); err != nil {
+	if err := first.probe(ctx); err != nil {
 		return nil, err
 	}
-	_, err = r.start(ctx)
-	total := r.total
+	if phs[0].reducer != nil {
+		tmp, err := newTempFolder(j.Tmp, j.Log)
+		if err != nil {
+			return nil, err
+		}
+		defer tmp.remove()
+		p.base, p.root = tmp.name, tmp.name
+	}
+	err = p.stream(ctx, outs)
+	err = errors.Join(err, p.in.close())
 	if !errors.Is(err, syscall.EPIPE) { // then nobody listens any more
-		r.tellRest()
+		p.voice.tellRest()
+	}
+	var total Counts
+	if len(p.counts) > 0 {
+		total = combine(p.counts)
 	}
 	if err != nil {
 		return &Result{Counts: total}, err
 	}
-	for _, out := range r.outputs {
+	for _, out := range outs {
 		if out != nil {
 			if err := out.closeStream(); err != nil {
 				return nil, err
@@ -82,6 +100,39 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	return j.judge(total)
+}
+
+// stream takes the job through all its phases. What the earlier ones dropped and quarantined is appended to the
+// streams as soon as they have come through.
+func (p *phaseRunner) stream(ctx context.Context, outs [outputs]*output) error {
+	red := result(p.phs)
+	for n := range p.phs {
+		if p.phs[n].reducer == nil {
+			continue
+		}
+		err := p.run(ctx, n+1)
+		for o, out := range outs {
+			if err == nil && out != nil && o != outKept {
+				err = out.join(ctx, p.job.Store, p.root, outputNames[o], p.entries)
+			}
+		}
+		p.entries = nil
+		if err != nil {
+			return err
+		}
+	}
+	if red != nil {
+		outs[outKept].frames++
+		return p.copyResult(ctx, outs[outKept].stream, outs[outKept].format)
+	}
+	r, err := p.next(len(p.phs))
+	if err != nil {
+		return err
+	}
+	r.ordered, r.outputs = true, outs
+	_, err = r.start(ctx)
+	p.counts = append(p.counts, r.total)
+	return err
 }
 
 // judge says whether what was quarantined is within the allowance.

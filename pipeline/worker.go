@@ -16,10 +16,11 @@ const (
 	outKept = iota
 	outDropped
 	outQuarantine
+	outSealed // of a phase that a Reducer ends; its bytes are not records
 	outputs
 )
 
-var outputNames = [outputs]string{"out", "dropped", "quarantine"}
+var outputNames = [outputs]string{"out", "dropped", "quarantine", "sealed"}
 
 const (
 	// A batch is small enough that its lines stay in a core's cache from the check to the writing.
@@ -42,8 +43,13 @@ type job struct {
 	records  [outputs]int64
 	tallies  []tally // reading, then a stage each
 	blank    int64
-	strict   bool     // mapping ended at a quarantined record
-	messages []string // of the first quarantined records, where no output takes them
+	ids      []record.ID // of the kept records, where a copy carries them
+	settled  settledRanges
+	skips    []idRange     // records that an earlier phase has settled
+	skipped  int           // of skips: those the batches so far are beyond
+	partial  stage.Partial // of this chunk
+	strict   bool          // mapping ended at a quarantined record
+	messages []string      // of the first quarantined records, where no output takes them
 	err      error
 	done     chan struct{} // of capacity 1: a signal when the worker is through
 }
@@ -59,7 +65,7 @@ type worker struct {
 
 func (r *run) newWorker() *worker {
 	w := &worker{run: r, encoders: map[compress.Kind]*compress.Encoder{}}
-	for _, m := range r.job.Stages {
+	for _, m := range r.maps {
 		w.stages = append(w.stages, m.NewWorker())
 	}
 	return w
@@ -112,6 +118,8 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 		j.tallies = make([]tally, 1+len(w.stages))
 	}
 	j.messages, j.blank, j.strict = j.messages[:0], 0, false
+	j.ids, j.partial, j.skipped = j.ids[:0], nil, 0
+	j.settled.reset()
 	for o := range j.out {
 		j.out[o], j.records[o] = nil, 0
 	}
@@ -119,7 +127,7 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 		return nil
 	}
 	w.run.giant(j)
-	if !j.foreign {
+	if !j.foreign && w.run.outputs[outKept] != nil {
 		// With room for what an annotation adds, most chunks are rendered without growing. A chunk of one
 		// long record waits until the stages have given their scratch back.
 		j.out[outKept] = w.run.buffers.get(len(j.chunk.Buf) + len(j.chunk.Buf)/16)
@@ -155,6 +163,7 @@ func (r *run) giant(j *job) {
 
 func (w *worker) mapBatch(ctx context.Context, j *job) error {
 	b := &w.batch
+	w.skip(j)
 	b.Parse()
 	w.live = w.live[:0]
 	for i := range b.Records {
@@ -164,15 +173,40 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 	for s, m := range w.stages {
 		n := len(b.Records)
 		if err := m.Map(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", w.run.job.Stages[s].Spec().Name, err)
+			return fmt.Errorf("%s: %w", w.run.maps[s].Spec().Name, err)
 		}
 		if len(b.Records) != n {
-			return fmt.Errorf("stage %s changed the number of records from %d to %d; this is a bug of the stage", w.run.job.Stages[s].Spec().Name, n, len(b.Records))
+			return fmt.Errorf("stage %s changed the number of records from %d to %d; this is a bug of the stage", w.run.maps[s].Spec().Name, n, len(b.Records))
 		}
 		w.tally(&j.tallies[s+1])
 	}
+	if w.run.noCopy {
+		j.settled.note(b.Records)
+	}
 	w.render(j)
+	if w.run.reducer == nil || j.strict {
+		return nil
+	}
+	if j.partial == nil {
+		j.partial = w.run.reducer.NewPartial()
+	}
+	if err := j.partial.Add(b); err != nil {
+		return fmt.Errorf("%s: %w", w.run.reducer.Spec().Name, err)
+	}
 	return nil
+}
+
+// skip takes out the records that an earlier phase has settled. Batches come in the order of the ranges.
+func (w *worker) skip(j *job) {
+	if len(j.skips) == 0 {
+		return
+	}
+	w.batch.Skip(func(id record.ID) bool {
+		for j.skipped < len(j.skips) && j.skips[j.skipped].hi < id {
+			j.skipped++
+		}
+		return j.skipped < len(j.skips) && j.skips[j.skipped].lo <= id
+	})
 }
 
 // tally counts what the records that were kept before became, and keeps the kept ones in w.live.
@@ -203,8 +237,13 @@ func (w *worker) render(j *job) {
 		r := &w.batch.Records[i]
 		switch r.Outcome {
 		case record.Keep:
-			j.out[outKept] = r.AppendLine(w.run.buffers.room(j.out[outKept], r.Size()))
-			j.records[outKept]++
+			if w.run.outputs[outKept] != nil {
+				j.out[outKept] = r.AppendLine(w.run.buffers.room(j.out[outKept], r.Size()))
+				j.records[outKept]++
+				if w.run.outputs[outKept].ids {
+					j.ids = append(j.ids, r.ID)
+				}
+			}
 		case record.Drop:
 			if w.run.outputs[outDropped] != nil {
 				j.out[outDropped] = r.AppendDropped(w.run.buffers.room(j.out[outDropped], r.Size()))

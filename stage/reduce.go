@@ -35,8 +35,8 @@ type Reducer interface {
 	Merge(w io.Writer, sealed []io.Reader) error
 
 	// Finish looks at everything that was sealed: at most a few hundred files, since the engine has merged
-	// them if there were more. The Mapper it returns begins the next phase and applies what was decided; nil
-	// means that the Reducer only has a result, the file ResultFile of the workspace. Finish is called again
+	// them if there were more. The Mapper it returns begins the next phase and applies what was decided; a
+	// Reducer with Spec().Result returns nil and makes ResultFile in the workspace. Finish is called again
 	// when a killed run goes on; what Workspace.Make has made by then is not made again.
 	Finish(ctx context.Context, sealed []Sealed, w Workspace) (Mapper, error)
 }

@@ -29,12 +29,12 @@ xz); none or - is standard input.
 			if profile == "" {
 				return usage("filter needs --profile NAME; the profiles are:\n%s", strings.TrimRight(filter.ProfilesHelp(), "\n"))
 			}
-			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Mapper, error) {
+			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				f, err := filter.New(filter.Config{Profile: profile, TextField: s.textField, Annotate: flags.annotate, Verdicts: flags.dropped != ""})
 				if err != nil {
 					return nil, usage("--profile: %v", err)
 				}
-				return []stage.Mapper{f}, nil
+				return []stage.Stage{f}, nil
 			})
 		},
 	}

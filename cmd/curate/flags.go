@@ -211,7 +211,7 @@ func parseSize(flag, text string) (int64, error) {
 }
 
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
-func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Mapper, error)) error {
+func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) error {
 	s, err := f.resolve()
 	if err != nil {
 		return err
@@ -311,7 +311,7 @@ func outsideInputs(out string, args []string) error {
 }
 
 // printConfig shows every value in force.
-func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Mapper) error {
+func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
 		maxRecord = pipeline.DefaultMaxRecord(s.memory)

@@ -15,13 +15,15 @@ import (
 // Kind is a compression format. The zero value is none.
 type Kind uint8
 
-// The formats that are read; only None, Zstd and Gzip are written.
+// The formats that are read; only None, Zstd (ZstdFast) and Gzip are written.
 const (
 	None Kind = iota
 	Zstd
 	Gzip
 	Bzip2
 	Xz
+	// ZstdFast is Zstd written at its fastest level, for files that live as long as a run.
+	ZstdFast
 )
 
 // String returns the format's name, as users type it.
@@ -29,7 +31,7 @@ func (k Kind) String() string {
 	switch k {
 	case None:
 		return "none"
-	case Zstd:
+	case Zstd, ZstdFast:
 		return "zstd"
 	case Gzip:
 		return "gzip"

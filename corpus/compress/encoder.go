@@ -33,16 +33,20 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// NewEncoder returns an encoder of kind None, Zstd or Gzip; the others are never written and an error. Its
+// NewEncoder returns an encoder of kind None, Zstd, ZstdFast or Gzip; the others are never written and an error. Its
 // memory, taken at the first frame and kept, is 6 MiB (zstd) or 1.1 MiB (gzip).
 func NewEncoder(kind Kind) (*Encoder, error) {
 	e := &Encoder{kind: kind}
 	var err error
 	switch kind {
 	case None:
-	case Zstd:
+	case Zstd, ZstdFast:
+		level := zstd.SpeedDefault // about zstd -3
+		if kind == ZstdFast {
+			level = zstd.SpeedFastest
+		}
 		e.zstd, err = zstd.NewWriter(nil,
-			zstd.WithEncoderLevel(zstd.SpeedDefault), // about zstd -3
+			zstd.WithEncoderLevel(level),
 			zstd.WithEncoderConcurrency(1),           // one state, on the caller's goroutine
 			zstd.WithWindowSize(zstdWindow),
 			zstd.WithEncoderCRC(true),
@@ -65,7 +69,7 @@ func NewEncoder(kind Kind) (*Encoder, error) {
 // bytes; None appends src as it is. src and dst must not overlap; neither is kept.
 func (e *Encoder) AppendFrame(dst, src []byte) []byte {
 	switch e.kind {
-	case Zstd:
+	case Zstd, ZstdFast:
 		return e.zstd.EncodeAll(src, dst)
 	case Gzip:
 		e.out.b = dst
@@ -76,4 +80,25 @@ func (e *Encoder) AppendFrame(dst, src []byte) []byte {
 		return dst
 	}
 	return append(dst, src...)
+}
+
+// FrameDecoder decodes single zstd frames that are in memory. It is for one goroutine at a time, and starts none.
+type FrameDecoder struct{ zstd *zstd.Decoder }
+
+// NewFrameDecoder returns a decoder. It needs no closing.
+func NewFrameDecoder() (*FrameDecoder, error) {
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	return &FrameDecoder{z}, err
+}
+
+// AppendFrame appends what the frame src decodes to, at most size bytes, and checks its checksum.
+func (d *FrameDecoder) AppendFrame(dst, src []byte, size int64) ([]byte, error) {
+	var h zstd.Header
+	if err := h.Decode(src); err != nil {
+		return dst, err
+	}
+	if !h.HasFCS || int64(h.FrameContentSize) > size {
+		return dst, fmt.Errorf("a zstd frame of %d bytes, where %d are expected", h.FrameContentSize, size)
+	}
+	return d.zstd.DecodeAll(src, dst)
 }

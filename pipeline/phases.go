@@ -1,0 +1,409 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+
+	"curate/corpus"
+	"curate/corpus/compress"
+	"curate/corpus/store"
+	"curate/stage"
+)
+
+// phase is a run of maps and the Reducer that ends it; the last one writes the outputs instead.
+type phase struct {
+	maps    []stage.Mapper
+	reducer stage.Reducer
+	// noCopy: the next phase reads the input again, not a copy of what this one kept.
+	noCopy bool
+}
+
+// phases cuts the stages behind each Reducer.
+func (j *Job) phases() ([]phase, error) {
+	var list []phase
+	var open phase
+	ended := ""
+	for _, s := range j.Stages {
+		if ended != "" {
+			return nil, fmt.Errorf("stage %s stands behind %s, which lets no records through; this is a bug of curate", s.Spec().Name, ended)
+		}
+		switch s := s.(type) {
+		case stage.Mapper:
+			open.maps = append(open.maps, s)
+		case stage.Reducer:
+			open.reducer = s
+			// What other maps have done to the records must not be done again, and a stream is read only once.
+			open.noCopy = len(list) == 0 && len(open.maps) == 0 && !j.Manifest.HasStream()
+			list = append(list, open)
+			open = phase{}
+			if s.Spec().Result != "" {
+				ended = s.Spec().Name
+			}
+		default:
+			return nil, fmt.Errorf("stage %s neither maps nor reduces; this is a bug of curate", s.Spec().Name)
+		}
+	}
+	if ended == "" {
+		list = append(list, open)
+	}
+	return list, nil
+}
+
+// result is the Reducer whose finding is the output, nil if records are.
+func result(phs []phase) stage.Reducer {
+	if r := phs[len(phs)-1].reducer; r != nil && r.Spec().Result != "" {
+		return r
+	}
+	return nil
+}
+
+// handover is what one phase leaves to the next.
+type handover struct {
+	noCopy  bool
+	root    string          // what the names of parts are below
+	entries map[int][]Entry // of the phase's splits, by file, in order
+	apply   stage.Mapper    // what its Reducer has decided
+	work    *workspace
+}
+
+func (h *handover) close() error {
+	if h == nil || h.work == nil {
+		return nil
+	}
+	return h.work.close()
+}
+
+// phaseRunner takes a job through the phases before the last one.
+type phaseRunner struct {
+	job    *Job
+	phs    []phase
+	first  *run   // of phase 1; the field check has read the beginning of its streams
+	base   string // the folder of the phases' folders
+	root   string // what the names of parts are below: base, or a folder above it
+	resume bool   // base outlives the run
+	began  bool   // in an earlier attempt
+	max    int    // bytes of a record
+	voice  *voice
+
+	counts  []Counts // of the phases so far
+	entries []Entry  // of the phases so far: their dropped and quarantined records
+	in      *handover
+}
+
+func phaseDir(n int) string { return fmt.Sprintf("phase%d", n) }
+
+// next prepares phase n, from 1.
+func (p *phaseRunner) next(n int) (*run, error) {
+	p.job.expect(n, p.in)
+	if n == 1 {
+		r := p.first
+		p.first = nil
+		return r, nil
+	}
+	return p.job.newRun(p.max, n, p.phs[n-1], p.in, p.voice)
+}
+
+// run does phase n, from 1, which is not the last.
+func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
+	j, ph := p.job, p.phs[n-1]
+	dir := path.Join(p.base, phaseDir(n))
+	r, err := p.next(n)
+	if err != nil {
+		return err
+	}
+	if p.resume {
+		journal, entries, err := openJournal(ctx, j.Store, path.Join(dir, journalFile), j.Log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, journal.close()) }()
+		if entries, err = inPlace(ctx, j.Store, p.root, entries, j.Log, all); err != nil {
+			return err
+		}
+		if k := len(entries); k > 0 {
+			j.Log.Info(fmt.Sprintf("%s, phase %d: going on behind %s finished splits", j.Out.Path, n, group(int64(k))))
+		}
+		for _, e := range entries {
+			r.done[e.File] = append(r.done[e.File], e)
+		}
+		r.journal = journal
+		if j.Manifest.HasStream() && n == 1 && p.began && !whole(j.Manifest, entries) {
+			return usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
+		}
+	}
+	p.outputs(r, dir)
+	if j.Manifest.HasStream() && n == 1 && !whole(j.Manifest, flat(r.done)) {
+		j.Log.Info(fmt.Sprintf("reading a stream: its records are spooled in %s", dir))
+	}
+	entries, err := r.start(ctx)
+	total := r.total
+	p.counts = append(p.counts, total)
+	p.entries = append(p.entries, entries...)
+	if err != nil {
+		return err
+	}
+	if err := total.check(); err != nil {
+		return err
+	}
+	h := &handover{noCopy: ph.noCopy, root: p.root, entries: map[int][]Entry{}}
+	for _, e := range entries {
+		h.entries[e.File] = append(h.entries[e.File], e)
+	}
+	before := p.in
+	p.in = h
+	if h.work, err = openWorkspace(ctx, j.Store, dir, p.resume, j.finishMemory(), j.Workers); err != nil {
+		return err
+	}
+	r = nil
+	debug.FreeOSMemory() // what the pass held is Finish's now
+	h.apply, err = p.finish(ctx, ph.reducer, entries, h.work)
+	return errors.Join(err, before.close())
+}
+
+// all are the kinds of parts.
+func all(string) bool { return true }
+
+// outputs are the phase's: parts for those that were asked for, and what the next phase needs.
+func (p *phaseRunner) outputs(r *run, dir string) {
+	rel := func(dir string) string { return strings.TrimPrefix(strings.TrimPrefix(dir, p.root), "/") }
+	r.outputs[outSealed] = &output{prefix: "sealed", dir: dir, rel: rel(dir)}
+	if !r.noCopy && r.reducer.Spec().Result == "" {
+		r.outputs[outKept] = &output{prefix: "copy", ext: copyFormat.Extension(), format: copyFormat, dir: dir, rel: rel(dir), ids: true}
+	}
+	for o, t := range r.job.targets() {
+		if t != nil && o != outKept && (t.Path != "" || p.resume) {
+			d := path.Join(p.base, outputNames[o], phaseDir(r.phase))
+			r.outputs[o] = &output{prefix: "part", ext: t.Format.Extension(), format: t.Format, dir: d, rel: rel(d)}
+		}
+	}
+}
+
+// maxFanIn is how many sealed files a Reducer gets to see at once. It is a constant, since the files that are
+// merged for it stay when a run goes on with other memory.
+const maxFanIn = 128
+
+// finish merges the sealed files until there are few enough, and lets the Reducer finish.
+func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []Entry, w *workspace) (stage.Mapper, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	j := p.job
+	sealed := make([]sealedFile, 0, len(entries))
+	for _, e := range entries {
+		part := e.Parts[outputNames[outSealed]]
+		sealed = append(sealed, sealedFile{name: path.Join(p.root, part.Name), framed: true})
+	}
+	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", len(p.counts), group(int64(len(sealed)))))
+	for level := 1; len(sealed) > maxFanIn; level++ {
+		groups := (len(sealed) + maxFanIn - 1) / maxFanIn
+		merged := make([]sealedFile, groups)
+		var wg sync.WaitGroup
+		next := make(chan int)
+		for range min(j.Workers, groups) {
+			wg.Go(func() {
+				for g := range next {
+					name := fmt.Sprintf("merge-%d-%05d", level, g)
+					merged[g] = sealedFile{name: path.Join(w.dir, name)}
+					in := sealed[g*len(sealed)/groups : (g+1)*len(sealed)/groups]
+					if err := w.Make(ctx, name, func(dst io.Writer) error { return mergeSealed(ctx, j.Store, red, dst, in) }); err != nil {
+						cancel(err)
+						return
+					}
+				}
+			})
+		}
+		for g := range groups {
+			select {
+			case next <- g:
+			case <-ctx.Done():
+			}
+		}
+		close(next)
+		wg.Wait()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		for _, s := range sealed {
+			if !s.framed { // of the level before; sealed files hold what the next phase must skip
+				if err := w.Remove(ctx, path.Base(s.name)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		sealed = merged
+	}
+	var open []stage.Sealed
+	defer func() {
+		for _, s := range open {
+			_ = s.Data.Close() // it was only read
+		}
+	}()
+	for _, s := range sealed {
+		f, err := s.open(ctx, j.Store)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, f)
+	}
+	m, err := red.Finish(ctx, open, w)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", red.Spec().Name, err)
+	}
+	if (m == nil) != (red.Spec().Result != "") {
+		return nil, fmt.Errorf("stage %s says that its result is %q, and does otherwise; this is a bug of the stage", red.Spec().Name, red.Spec().Result)
+	}
+	return m, nil
+}
+
+// sealedFile is a file that a Reducer wrote: alone, or between the ranges and the footer of a split's sealed file.
+type sealedFile struct {
+	name   string
+	framed bool
+}
+
+type section struct {
+	*io.SectionReader
+	io.Closer
+}
+
+func (s sealedFile) open(ctx context.Context, st store.Store) (stage.Sealed, error) {
+	f, size, err := st.OpenAt(ctx, s.name)
+	if err != nil {
+		return stage.Sealed{}, err
+	}
+	off := int64(0)
+	if s.framed {
+		if off, size, err = readSealedFooter(f, size); err != nil {
+			f.Close()
+			return stage.Sealed{}, fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return stage.Sealed{Size: size, Data: section{io.NewSectionReader(f, off, size), f}}, nil
+}
+
+func mergeSealed(ctx context.Context, st store.Store, red stage.Reducer, dst io.Writer, in []sealedFile) error {
+	var readers []io.Reader
+	for _, s := range in {
+		f, err := s.open(ctx, st)
+		if err != nil {
+			return err
+		}
+		defer f.Data.Close()
+		readers = append(readers, untilDone{ctx, io.NewSectionReader(f.Data, 0, f.Size)})
+	}
+	return red.Merge(dst, readers)
+}
+
+// finishMemory is what a Reducer may hold while nothing else runs.
+func (j *Job) finishMemory() int64 { return int64(float64(j.Memory-baseMemory) * heapShare) }
+
+// combine adds the phases' counts up to the job's. What reached a phase is what the one before has kept, and
+// the two halves of a Reducer are one stage.
+func combine(phs []Counts) Counts {
+	total := phs[0]
+	total.Stages = slices.Clone(total.Stages)
+	for _, c := range phs[1:] {
+		last := &total.Stages[len(total.Stages)-1]
+		if len(c.Stages) > 1 { // the Reducer's decision
+			d := c.Stages[1]
+			last.Kept = d.Kept
+			last.Quarantined += d.Quarantined
+			last.Dropped = sum(last.Dropped, d.Dropped)
+			if len(last.Annotated)+len(d.Annotated) > 0 {
+				last.Annotated = sum(last.Annotated, d.Annotated)
+			}
+			total.Stages = append(total.Stages, c.Stages[2:]...)
+		}
+		total.Kept, total.BytesOut = c.Kept, c.BytesOut
+		total.Quarantined += c.Quarantined
+		total.Dropped = sum(total.Dropped, c.Dropped)
+		if len(total.Annotated)+len(c.Annotated) > 0 {
+			total.Annotated = sum(total.Annotated, c.Annotated)
+		}
+	}
+	return total
+}
+
+func sum(a, b map[string]int64) map[string]int64 {
+	c := map[string]int64{}
+	for _, m := range []map[string]int64{a, b} {
+		for k, n := range m {
+			c[k] += n
+		}
+	}
+	return c
+}
+
+// whole says whether the entries, in order, cover all files to their ends.
+func whole(m *corpus.Manifest, entries []Entry) bool {
+	ended := map[int]bool{}
+	for _, e := range entries {
+		if e.EOF {
+			ended[e.File] = true
+		}
+	}
+	return len(ended) == len(m.Files)
+}
+
+func flat(done map[int][]Entry) []Entry {
+	var list []Entry
+	for _, es := range done {
+		list = append(list, es...)
+	}
+	slices.SortFunc(list, compareEntries)
+	return list
+}
+
+// expect begins the counts of phase n.
+func (j *Job) expect(n int, in *handover) {
+	p := j.Progress
+	total := j.Manifest.Size()
+	if in != nil && !in.noCopy {
+		total = 0
+		for _, es := range in.entries {
+			for _, e := range es {
+				total += e.Parts[outputNames[outKept]].Size
+			}
+		}
+	}
+	if total >= 0 {
+		total += p.Consumed.Load()
+	}
+	p.Total.Store(total)
+	p.Phase.Store(int64(n))
+	p.Read.Store(0)
+	p.Kept.Store(0)
+	p.Quarantined.Store(0)
+	p.BytesIn.Store(0)
+}
+
+// copyResult writes what the last Reducer has found to w.
+func (p *phaseRunner) copyResult(ctx context.Context, w io.Writer, f corpus.Format) error {
+	r, size, err := p.in.work.Open(ctx, stage.ResultFile)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	e, err := compress.NewEncoder(f.Compression)
+	if err != nil {
+		return err
+	}
+	var raw, enc []byte
+	for at := int64(0); at < size || at == 0; at += frameSize {
+		raw = append(raw[:0], make([]byte, min(frameSize, size-at))...)
+		if _, err := r.ReadAt(raw, at); err != nil && err != io.EOF {
+			return err
+		}
+		enc = e.AppendFrame(enc[:0], raw)
+		if _, err := w.Write(enc); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}

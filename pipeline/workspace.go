@@ -1,0 +1,185 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+
+	"curate/corpus/store"
+	"curate/stage"
+)
+
+// workspace is the folder of a phase in which a Reducer finishes. What it makes is noted in a log, framed as the
+// journal is, so that a run that goes on makes it only once.
+type workspace struct {
+	st      store.Store
+	dir     string
+	log     store.Log // nil where nothing can be resumed
+	memory  int64
+	workers int
+
+	mu    sync.Mutex
+	made  map[string]step
+	files []io.Closer
+}
+
+// step is an entry of the log: a file that was made, or removed.
+type step struct {
+	Name    string `json:"name"`
+	Size    int64  `json:"size"`
+	XXH64   string `json:"xxh64,omitzero"` // 16 hex digits
+	Removed bool   `json:"removed,omitzero"`
+}
+
+const stepsFile = "steps"
+
+// openWorkspace opens the folder dir. With resume, files that an earlier attempt has made stay.
+func openWorkspace(ctx context.Context, st store.Store, dir string, resume bool, memory int64, workers int) (*workspace, error) {
+	w := &workspace{st: st, dir: dir, memory: memory, workers: workers, made: map[string]step{}}
+	if !resume {
+		return w, nil
+	}
+	name := path.Join(dir, stepsFile)
+	log, err := st.OpenLog(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := log.ReadAll()
+	var steps []step
+	var good int
+	if err == nil {
+		steps, good, err = readFrames[step](raw)
+	}
+	if err == nil && good < len(raw) {
+		err = log.Truncate(int64(good))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), log.Close())
+	}
+	for _, s := range steps {
+		w.made[s.Name] = s
+	}
+	w.log = log
+	return w, nil
+}
+
+func (w *workspace) note(s step) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.log != nil {
+		b, err := appendEntry(nil, s)
+		if err != nil {
+			return err
+		}
+		if err := w.log.Append(b); err != nil {
+			return err
+		}
+	}
+	w.made[s.Name] = s
+	return nil
+}
+
+func (w *workspace) Make(ctx context.Context, name string, write func(w io.Writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	w.mu.Lock()
+	was, known := w.made[name]
+	w.mu.Unlock()
+	file := path.Join(w.dir, name)
+	if known && was.Removed {
+		return nil
+	}
+	if known {
+		info, err := w.st.Stat(ctx, file)
+		if err == nil && info.Size == was.Size {
+			return nil
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	f, err := w.st.Create(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // after Commit it does nothing
+	sum := &summed{w: f}
+	sum.hash.Reset()
+	if err := write(sum); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	return w.note(step{Name: name, Size: sum.n, XXH64: fmt.Sprintf("%016x", sum.hash.Sum64())})
+}
+
+// summed counts and hashes what is written.
+type summed struct {
+	w    io.Writer
+	n    int64
+	hash xxhash.Digest
+}
+
+func (s *summed) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.n += int64(n)
+	_, _ = s.hash.Write(p[:n]) // never fails
+	return n, err
+}
+
+func (w *workspace) Open(ctx context.Context, name string) (stage.ReaderAt, int64, error) {
+	f, size, err := w.st.OpenAt(ctx, path.Join(w.dir, name))
+	if err != nil {
+		return nil, 0, err
+	}
+	once := &closeOnce{ReaderAt: f}
+	w.mu.Lock()
+	w.files = append(w.files, once)
+	w.mu.Unlock()
+	return once, size, nil
+}
+
+// closeOnce may be closed by whoever opened it, and is by the workspace in any case.
+type closeOnce struct {
+	store.ReaderAt
+	once sync.Once
+	err  error
+}
+
+func (c *closeOnce) Close() error {
+	c.once.Do(func() { c.err = c.ReaderAt.Close() })
+	return c.err
+}
+
+func (w *workspace) Remove(ctx context.Context, name string) error {
+	// Noted first: with the file gone and no note, Make would make it again from what may be gone, too.
+	if err := w.note(step{Name: name, Removed: true}); err != nil {
+		return err
+	}
+	return w.st.Remove(ctx, path.Join(w.dir, name))
+}
+
+func (w *workspace) Memory() int64 { return w.memory }
+func (w *workspace) Workers() int  { return w.workers }
+
+// close ends the use of the workspace: nothing that a Mapper has open is valid afterwards.
+func (w *workspace) close() error {
+	var err error
+	for _, f := range w.files {
+		err = errors.Join(err, f.Close())
+	}
+	w.files = nil
+	if w.log != nil {
+		err = errors.Join(err, w.log.Close())
+		w.log = nil
+	}
+	return err
+}
