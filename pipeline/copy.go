@@ -155,7 +155,7 @@ func (s *copySource) frame(ctx context.Context, c *split.Chunk) error {
 	if cap(c.Buf) < int(sizes[1]) && int64(sizes[1]) <= 1<<16*int64(sizes[0]) { // a corrupt size allocates nothing absurd
 		c.Buf = make([]byte, 0, sizes[1])
 	}
-	if c.Buf, err = s.dec.AppendFrame(c.Buf[:0], s.enc, int64(sizes[1])); err != nil {
+	if c.Buf, err = s.dec.AppendFrame(c.Buf[:0], s.enc); err != nil {
 		return damaged(err)
 	}
 	c.Lines = int64(bytes.Count(c.Buf, []byte("\n")))

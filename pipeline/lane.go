@@ -554,7 +554,7 @@ func (w *partWriters) writePart(f *frame) error {
 	if err := w.create(f.out, f.split); err != nil {
 		return err
 	}
-	if f.ids != nil {
+	if w.lane.run.outputs[f.out].ids {
 		if err := w.write(f.out, appendIDs(nil, len(f.enc), len(f.raw), f.ids)); err != nil {
 			return err
 		}

@@ -119,13 +119,13 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		return err
 	}
 	if p.resume {
-		journal, entries, err := openJournal(ctx, j.Store, path.Join(dir, journalFile), j.Log)
-		if err != nil {
-			return err
+		journal, entries, failed := openJournal(ctx, j.Store, path.Join(dir, journalFile), j.Log)
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, journal.close()) }()
-		if entries, err = inPlace(ctx, j.Store, p.root, entries, j.Log, all); err != nil {
-			return err
+		if entries, failed = inPlace(ctx, j.Store, p.root, entries, j.Log, all); failed != nil {
+			return failed
 		}
 		if k := len(entries); k > 0 {
 			j.Log.Info(fmt.Sprintf("%s, phase %d: going on behind %s finished splits", j.Out.Path, n, group(int64(k))))

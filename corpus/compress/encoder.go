@@ -87,18 +87,10 @@ type FrameDecoder struct{ zstd *zstd.Decoder }
 
 // NewFrameDecoder returns a decoder. It needs no closing.
 func NewFrameDecoder() (*FrameDecoder, error) {
-	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
 	return &FrameDecoder{z}, err
 }
 
-// AppendFrame appends what the frame src decodes to, at most size bytes, and checks its checksum.
-func (d *FrameDecoder) AppendFrame(dst, src []byte, size int64) ([]byte, error) {
-	var h zstd.Header
-	if err := h.Decode(src); err != nil {
-		return dst, err
-	}
-	if !h.HasFCS || int64(h.FrameContentSize) > size {
-		return dst, fmt.Errorf("a zstd frame of %d bytes, where %d are expected", h.FrameContentSize, size)
-	}
-	return d.zstd.DecodeAll(src, dst)
-}
+// AppendFrame appends what the frame src decodes to, and checks its checksum. What does not fit into the capacity of
+// dst is an error.
+func (d *FrameDecoder) AppendFrame(dst, src []byte) ([]byte, error) { return d.zstd.DecodeAll(src, dst) }
