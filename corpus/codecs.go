@@ -86,7 +86,7 @@ func OutputFormat(name string) (f Format, isFile bool, err error) {
 	switch {
 	case !known && kind != compress.None:
 		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
-	case !known && strings.EqualFold(path.Ext(stem), ".parquet"):
+	case strings.EqualFold(path.Ext(stem), ".parquet"):
 		return f, true, fmt.Errorf("%s: Parquet is not written by this version; name the file .jsonl, .jsonl.gz or .jsonl.zst", name)
 	case !known:
 		return f, false, nil

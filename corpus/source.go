@@ -76,13 +76,13 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 	if kind == compress.None && byName != compress.None {
 		return nil, fmt.Errorf("is named as %s, but does not begin as %s does; it is damaged or misnamed", byName, byName)
 	}
-	if s.codec, err = codecFor(o.Codec, stem); err != nil {
+	if s.codec, err = codecFor(o.Codec, stem, head); err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(head, []byte("PAR1")) && s.codec.Name != "text" {
-		return nil, errors.New("is a Parquet file, which this version does not read; convert it to JSONL")
-	}
 	o.File = f.Number
+	if s.codec.OpenAt != nil {
+		return s, s.openAt(ctx, kind, head, o)
+	}
 	var plain io.Reader
 	switch {
 	case kind == compress.None && o.From.Offset > 0:
@@ -113,7 +113,54 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 	return s, nil
 }
 
-func codecFor(name, stem string) (split.Codec, error) {
+// openAt opens a format that is not read from front to back.
+func (s *Source) openAt(ctx context.Context, kind compress.Kind, head []byte, o OpenOptions) error {
+	name := s.codec.Name
+	switch {
+	case s.file.Stream:
+		return fmt.Errorf("is %s, which cannot be read from a pipe; give the file's name", name)
+	case kind != compress.None:
+		return fmt.Errorf("is %s compressed with %s as a whole; decompress it (its columns are compressed already)", name, kind)
+	case !bytes.HasPrefix(head, []byte(s.codec.Magic)):
+		return fmt.Errorf("is named as %s, but does not begin as such a file does; it is damaged or misnamed", name)
+	}
+	if err := s.Close(); err != nil { // what the head was read from
+		return err
+	}
+	f, size, err := s.store.OpenAt(ctx, s.file.Path)
+	if err != nil {
+		return err
+	}
+	s.closes = append(s.closes, f.Close)
+	var r io.ReaderAt = f
+	if o.Consumed != nil {
+		r = &countReaderAt{f, o.Consumed}
+	}
+	if size != s.file.Size {
+		return fmt.Errorf("%w: %d bytes in the manifest, %d now", ErrChanged, s.file.Size, size)
+	}
+	s.reader, err = s.codec.OpenAt(ctx, r, size, o.Options)
+	return err
+}
+
+type countReaderAt struct {
+	r io.ReaderAt
+	n *atomic.Int64
+}
+
+func (c *countReaderAt) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.r.ReadAt(p, off)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// codecFor finds a file's format: the one asked for, the one that its first bytes show, the one of its name.
+func codecFor(name, stem string, head []byte) (split.Codec, error) {
+	for _, c := range Codecs {
+		if c.Magic != "" && bytes.HasPrefix(head, []byte(c.Magic)) && (name == "" || name == "jsonl") {
+			return c, nil
+		}
+	}
 	if name != "" {
 		if c, ok := CodecNamed(name); ok {
 			return c, nil

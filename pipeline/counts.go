@@ -119,10 +119,11 @@ func (c *Counts) Marshal() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// Summary says it in words: "kept 8,412 of 10,000 (84.1 %); dropped 1,587: …; quarantined 1".
-func (c *Counts) Summary() string {
+// Summary says it in words: "kept 8,412 of 10,000 (84.1 %); dropped 1,587: …; quarantined 1". kept is the word
+// for what has come through.
+func (c *Counts) Summary(kept string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kept %s of %s", group(c.Kept), group(c.Read))
+	fmt.Fprintf(&b, "%s %s of %s", kept, group(c.Kept), group(c.Read))
 	if c.Read > 0 {
 		fmt.Fprintf(&b, " (%.1f %%)", 100*float64(c.Kept)/float64(c.Read))
 	}

@@ -229,7 +229,7 @@ func (j *Job) check(ctx context.Context) error {
 func (j *Job) openOptions(budget Budget, maxRecord int, from split.Position, grow func(context.Context) error) corpus.OpenOptions {
 	return corpus.OpenOptions{
 		Options: split.Options{
-			SplitSize: j.SplitSize, ChunkSize: budget.ChunkSize, MaxRecord: maxRecord, From: from, Grow: grow,
+			SplitSize: j.SplitSize, ChunkSize: budget.ChunkSize, MaxRecord: maxRecord, From: from, Grow: grow, Columns: j.columns(),
 		},
 		Codec: j.Codec, MaxWindow: budget.Window, Stdin: j.Stdin, Consumed: &j.Progress.Consumed,
 	}
@@ -237,6 +237,15 @@ func (j *Job) openOptions(budget Budget, maxRecord int, from split.Position, gro
 
 func (r *run) openOptions(from split.Position, grow func(context.Context) error) corpus.OpenOptions {
 	return r.job.openOptions(r.budget, r.max, from, grow)
+}
+
+// columns are the fields that the job reads, where it writes no records; nil for all.
+func (j *Job) columns() []record.Path {
+	if len(j.Stages) != 1 || j.Stages[0].Spec().Result == "" {
+		return nil
+	}
+	s := j.Stages[0].Spec()
+	return slices.Concat(s.Needs, s.Uses)
 }
 
 // newRun prepares phase n, from 1, of the job.

@@ -380,7 +380,7 @@ func FuzzJournal(f *testing.F) {
 func TestSummary(t *testing.T) {
 	c := Counts{Read: 10_000, Kept: 8412, Dropped: map[string]int64{"q:gopher_short_doc": 812, "q:b": 700, "q:a": 75}, Quarantined: 1, BlankLines: 3}
 	const want = "kept 8,412 of 10,000 (84.1 %); dropped 1,587: gopher_short_doc 812, b 700, a 75; quarantined 1; 3 blank lines"
-	if got := c.Summary(); got != want {
+	if got := c.Summary("kept"); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
 	if got := group(-1234567); got != "-1,234,567" {

@@ -54,7 +54,7 @@ type Partial interface {
 	Seal(w io.Writer) error
 }
 
-// Sealed is a file of what Partial.Seal or Merge wrote.
+// Sealed is a file of what Partial.Seal or Merge wrote. The engine closes it.
 type Sealed struct {
 	Size int64 // bytes
 	Data ReaderAt

@@ -32,6 +32,8 @@ type Spec struct {
 	Config any
 	// Needs are the fields a record must have for the stage to work on it.
 	Needs []record.Path
+	// Uses are the other fields it looks at, of the records that have them.
+	Uses []record.Path
 	// Result is what the file is called that a Reducer has to say, in an output directory: "stats.jsonl". Such a
 	// Reducer is the last stage, and records end with it. "" for a stage that records go through.
 	Result string

@@ -61,7 +61,10 @@ func build(cfg Config) (*Stats, error) {
 		By        string `json:"by"`
 		TextField string `json:"text_field"`
 	}{cfg.By, cfg.TextField}
-	s.spec = stage.Spec{Name: "stats", Version: 1, Config: resolved, Needs: []record.Path{s.text}}
+	s.spec = stage.Spec{Name: "stats", Version: 1, Config: resolved, Needs: []record.Path{s.text}, Result: "stats.jsonl"}
+	if s.grouped {
+		s.spec.Uses = []record.Path{s.by}
+	}
 	return s, nil
 }
 

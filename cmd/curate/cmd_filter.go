@@ -10,7 +10,7 @@ import (
 )
 
 func newFilter(env environment) *cobra.Command {
-	var flags stageFlags
+	flags := stageFlags{summary: "kept"}
 	var profile string
 	cmd := &cobra.Command{
 		Use:   "filter --profile NAME [INPUT…]",

@@ -103,6 +103,9 @@ func (d *display) line() string {
 	p := d.progress
 	read, kept, in := p.Read.Load(), p.Kept.Load(), p.BytesIn.Load()
 	var b strings.Builder
+	if n := p.Phases.Load(); n > 1 {
+		fmt.Fprintf(&b, "phase %d of %d: ", p.Phase.Load(), n)
+	}
 	fmt.Fprintf(&b, "%d records", read)
 	if read > 0 {
 		fmt.Fprintf(&b, ", %.1f %% kept", 100*float64(kept)/float64(read))

@@ -42,8 +42,21 @@ type stageFlags struct {
 	quiet, verbose                   bool
 	logFormat                        string
 	printConfig                      bool
+
+	summary string // the command's word for what has come through: "kept"
 }
 
+// registerResult is for a command whose output is what it found, not records.
+func (f *stageFlags) registerResult(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the result: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory in which the run can be resumed; default standard output")
+	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output is written as")
+	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
+	f.registerRun(cmd)
+}
+
+// register is for a command that records go through.
 func (f *stageFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
@@ -52,6 +65,11 @@ func (f *stageFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	fs.BoolVar(&f.annotate, "annotate", false, "drop nothing; write verdict and signals into every record, under \"curate\"")
 	fs.StringVar(&f.dropped, "dropped", "", "`PATH` for the dropped records, unchanged but for the key \"curate\" with the reason")
+	f.registerRun(cmd)
+}
+
+func (f *stageFlags) registerRun(cmd *cobra.Command) {
+	fs := cmd.Flags()
 	fs.StringVar(&f.quarantine, "quarantine", "", "`PATH` for records that could not be read, with file, line, byte and error (in an output directory they are always kept)")
 	fs.StringVar(&f.ledger, "ledger", "", "`PATH` for the counts, as JSON")
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more quarantined records than that end with exit code 3")
@@ -61,7 +79,7 @@ func (f *stageFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default a quarter of the machine or cgroup")
 	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
-	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what a stage must spool; default the system's")
+	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")
@@ -255,7 +273,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
 		Workers: s.workers, Memory: s.memory, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
-		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart,
+		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}
 	show.start(job.Progress)
@@ -264,11 +282,11 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if res != nil {
 		switch {
 		case res.Before:
-			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary()))
+			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
-			show.log.Info(res.Counts.Summary())
+			show.log.Info(res.Counts.Summary(f.summary))
 		case !errors.Is(err, syscall.EPIPE):
-			show.log.Info("so far: " + res.Counts.Summary())
+			show.log.Info("so far: " + res.Counts.Summary(f.summary))
 		}
 	}
 	if errors.As(err, new(interrupted)) && s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() {

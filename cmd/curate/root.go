@@ -24,6 +24,8 @@ func program() string { return "curate " + version }
 func commands(env environment) []*cobra.Command {
 	return []*cobra.Command{
 		newFilter(env),
+		newDedup(env),
+		newStats(env),
 		newMan(env),
 		newVersion(env),
 	}
