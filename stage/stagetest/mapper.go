@@ -140,7 +140,7 @@ func cancelled(t *testing.T, m stage.Mapper, lines [][]byte) {
 	}
 }
 
-func spec(t *testing.T, m stage.Mapper) {
+func spec(t *testing.T, m stage.Stage) {
 	s := m.Spec()
 	if s.Name == "" || s.Version < 1 {
 		t.Errorf("spec %+v: a stage has a name and a version from 1", s)

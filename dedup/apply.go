@@ -1,0 +1,77 @@
+package dedup
+
+import (
+	"context"
+	"strconv"
+
+	"curate/record"
+	"curate/stage"
+)
+
+// curateDedup is where the verdict is written.
+var curateDedup = record.MustPath("curate.dedup")
+
+// apply makes the Mapper that drops what d says.
+func (e *Exact) apply(d *Decisions) stage.Mapper { return &exactApply{e, d} }
+
+type exactApply struct {
+	e *Exact
+	d *Decisions
+}
+
+// Spec implements stage.Mapper.
+func (a *exactApply) Spec() stage.Spec { return a.e.spec }
+
+// NewWorker implements stage.Mapper.
+func (a *exactApply) NewWorker() stage.Worker {
+	return &exactApplyWorker{cfg: &a.e.cfg, cursor: a.d.NewCursor()}
+}
+
+type exactApplyWorker struct {
+	cfg    *ExactConfig
+	cursor *Cursor
+	json   []byte
+}
+
+// Map implements stage.Worker.
+func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome != record.Keep {
+			continue
+		}
+		kept, dropped, err := w.cursor.Lookup(r.ID)
+		if err != nil {
+			return err
+		}
+		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
+			if err := r.Set(curateDedup, w.verdict(kept, dropped)); err != nil {
+				r.QuarantineFor(err)
+				continue
+			}
+		}
+		switch {
+		case !dropped:
+		case w.cfg.Annotate:
+			r.Flag(ExactRule, ExactReason)
+		default:
+			r.DropFor(ExactRule, ExactReason)
+		}
+	}
+	return nil
+}
+
+// verdict is the JSON text of curate.dedup. The ID is a string, since JSON readers lose bits of a number above
+// 2^53.
+func (w *exactApplyWorker) verdict(kept record.ID, dropped bool) []byte {
+	if !dropped {
+		return append(w.json[:0], `{"method":"exact","verdict":"keep"}`...)
+	}
+	j := append(w.json[:0], `{"method":"exact","verdict":"drop","rule":"`+ExactRule+`","reason":"`+ExactReason+`","duplicate_of":"`...)
+	j = strconv.AppendInt(j, int64(kept), 10)
+	w.json = append(j, `"}`...)
+	return w.json
+}

@@ -1,0 +1,202 @@
+package dedup
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"curate/record"
+	"curate/stage"
+	"curate/stage/runs"
+)
+
+const (
+	decisionsFile = "decisions"
+	// maxRanges bounds the files that are open while the ranges' pairs are merged.
+	maxRanges = 64
+	// checkEvery is how many items are looked at between two looks at the context.
+	checkEvery = 4096
+	// runBuffer is what is read of a sealed file at a time, in bytes, where memory allows; smallRunBuffer where not.
+	runBuffer      = 64 << 10
+	smallRunBuffer = 4 << 10
+)
+
+// Finish implements stage.Reducer. Within Workspace.Memory it needs 4 MiB to sort pairs and 4 KiB for each
+// sealed file, for each goroutine at work; it takes fewer goroutines where there is less memory.
+//
+// The keys are cut into ranges, and each is worked on alone: its pairs of a dropped and a kept ID are sorted by the
+// dropped into one file, and the files are merged into the decisions. How many ranges there are follows the
+// number of records, and where they are cut nothing but that, since digests are uniform: so a file that a killed
+// attempt has made is the file that this attempt would make, whatever memory and workers either had and however
+// the engine had merged what was sealed.
+func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
+	var ranges []string
+	err := ws.Make(ctx, decisionsFile, func(w io.Writer) error {
+		var err error
+		if ranges, err = e.decideRanges(ctx, sealed, ws); err != nil {
+			return err
+		}
+		return mergeDecisions(ctx, w, ranges, ws)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	// None if an earlier attempt made the decisions. A kill right here leaves some until the workspace goes.
+	for _, name := range ranges {
+		if err := ws.Remove(ctx, name); err != nil {
+			return nil, fmt.Errorf("dedup: %w", err)
+		}
+	}
+	file, size, err := ws.Open(ctx, decisionsFile)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	d, err := OpenDecisions(file, size)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("dedup: %w", err), file.Close())
+	}
+	return e.apply(d), nil
+}
+
+// decideRanges makes a file of pairs for each range of keys and returns the files' names.
+func (e *Exact) decideRanges(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) ([]string, error) {
+	total := int64(0)
+	for i := range sealed {
+		total += sealed[i].Size
+	}
+	ranges := runs.Uniform(int(min(maxRanges, 1+total/e.rangeSize)))
+	names := make([]string, len(ranges))
+	for i := range names {
+		names[i] = fmt.Sprintf("exact-%02d", i)
+	}
+
+	// A quarter of the memory is for what is not counted here.
+	memory, each := ws.Memory()/4*3, int64(max(1, len(sealed)))
+	workers := max(1, min(int64(ws.Workers()), int64(len(ranges)), memory/(int64(e.spillSize)+each*smallRunBuffer)))
+	buffer := max(smallRunBuffer, min(runBuffer, (memory/workers-int64(e.spillSize))/each))
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			d := decider{sealed: sealed, ws: ws, space: make([]byte, each*buffer), pairs: runs.NewSorter(ws, pairWidth, e.spillSize)}
+			for i := range next {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := d.decide(ctx, names[i], ranges[i]); err != nil {
+					cancel(err) // the first one stays
+				}
+			}
+		})
+	}
+	for i := range ranges {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return names, context.Cause(ctx)
+}
+
+// decider works on one range after the other, in one goroutine.
+type decider struct {
+	sealed []stage.Sealed
+	ws     stage.Workspace
+	space  []byte       // to read sealed files
+	pairs  *runs.Sorter // of the range at work
+}
+
+// pairWidth: dropped ID, kept ID, both big-endian.
+const pairWidth = 8 + 8
+
+// decide makes the file name: the pairs of the keys in r, sorted.
+func (d *decider) decide(ctx context.Context, name string, r runs.Range) error {
+	d.pairs.Reset(name + "-sort")
+	err := d.ws.Make(ctx, name, func(w io.Writer) error {
+		keys, err := runs.Open(d.sealed, itemWidth, r, d.space)
+		if err != nil {
+			return err
+		}
+		if err := pairUp(ctx, keys, d.pairs); err != nil {
+			return err
+		}
+		return d.pairs.Merge(ctx, w)
+	})
+	if err != nil {
+		return err
+	}
+	return d.pairs.Remove(ctx)
+}
+
+// pairUp adds a pair for every item whose key is the one of the item before.
+func pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error {
+	var kept, last [itemWidth]byte // the group's first item, and the item before
+	var pair [pairWidth]byte
+	n := 0
+	for ; items.Next(); n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		item := items.Item()
+		if n == 0 || !bytes.Equal(item[:keyWidth], kept[:keyWidth]) {
+			copy(kept[:], item)
+			copy(last[:], item)
+			continue
+		}
+		if bytes.Equal(item, last[:]) {
+			return fmt.Errorf("record %d was sealed twice", binary.BigEndian.Uint64(item[keyWidth:]))
+		}
+		copy(last[:], item)
+		copy(pair[:8], item[keyWidth:])
+		copy(pair[8:], kept[keyWidth:])
+		if err := pairs.Add(ctx, pair[:]); err != nil {
+			return err
+		}
+	}
+	return items.Err()
+}
+
+// mergeDecisions writes the pairs of all files as decisions.
+func mergeDecisions(ctx context.Context, w io.Writer, names []string, ws stage.Workspace) (err error) {
+	files := make([]stage.Sealed, 0, len(names))
+	defer func() {
+		for _, f := range files {
+			err = errors.Join(err, f.Data.Close())
+		}
+	}()
+	for _, name := range names {
+		data, size, err := ws.Open(ctx, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, stage.Sealed{Size: size, Data: data})
+	}
+	pairs, err := runs.Open(files, pairWidth, runs.Range{}, nil)
+	if err != nil {
+		return err
+	}
+	d := newDecisionsWriter(w)
+	for n := 0; pairs.Next(); n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		pair := pairs.Item()
+		dropped, kept := binary.BigEndian.Uint64(pair), binary.BigEndian.Uint64(pair[8:])
+		if err := d.add(record.ID(dropped), record.ID(kept)); err != nil {
+			return err
+		}
+	}
+	if err := pairs.Err(); err != nil {
+		return err
+	}
+	return d.close()
+}
