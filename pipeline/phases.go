@@ -139,7 +139,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		}
 	}
 	p.outputs(r, dir)
-	if j.Manifest.HasStream() && n == 1 && !whole(j.Manifest, flat(r.done)) {
+	if j.Manifest.HasStream() && n == 1 && r.outputs[outKept] != nil && !whole(j.Manifest, flat(r.done)) {
 		j.Log.Info(fmt.Sprintf("reading a stream: its records are spooled in %s", dir))
 	}
 	entries, err := r.start(ctx)

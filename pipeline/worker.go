@@ -163,8 +163,12 @@ func (r *run) giant(j *job) {
 
 func (w *worker) mapBatch(ctx context.Context, j *job) error {
 	b := &w.batch
-	w.skip(j)
-	b.Parse()
+	if w.run.in == nil {
+		b.Parse()
+	} else {
+		w.skip(j)
+		b.Checked()
+	}
 	w.live = w.live[:0]
 	for i := range b.Records {
 		w.live = append(w.live, int32(i))

@@ -65,6 +65,14 @@ func (b *Batch) Parse() {
 	}
 }
 
+// Checked is Parse for lines that an earlier phase has parsed: nothing is checked again, and the fields of a
+// record are looked for when one is asked for.
+func (b *Batch) Checked() {
+	for i := range b.Records {
+		b.Records[i].fields = [2]int32{-1, -1}
+	}
+}
+
 // Size is the memory the batch holds on to, in bytes, without the lines.
 func (b *Batch) Size() int {
 	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys)

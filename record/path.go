@@ -63,7 +63,7 @@ func (p Path) MarshalText() ([]byte, error) { return []byte(p.text), nil }
 // Names of the record's own members, decoded, in order. For messages.
 func (r *Record) Names() []string {
 	var names []string
-	for _, f := range r.b.fields[r.fields[0]:r.fields[1]] {
+	for _, f := range r.members() {
 		n, err := jsontext.AppendUnquote(nil, r.Line[f.name.lo:f.name.hi])
 		if err == nil {
 			names = append(names, string(n))
@@ -74,7 +74,7 @@ func (r *Record) Names() []string {
 
 // original finds the value at p in the line as read.
 func (r *Record) original(names []string) ([]byte, bool) {
-	for _, f := range r.b.fields[r.fields[0]:r.fields[1]] {
+	for _, f := range r.members() {
 		if nameIs(r.Line[f.name.lo:f.name.hi], names[0]) {
 			return descend(r.Line[f.value.lo:f.value.hi], names[1:])
 		}
@@ -140,12 +140,8 @@ func (r *Record) Text(p Path, scratch *[]byte) ([]byte, error) {
 	if cap(*scratch) < len(v) {
 		*scratch = make([]byte, 0, len(v)+len(v)/8)
 	}
-	dec, err := jsontext.AppendUnquote((*scratch)[:0], v)
-	if err != nil {
-		return nil, &FieldError{p.text, err.Error()}
-	}
-	*scratch = dec
-	return dec, nil
+	*scratch = appendUnescaped((*scratch)[:0], v[1:len(v)-1])
+	return *scratch, nil
 }
 
 func kindName(v []byte) string {

@@ -62,7 +62,7 @@ type Record struct {
 	Err          error // of a Quarantine
 
 	b      *Batch
-	fields [2]int32 // range in b.fields
+	fields [2]int32 // range in b.fields; from -1 if they are still to be noted
 	key    [2]int32 // range in b.keys
 	edits  []edit
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func one(t testing.TB, line string) (*Batch, *Record) {
@@ -277,6 +279,7 @@ func FuzzRecord(f *testing.F) {
 	for _, s := range []string{
 		`{"text":"a","curate":{"x":1}}`, `{"te\u0078t":"\ud83d\ude00","n":123456789012345678901234567890}`,
 		` { "curate" : { } } `, `{"a":[{"b":"]}"}]}`, `{"a":"\\\""}`, `{}`, `{"":{"":0}}`, "{\"a\":1}\r", `{"curate":{"curate":{"curate":{}}}}`,
+		`{"a":"\n\r\t\b\f\/\\\"","b":"\u00e9\uABCD\u0000","c":"x\ud83d\ude00y\uDBFF\uDFFF\ud800\udc00"}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -308,7 +311,22 @@ func FuzzRecord(f *testing.F) {
 			if !r.Has(p) {
 				t.Fatalf("%q: name %q is there and is not found", line, n)
 			}
-			_, _ = r.Text(p, &scratch)
+			v, _ := r.Value(p)
+			if text, err := r.Text(p, &scratch); err == nil {
+				if want, err := jsontext.AppendUnquote(nil, v); err != nil || string(text) != string(want) {
+					t.Fatalf("%s decodes to %q, want %q (%v)", v, text, want, err)
+				}
+			}
+		}
+		// Of a line known to be good, the fields are looked for late.
+		late := &Batch{}
+		late.Append(MakeID(1, 0), 1, line)
+		late.Checked()
+		if got := late.Records[0].AppendLine(nil); string(got) != string(line)+"\n" {
+			t.Fatalf("%q came out as %q", line, got)
+		}
+		if got, want := late.Records[0].Names(), r.Names(); !slices.Equal(got, want) {
+			t.Fatalf("%q: names %q, want %q", line, got, want)
 		}
 		for _, p := range paths {
 			if r.Set(p, []byte(`{"v":[1]}`)) != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -72,12 +74,25 @@ func (b *Batch) parse(r *Record) error {
 	if i := skipSpace(line, end); i < len(line) {
 		return &SyntaxError{Cause: "bytes after the object", Offset: int64(i)}
 	}
+	b.note(r, first)
+	return nil
+}
+
+// note takes down the spans of the record's members. brace is where its line's object begins.
+func (b *Batch) note(r *Record, brace int) {
 	lo := len(b.fields)
-	for m := members(line, first); m.next(); {
+	for m := members(r.Line, brace); m.next(); {
 		b.fields = append(b.fields, field{m.name, m.value})
 	}
 	r.fields = [2]int32{int32(lo), int32(len(b.fields))}
-	return nil
+}
+
+// members are the record's, noted at the first question for one if that was put off.
+func (r *Record) members() []field {
+	if r.fields[0] < 0 {
+		r.b.note(r, skipSpace(r.Line, 0))
+	}
+	return r.b.fields[r.fields[0]:r.fields[1]]
 }
 
 func syntaxError(err error, line []byte) error {
@@ -156,6 +171,54 @@ func skipValue(b []byte, i int) int {
 		i++
 	}
 	return i
+}
+
+// appendUnescaped appends what the inside of a string means.
+func appendUnescaped(dst, s []byte) []byte {
+	for {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return append(dst, s...)
+		}
+		dst = append(dst, s[:i]...)
+		c := s[i+1]
+		s = s[i+2:]
+		switch c {
+		case 'b':
+			c = '\b'
+		case 'f':
+			c = '\f'
+		case 'n':
+			c = '\n'
+		case 'r':
+			c = '\r'
+		case 't':
+			c = '\t'
+		case 'u':
+			u := rune(hex4(s))
+			s = s[4:]
+			if utf16.IsSurrogate(u) { // two escapes make one character
+				u = utf16.DecodeRune(u, rune(hex4(s[2:])))
+				s = s[6:]
+			}
+			dst = utf8.AppendRune(dst, u)
+			continue
+		}
+		dst = append(dst, c)
+	}
+}
+
+func hex4(s []byte) (v uint32) {
+	for _, c := range s[:4] {
+		switch {
+		case c <= '9':
+			c -= '0'
+		default:
+			c = c|0x20 - 'a' + 10
+		}
+		v = v<<4 | uint32(c)
+	}
+	return v
 }
 
 // memberWalk goes through the members of an object.

@@ -37,7 +37,7 @@ gzip, bzip2, xz); none or - is standard input.`,
 				return usage("--method: %v", stage.UnknownName("method", method, []string{"exact"}))
 			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				d, err := dedup.NewExact(dedup.ExactConfig{Field: s.textField.String(), Keep: keep, Annotate: flags.annotate, Verdicts: flags.dropped != ""})
+				d, err := dedup.NewExact(dedup.ExactConfig{Field: s.textField, Keep: keep, Annotate: flags.annotate, Verdicts: flags.dropped != ""})
 				if err != nil {
 					return nil, usage("%v", err)
 				}
