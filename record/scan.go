@@ -214,7 +214,7 @@ func hex4(s []byte) (v uint32) {
 		case c <= '9':
 			c -= '0'
 		default:
-			c = c|0x20 - 'a' + 10
+			c = c | 0x20 - 'a' + 10
 		}
 		v = v<<4 | uint32(c)
 	}
