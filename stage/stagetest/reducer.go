@@ -453,19 +453,22 @@ func (s *suite) attempt(t *testing.T, ctx context.Context, what string, sealed [
 }
 
 // kill kills Finish at every file it makes, and what goes on after that again at random, and wants the result of
-// a run that was left alone. Each attempt has other limits and its splits in another order.
+// a run that was left alone. Each attempt has other limits and the records spread over other files: with other
+// memory the engine seals and merges at other places.
 func (s *suite) kill(t *testing.T) {
-	parts := s.spread(t, 4)
+	var spreads [][][]byte
+	for range 12 {
+		spreads = append(spreads, s.spread(t, 1+s.rng.IntN(6)))
+	}
+	again := func() []stage.Sealed { return files(spreads[s.rng.IntN(len(spreads))]) }
 	for _, m := range moments {
 		for n := 1; ; n++ {
 			what := fmt.Sprintf("killed %s of file %d", m, n)
 			l := limits[n%len(limits)]
 			ws := NewWorkspace(l.memory, l.workers)
 			kill := func(n int, m Moment) bool {
-				sealed := files(parts)
-				s.rng.Shuffle(len(sealed), func(i, j int) { sealed[i], sealed[j] = sealed[j], sealed[i] })
 				ws.FailMake(n, m)
-				err := s.attempt(t, t.Context(), what, sealed, ws)
+				err := s.attempt(t, t.Context(), what, again(), ws)
 				killed := ws.Killed()
 				if killed && err == nil {
 					t.Fatalf("%s: Finish does not notice", what)
@@ -484,7 +487,7 @@ func (s *suite) kill(t *testing.T) {
 				break
 			}
 			kill(1+s.rng.IntN(n), moments[s.rng.IntN(len(moments))])
-			s.check(t, what, files(parts), ws)
+			s.check(t, what, again(), ws)
 		}
 	}
 }
