@@ -155,15 +155,25 @@ func (w *exactKeyWorker) key(key *[keyWidth]byte, r *record.Record) error {
 // NewPartial implements stage.Reducer.
 func (e *Exact) NewPartial() stage.Partial { return &exactPartial{} }
 
-// exactPartial holds items as they came; all are sorted at once in Seal, which is less work than sorting a batch's
-// hundred or so and merging them (BenchmarkExactSeal).
-type exactPartial struct{ items []byte }
+// exactPartial holds items as they came, a block a batch; all are sorted at once in Seal, which is less work than
+// sorting a batch's hundred or so and merging them (BenchmarkExactSeal).
+type exactPartial struct {
+	blocks [][]byte
+	bytes  int // of all blocks
+}
 
 // Add implements stage.Partial.
 func (p *exactPartial) Add(b *record.Batch) error {
-	if p.items == nil {
-		p.items = make([]byte, 0, itemWidth*len(b.Records))
+	kept := 0
+	for i := range b.Records {
+		if b.Records[i].Outcome == record.Keep {
+			kept++
+		}
 	}
+	if kept == 0 {
+		return nil
+	}
+	items := make([]byte, 0, kept*itemWidth)
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
@@ -173,9 +183,11 @@ func (p *exactPartial) Add(b *record.Batch) error {
 		if len(key) != keyWidth {
 			return fmt.Errorf("dedup: record %d has a key of %d bytes instead of %d; Key must run before Add", r.ID, len(key), keyWidth)
 		}
-		p.items = append(p.items, key...)
-		p.items = binary.BigEndian.AppendUint64(p.items, uint64(r.ID))
+		items = append(items, key...)
+		items = binary.BigEndian.AppendUint64(items, uint64(r.ID))
 	}
+	p.blocks = append(p.blocks, items)
+	p.bytes += len(items)
 	return nil
 }
 
@@ -185,22 +197,20 @@ func (p *exactPartial) Join(next stage.Partial) error {
 	if !ok {
 		return fmt.Errorf("dedup: a %T cannot be joined", next)
 	}
-	if len(p.items) == 0 {
-		p.items = n.items
-	} else {
-		p.items = append(p.items, n.items...)
-	}
-	n.items = nil
+	p.blocks = append(p.blocks, n.blocks...)
+	p.bytes += n.bytes
+	n.blocks, n.bytes = nil, 0
 	return nil
 }
 
-// Size implements stage.Partial.
-func (p *exactPartial) Size() int { return cap(p.items) }
+// Size implements stage.Partial: Seal makes a second copy.
+func (p *exactPartial) Size() int { return 2 * p.bytes }
 
 // Seal implements stage.Partial.
 func (p *exactPartial) Seal(w io.Writer) error {
-	runs.Sort(p.items, itemWidth)
-	_, err := w.Write(p.items)
+	items := runs.SortBlocks(p.blocks, itemWidth)
+	p.blocks = nil
+	_, err := w.Write(items)
 	return err
 }
 

@@ -52,8 +52,14 @@ func chunkCost(n int) int64 { return int64(n) * 5 / 2 }
 // frameCost is what a frame takes: raw bytes, and compressed ones while both are there.
 func frameCost(n int) int64 { return int64(n) * 3 / 2 }
 
-// NewBudget divides memory bytes among j workers and at most `files` lanes. With reduce, Partials have a share.
-func NewBudget(memory int64, j, files, maxRecord int, reduce bool) (Budget, error) {
+// Use is what a phase does with records beside mapping them.
+type Use struct {
+	Reduce bool // Partials of them are held
+	NoCopy bool // nearly none is written
+}
+
+// NewBudget divides memory bytes among j workers and at most `files` lanes.
+func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	if memory < MinMemory(j) {
 		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
 	}
@@ -71,11 +77,16 @@ func NewBudget(memory int64, j, files, maxRecord int, reduce bool) (Budget, erro
 	data := int64(float64(free()) * heapShare)
 	chunks := data * 11 / 20
 	frames := data - chunks
-	if reduce {
-		// Each lane holds one that grows and one that is being sealed. What a chunk's own Partial takes is in
-		// the chunk's cost: as large as the output it would be rendered to, at worst.
-		b.Partial = max(1, frames*6/10/int64(2*b.Lanes))
-		frames -= b.Partial * int64(2*b.Lanes)
+	switch {
+	case use.Reduce && use.NoCopy:
+		chunks, frames = data*8/20, data*3/20
+	case use.Reduce:
+		chunks, frames = data*9/20, data*6/20
+	}
+	if use.Reduce {
+		// Each lane holds one that is being sealed and one that grows, which does not need the half of its Size
+		// yet. What a chunk's own Partial takes is in the chunk's cost.
+		b.Partial = (data - chunks - frames) * 2 / 3 / int64(b.Lanes)
 	}
 	// Enough chunks that every worker has one, one waits for it and each lane reads one.
 	per := 2*j + b.Lanes

@@ -41,7 +41,8 @@ func (o *output) frameSize() int {
 // run is one phase: a pass over the inputs, or over what an earlier phase has copied of them.
 type run struct {
 	job     *Job
-	phase   int // from 1
+	store   store.Store // of what is written
+	phase   int         // from 1
 	maps    []stage.Mapper
 	reducer stage.Reducer // ends the phase; its Map side is the last of maps
 	noCopy  bool          // the next phase reads the input again, and wants to know what this one settled

@@ -253,7 +253,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	if need := 8 * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
 	}
-	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, ph.reducer != nil)
+	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, Use{ph.reducer != nil, ph.noCopy})
 	if err != nil {
 		return nil, &UsageError{err.Error()}
 	}
@@ -264,7 +264,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		j.tune(&budget)
 	}
 	r := &run{
-		job: j, phase: n, maps: ph.maps, reducer: ph.reducer, noCopy: ph.noCopy, in: in, voice: v,
+		job: j, store: j.Store, phase: n, maps: ph.maps, reducer: ph.reducer, noCopy: ph.noCopy, in: in, voice: v,
 		budget: budget, max: maxRecord, done: map[int][]Entry{}, replay: map[int]*replay{},
 	}
 	if in != nil && in.apply != nil {

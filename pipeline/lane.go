@@ -572,7 +572,7 @@ func (w *partWriters) create(o, split int) (err error) {
 	if o == outSealed {
 		w.sealed.Reset()
 	}
-	w.split[o], w.names[o], err = r.outputs[o].create(r.hard, r.job.Store, w.lane.file.Number, split)
+	w.split[o], w.names[o], err = r.outputs[o].create(r.hard, r.store, w.lane.file.Number, split)
 	return err
 }
 
@@ -589,7 +589,7 @@ func (w *partWriters) write(o int, b []byte) error {
 func (w *partWriters) sealPiece(p stage.Partial) error {
 	r := w.lane.run
 	name := fmt.Sprintf("%s/%s%05d-%d", r.outputs[outSealed].dir, piecePrefix, w.lane.file.Number, len(w.pieces))
-	f, err := r.job.Store.Create(r.hard, name)
+	f, err := r.store.Scratch().Create(r.hard, name)
 	if err != nil {
 		return err
 	}
@@ -622,7 +622,7 @@ func (w *partWriters) seal(e *Entry, p stage.Partial) error {
 		}
 		var in []io.Reader
 		for _, name := range w.pieces {
-			f, err := r.job.Store.Open(r.hard, name, 0)
+			f, err := r.store.Open(r.hard, name, 0)
 			if err != nil {
 				return err
 			}
@@ -638,7 +638,7 @@ func (w *partWriters) seal(e *Entry, p stage.Partial) error {
 		return err
 	}
 	for _, name := range w.pieces {
-		if err := r.job.Store.Remove(r.hard, name); err != nil {
+		if err := r.store.Remove(r.hard, name); err != nil {
 			return err
 		}
 	}

@@ -84,12 +84,13 @@ func (h *handover) close() error {
 type phaseRunner struct {
 	job    *Job
 	phs    []phase
-	first  *run   // of phase 1; the field check has read the beginning of its streams
-	base   string // the folder of the phases' folders
-	root   string // what the names of parts are below: base, or a folder above it
-	resume bool   // base outlives the run
-	began  bool   // in an earlier attempt
-	max    int    // bytes of a record
+	store  store.Store // of the phases' files
+	first  *run        // of phase 1; the field check has read the beginning of its streams
+	base   string      // the folder of the phases' folders
+	root   string      // what the names of parts are below: base, or a folder above it
+	resume bool        // base outlives the run
+	began  bool        // in an earlier attempt
+	max    int         // bytes of a record
 	voice  *voice
 
 	counts  []Counts // of the phases so far
@@ -119,12 +120,12 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		return err
 	}
 	if p.resume {
-		journal, entries, failed := openJournal(ctx, j.Store, path.Join(dir, journalFile), j.Log)
+		journal, entries, failed := openJournal(ctx, p.store, path.Join(dir, journalFile), j.Log)
 		if failed != nil {
 			return failed
 		}
 		defer func() { err = errors.Join(err, journal.close()) }()
-		if entries, failed = inPlace(ctx, j.Store, p.root, entries, j.Log, all); failed != nil {
+		if entries, failed = inPlace(ctx, p.store, p.root, entries, j.Log, all); failed != nil {
 			return failed
 		}
 		if k := len(entries); k > 0 {
@@ -138,6 +139,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 			return usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
 		}
 	}
+	r.store = p.store
 	p.outputs(r, dir)
 	if j.Manifest.HasStream() && n == 1 && r.outputs[outKept] != nil && !whole(j.Manifest, flat(r.done)) {
 		j.Log.Info(fmt.Sprintf("reading a stream: its records are spooled in %s", dir))
@@ -158,7 +160,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	}
 	before := p.in
 	p.in = h
-	if h.work, err = openWorkspace(ctx, j.Store, dir, p.resume, j.finishMemory(), j.Workers); err != nil {
+	if h.work, err = openWorkspace(ctx, p.store, dir, p.resume, j.finishMemory(), j.Workers); err != nil {
 		return err
 	}
 	r = nil
@@ -211,7 +213,7 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 					name := fmt.Sprintf("merge-%d-%05d", level, g)
 					merged[g] = sealedFile{name: path.Join(w.dir, name)}
 					in := sealed[g*len(sealed)/groups : (g+1)*len(sealed)/groups]
-					if err := w.Make(ctx, name, func(dst io.Writer) error { return mergeSealed(ctx, j.Store, red, dst, in) }); err != nil {
+					if err := w.Make(ctx, name, func(dst io.Writer) error { return mergeSealed(ctx, p.store, red, dst, in) }); err != nil {
 						cancel(err)
 						return
 					}
@@ -245,7 +247,7 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 		}
 	}()
 	for _, s := range sealed {
-		f, err := s.open(ctx, j.Store)
+		f, err := s.open(ctx, p.store)
 		if err != nil {
 			return nil, err
 		}

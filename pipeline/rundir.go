@@ -246,7 +246,7 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p := &phaseRunner{
-		job: j, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, max: maxRecord, voice: first.voice,
+		job: j, store: j.Store, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, max: maxRecord, voice: first.voice,
 	}
 	runErr := d.phases(ctx, p)
 	runErr = errors.Join(runErr, p.in.close())

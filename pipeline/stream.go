@@ -29,7 +29,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &phaseRunner{job: j, phs: phs, first: first, max: maxRecord, voice: first.voice}
+	p := &phaseRunner{job: j, store: j.Store.Scratch(), phs: phs, first: first, max: maxRecord, voice: first.voice}
 	var outs [outputs]*output
 	var files atomicFiles
 	defer files.close()

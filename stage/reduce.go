@@ -48,7 +48,8 @@ type Partial interface {
 	Add(b *record.Batch) error
 	// Join takes in next, made of the records that follow; next must not be used afterwards.
 	Join(next Partial) error
-	// Size is about how much memory it holds, in bytes.
+	// Size is about how much memory it will need until it is sealed, in bytes: what it holds and, where that is
+	// more, as much again for Seal.
 	Size() int
 	// Seal writes it: sorted, and the same bytes on every machine. The Partial is given up with it.
 	Seal(w io.Writer) error

@@ -49,6 +49,9 @@ func NewLocal(d Disk) *Local {
 	return &Local{disk: d}
 }
 
+// Scratch returns a store that does not sync.
+func (s *Local) Scratch() Store { return &Local{disk: unsynced{s.disk}} }
+
 // fail names operation and file of an error that does not do so itself.
 func fail(op, name string, err error) error {
 	if err == nil {

@@ -66,6 +66,10 @@ type Store interface {
 	// OpenLog opens the log name for appending, and creates it, durably, if it is absent.
 	OpenLog(ctx context.Context, name string) (Log, error)
 
+	// Scratch is a view of the same store for files that nobody wants any more after a power cut: Commit and Append
+	// return without waiting for the medium, where that makes a difference.
+	Scratch() Store
+
 	// Sweep removes, in dir and below, what Create left when its process was killed: temporary files, whose
 	// names begin with ".". No writer may be at work there. An absent dir is no error. Links are not followed.
 	Sweep(ctx context.Context, dir string) error

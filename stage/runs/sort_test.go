@@ -72,6 +72,16 @@ func TestSort(t *testing.T) {
 				b := make([]byte, n*width)
 				fill(b, width)
 				want := sorted(b, width)
+				var blocks [][]byte
+				for rest := b; len(rest) > 0; {
+					cut := min(len(rest), width*(1+rng.IntN(200)))
+					blocks = append(blocks, rest[:cut:cut])
+					rest = rest[cut:]
+				}
+				kept := slices.Clone(b)
+				if got := SortBlocks(blocks, width); !bytes.Equal(got, want) || !bytes.Equal(b, kept) {
+					t.Fatalf("seed %d: %s, %d items of %d bytes in %d blocks: not sorted, or the blocks were changed", seed, name, n, width, len(blocks))
+				}
 				if Sort(b, width); !bytes.Equal(b, want) {
 					t.Fatalf("seed %d: %s, %d items of %d bytes: not sorted", seed, name, n, width)
 				}

@@ -202,6 +202,13 @@ func (s *suite) seals(t *testing.T) {
 			t.Fatalf("other batches and joins give other sealed bytes (%d, were %d)", len(got), len(s.want))
 		}
 	}
+	shuffled := s.all() // the set counts, not the order
+	for range 3 {
+		s.rng.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		if got := s.seal(t, shuffled, 9); !bytes.Equal(got, s.want) {
+			t.Fatalf("the same records in another order give other sealed bytes (%d, were %d)", len(got), len(s.want))
+		}
+	}
 	p := s.r.NewPartial() // more than one batch without a Join
 	w := s.r.Key().NewWorker()
 	for _, cut := range s.cuts(s.all(), 9) {
