@@ -290,64 +290,21 @@ func TestMapper(t *testing.T) {
 	}
 }
 
-// TestGrouping: whatever the batches, joins, seals and merges, the same records give the same bytes.
-func TestGrouping(t *testing.T) {
+// TestReducer holds the laws of a Reducer, grouping and merging among them.
+func TestReducer(t *testing.T) {
 	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	lines := append([]string(nil), sample...)
-	for i := range 200 {
-		lines = append(lines, fmt.Sprintf(`{"text":%q,"g":%d}`, strings.Repeat("hitz ", rng.IntN(9)), i*i%37))
+	var lines [][]byte
+	for _, l := range sample {
+		lines = append(lines, []byte(l))
+	}
+	for i := range 150 {
+		lines = append(lines, fmt.Appendf(nil, `{"text":%q,"g":%d}`, strings.Repeat("hitz ", rng.IntN(9)), i*i%37))
 	}
 	for _, by := range []string{"", "g"} {
-		s := mustBuild(t, Config{By: by})
-		want := seal(t, partialOf(t, s, lines))
-		wantResult, err := finish(t, s, want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 30 {
-			var files [][]byte
-			for _, split := range cuts(rng, lines, 120) {
-				var parts []stage.Partial
-				for _, batch := range cuts(rng, split, 20) {
-					parts = append(parts, partialOf(t, s, batch))
-				}
-				for len(parts) > 1 { // any two neighbours
-					i := rng.IntN(len(parts) - 1)
-					if err := parts[i].Join(parts[i+1]); err != nil {
-						t.Fatal(err)
-					}
-					parts = append(parts[:i+1], parts[i+2:]...)
-				}
-				files = append(files, seal(t, parts[0]))
-			}
-			rng.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
-			got, err := finish(t, s, files...)
-			if err != nil || got != wantResult {
-				t.Fatalf("seed %d: %v, result of %d files\n%swant\n%s", seed, err, len(files), got, wantResult)
-			}
-			for len(files) > 1 {
-				n := 2 + rng.IntN(len(files)-1)
-				m, err := merge(s, files[:n]...)
-				if err != nil {
-					t.Fatal(err)
-				}
-				files = append(files[n:], m)
-			}
-			if !bytes.Equal(files[0], want) {
-				t.Fatalf("seed %d: merged\n%q\nwant\n%q", seed, files[0], want)
-			}
-		}
+		stagetest.Reducer(t, mustBuild(t, Config{By: by}), lines)
 	}
-}
-
-func cuts(rng *rand.Rand, lines []string, most int) (pieces [][]string) {
-	for len(lines) > 0 {
-		n := min(len(lines), 1+rng.IntN(most))
-		pieces = append(pieces, lines[:n])
-		lines = lines[n:]
-	}
-	return pieces
 }
 
 func numbered(lo, hi int) (lines []string) {

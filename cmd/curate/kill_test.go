@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,6 +54,13 @@ func killInputs(t testing.TB, scale int) []string {
 			if rng.IntN(200) == 0 {
 				b.WriteString("{\"text\":\"cut\n")
 			}
+			if last := b.Bytes(); rng.IntN(4) == 0 && len(last) > 0 { // again, from somewhere in the file
+				at := bytes.LastIndex(last[:rng.IntN(len(last))], []byte("\n{\"id")) + 1
+				if end := bytes.IndexByte(last[at:], '\n'); end > 0 {
+					b.Write(slices.Clone(last[at : at+end+1]))
+					continue
+				}
+			}
 			prose(rng, &b, k)
 		}
 		name, data := filepath.Join(dir, fmt.Sprintf("in-%d.jsonl", i)), b.Bytes()
@@ -73,7 +81,12 @@ func killInputs(t testing.TB, scale int) []string {
 
 // TestKill kills -9 a filter run over several files and splits at random moments and repeats the command:
 // every byte is that of an undisturbed run. CURATE_KILLS sets how often.
-func TestKill(t *testing.T) {
+func TestKill(t *testing.T) { killed(t, "filter", "--profile", "gopher") }
+
+// TestKillPhases does so with a run of two phases, in both and, one time in three, while the Reducer finishes.
+func TestKillPhases(t *testing.T) { killed(t, "dedup", "--method", "exact") }
+
+func killed(t *testing.T, stage ...string) {
 	kills, scale := 8, 1
 	if s := os.Getenv("CURATE_KILLS"); s != "" {
 		var err error
@@ -88,10 +101,11 @@ func TestKill(t *testing.T) {
 	in := killInputs(t, scale)
 	command := func(out string, j int) *exec.Cmd {
 		side := filepath.Dir(out)
-		return curate(t, append([]string{"filter", "--profile", "gopher", "-q", "-o", out, "--dropped", filepath.Join(side, "dropped.jsonl.zst"),
+		return curate(t, append(slices.Concat(stage, []string{"-q", "-o", out, "--dropped", filepath.Join(side, "dropped.jsonl.zst"),
 			"--quarantine", filepath.Join(side, "quarantine.jsonl"), "--ledger", filepath.Join(side, "ledger.json"), "--max-quarantined", "1%",
-			"--split-size", "256KiB", "--max-record", "1MiB", "-j", fmt.Sprint(j), "--memory", []string{"320MiB", "1GiB"}[rng.IntN(2)]}, in...)...)
+			"--split-size", "256KiB", "--max-record", "1MiB", "-j", fmt.Sprint(j), "--memory", []string{"320MiB", "1GiB"}[rng.IntN(2)]}), in...)...)
 	}
+	hit := map[string]int{}
 	base := t.TempDir()
 	start := time.Now()
 	if code, said := exitCode(t, command(filepath.Join(base, "out"), 2)); code != 0 {
@@ -121,7 +135,11 @@ func TestKill(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- cmd.Wait() }()
 			if done < kills {
-				time.Sleep(time.Duration(rng.Int64N(int64(took))))
+				wait := time.Duration(rng.Int64N(int64(took)))
+				if stage[0] == "dedup" && rng.IntN(3) == 0 {
+					wait = finishes(out, took)
+				}
+				time.Sleep(wait)
 				_ = cmd.Process.Kill() // it may have ended
 			}
 			<-ended
@@ -132,6 +150,7 @@ func TestKill(t *testing.T) {
 			}
 			done++
 			inRun++
+			hit[phaseOf(out)]++
 		}
 		t.Logf("one run through after %d kills", inRun)
 		sameTree(t, fmt.Sprintf("seed %d, after %d kills", seed, inRun), tree(t, dir), want)
@@ -139,6 +158,34 @@ func TestKill(t *testing.T) {
 			return
 		}
 	}
+	t.Logf("killed in %v", hit)
+}
+
+// finishes waits until a Reducer has begun to finish, and says how long to wait for its middle.
+func finishes(out string, most time.Duration) time.Duration {
+	for began := time.Now(); time.Since(began) < most; time.Sleep(100 * time.Microsecond) {
+		if files, _ := filepath.Glob(out + "/_curate/phase1/.*exact-*"); len(files) > 0 {
+			return time.Duration(rand.IntN(5000)) * time.Microsecond
+		}
+	}
+	return 0
+}
+
+// phaseOf tells where the killed run was.
+func phaseOf(out string) string {
+	if _, err := os.Stat(out + "/_curate/phase1"); err != nil {
+		return "no phase"
+	}
+	if _, err := os.Stat(out + "/_curate/journal"); err == nil {
+		return "last phase"
+	}
+	if files, _ := filepath.Glob(out + "/_curate/phase1/.*exact-*"); len(files) > 0 {
+		return "finish"
+	}
+	if files, _ := filepath.Glob(out + "/_curate/phase1/exact-*"); len(files) > 0 {
+		return "finish"
+	}
+	return "phase 1"
 }
 
 // TestSignals: SIGINT and SIGTERM finish what is in hand, exit 130 and 143, and the same command goes on.
