@@ -21,6 +21,8 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/gzip"
 
+	"curate/corpus/compress"
+	"curate/corpus/split"
 	"curate/corpus/store"
 	"curate/corpus/store/storetest"
 	"curate/record"
@@ -599,4 +601,144 @@ func TestPhaseFaults(t *testing.T) {
 		}
 		t.Logf("%s: %d faults", name, cases)
 	}
+}
+
+// TestGoOnWithoutStream: a run on a stream that was stopped in its last phase goes on from what was spooled.
+func TestGoOnWithoutStream(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(4, 20)), 1, 800)
+	data, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := memoryDir(t)
+	stages := []stage.Stage{unique{"dedup"}, sieve{"a"}}
+	run := func(out, stdin string, stages ...stage.Stage) error {
+		_, err := newJob(t, []string{"-"}, filepath.Join(dir, out), func(j *Job) {
+			j.Stages, j.Stdin, j.Workers = stages, strings.NewReader(stdin), 1
+		}).Run(t.Context())
+		return err
+	}
+	if err := run("whole", string(data), stages...); err != nil {
+		t.Fatal(err)
+	}
+	if err := run("out", string(data), unique{"dedup"}, failing{sieve{"a"}}); !errors.Is(err, errStop) {
+		t.Fatal(err)
+	}
+	if err := run("out", "this is not read", stages...); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, "without the stream", snapshot(t, filepath.Join(dir, "out")), snapshot(t, filepath.Join(dir, "whole")))
+
+	// One that was stopped in the first phase cannot.
+	if err := run("early", string(data), failing{sieve{"a"}}, unique{"dedup"}); !errors.Is(err, errStop) {
+		t.Fatal(err)
+	}
+	var refused *UsageError
+	if err := run("early", string(data), sieve{"a"}, unique{"dedup"}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "cannot be read again") {
+		t.Errorf("half a stream: %v", err)
+	}
+}
+
+// failing is a stage that ends the run.
+type failing struct{ sieve }
+
+func (f failing) NewWorker() stage.Worker                    { return f }
+func (failing) Map(_ context.Context, b *record.Batch) error { return errStop }
+
+// FuzzSealedRanges: ranges of any bytes are read or refused, and what was written is read back.
+func FuzzSealedRanges(f *testing.F) {
+	f.Add([]byte{0, 0, 5, 3}, uint16(9))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, uint16(3))
+	f.Fuzz(func(t *testing.T, b []byte, step uint16) {
+		dir := memoryDir(t)
+		st := store.NewLocal(nil).Scratch()
+		name := filepath.ToSlash(filepath.Join(dir, "sealed"))
+		if err := writeFile(t.Context(), st, name, appendSealedFooter(b, int64(len(b)), 0)); err != nil {
+			t.Fatal(err)
+		}
+		r, err := openRanges(t.Context(), st, name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		all, err := r.upTo(nil, record.MaxOffset)
+		if err != nil {
+			return
+		}
+		last := int64(-1)
+		var again []byte
+		var w rangeWriter
+		for _, x := range all {
+			if x.lo.Offset() < last || x.hi < x.lo || x.lo.File() != 1 {
+				t.Fatalf("ranges %v", all)
+			}
+			last = x.hi.Offset()
+			again = w.add(again, &settledRanges{ranges: []idRange{x}, any: true})
+		}
+		again = w.flush(again)
+		// Read once more, in steps: a range that crosses a border comes twice.
+		if err := writeFile(t.Context(), st, name, appendSealedFooter(again, int64(len(again)), 0)); err != nil {
+			t.Fatal(err)
+		}
+		r2, err := openRanges(t.Context(), st, name, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r2.Close()
+		var stepped []idRange
+		for end := int64(step) + 1; len(all) > 0 && end <= last+int64(step)+1 && last < 1<<19; end += int64(step) + 1 {
+			var got []idRange
+			if got, err = r2.upTo(nil, end); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range got {
+				if g.lo.Offset() >= end-int64(step)-1 { // else it was seen before
+					stepped = append(stepped, g)
+				}
+			}
+		}
+		if last < 1<<19 && !slices.Equal(stepped, all) {
+			t.Fatalf("in steps of %d: %v, want %v", step, stepped, all)
+		}
+	})
+}
+
+// FuzzCopy: a copy of any bytes is read or refused; a good one gives its lines and IDs back.
+func FuzzCopy(f *testing.F) {
+	good := func(lines string, ids ...record.ID) []byte {
+		e, err := compress.NewEncoder(copyFormat.Compression)
+		if err != nil {
+			f.Fatal(err)
+		}
+		enc := e.AppendFrame(nil, []byte(lines))
+		return append(appendIDs(nil, len(enc), len(lines), ids), enc...)
+	}
+	f.Add(good("{\"a\":1}\n{}\n", 5, 900))
+	f.Add(append(good("{}\n", record.MakeID(3, 7)), good("{}\n", record.MakeID(3, 17))...))
+	f.Add(good(""))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := memoryDir(t)
+		st := store.NewLocal(nil).Scratch()
+		if err := writeFile(t.Context(), st, filepath.ToSlash(filepath.Join(dir, "copy")), b); err != nil {
+			t.Fatal(err)
+		}
+		s := &copySource{
+			st: st, root: filepath.ToSlash(dir), usual: 1 << 30, consumed: func(int64) {},
+			entries: []Entry{{File: 1, EOF: true, Parts: map[string]Part{"out": {Name: "copy"}}}},
+		}
+		defer s.Close()
+		for {
+			var c split.Chunk
+			err := s.Next(t.Context(), &c)
+			if err != nil {
+				if err != io.EOF && !errors.Is(err, errCopy) {
+					t.Fatalf("%v", err)
+				}
+				return
+			}
+			if len(c.IDs) != bytes.Count(c.Buf, []byte("\n")) {
+				t.Fatalf("%d IDs of %q", len(c.IDs), c.Buf)
+			}
+		}
+	})
 }
