@@ -39,6 +39,7 @@ func checkCodec(c int32) error {
 
 // inflater decompresses pages; its decoders are made when they are first needed.
 type inflater struct {
+	whole  *zstd.Decoder // of pages decompressed in one go
 	zstd   *zstd.Decoder
 	gzip   *gzip.Reader
 	brotli *brotli.Reader
@@ -66,6 +67,11 @@ func (d *inflater) inflate(dst, src []byte, codec int32, size int) ([]byte, erro
 			return dst, errPageLength
 		}
 		return unLZ4(atLeast(dst, size)[:0], src, size)
+	case codecZstd:
+		// In one go it needs no window of its own; but only what an honest page can become is allocated for it.
+		if size <= max(1<<20, 256*len(src)) {
+			return d.unzstd(atLeast(dst, size)[:0], src, size)
+		}
 	}
 	d.src.Reset(src)
 	r, err := d.stream(codec)
@@ -97,6 +103,24 @@ func (d *inflater) inflate(dst, src []byte, codec int32, size int) ([]byte, erro
 	return dst, lengthIs(len(dst), size)
 }
 
+func (d *inflater) unzstd(dst, src []byte, size int) ([]byte, error) {
+	if d.whole == nil {
+		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(1<<31), zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			return dst, err
+		}
+		d.whole = z
+	}
+	dst, err := d.whole.DecodeAll(src, dst[:0:size])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		err = errPageLength
+	}
+	if err == nil {
+		err = lengthIs(len(dst), size)
+	}
+	return dst, err
+}
+
 func (d *inflater) stream(codec int32) (io.Reader, error) {
 	switch codec {
 	case codecGzip:
@@ -114,7 +138,7 @@ func (d *inflater) stream(codec int32) (io.Reader, error) {
 		return d.brotli, d.brotli.Reset(&d.src)
 	}
 	if d.zstd == nil {
-		// One goroutine: files are read side by side. The window is bounded as a page is.
+		// One goroutine: files are read side by side.
 		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(128<<20), zstd.WithDecoderLowmem(true))
 		if err != nil {
 			return nil, err
