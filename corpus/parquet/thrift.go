@@ -97,8 +97,8 @@ func (r *thriftReader) binary() []byte {
 	return b
 }
 
-// fields calls f for each field of a struct; f reads the value, or says that it did not. A boolean's value is
-// its kind. f is called with the kind it expects only, as wrong kinds are skipped by its answer.
+// fields calls f for each field of a struct. f reads the value, or says that it did not, and it is skipped: an
+// unknown field, or one of another kind than it should be. A boolean has no bytes; its value is its kind.
 func (r *thriftReader) fields(f func(id int16, kind byte) (read bool)) {
 	if r.depth++; r.depth > maxThriftDepth {
 		r.fail(errThrift)
