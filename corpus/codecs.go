@@ -7,6 +7,7 @@ import (
 
 	"curate/corpus/compress"
 	"curate/corpus/jsonl"
+	"curate/corpus/parquet"
 	"curate/corpus/plain"
 	"curate/corpus/split"
 )
@@ -14,6 +15,7 @@ import (
 // Codecs are the formats that can be read, sorted by name.
 var Codecs = []split.Codec{
 	jsonl.Codec,
+	parquet.Codec,
 	plain.Codec,
 }
 
@@ -86,12 +88,12 @@ func OutputFormat(name string) (f Format, isFile bool, err error) {
 	switch {
 	case !known && kind != compress.None:
 		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
-	case strings.EqualFold(path.Ext(stem), ".parquet"):
-		return f, true, fmt.Errorf("%s: Parquet is not written by this version; name the file .jsonl, .jsonl.gz or .jsonl.zst", name)
 	case !known:
 		return f, false, nil
-	case c.Name != jsonl.Codec.Name:
+	case c.Name == plain.Codec.Name:
 		return f, true, fmt.Errorf("%s: %s is read, but not written: a document may have line feeds; name the file .jsonl", name, c.Name)
+	case c.Name != jsonl.Codec.Name:
+		return f, true, fmt.Errorf("%s: %s is read, but not written by this version; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, c.Name)
 	}
 	return Format{kind}, true, nil
 }

@@ -1,0 +1,41 @@
+// Package parquet reads Apache Parquet: each row becomes a JSON object on a line, written from the columns'
+// values, so that what follows sees the same records as from JSON Lines. docs/formats/parquet.md says what
+// becomes of each type.
+//
+// Its words are the format's: a file is cut into row groups, a row group has a chunk for each column, a chunk is
+// cut into pages. Read reader.go first, then rows.go (rows from columns), column.go (a column from pages),
+// encoding.go (values from a page), footer.go (where everything lies).
+//
+// Everything here reads bytes that may be wrong. No length is believed before as many bytes were seen as it needs:
+// memory is a page and a dictionary a column, and grows with what is in the file, not with what a header claims.
+package parquet
+
+import (
+	"curate/corpus/split"
+	"curate/record"
+)
+
+const magic = "PAR1"
+
+// Codec of Parquet. Its records' IDs hold row numbers, from 0.
+var Codec = split.Codec{
+	Name:       "parquet",
+	Extensions: []string{".parquet"},
+	Doc:        "Parquet: each row becomes a JSON object",
+	OpenAt:     openAt,
+	Magic:      magic,
+	Decode:     decode,
+}
+
+func decode(c *split.Chunk, at split.Cursor, b *record.Batch, maxRecords, maxBytes int, _ string) split.Cursor {
+	n := 0
+	return split.EachLine(c, at, func(id record.ID, lineNo int64, line []byte, full int64) bool {
+		if full > int64(c.MaxRecord) {
+			split.AppendTooLong(b, id, lineNo, line, full)
+		} else {
+			b.Append(id, lineNo, line)
+		}
+		n += len(line) + 1
+		return len(b.Records) < maxRecords && n < maxBytes
+	})
+}
