@@ -367,8 +367,11 @@ func (r *run) probeFile(ctx context.Context, f corpus.File, look func(*split.Chu
 		o.Consumed = nil // the run will read these bytes again
 	}
 	src, err := corpus.Open(ctx, r.job.Store, f, o)
-	if err != nil {
-		return false, nil // the run says so in its place
+	if err != nil { // the run says so in its place; of a stream, whose first bytes are gone, it cannot find out again
+		if rep.err = err; f.Stream {
+			r.replay[f.Number] = rep
+		}
+		return false, nil
 	}
 	rep.src = src
 	if f.Stream {

@@ -122,18 +122,27 @@ func (l *lane) read() (err error) {
 	}
 	var src source
 	replayed := r.replay[l.file.Number]
-	if replayed != nil {
+	if replayed != nil && replayed.src == nil {
+		return replayed.err
+	} else if replayed != nil {
 		src, replayed.grow = replayed.src, grow
 	} else if src, err = r.open(l.file, l.from, grow); err != nil {
 		return err
 	}
 	defer src.Close()
 	codec := src.Codec()
+	unit := "byte"
+	switch {
+	case codec.OpenAt != nil:
+		unit = "row"
+	case r.in != nil && !r.in.noCopy:
+		unit = "offset" // of a copy's record, whose file may have bytes or rows
+	}
 	var skip skipper
 	defer skip.close()
 	for {
 		j = r.jobs.Get().(*job)
-		j.lane, j.file, j.codec, j.err = l.seq, l.file.Name(), &codec, nil
+		j.lane, j.file, j.unit, j.codec, j.err = l.seq, l.file.Name(), unit, &codec, nil
 		if j.charge, err = r.chunks.acquire(r.stop, l.seq, chunkCost(r.budget.ChunkSize)); err != nil {
 			return err
 		}

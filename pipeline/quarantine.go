@@ -58,11 +58,11 @@ func appendString(dst []byte, s string) []byte {
 	return out
 }
 
-// quarantineMessage tells a person about it.
-func quarantineMessage(file string, r *record.Record) string {
+// quarantineMessage tells a person about it. unit is what the file's offsets count.
+func quarantineMessage(file, unit string, r *record.Record) string {
 	line := ""
 	if r.LineNo > 0 {
 		line = fmt.Sprintf(":%d", r.LineNo)
 	}
-	return fmt.Sprintf("%s%s (byte %d): %v; record quarantined", file, line, r.ID.Offset(), r.Err)
+	return fmt.Sprintf("%s%s (%s %d): %v; record quarantined", file, line, unit, r.ID.Offset(), r.Err)
 }

@@ -37,6 +37,7 @@ type job struct {
 	foreign  bool // chunk.Buf is not from the buffers
 	codec    *split.Codec
 	file     string // for messages
+	unit     string // of its offsets, for messages
 	lane     int
 	charge   int64 // of the chunk window
 	out      [outputs][]byte
@@ -260,7 +261,7 @@ func (w *worker) render(j *job) {
 				j.records[outQuarantine]++
 			}
 			if len(j.messages) < maxMessages {
-				j.messages = append(j.messages, quarantineMessage(j.file, r))
+				j.messages = append(j.messages, quarantineMessage(j.file, j.unit, r))
 			}
 			if w.run.job.Strict { // nothing behind it is written
 				j.strict = true
