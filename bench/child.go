@@ -54,11 +54,15 @@ var tasks = map[string]func(task) (result, error){
 	"decode":    decodeTask,
 	"digest":    digestTask,
 	"encode":    encodeTask,
+	"head":      headTask,
 	"map":       mapTask,
 	"parse":     func(t task) (result, error) { return parseTask(t, false) },
 	"parsetext": func(t task) (result, error) { return parseTask(t, true) },
 	"prepare":   prepareTask,
 	"sample":    sampleTask,
+	"short":     shortTask,
+	"twice":     twiceTask,
+	"unique":    uniqueTask,
 	"verdicts":  verdictsTask,
 }
 

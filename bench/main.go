@@ -26,7 +26,9 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
+	{"exact", "exact deduplication as the command, from files to files, 1 and 2 workers, and datatrove's", runExact},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
+	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 }
 
 // repeated is a flag that may be given several times.
@@ -43,6 +45,7 @@ type options struct {
 	mb      int
 	core    int
 	docs    int
+	short   int
 	profile string
 	tmp     string
 }
@@ -62,6 +65,7 @@ func main() {
 	flag.IntVar(&o.mb, "mb", 256, "files of the data are repeated, as further files, until there are so many `MB` of JSONL")
 	flag.IntVar(&o.core, "core", -1, "`NUMBER` of the core for what runs on one; default the last this process may use")
 	flag.IntVar(&o.docs, "peer-docs", 300, "documents for peers, spread evenly over the data")
+	flag.IntVar(&o.short, "short", 20_000_000, "`RECORDS` of benchmark short")
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
 	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")
 	flag.Usage = func() {

@@ -24,6 +24,7 @@ const (
 	maxChunk     = 4 * MiB  // of input: a channel hop a chunk costs nothing beside its work
 	minChunk     = 64 << 10 // below it the hops begin to count
 	maxLanes     = 16
+	tails        = 2 // lanes for each that reads: those behind it only write
 	maxRecordCap = 256 * MiB
 )
 
@@ -84,9 +85,10 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 		chunks, frames = data*9/20, data*6/20
 	}
 	if use.Reduce {
-		// Each lane holds one that is being sealed and one that grows, which does not need the half of its Size
-		// yet. What a chunk's own Partial takes is in the chunk's cost.
-		b.Partial = (data - chunks - frames) * 2 / 3 / int64(b.Lanes)
+		// Each lane holds one that grows, which does not need the half of its Size yet, and one that is being
+		// sealed; so may the one that has left its place to it. What a chunk's own Partial takes is in the chunk's
+		// cost.
+		b.Partial = (data - chunks - frames) * 2 / 5 / int64(b.Lanes)
 	}
 	// Enough chunks that every worker has one, one waits for it and each lane reads one.
 	per := 2*j + b.Lanes
@@ -96,8 +98,8 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	frames = min(frames, int64(2*(j+b.Lanes))*frameCost(frameSize+maxRecord))
 	b.ChunkShare = chunks / 2 / int64(b.Lanes)
 	b.ChunkCommon = chunks - b.ChunkShare*int64(b.Lanes)
-	b.FrameShare = frames / 2 / int64(b.Lanes)
-	b.FrameCommon = frames - b.FrameShare*int64(b.Lanes)
+	b.FrameShare = frames / 2 / int64(tails*b.Lanes)
+	b.FrameCommon = frames - b.FrameShare*int64(tails*b.Lanes)
 	b.Buffers = int(chunks + frames + int64(b.Lanes)*laneMemory)
 	return b, nil
 }

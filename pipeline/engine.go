@@ -122,22 +122,21 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	for range b.Workers {
 		workers.Go(func() { r.newWorker().loop(r.hard) })
 	}
-	var next atomic.Int64
-	for range b.Lanes {
+	// While a lane's last part is written and synced, another one takes its place: the wait for the disk would else
+	// be seen in a run over many small files.
+	reading, open := make(chan struct{}, b.Lanes), make(chan struct{}, tails*b.Lanes)
+	for i, f := range files {
+		open <- struct{}{}
+		reading <- struct{}{}
+		l := &lane{run: r, seq: i, file: f, collected: func() { <-reading }}
+		for _, e := range r.done[f.Number] {
+			l.from = split.Position{Offset: e.End, Lines: l.from.Lines + e.Lines}
+			l.whole = e.EOF
+		}
 		lanes.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(files) {
-					return
-				}
-				l := &lane{run: r, seq: i, file: files[i]}
-				for _, e := range r.done[files[i].Number] {
-					l.from = split.Position{Offset: e.End, Lines: l.from.Lines + e.Lines}
-					l.whole = e.EOF
-				}
-				l.work()
-				r.laneEnded(i)
-			}
+			l.work()
+			r.laneEnded(i)
+			<-open
 		})
 	}
 	lanes.Wait()

@@ -37,6 +37,8 @@ type lane struct {
 	partial stage.Partial // of the open split, or of what came after a piece of it was sealed
 	sealing chan struct{} // taken while a Partial is on its way to the writer: a lane holds two at most
 	broken  bool          // the collector takes no more
+
+	collected func() // called once, when nothing but writing is left to do
 }
 
 // openPart is an output's part of the open split, as far as it is collected.
@@ -73,17 +75,22 @@ func (l *lane) work() {
 	r := l.run
 	if l.whole {
 		r.job.Progress.Consumed.Add(l.file.Size)
+		l.collected()
 		return
 	}
 	if r.stop.Err() != nil {
 		r.endsAt(l.seq)
+		l.collected()
 		return
 	}
 	l.jobs = make(chan *job, queued)
 	l.queue = make(chan *frame, queued)
 	l.sealing = make(chan struct{}, 1)
 	var wg sync.WaitGroup
-	wg.Go(l.collect)
+	wg.Go(func() {
+		defer l.collected()
+		l.collect()
+	})
 	wg.Go(l.write)
 	err := l.read()
 	if err != nil && r.stop.Err() != nil {
