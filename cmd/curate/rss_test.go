@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -126,6 +127,93 @@ func TestMemory(t *testing.T) {
 		q, err := os.ReadFile(dir + "/quarantine.jsonl")
 		if err != nil || bytes.Count(q, []byte("\n")) != 1 || !bytes.Contains(q, []byte(`"truncated":true`)) || len(q) > 70<<10 {
 			t.Errorf("the quarantine of the long line has %d bytes, %v", len(q), err)
+		}
+	}
+}
+
+// TestMemoryPhases measures a run of two phases where keys are largest beside the records: millions of records of
+// a few bytes, from a pipe, which are spooled, and from a file, which is read twice; and records as large as they
+// may be.
+func TestMemoryPhases(t *testing.T) {
+	tiny := func(w io.Writer, n int64) (distinct int64) {
+		rng := rand.New(rand.NewPCG(4, 4))
+		b := bufio.NewWriterSize(w, 1<<20)
+		var line []byte
+		seen := make([]bool, 1<<23)
+		for done := int64(0); done < n; done += int64(len(line)) {
+			k := rng.IntN(len(seen))
+			if !seen[k] {
+				distinct++
+			}
+			seen[k] = true
+			line = fmt.Appendf(line[:0], "{\"text\":\"%d\"}\n", k)
+			_, _ = b.Write(line) // the error stays, for Flush
+		}
+		_ = b.Flush() // a broken pipe shows as the command's failure
+		return distinct
+	}
+	large := func(w io.Writer, n int64) (distinct int64) {
+		b := bytes.Repeat([]byte("a long line "), 30<<20/12)
+		for i := int64(0); i*int64(len(b)) < n; i++ {
+			distinct = min(i+1, 3)
+			fmt.Fprintf(w, "{\"text\":\"%d %s\"}\n", i%3, b)
+		}
+		return distinct
+	}
+	for _, c := range []struct {
+		what   string
+		write  func(io.Writer, int64) int64
+		size   int64
+		j      int
+		memory int64
+		pipe   bool
+	}{
+		{"tiny records, spooled", tiny, 250 << 20, 1, 96 << 20, true},
+		{"tiny records", tiny, 250 << 20, 2, 128 << 20, false},
+		{"large records", large, 600 << 20, 2, 256 << 20, false},
+	} {
+		dir := t.TempDir()
+		args := []string{"dedup", "--method", "exact", "-q", "-j", fmt.Sprint(c.j), "--memory", fmt.Sprintf("%dMiB", c.memory>>20), "--tmp", dir, "--ledger", dir + "/ledger.json", "-o", dir + "/out.jsonl"}
+		var distinct int64
+		var cmd *exec.Cmd
+		wrote := make(chan struct{})
+		if c.pipe {
+			cmd = curate(t, args...)
+			in, err := cmd.StdinPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				defer close(wrote)
+				distinct = c.write(in, c.size)
+				in.Close()
+			}()
+		} else {
+			name := filepath.Join(dir, "in.jsonl")
+			f, err := os.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			distinct = c.write(f, c.size)
+			if err := f.Close(); err != nil {
+				t.Fatal(err)
+			}
+			close(wrote)
+			cmd = curate(t, append(args, name)...)
+		}
+		code, said := exitCode(t, cmd)
+		<-wrote
+		if code != 0 {
+			t.Fatalf("%s: exit %d: %s", c.what, code, said)
+		}
+		rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+		t.Logf("%s: -j %d, --memory %d MiB, input %d MiB: RSS at most %.1f MiB, CPU %v", c.what, c.j, c.memory>>20, c.size>>20, float64(rss)/(1<<20), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+		if rss > c.memory {
+			t.Errorf("%s: RSS %.1f MiB is above --memory %d MiB", c.what, float64(rss)/(1<<20), c.memory>>20)
+		}
+		ledger, err := os.ReadFile(dir + "/ledger.json")
+		if want := fmt.Sprintf("\"kept\": %d,", distinct); err != nil || !bytes.Contains(ledger, []byte(want)) {
+			t.Errorf("%s: the ledger lacks %s (%v): %.200s", c.what, want, err, ledger)
 		}
 	}
 }
