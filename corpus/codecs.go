@@ -42,6 +42,13 @@ func codecByName(stem string) (split.Codec, bool) {
 	return split.Codec{}, false
 }
 
+// ByRows says whether a file's name is that of a format which is read by rows, and holds whole pages of them.
+func (f File) ByRows() bool {
+	_, stem := compress.ByName(path.Base(f.Path))
+	c, _ := codecByName(stem)
+	return c.OpenAt != nil
+}
+
 // Format is how an output is written: JSON Lines in some compression.
 type Format struct {
 	Compression compress.Kind

@@ -79,7 +79,7 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 	if s.codec, err = codecFor(o.Codec, stem, head); err != nil {
 		return nil, err
 	}
-	o.File = f.Number
+	o.File, o.MaxHeld = f.Number, o.MaxWindow
 	if s.codec.OpenAt != nil {
 		return s, s.openAt(ctx, kind, head, o)
 	}

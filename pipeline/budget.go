@@ -17,6 +17,9 @@ const (
 	// minWindow: what a decoder may at least ask for. 8 MiB is the largest window of zstd -1 to -19.
 	minWindow = 8 * MiB
 	maxWindow = 128 * MiB // zstd --long
+	// maxPages is the same for a format that holds pages of all columns. DuckDB's pages have up to 100 MB.
+	maxPages    = 1024 * MiB
+	enoughPages = 128 * MiB // rather fewer files at once than less
 	// heapShare of the rest is for data in flight; garbage that is not yet collected has the others.
 	heapShare = 0.6
 
@@ -36,7 +39,7 @@ type Budget struct {
 	Workers   int
 	Lanes     int   // files read at once
 	ChunkSize int   // bytes of input a chunk
-	Window    int64 // a decoder's
+	Window    int64 // what a decoder holds, or pages of Parquet
 	// Shares of the two windows in bytes, see window: chunks (input and rendered output) and frames.
 	ChunkShare, ChunkCommon int64
 	FrameShare, FrameCommon int64
@@ -57,6 +60,7 @@ func frameCost(n int) int64 { return int64(n) * 3 / 2 }
 type Use struct {
 	Reduce bool // Partials of them are held
 	NoCopy bool // nearly none is written
+	ByRows bool // some are read from Parquet
 }
 
 // NewBudget divides memory bytes among j workers and at most `files` lanes.
@@ -72,8 +76,17 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	for b.Lanes > 1 && free() < memory/3 {
 		b.Lanes--
 	}
-	for b.Window < maxWindow && free() > memory/2 {
-		b.Window *= 2
+	most, leave := int64(maxWindow), memory/2
+	if use.ByRows {
+		most, leave = maxPages, memory/3
+	}
+	widen := func() {
+		for b.Window = minWindow; b.Window < most && free() > leave; {
+			b.Window *= 2
+		}
+	}
+	for widen(); use.ByRows && b.Lanes > 1 && b.Window < enoughPages; widen() {
+		b.Lanes--
 	}
 	data := int64(float64(free()) * heapShare)
 	chunks := data * 11 / 20

@@ -253,7 +253,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	if need := 8 * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
 	}
-	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, Use{ph.reducer != nil, ph.noCopy})
+	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, Use{ph.reducer != nil, ph.noCopy, slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)})
 	if err != nil {
 		return nil, &UsageError{err.Error()}
 	}

@@ -47,7 +47,7 @@ func NewEncoder(kind Kind) (*Encoder, error) {
 		}
 		e.zstd, err = zstd.NewWriter(nil,
 			zstd.WithEncoderLevel(level),
-			zstd.WithEncoderConcurrency(1),           // one state, on the caller's goroutine
+			zstd.WithEncoderConcurrency(1), // one state, on the caller's goroutine
 			zstd.WithWindowSize(zstdWindow),
 			zstd.WithEncoderCRC(true),
 			zstd.WithZeroFrames(true), // an empty part is a frame, not an empty file
@@ -93,4 +93,6 @@ func NewFrameDecoder() (*FrameDecoder, error) {
 
 // AppendFrame appends what the frame src decodes to, and checks its checksum. What does not fit into the capacity of
 // dst is an error.
-func (d *FrameDecoder) AppendFrame(dst, src []byte) ([]byte, error) { return d.zstd.DecodeAll(src, dst) }
+func (d *FrameDecoder) AppendFrame(dst, src []byte) ([]byte, error) {
+	return d.zstd.DecodeAll(src, dst)
+}

@@ -20,6 +20,20 @@ type source struct {
 	inflater inflater
 	group    int // the row group that is open
 	err      error
+	held     int64 // bytes of pages and dictionaries, in all columns
+	maxHeld  int64 // 0: no bound
+}
+
+// errHeld is a file whose pages are larger than the memory for them.
+var errHeld = errors.New("raise --memory, or write the file again with smaller pages and row groups")
+
+// hold notes that a column holds more bytes than before.
+func (s *source) hold(more int64) error {
+	s.held += more
+	if s.maxHeld > 0 && s.held > s.maxHeld {
+		return fmt.Errorf("the pages of all columns take %d MiB, and %d MiB are allowed for them: %w", s.held>>20, s.maxHeld>>20, errHeld)
+	}
+	return nil
 }
 
 func (s *source) fail(err error) {
@@ -190,6 +204,9 @@ func (c *column) fill(n int) error {
 	}
 	more := int(min(int64(max(n-have, c.s.ahead)), c.end-c.pos))
 	if cap(c.window) < have+more {
+		if err := c.s.hold(int64(have + more - cap(c.window))); err != nil {
+			return err
+		}
 		w := make([]byte, have+more)
 		copy(w, c.window[c.used:])
 		c.window = w
@@ -252,6 +269,9 @@ func (c *column) nextPage() error {
 	default: // index pages, and what may come
 		return nil
 	}
+	if errors.Is(err, errHeld) {
+		return err
+	}
 	if err != nil {
 		return damaged("page at byte %d: %w", at, err)
 	}
@@ -264,6 +284,9 @@ func (c *column) openDictionary(h pageHeader, data []byte) error {
 	}
 	if h.encoding != encodingPlain && h.encoding != encodingPlainDictionary {
 		return errUnknownEncoding
+	}
+	if err := c.s.hold(int64(max(0, int(h.uncompressed)-cap(c.dict.data)))); err != nil {
+		return err
 	}
 	d, err := c.s.inflater.inflate(c.dict.data, data, c.chunk.codec, int(h.uncompressed))
 	if err != nil {
@@ -347,6 +370,9 @@ func (c *column) openPageV2(h pageHeader, data []byte) error {
 func (c *column) inflate(data []byte, size int) ([]byte, error) {
 	if c.chunk.codec == codecNone {
 		return data, lengthIs(len(data), size)
+	}
+	if err := c.s.hold(int64(max(0, size-cap(c.page)))); err != nil {
+		return nil, err
 	}
 	p, err := c.s.inflater.inflate(c.page, data, c.chunk.codec, size)
 	if err == nil {

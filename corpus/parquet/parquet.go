@@ -20,7 +20,7 @@ const magic = "PAR1"
 // Codec of Parquet. Its records' IDs hold row numbers, from 0.
 var Codec = split.Codec{
 	Name:       "parquet",
-	Extensions: []string{".parquet"},
+	Extensions: []string{".parquet", ".pq"},
 	Doc:        "Parquet: each row becomes a JSON object",
 	OpenAt:     openAt,
 	Magic:      magic,

@@ -50,9 +50,31 @@ func readFrom(src io.ReaderAt, size int64, o split.Options) (*result, error) {
 	}
 	got := &result{}
 	var c split.Chunk
+	var others [][]byte
+	marked := map[*byte]bool{}
 	end, eof, first := o.From.Offset, false, true
 	for {
+		// Each chunk gets other memory, and what it had belongs to somebody else then, as in the engine.
+		given := make([]byte, 0, o.ChunkSize)
+		if c.Buf != nil {
+			others = append(others, c.Buf[:cap(c.Buf)])
+		}
+		c.Buf = given
 		err := r.Next(ctx, &c)
+		if cap(c.Buf) != cap(given) {
+			others = append(others, given[:cap(given)])
+		}
+		for _, b := range others[max(0, len(others)-3):] {
+			for i := range b {
+				if b[i] != '#' && b[i] != 0 && marked[&b[0]] {
+					return nil, errors.New("contract: the reader writes into memory that it was given earlier")
+				}
+				b[i] = '#'
+			}
+			if len(b) > 0 {
+				marked[&b[0]] = true
+			}
+		}
 		if err == io.EOF {
 			if !eof {
 				return nil, errors.New("contract: io.EOF without a chunk that says so")

@@ -48,7 +48,7 @@ func openAt(ctx context.Context, r io.ReaderAt, size int64, o split.Options) (_ 
 	if p.footer, err = readFooter(r, size); err != nil {
 		return nil, err
 	}
-	p.source = source{r: r, end: p.footer.start, ctx: ctx}
+	p.source = source{r: r, end: p.footer.start, ctx: ctx, maxHeld: o.MaxHeld}
 	if p.schema, err = newSchema(p.footer, &p.source, o.Columns); err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (p *reader) give(c *split.Chunk) (more bool) {
 	case c.Lines > 0 && len(c.Buf)+len(b)+idLen*(len(c.IDs)+1) > p.o.ChunkSize:
 		return false
 	case c.Lines == 0 && len(b) > p.o.ChunkSize:
-		c.Buf, p.rows.buf = b, c.Buf // not copied: there would be two of it
+		c.Buf, p.rows.buf = b, nil // not copied: there would be two of it; what c had stays its owner's
 	default:
 		if cap(c.Buf) < p.o.ChunkSize {
 			c.Buf = append(make([]byte, 0, p.o.ChunkSize), c.Buf...)

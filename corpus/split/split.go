@@ -48,6 +48,9 @@ type Options struct {
 	From      Position
 	// Columns are the fields that are wanted, for a format that can leave out others; nil means all.
 	Columns []record.Path
+	// MaxHeld is how many bytes of the file a reader may hold beside the chunk, in all columns, compressed and not; a
+	// file that needs more is an error that says so. 0 is no bound.
+	MaxHeld int64
 	// Grow is asked before a chunk grows beyond ChunkSize, and blocks until there is memory for a record of
 	// MaxRecord bytes. nil allows it.
 	Grow func(ctx context.Context) error
@@ -55,7 +58,8 @@ type Options struct {
 
 // Reader cuts one file.
 type Reader interface {
-	// Next fills c, using the memory of c.Buf. After the chunk with EOF set it returns io.EOF.
+	// Next fills c, using the memory of c.Buf, or other memory in its place, which is then the caller's; it keeps
+	// neither. After the chunk with EOF set it returns io.EOF.
 	Next(ctx context.Context, c *Chunk) error
 }
 
