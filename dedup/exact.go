@@ -96,14 +96,19 @@ type exactKey struct{ e *Exact }
 
 func (k exactKey) Spec() stage.Spec { return k.e.spec }
 
-func (k exactKey) NewWorker() stage.Worker { return &exactKeyWorker{field: k.e.cfg.Field} }
+func (k exactKey) NewWorker() stage.Worker {
+	return &exactKeyWorker{field: k.e.cfg.Field, annotate: k.e.cfg.Annotate}
+}
 
 // scratchLimit is what a worker keeps between records, in bytes. Nearly all texts need less.
 const scratchLimit = 4 << 20
 
 type exactKeyWorker struct {
-	field   record.Path
-	scratch []byte
+	field record.Path
+	// annotate: every record will be written into, so one that cannot be is quarantined now, and nothing is a
+	// duplicate of it.
+	annotate bool
+	scratch  []byte
 }
 
 // Map implements stage.Worker.
@@ -117,7 +122,11 @@ func (w *exactKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		if err := w.key(&key, r); err != nil {
+		err := w.key(&key, r)
+		if err == nil && w.annotate {
+			err = r.CanSet(curateDedup)
+		}
+		if err != nil {
 			r.QuarantineFor(err)
 			continue
 		}

@@ -74,6 +74,8 @@ type Job struct {
 // Result of a job that came to its end.
 type Result struct {
 	Counts Counts
+	// Phase is the one, of Phases, that a run which failed or was stopped was in.
+	Phase, Phases int
 	// Before says that an earlier run of the same command had already finished: nothing was done.
 	Before bool
 }
@@ -158,6 +160,9 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 		run = j.runDir
 	}
 	res, err := run(ctx)
+	if res != nil {
+		res.Phase, res.Phases = int(j.Progress.Phase.Load()), int(j.Progress.Phases.Load())
+	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = context.Cause(ctx) // who stopped the run says more than that it was stopped
 	}

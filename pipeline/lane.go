@@ -262,7 +262,7 @@ func (l *lane) apply(j *job) error {
 	if c.BOM && r.phase == 1 {
 		r.job.Log.Info(l.file.Name() + ": the byte order mark at its start was left out")
 	}
-	if quarantined > 0 && r.outputs[outQuarantine] == nil {
+	if quarantined > 0 && r.outputs[outQuarantine] == nil && !r.job.Strict { // its error says the first
 		r.voice.tell(j.messages, quarantined)
 	}
 	p := r.job.Progress

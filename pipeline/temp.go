@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -33,7 +34,7 @@ func newTempFolder(dir string, log *slog.Logger) (*tempFolder, error) {
 	for try := 0; ; try++ {
 		name, err := os.MkdirTemp(dir, tempFolderPrefix)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("no place for what must be kept until the end of the run: %w; name another with --tmp DIR", err)
 		}
 		l, err := takeLock(filepath.ToSlash(filepath.Join(name, tempFolderLock)), name, log)
 		if err == nil {

@@ -68,6 +68,16 @@ func (r *Record) Set(p Path, value []byte) error {
 	return nil
 }
 
+// CanSet is the error that Set would give for a value at p.
+func (r *Record) CanSet(p Path) error {
+	for n := 1; n < len(p.names); n++ {
+		if v, ok := r.Value(Path{names: p.names[:n]}); ok && v[0] != '{' {
+			return notObject(p, n, v)
+		}
+	}
+	return nil
+}
+
 // checkObjects looks for something else than an object on the way from value, which stands at depth, to p.
 func checkObjects(value []byte, p Path, depth int) error {
 	for ; depth < len(p.names); depth++ {

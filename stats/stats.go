@@ -73,7 +73,7 @@ func (s *Stats) Spec() stage.Spec { return s.spec }
 
 // tooMany is the error of a field that is no grouping.
 func (s *Stats) tooMany() error {
-	return fmt.Errorf("stats: more than %s groups by %q; count by a field of few values, such as a language or a source",
+	return fmt.Errorf("more than %s groups by %q; count by a field of few values, such as a language or a source",
 		thousands(int64(s.maxGroups)), s.by)
 }
 

@@ -320,7 +320,7 @@ func TestTooManyGroups(t *testing.T) {
 		t.Errorf("%d groups allowed", s.maxGroups)
 	}
 	s.maxGroups = 1000
-	const want = `stats: more than 1,000 groups by "g"; count by a field of few values, such as a language or a source`
+	const want = `more than 1,000 groups by "g"; count by a field of few values, such as a language or a source`
 	check := func(what string, err error) {
 		t.Helper()
 		if err == nil || err.Error() != want {

@@ -17,14 +17,20 @@ func newDedup(env environment) *cobra.Command {
 document it duplicates.
 
 Method exact: documents are duplicates if the field --text-field has the same value: the same text,
-whatever its escapes; or, if it holds no string, the same JSON but for white space. The first
-document in the order of the inputs is kept.
+whatever its escapes; or, if it holds no string, the same JSON as written but for white space (5 and
+5.0 differ). The first document in the order of the inputs is kept. A record without the field, or with
+null in it, is quarantined.
 
-The decision needs all documents, so files are read twice and a stream is spooled (--tmp says where).
-Memory stays within --memory however large the input: keys are sorted on disk.
+The decision needs all documents, so files are read twice, and must not change meanwhile, and a stream
+is spooled (--tmp says where). Memory stays within --memory however large the input: keys are sorted
+on disk.
 
-INPUT is a file, a glob or a directory of JSON Lines, Parquet or text, plain or compressed (zstd,
-gzip, bzip2, xz); none or - is standard input.`,
+"duplicate_of" in a dropped or annotated record is the ID of the one that is kept, a string because many
+JSON readers round such numbers: file << 40 | offset, where file counts the inputs from 1 (standard input
+is 0; _curate/manifest.json of an output directory lists them) and offset is the byte of the line in the
+uncompressed file, or the row in Parquet.
+
+` + inputHelp,
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup --method exact > unique.jsonl
   curate dedup --method exact --dropped duplicates.jsonl.zst -o unique/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,

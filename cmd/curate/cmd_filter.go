@@ -18,10 +18,7 @@ func newFilter(env environment) *cobra.Command {
 		Long: `Keep the documents that pass a profile of quality rules, and say of each other one which rule it
 failed, and why.
 
-INPUT is a file, a glob or a directory of JSON Lines or text, plain or compressed (zstd, gzip, bzip2,
-xz); none or - is standard input.
-
-` + profileHelp(),
+` + inputHelp + "\n\n" + profileHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate filter --profile gopher > kept.jsonl
   curate filter --profile gopher --dropped dropped.jsonl.zst -o clean/ raw/*.jsonl.zst
   curate filter --profile gopher --annotate pages.jsonl.zst | head -1`,

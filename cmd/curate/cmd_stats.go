@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"curate/pipeline"
 	"curate/stage"
 	"curate/stats"
 )
@@ -22,11 +24,12 @@ a field, such as the language or the source.
 
 The result is one JSON object a group; on a terminal it is a table. bytes are those of the decoded
 text in UTF-8, words are what wc -w counts in a UTF-8 locale, lines are line feeds and a last line
-without one. Records without FIELD, or with null in it, are the group null. More than 100,000 groups
-are an error.
+without one. Records without FIELD, or with null in it, are the group null; other values are groups as
+they are written: 5, 5.0 and "5" are three. More than 100,000 groups are an error. A record whose text is
+no string, or whose group is longer than 1,024 bytes, is quarantined.
 
-INPUT is a file, a glob or a directory of JSON Lines, Parquet or text, plain or compressed (zstd,
-gzip, bzip2, xz); none or - is standard input. Of Parquet only the columns needed are read.`,
+` + inputHelp + ` Of Parquet only the columns
+needed are read, and quarantined rows have no others.`,
 		Example: `  curate stats corpus/
   curate stats --by language pages.jsonl.zst | jq -c '[.language, .words]'
   curate stats --by meta.source -o sources.jsonl clean/`,
@@ -45,8 +48,8 @@ gzip, bzip2, xz); none or - is standard input. Of Parquet only the columns neede
 				}
 				return []stage.Stage{st}, nil
 			})
-			if err == nil && onTerminal && !flags.printConfig {
-				err = stats.Table(env.stdout, table.Bytes())
+			if onTerminal && !flags.printConfig && (err == nil || errors.As(err, new(*pipeline.QuarantineError))) {
+				err = errors.Join(err, stats.Table(env.stdout, table.Bytes()))
 			}
 			return err
 		},

@@ -28,6 +28,9 @@ import (
 	"curate/stage"
 )
 
+const inputHelp = `INPUT is a file, a glob or a directory of JSON Lines or text, plain or compressed (zstd, gzip, bzip2,
+xz), or of Parquet; none or - is standard input, which is JSON Lines, or text with --format text.`
+
 // stageFlags are what every stage command takes: as typed, nothing opened.
 type stageFlags struct {
 	out, dropped, quarantine, ledger string
@@ -43,11 +46,14 @@ type stageFlags struct {
 	logFormat                        string
 	printConfig                      bool
 
-	summary string // the command's word for what has come through: "kept"
+	summary string                 // the command's word for what has come through: "kept"
+	result  bool                   // the output is what the command has found, not records
+	given   func(flag string) bool // whether it is on the command line
 }
 
 // registerResult is for a command whose output is what it found, not records.
 func (f *stageFlags) registerResult(cmd *cobra.Command) {
+	f.result = true
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the result: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory in which the run can be resumed; default standard output")
@@ -108,7 +114,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 	s := &settings{parts: corpus.DefaultFormat}
 	var err error
 	for _, name := range f.formats {
-		if _, isInput := corpus.CodecNamed(name); isInput && name != "jsonl" {
+		if name == "text" { // every other input is known by its first bytes
 			s.codec = name
 			continue
 		}
@@ -148,6 +154,13 @@ func (f *stageFlags) resolve() (*settings, error) {
 	if f.logFormat != "text" && f.logFormat != "json" {
 		return nil, usage("--log %s: text or json", f.logFormat)
 	}
+	for flag, value := range map[string]string{
+		"output": f.out, "dropped": f.dropped, "quarantine": f.quarantine, "ledger": f.ledger, "tmp": f.tmp, "memory": f.memory, "max-record": f.maxRecord,
+	} {
+		if f.given(flag) && value == "" {
+			return nil, usage("--%s is empty; leave it out, or give it a value", flag)
+		}
+	}
 	if s.out, err = pipeline.ParseTarget(f.out, s.parts); err != nil {
 		return nil, usage("-o %v", err)
 	}
@@ -156,6 +169,8 @@ func (f *stageFlags) resolve() (*settings, error) {
 	}
 	if f.out == "" || f.out == "-" {
 		s.out.Format = s.stdout
+	} else if f.result && !s.out.File && s.formatGiven {
+		return nil, usage("--format %s with -o %s: the result in a directory is plain JSON Lines; leave --format out, or name a file", s.parts, f.out)
 	}
 	if s.drop, err = pipeline.ParseTarget(f.dropped, s.parts); err != nil {
 		return nil, usage("--dropped %v", err)
@@ -169,7 +184,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 // resolveMachine settles workers and memory: an explicit --memory that is too little is an error, a default
 // one lowers the number of workers.
 func (f *stageFlags) resolveMachine(s *settings) error {
-	if f.workers < 0 {
+	if f.workers < 0 || f.workers == 0 && f.given("jobs") {
 		return usage("-j %d: at least 1", f.workers)
 	}
 	s.workers = f.workers
@@ -230,6 +245,7 @@ func parseSize(flag, text string) (int64, error) {
 
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
 func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) error {
+	f.given = cmd.Flags().Changed
 	s, err := f.resolve()
 	if err != nil {
 		return err
@@ -249,6 +265,12 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
 		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
 	}
+	if (len(args) == 0 || args[0] == corpus.Stdin) && closedAtStart(env.stdin) {
+		return usage("no input: standard input is closed")
+	}
+	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
+		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
+	}
 	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
 		if err := outsideInputs(out, args); err != nil {
 			return err
@@ -265,7 +287,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		return err
 	}
 	if n := len(manifest.Skipped); n > 0 {
-		show.log.Warn(fmt.Sprintf("%d files without a data extension are not read: %s", n, strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
+		show.log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
 	}
 	// The runtime keeps to what is left beside the pages that are no heap.
 	debug.SetMemoryLimit(s.memory - pipeline.NotHeap)
@@ -285,7 +307,10 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
 			show.log.Info(res.Counts.Summary(f.summary))
-		case !errors.Is(err, syscall.EPIPE):
+		case errors.Is(err, syscall.EPIPE) || res.Counts.Read == 0:
+		case res.Phase < res.Phases:
+			show.log.Info(fmt.Sprintf("so far: %d records read; nothing is decided yet", res.Counts.Read))
+		default:
 			show.log.Info("so far: " + res.Counts.Summary(f.summary))
 		}
 	}
@@ -293,6 +318,13 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		err = fmt.Errorf("%w; repeat the command to go on", err)
 	}
 	return err
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // outsideInputs refuses an output that the same arguments would name as an input the next time.
