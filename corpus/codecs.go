@@ -3,6 +3,7 @@ package corpus
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"curate/corpus/compress"
@@ -84,6 +85,9 @@ func FormatNamed(name string) (Format, error) {
 	return Format{}, fmt.Errorf("output format %q is none of %s", name, strings.Join(Formats(), ", "))
 }
 
+// otherData are extensions of data files that nobody means as the name of a directory.
+var otherData = []string{".arrow", ".avro", ".csv", ".feather", ".orc", ".tsv"}
+
 // OutputFormat says how a path given to -o and the like is written. A path whose name has a data extension
 // is a file in that format; any other is a directory.
 func OutputFormat(name string) (f Format, isFile bool, err error) {
@@ -94,6 +98,8 @@ func OutputFormat(name string) (f Format, isFile bool, err error) {
 	c, known := codecByName(path.Base(stem))
 	switch {
 	case !known && kind != compress.None:
+		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
+	case !known && slices.Contains(otherData, strings.ToLower(path.Ext(stem))):
 		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
 	case !known:
 		return f, false, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"strings"
 	"sync/atomic"
@@ -51,7 +52,10 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 	defer func() {
 		if err != nil {
 			s.Close()
-			err = fmt.Errorf("%s: %w", f.Name(), err)
+			var path *fs.PathError
+			if !errors.As(err, &path) || path.Path != f.Path { // else it names the file already
+				err = fmt.Errorf("%s: %w", f.Name(), err)
+			}
 		}
 	}()
 	raw, err := s.open(ctx, 0, o)
@@ -118,7 +122,7 @@ func (s *Source) openAt(ctx context.Context, kind compress.Kind, head []byte, o 
 	name := s.codec.Name
 	switch {
 	case s.file.Stream:
-		return fmt.Errorf("is %s, which cannot be read from a pipe; give the file's name", name)
+		return fmt.Errorf("is %s, which cannot be read from a stream; give the file's name", name)
 	case kind != compress.None:
 		return fmt.Errorf("is %s compressed with %s as a whole; decompress it (its columns are compressed already)", name, kind)
 	case !bytes.HasPrefix(head, []byte(s.codec.Magic)):
