@@ -58,6 +58,9 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 			}
 		}
 	}()
+	if err := s.unchanged(ctx); err != nil {
+		return nil, err
+	}
 	raw, err := s.open(ctx, 0, o)
 	if err != nil {
 		return nil, err
@@ -235,16 +238,27 @@ func (s *Source) Next(ctx context.Context, c *split.Chunk) error {
 		}
 		return fmt.Errorf("%s: %w", s.file.Name(), err)
 	}
-	if err == nil && c.EOF && !s.file.Stream {
-		info, err := s.store.Stat(ctx, s.file.Path)
-		if err != nil {
-			return err
-		}
-		if info.Size != s.file.Size || info.ModTime.UnixNano() != s.file.MTime {
-			return fmt.Errorf("%s: %w: %d bytes in the manifest, %d now", s.file.Path, ErrChanged, s.file.Size, info.Size)
+	if err == nil && c.EOF {
+		if err := s.unchanged(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.file.Path, err)
 		}
 	}
 	return err
+}
+
+// unchanged compares the file with the manifest.
+func (s *Source) unchanged(ctx context.Context) error {
+	if s.file.Stream {
+		return nil
+	}
+	info, err := s.store.Stat(ctx, s.file.Path)
+	if err != nil {
+		return err
+	}
+	if info.Size != s.file.Size || info.ModTime.UnixNano() != s.file.MTime {
+		return fmt.Errorf("%w: %d bytes in the manifest, %d now", ErrChanged, s.file.Size, info.Size)
+	}
+	return nil
 }
 
 // Close frees decoder and file.

@@ -48,10 +48,13 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 			return err
 		}
 		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			if err := r.Set(curateDedup, w.verdict(kept, dropped)); err != nil {
-				r.QuarantineFor(err)
-				continue
-			}
+			err = r.Set(curateDedup, w.verdict(kept, dropped))
+		} else if dropped {
+			err = r.CanSet(curateDedup) // whether somebody keeps dropped records decides nothing
+		}
+		if err != nil {
+			r.QuarantineFor(err)
+			continue
 		}
 		switch {
 		case !dropped:

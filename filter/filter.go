@@ -251,8 +251,14 @@ func (w *worker) one(r *record.Record) {
 	}
 	w.view.Reset(doc)
 	rule, reason := f.decide(w.view, f.cfg.Annotate)
-	if f.cfg.Annotate || f.cfg.Verdicts && reason != "" {
-		if err := r.Set(curateFilter, w.verdict(rule, reason)); err != nil {
+	if f.cfg.Annotate || reason != "" {
+		var err error
+		if f.cfg.Annotate || f.cfg.Verdicts {
+			err = r.Set(curateFilter, w.verdict(rule, reason))
+		} else {
+			err = r.CanSet(curateFilter) // whether somebody keeps dropped records decides nothing
+		}
+		if err != nil {
 			r.QuarantineFor(err)
 			return
 		}

@@ -58,9 +58,10 @@ func frameCost(n int) int64 { return int64(n) * 3 / 2 }
 
 // Use is what a phase does with records beside mapping them.
 type Use struct {
-	Reduce bool // Partials of them are held
-	NoCopy bool // nearly none is written
-	ByRows bool // some are read from Parquet
+	Reduce bool  // Partials of them are held
+	NoCopy bool  // nearly none is written
+	ByRows bool  // some are read from Parquet
+	Chunk  int64 // bytes that a chunk must have room for
 }
 
 // NewBudget divides memory bytes among j workers and at most `files` lanes.
@@ -76,19 +77,27 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	for b.Lanes > 1 && free() < memory/3 {
 		b.Lanes--
 	}
-	most, leave := int64(maxWindow), memory/2
+	wider := func() bool { return b.Window < maxWindow && free() > memory/2 }
 	if use.ByRows {
-		most, leave = maxPages, memory/3
+		wider = func() bool { return b.Window < maxPages && free()-int64(b.Lanes)*b.Window > memory/6 }
 	}
 	widen := func() {
-		for b.Window = minWindow; b.Window < most && free() > leave; {
+		for b.Window = minWindow; wider(); {
 			b.Window *= 2
 		}
 	}
 	for widen(); use.ByRows && b.Lanes > 1 && b.Window < enoughPages; widen() {
 		b.Lanes--
 	}
-	data := int64(float64(free()) * heapShare)
+	for b.divide(free(), j, maxRecord, use); b.Lanes > 1 && b.ChunkShare < chunkCost(b.ChunkSize); b.divide(free(), j, maxRecord, use) {
+		b.Lanes-- // a lane's share must hold a chunk, or two lanes with giant records wait for each other
+	}
+	return b, nil
+}
+
+// divide gives out what is free.
+func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
+	data := int64(float64(free) * heapShare)
 	chunks := data * 11 / 20
 	frames := data - chunks
 	switch {
@@ -105,7 +114,7 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	}
 	// Enough chunks that every worker has one, one waits for it and each lane reads one.
 	per := 2*j + b.Lanes
-	b.ChunkSize = int(min(maxChunk, max(minChunk, chunks/int64(5*per))))
+	b.ChunkSize = int(min(maxChunk, max(minChunk, use.Chunk, chunks/int64(5*per))))
 	// More than twice what keeps everybody busy only makes the wait longer.
 	chunks = min(chunks, 2*int64(per)*chunkCost(b.ChunkSize)+chunkCost(maxRecord))
 	frames = min(frames, int64(2*(j+b.Lanes))*frameCost(frameSize+maxRecord))
@@ -114,7 +123,6 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	b.FrameShare = frames / 2 / int64(tails*b.Lanes)
 	b.FrameCommon = frames - b.FrameShare*int64(tails*b.Lanes)
 	b.Buffers = int(chunks + frames + int64(b.Lanes)*laneMemory)
-	return b, nil
 }
 
 // DefaultMaxRecord is min(256 MiB, memory/8).

@@ -258,7 +258,13 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	if need := 8 * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
 	}
-	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, Use{ph.reducer != nil, ph.noCopy, slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)})
+	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy}
+	if in == nil || in.noCopy {
+		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
+	} else {
+		use.Chunk = copyFrame + copyFrame/4
+	}
+	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, use)
 	if err != nil {
 		return nil, &UsageError{err.Error()}
 	}
@@ -274,9 +280,6 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	}
 	if in != nil && in.apply != nil {
 		r.maps = append([]stage.Mapper{in.apply}, r.maps...)
-	}
-	if in != nil && !in.noCopy && r.budget.ChunkSize < copyFrame+copyFrame/4 {
-		r.budget.ChunkSize = copyFrame + copyFrame/4
 	}
 	if ph.reducer != nil {
 		r.maps = append(slices.Clip(r.maps), ph.reducer.Key())

@@ -208,6 +208,7 @@ func (l *lane) giveBack(j *job) {
 func (l *lane) collect() {
 	defer close(l.queue)
 	r := l.run
+	defer l.bug()
 	for j := range l.jobs {
 		select {
 		case <-j.done:
@@ -240,6 +241,18 @@ func (l *lane) collect() {
 		case l.queue <- &frame{end: l.entry}:
 		case <-r.hard.Done():
 		}
+	}
+}
+
+// bug ends the run for a panic, of a Reducer most likely.
+func (l *lane) bug() {
+	if p := recover(); p != nil {
+		var err error
+		func() {
+			defer recovered(&err, l.file.Name())
+			panic(p)
+		}()
+		l.run.fail(err)
 	}
 }
 
@@ -320,7 +333,7 @@ func (l *lane) join(p stage.Partial) error {
 		l.partial = p
 	default:
 		if err := l.partial.Join(p); err != nil {
-			return fmt.Errorf("%s: %w", l.run.reducer.Spec().Name, err)
+			return by(l.run.reducer, err)
 		}
 	}
 	if int64(l.partial.Size()) < l.run.budget.Partial {
@@ -492,6 +505,7 @@ func (l *lane) write() {
 	r := l.run
 	w := partWriters{lane: l}
 	defer w.abort()
+	defer l.bug()
 	myTurn := false
 	for f := range l.queue {
 		if f.done != nil {
@@ -530,7 +544,14 @@ type partWriters struct {
 	names  [outputs]string
 	sizes  [outputs]int64
 	sealed xxhash.Digest // of the sealed file's bytes
-	pieces []string      // Partials of the split that were sealed before it ended
+	pieces []piece       // Partials of the split that were sealed before it ended
+	named  int           // pieces so far
+}
+
+// piece is a file that holds a part of the open split's Partial, or several of the level below merged.
+type piece struct {
+	name  string
+	level int
 }
 
 func (w *partWriters) take(f *frame) error {
@@ -603,21 +624,61 @@ func (w *partWriters) write(o int, b []byte) error {
 
 // sealPiece seals what there is of the open split into a file of its own, since memory for it is used up.
 func (w *partWriters) sealPiece(p stage.Partial) error {
+	if err := w.addPiece(0, p.Seal); err != nil {
+		return err
+	}
+	// Many of one level become one of the next, so that no more are read at once than that.
+	for n := len(w.pieces); n >= maxPieces && w.pieces[n-maxPieces].level == w.pieces[n-1].level; n = len(w.pieces) {
+		many := slices.Clone(w.pieces[n-maxPieces:])
+		w.pieces = w.pieces[:n-maxPieces]
+		if err := w.addPiece(many[0].level+1, func(dst io.Writer) error { return w.mergePieces(dst, many) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addPiece makes a file of the pieces.
+func (w *partWriters) addPiece(level int, write func(io.Writer) error) error {
 	r := w.lane.run
-	name := fmt.Sprintf("%s/%s%05d-%d", r.outputs[outSealed].dir, piecePrefix, w.lane.file.Number, len(w.pieces))
+	name := fmt.Sprintf("%s/%s%05d-%d", r.outputs[outSealed].dir, piecePrefix, w.lane.file.Number, w.named)
+	w.named++
 	f, err := r.store.Scratch().Create(r.hard, name)
 	if err != nil {
 		return err
 	}
 	defer f.Abort() // after Commit it does nothing
 	b := bufio.NewWriterSize(f, 64<<10)
-	if err := p.Seal(b); err != nil {
-		return fmt.Errorf("%s: %w", r.reducer.Spec().Name, err)
+	if err := write(b); err != nil {
+		return by(r.reducer, err)
 	}
 	if err := errors.Join(b.Flush(), f.Commit()); err != nil {
 		return err
 	}
-	w.pieces = append(w.pieces, name)
+	w.pieces = append(w.pieces, piece{name, level})
+	return nil
+}
+
+// mergePieces merges pieces into dst and removes them.
+func (w *partWriters) mergePieces(dst io.Writer, pieces []piece) error {
+	r := w.lane.run
+	var in []io.Reader
+	for _, p := range pieces {
+		f, err := r.store.Open(r.hard, p.name, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = append(in, f)
+	}
+	if err := r.reducer.Merge(dst, in); err != nil {
+		return err
+	}
+	for _, p := range pieces {
+		if err := r.store.Remove(r.hard, p.name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -636,29 +697,15 @@ func (w *partWriters) seal(e *Entry, p stage.Partial) error {
 		if err := w.sealPiece(p); err != nil {
 			return err
 		}
-		var in []io.Reader
-		for _, name := range w.pieces {
-			f, err := r.store.Open(r.hard, name, 0)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			in = append(in, f)
-		}
-		return r.reducer.Merge(b, in)
+		return w.mergePieces(b, w.pieces)
 	}()
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.reducer.Spec().Name, err)
+		return by(r.reducer, err)
 	}
 	if err := b.Flush(); err != nil {
 		return err
 	}
-	for _, name := range w.pieces {
-		if err := r.store.Remove(r.hard, name); err != nil {
-			return err
-		}
-	}
-	w.pieces = nil
+	w.pieces, w.named = nil, 0
 	if err := w.write(outSealed, appendSealedFooter(nil, ranges, w.sizes[outSealed]-ranges)); err != nil {
 		return err
 	}

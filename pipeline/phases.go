@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -141,7 +142,9 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	}
 	r.store = p.store
 	p.outputs(r, dir)
-	if j.Manifest.HasStream() && n == 1 && r.outputs[outKept] != nil && !whole(j.Manifest, flat(r.done)) {
+	if read := whole(j.Manifest, flat(r.done)); j.Manifest.HasStream() && n == 1 && read {
+		j.Log.Warn(fmt.Sprintf("the stream is not read: this run goes on with what was spooled in %s", dir))
+	} else if j.Manifest.HasStream() && n == 1 && r.outputs[outKept] != nil {
 		j.Log.Info(fmt.Sprintf("reading a stream: its records are spooled in %s", dir))
 	}
 	entries, err := r.start(ctx)
@@ -159,6 +162,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		h.entries[e.File] = append(h.entries[e.File], e)
 	}
 	before := p.in
+	defer func() { err = errors.Join(err, before.close()) }()
 	p.in = h
 	if h.work, err = openWorkspace(ctx, p.store, dir, p.resume, j.finishMemory(), j.Workers); err != nil {
 		return err
@@ -166,7 +170,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	r = nil
 	debug.FreeOSMemory() // what the pass held is Finish's now
 	h.apply, err = p.finish(ctx, ph.reducer, entries, h.work)
-	return errors.Join(err, before.close())
+	return err
 }
 
 // all are the kinds of parts.
@@ -191,8 +195,12 @@ func (p *phaseRunner) outputs(r *run, dir string) {
 // merged for it stay when a run goes on with other memory.
 const maxFanIn = 128
 
+// maxMerges is how many such merges run at once, for the sake of the number of open files.
+const maxMerges = 4
+
 // finish merges the sealed files until there are few enough, and lets the Reducer finish.
-func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []Entry, w *workspace) (stage.Mapper, error) {
+func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []Entry, w *workspace) (_ stage.Mapper, err error) {
+	defer recovered(&err, red.Spec().Name)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	j := p.job
@@ -207,13 +215,17 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 		merged := make([]sealedFile, groups)
 		var wg sync.WaitGroup
 		next := make(chan int)
-		for range min(j.Workers, groups) {
+		for range min(j.Workers, groups, maxMerges) {
 			wg.Go(func() {
 				for g := range next {
 					name := fmt.Sprintf("merge-%d-%05d", level, g)
 					merged[g] = sealedFile{name: path.Join(w.dir, name)}
 					in := sealed[g*len(sealed)/groups : (g+1)*len(sealed)/groups]
-					if err := w.Make(ctx, name, func(dst io.Writer) error { return mergeSealed(ctx, p.store, red, dst, in) }); err != nil {
+					err := w.Make(ctx, name, func(dst io.Writer) (err error) {
+						defer recovered(&err, red.Spec().Name)
+						return mergeSealed(ctx, p.store, red, dst, in)
+					})
+					if err != nil {
 						cancel(err)
 						return
 					}
@@ -255,7 +267,7 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 	}
 	m, err := red.Finish(ctx, open, w)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", red.Spec().Name, err)
+		return nil, by(red, err)
 	}
 	if (m == nil) != (red.Spec().Result != "") {
 		return nil, fmt.Errorf("stage %s says that its result is %q, and does otherwise; this is a bug of the stage", red.Spec().Name, red.Spec().Result)
@@ -396,16 +408,41 @@ func (p *phaseRunner) copyResult(ctx context.Context, w io.Writer, f corpus.Form
 	if err != nil {
 		return err
 	}
+	p.counts[len(p.counts)-1].BytesOut = size
+	in := bufio.NewReaderSize(untilDone{ctx, io.NewSectionReader(r, 0, size)}, 64<<10)
 	var raw, enc []byte
-	for at := int64(0); at < size || at == 0; at += frameSize {
-		raw = append(raw[:0], make([]byte, min(frameSize, size-at))...)
-		if _, err := r.ReadAt(raw, at); err != nil && err != io.EOF {
-			return err
+	for first, end := true, false; !end; first = false {
+		raw = raw[:0]
+		for !end && (len(raw) < frameSize || raw[len(raw)-1] != '\n') {
+			line, err := in.ReadSlice('\n')
+			raw = append(raw, line...)
+			if end = err == io.EOF; err != nil && !end && err != bufio.ErrBufferFull {
+				return err
+			}
+		}
+		if len(raw) == 0 && !first {
+			break
 		}
 		enc = e.AppendFrame(enc[:0], raw)
 		if _, err := w.Write(enc); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
+}
+
+// by names the stage of an error that does not do so itself.
+func by(s stage.Stage, err error) error {
+	if name := s.Spec().Name + ": "; err != nil && !strings.HasPrefix(err.Error(), name) {
+		return fmt.Errorf("%s%w", name, err)
+	}
+	return err
+}
+
+// recovered turns a panic of a stage into an error: elsewhere than in main's goroutine it would end the process
+// with exit code 2.
+func recovered(err *error, where string) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s: this is a bug of curate, please report it: %v\n%s", where, p, debug.Stack())
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/gzip"
 
+	"curate/corpus"
 	"curate/corpus/compress"
 	"curate/corpus/split"
 	"curate/corpus/store"
@@ -298,7 +300,7 @@ func obviousPhases(t testing.TB, j *Job) (m model) {
 			}
 			if s.Spec().Result != "" {
 				m.out = fmt.Sprintf("{\"records\":%d}\n", len(live))
-				m.counts.Kept, m.counts.BytesOut = int64(len(live)), 0
+				m.counts.Kept, m.counts.BytesOut = int64(len(live)), int64(len(m.out))
 				return m
 			}
 			seen, gone := map[string]bool{}, map[record.ID]bool{}
@@ -371,8 +373,8 @@ func sameOutcome(t *testing.T, what string, m model, out, dropped, quarantine st
 	}
 }
 
-// tight makes Partials so small that each split is sealed in pieces.
-func tight(j *Job) { j.tune = func(b *Budget) { b.Partial = min(b.Partial, 300) } }
+// tight makes Partials so small that each split is sealed in pieces, of a record each where chunks are that small.
+func tight(j *Job) { j.tune = func(b *Budget) { b.Partial = min(b.Partial, 30) } }
 
 // TestPhases: whatever the stages, the workers, the chunks and the kind of output, a run with Reducers does what
 // the obvious program does; a record dropped or quarantined in one phase is in no later one, and counted once.
@@ -388,7 +390,7 @@ func TestPhases(t *testing.T) {
 			workers, chunk int
 			memory         int64
 			tight          bool
-		}{{2, 0, 1 << 30, false}, {1, 0, 96 * MiB, true}, {7, 777, 512 * MiB, true}, {1, 1, 96 * MiB, false}} {
+		}{{2, 0, 1 << 30, false}, {1, 0, 96 * MiB, true}, {7, 777, 512 * MiB, false}, {1, 1, 96 * MiB, true}} {
 			what := fmt.Sprintf("%s, seed %d, -j %d, chunks of %d", name, seed, opt.workers, opt.chunk)
 			dir, tmp := memoryDir(t), memoryDir(t)
 			options := func(j *Job) {
@@ -741,4 +743,233 @@ func FuzzCopy(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestGiantRecords: lanes that meet records longer than a chunk, in inputs and in copies, do not wait for each other.
+func TestGiantRecords(t *testing.T) {
+	dir := memoryDir(t)
+	var names []string
+	for f := range 4 {
+		var b bytes.Buffer
+		for i := range 6 {
+			fmt.Fprintf(&b, "{\"text\":\"%d-%d %s\"}\n", f, i, strings.Repeat("x", 3*MiB))
+		}
+		name := filepath.Join(dir, fmt.Sprintf("in%d.jsonl", f))
+		if err := os.WriteFile(name, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, memory := range []int64{256 * MiB, 160 * MiB} {
+		_, err := newJob(t, names, filepath.Join(dir, fmt.Sprint(memory)), func(j *Job) {
+			j.Stages, j.Memory, j.MaxRecord, j.SplitSize = phaseJobs["map reduce map"], memory, 0, 64*MiB
+		}).Run(ctx)
+		if err != nil {
+			t.Errorf("%d MiB: %v", memory/MiB, err)
+		}
+	}
+}
+
+// TestBudget: whatever the machine, a lane's share holds a chunk, or there is one lane; and the parts stay within
+// the memory.
+func TestBudget(t *testing.T) {
+	for j := 1; j <= 64; j++ {
+		for memory := MinMemory(j); memory < 64<<30; memory = memory*5/4 + 7 {
+			for _, files := range []int{1, 2, 5, 1000} {
+				for k := range 8 {
+					use := Use{Reduce: k&1 > 0, NoCopy: k&2 > 0, ByRows: k&4 > 0}
+					if k&2 == 0 {
+						use.Chunk = copyFrame + copyFrame/4
+					}
+					b, err := NewBudget(memory, j, files, DefaultMaxRecord(memory), use)
+					if err != nil {
+						t.Fatal(err)
+					}
+					what := fmt.Sprintf("-j %d, %d MiB, %d files, %+v: %+v", j, memory/MiB, files, use, b)
+					if b.Lanes < 1 || b.ChunkSize < 1 || b.Lanes > 1 && b.ChunkShare < chunkCost(b.ChunkSize) {
+						t.Fatal(what)
+					}
+					sum := baseMemory + int64(j)*workerMemory + int64(b.Lanes)*(laneMemory+b.Window) +
+						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
+					if use.Reduce && b.Partial < 1 || sum > memory {
+						t.Fatalf("%s: %d MiB given out", what, sum/MiB)
+					}
+				}
+			}
+		}
+	}
+}
+
+// changing is a Reducer during whose Finish something happens.
+type changing struct {
+	unique
+	change func()
+}
+
+func (c changing) Finish(ctx context.Context, sealed []stage.Sealed, w stage.Workspace) (stage.Mapper, error) {
+	m, err := c.unique.Finish(ctx, sealed, w)
+	c.change()
+	return m, err
+}
+
+// TestChangedBetween: an input that grows or shrinks between two phases is an error, and nothing of it is written.
+func TestChangedBetween(t *testing.T) {
+	for _, tail := range []string{`{"text":"half`, "null\n", `{"a":[\"]}` + "\n", "{\"text\":\"a\"}\n", ""} {
+		dir := memoryDir(t)
+		name := filepath.Join(dir, "in.jsonl")
+		whole := "{\"text\":\"aa bb\"}\n{\"text\":\"bb\"}\n"
+		if err := os.WriteFile(name, []byte(whole), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		change := func() {
+			now := whole + tail
+			if tail == "" {
+				now = whole[:20]
+			}
+			if err := os.WriteFile(name, []byte(now), 0o666); err != nil {
+				t.Error(err)
+			}
+		}
+		var out bytes.Buffer
+		_, err := newJob(t, []string{name}, "", func(j *Job) {
+			j.Stdout, j.Stages = &out, []stage.Stage{changing{unique{"dedup"}, change}, sieve{"a"}}
+		}).Run(t.Context())
+		if !errors.Is(err, corpus.ErrChanged) || out.Len() > 0 {
+			t.Errorf("with %q behind it: %v, wrote %q", tail, err, out.String())
+		}
+	}
+}
+
+// TestLostBetween: files of the phases that are lost or cut while a run was stopped are made again.
+func TestLostBetween(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(6, 20)), 3, 400)
+	dir := memoryDir(t)
+	stages := []stage.Stage{unique{"dedup"}, sieve{"b"}}
+	with := func(out string, stages []stage.Stage) error {
+		_, err := newJob(t, names, filepath.Join(dir, out), func(j *Job) { j.Stages = stages }).Run(t.Context())
+		return err
+	}
+	if err := with("whole", stages); err != nil {
+		t.Fatal(err)
+	}
+	want := snapshot(t, filepath.Join(dir, "whole"))
+	for i, hurt := range []func(phase string) error{
+		func(p string) error { return os.Remove(p + "/decisions") },
+		func(p string) error { return os.Truncate(p+"/decisions", 3) },
+		func(p string) error { return os.Remove(p + "/steps") },
+		func(p string) error { return os.Truncate(p+"/steps", 20) },
+		func(p string) error { return os.Remove(p + "/sealed-00001-00000") },
+		func(p string) error { return os.Truncate(p+"/sealed-00002-00001", 5) },
+		func(p string) error { return os.Remove(p + "/journal") },
+		func(p string) error { return os.Remove(p + "/../manifest.json") },
+	} {
+		out := fmt.Sprint("out", i)
+		if err := with(out, []stage.Stage{unique{"dedup"}, failing{sieve{"b"}}}); !errors.Is(err, errStop) {
+			t.Fatal(err)
+		}
+		if err := hurt(filepath.Join(dir, out, "_curate", "phase1")); err != nil {
+			t.Fatal(err)
+		}
+		if err := with(out, stages); err != nil {
+			t.Fatalf("case %d: %v", i, err)
+		}
+		sameTree(t, fmt.Sprintf("case %d", i), snapshot(t, filepath.Join(dir, out)), want)
+	}
+}
+
+// TestHurtAfterwards: a finished directory that has lost something is made whole again.
+func TestHurtAfterwards(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(7, 20)), 2, 300)
+	dir := memoryDir(t)
+	for _, name := range []string{"reduce", "result"} {
+		out := filepath.Join(dir, name)
+		run := func() (*Result, error) {
+			return newJob(t, names, out, func(j *Job) { j.Stages = phaseJobs[name] }).Run(t.Context())
+		}
+		if _, err := run(); err != nil {
+			t.Fatal(err)
+		}
+		want := snapshot(t, out)
+		for _, hurt := range []func() error{
+			func() error { return os.RemoveAll(out + "/_curate/quarantine") },
+			func() error { return os.RemoveAll(out + "/_curate/phase1") },
+			func() error { return os.Remove(out + "/_curate/ledger.json") },
+			func() error {
+				if name == "result" {
+					return os.Truncate(out+"/counts.jsonl", 0)
+				}
+				return os.Remove(out + "/part-00001-00000.jsonl.zst")
+			},
+		} {
+			if err := hurt(); err != nil {
+				t.Fatal(err)
+			}
+			res, err := run()
+			if err != nil || res.Before {
+				t.Errorf("%s: %+v, %v", name, res, err)
+			}
+			sameTree(t, name, snapshot(t, out), want)
+		}
+	}
+	// Begun anew as something else, nothing of it is left.
+	if _, err := newJob(t, names, dir+"/result", func(j *Job) { j.Stages, j.Restart = phaseJobs["reduce"], true }).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sameTree(t, "begun anew", snapshot(t, dir+"/result"), snapshot(t, dir+"/reduce"))
+}
+
+// TestTempFolder: the sweep removes what a killed run of this user on this host has left, and nothing else.
+func TestTempFolder(t *testing.T) {
+	dir := t.TempDir()
+	prefix := filepath.Join(dir, tempFolderPrefix+hostName()+"-")
+	make := func(name, lock string) string {
+		if err := os.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if lock != "" {
+			if err := os.WriteFile(filepath.Join(name, lock), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return name
+	}
+	stale := make(prefix+"1", tempFolderLock)
+	keep := []string{make(prefix+"2", ""), make(prefix+"3", "lock"), make(filepath.Join(dir, tempFolderPrefix+"another-host-4"), tempFolderLock)}
+	if runtime.GOOS != "windows" {
+		link := make(prefix+"5", "")
+		if err := os.Symlink(filepath.Join(dir, "target"), filepath.Join(link, tempFolderLock)); err != nil {
+			t.Fatal(err)
+		}
+		open := make(prefix+"6", tempFolderLock)
+		if err := os.Chmod(open, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		keep = append(keep, link, open)
+	}
+	one, err := newTempFolder(dir, quiet(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := newTempFolder(dir, quiet(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stale); err == nil {
+		t.Error("what a killed run has left is still there")
+	}
+	for _, name := range append(keep, one.name) {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "target")); err == nil {
+		t.Error("a link was followed")
+	}
+	one.remove()
+	two.remove()
+	if left, _ := filepath.Glob(prefix + "[0-9]*"); len(left) != len(keep)-1 {
+		t.Errorf("left: %v", left)
+	}
 }

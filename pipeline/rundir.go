@@ -50,7 +50,8 @@ type identity struct {
 	MaxRecord int               `json:"max_record"`
 	Codec     string            `json:"input_format"`
 	Fields    map[string]string `json:"fields"`
-	Outputs   map[string]string `json:"outputs"` // format of each
+	Outputs   map[string]string `json:"outputs"`         // format of each
+	Result    string            `json:"result,omitzero"` // file that is there instead of kept records
 }
 
 type stageIdentity struct {
@@ -88,6 +89,7 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 	}
 	for _, m := range j.Stages {
 		s := m.Spec()
+		id.Result = s.Result
 		c, err := canonical(s.Config)
 		if err != nil {
 			return config{}, fmt.Errorf("configuration of stage %s: %w", s.Name, err)
@@ -164,6 +166,11 @@ func (d *runDir) read(ctx context.Context, name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
+func (d *runDir) missing(ctx context.Context, name string) bool {
+	_, err := d.job.Store.Stat(ctx, path.Join(d.own, name))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 func (d *runDir) write(ctx context.Context, name string, v any) error {
 	b, ok := v.([]byte)
 	if !ok {
@@ -236,6 +243,10 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, d.refuse(ctx, old, now, manifest)
 	case j.Manifest.HasStream() && len(phs) == 1:
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
+	case d.missing(ctx, manifestFile):
+		if err := d.write(ctx, manifestFile, manifest); err != nil {
+			return nil, err
+		}
 	case old.Program != now.Program:
 		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
 	}
@@ -374,12 +385,17 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 		isWhole = isWhole && whole(d.job.Manifest, es)
 		counts = append(counts, sumEntries(es))
 	}
-	if red := result(phs); red != nil {
-		if _, err := d.job.Store.Stat(ctx, path.Join(d.root, red.Spec().Result)); err != nil {
-			isWhole = false
-		}
+	var total Counts
+	if isWhole {
+		total = combine(counts)
 	}
-	total := combine(counts)
+	if red := result(phs); red != nil {
+		info, err := d.job.Store.Stat(ctx, path.Join(d.root, red.Spec().Result))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		total.BytesOut = info.Size // the ledger knows what it was
+	}
 	b, err := d.read(ctx, ledgerFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -391,6 +407,9 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 	if !isWhole || string(b) != string(is) || total.check() != nil {
 		d.job.Log.Warn(d.job.Out.Path + ": says that it is finished, but parts, journal or ledger are not as they were written; what is missing is made again")
 		return nil, d.job.Store.Remove(ctx, path.Join(d.own, corpus.Done))
+	}
+	if d.job.Manifest.HasStream() { // this one may be another, and would be lost
+		return nil, usage("%s: is finished, and its stream cannot be compared with this one; give another directory, or --restart", d.job.Out.Path)
 	}
 	if d.job.Ledger != "" {
 		if err := writeFile(ctx, d.job.Store, d.job.Ledger, b); err != nil {
@@ -618,6 +637,9 @@ func (d *runDir) tidy(ctx context.Context, phs []phase) error {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		if err := d.job.Store.Remove(ctx, path.Join(dir, stepsFile)); err != nil { // before the files that it names
+			return err
+		}
 		for _, f := range files {
 			if path.Base(f.Name) != journalFile {
 				if err := d.job.Store.Remove(ctx, f.Name); err != nil {
@@ -747,7 +769,16 @@ func (d *runDir) clear(ctx context.Context) error {
 	// done first, so that the directory is never taken for a whole one; journal and configuration last, so that a
 	// kill in between leaves a run that knows its parts are missing, and never parts that no run knows.
 	own := func(name string) string { return path.Join(d.own, name) }
-	names, last := []string{own(corpus.Done)}, []string{own(journalFile), own(configFile)}
+	names, last := []string{own(corpus.Done)}, []string{own(journalFile), own(manifestFile), own(configFile)}
+	var old config
+	if b, err := d.read(ctx, configFile); err == nil && json.Unmarshal(b, &old) == nil && old.Step.Result == path.Base(old.Step.Result) && old.Step.Result != "" {
+		names = append(names, path.Join(d.root, old.Step.Result))
+	}
+	for _, f := range files {
+		if path.Base(f.Name) == stepsFile { // before the files that it names
+			names = append(names, f.Name)
+		}
+	}
 	for _, f := range files {
 		name := path.Clean(f.Name)
 		inOwn := strings.HasPrefix(name, d.own+"/") && name != own(lockFile) && !slices.Contains(last, name)

@@ -34,6 +34,8 @@ const (
 	sealedPiece = 256 << 10                 // bytes of ranges that go to the writer at a time
 	// piecePrefix begins the names of files that hold a part of a split's Partial until the split ends.
 	piecePrefix = "piece-"
+	// maxPieces is how many of them are merged at once, with a buffer of 64 KiB each.
+	maxPieces = 32
 )
 
 // idRange is a run of records, one behind the other in their file, that a phase has settled: dropped or
@@ -207,10 +209,12 @@ func (r *run) open(f corpus.File, from split.Position, grow func(context.Context
 type skipper struct {
 	split  int
 	ranges *rangeReader
+	end    int64 // where the split ended
+	eof    bool
 }
 
 func (s *skipper) of(r *run, c *split.Chunk, dst []idRange) ([]idRange, error) {
-	if r.in == nil || !r.in.noCopy || len(c.Buf) == 0 {
+	if r.in == nil || !r.in.noCopy {
 		return dst, nil
 	}
 	if s.ranges == nil || s.split != c.Split {
@@ -224,7 +228,10 @@ func (s *skipper) of(r *run, c *split.Chunk, dst []idRange) ([]idRange, error) {
 		if err != nil {
 			return dst, err
 		}
-		s.split, s.ranges = c.Split, ranges
+		s.split, s.ranges, s.end, s.eof = c.Split, ranges, entries[i].End, entries[i].EOF
+	}
+	if c.End > s.end || c.Last && (c.End != s.end || c.EOF != s.eof) { // nothing of it is written
+		return dst, fmt.Errorf("file %d of the manifest, split %d: %w: it ended at %d in the phase before and goes on to %d", c.File, c.Split, corpus.ErrChanged, s.end, c.End)
 	}
 	return s.ranges.upTo(dst, c.End)
 }

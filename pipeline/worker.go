@@ -178,7 +178,7 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 	for s, m := range w.stages {
 		n := len(b.Records)
 		if err := m.Map(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", w.run.maps[s].Spec().Name, err)
+			return by(w.run.maps[s], err)
 		}
 		if len(b.Records) != n {
 			return fmt.Errorf("stage %s changed the number of records from %d to %d; this is a bug of the stage", w.run.maps[s].Spec().Name, n, len(b.Records))
@@ -196,7 +196,7 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 		j.partial = w.run.reducer.NewPartial()
 	}
 	if err := j.partial.Add(b); err != nil {
-		return fmt.Errorf("%s: %w", w.run.reducer.Spec().Name, err)
+		return by(w.run.reducer, err)
 	}
 	return nil
 }

@@ -65,6 +65,24 @@ func openWorkspace(ctx context.Context, st store.Store, dir string, resume bool,
 	for _, s := range steps {
 		w.made[s.Name] = s
 	}
+	for _, s := range w.made {
+		if s.Removed {
+			continue
+		}
+		info, err := st.Stat(ctx, path.Join(dir, s.Name))
+		if err == nil && info.Size == s.Size {
+			continue
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, log.Close())
+		}
+		// What it was made from may have been removed since. The sealed files are enough to make everything again.
+		if err := log.Truncate(0); err != nil {
+			return nil, errors.Join(err, log.Close())
+		}
+		clear(w.made)
+		break
+	}
 	w.log = log
 	return w, nil
 }
@@ -90,21 +108,12 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 		return context.Cause(ctx)
 	}
 	w.mu.Lock()
-	was, known := w.made[name]
+	_, known := w.made[name]
 	w.mu.Unlock()
-	file := path.Join(w.dir, name)
-	if known && was.Removed {
+	if known { // and there as it was made, or removed: openWorkspace has looked
 		return nil
 	}
-	if known {
-		info, err := w.st.Stat(ctx, file)
-		if err == nil && info.Size == was.Size {
-			return nil
-		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
+	file := path.Join(w.dir, name)
 	f, err := w.st.Create(ctx, file)
 	if err != nil {
 		return err

@@ -149,8 +149,11 @@ func (r *Record) appendLine(dst []byte, use func(*edit) bool) []byte {
 	}
 	brace := skipSpace(r.Line, 0)
 	end := len(r.Line)
-	for r.Line[end-1] != '}' {
+	for end > brace+1 && r.Line[end-1] != '}' {
 		end--
+	}
+	if end <= brace+1 { // no such text has passed parse
+		return append(append(dst, r.Line...), '\n')
 	}
 	dst = append(dst, r.Line[:brace]...)
 	dst = r.splice(dst, r.Line[brace:end], 0, nil, use)

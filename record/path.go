@@ -134,6 +134,9 @@ func (r *Record) Text(p Path, scratch *[]byte) ([]byte, error) {
 	if v[0] != '"' {
 		return nil, &FieldError{p.text, "is " + kindName(v) + ", not a string"}
 	}
+	if len(v) < 2 { // no such text has passed parse
+		return nil, &FieldError{p.text, "is cut off"}
+	}
 	if bytes.IndexByte(v, '\\') < 0 {
 		return v[1 : len(v)-1], nil
 	}

@@ -117,7 +117,8 @@ func syntaxError(err error, line []byte) error {
 	return &SyntaxError{Cause: cause, Field: field, Offset: se.ByteOffset}
 }
 
-// The functions below walk text that parse has found valid. They check nothing.
+// The functions below walk text that parse has found valid, now or in an earlier phase. They check nothing but that
+// they stay inside it: a file may have been changed between two phases.
 
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
@@ -129,7 +130,10 @@ func skipSpace(b []byte, i int) int {
 // skipString returns the index after the string that begins at i.
 func skipString(b []byte, i int) int {
 	for i++; ; i++ {
-		j := bytes.IndexByte(b[i:], '"')
+		j := bytes.IndexByte(b[min(i, len(b)):], '"')
+		if j < 0 {
+			return len(b)
+		}
 		i += j
 		// A quote is escaped by an odd number of backslashes before it.
 		k := i
@@ -144,11 +148,14 @@ func skipString(b []byte, i int) int {
 
 // skipValue returns the index after the value that begins at i.
 func skipValue(b []byte, i int) int {
+	if i >= len(b) {
+		return len(b)
+	}
 	switch b[i] {
 	case '"':
 		return skipString(b, i)
 	case '{', '[':
-		for depth := 0; ; {
+		for depth := 0; i < len(b); {
 			switch b[i] {
 			case '"':
 				i = skipString(b, i)
@@ -162,6 +169,7 @@ func skipValue(b []byte, i int) int {
 			}
 			i++
 		}
+		return len(b)
 	}
 	for i < len(b) {
 		switch b[i] {
@@ -181,6 +189,9 @@ func appendUnescaped(dst, s []byte) []byte {
 			return append(dst, s...)
 		}
 		dst = append(dst, s[:i]...)
+		if i+1 == len(s) {
+			return dst
+		}
 		c := s[i+1]
 		s = s[i+2:]
 		switch c {
@@ -195,9 +206,12 @@ func appendUnescaped(dst, s []byte) []byte {
 		case 't':
 			c = '\t'
 		case 'u':
+			if len(s) < 4 {
+				return dst
+			}
 			u := rune(hex4(s))
 			s = s[4:]
-			if utf16.IsSurrogate(u) { // two escapes make one character
+			if utf16.IsSurrogate(u) && len(s) >= 6 { // two escapes make one character
 				u = utf16.DecodeRune(u, rune(hex4(s[2:])))
 				s = s[6:]
 			}
@@ -232,10 +246,10 @@ func members(b []byte, brace int) memberWalk { return memberWalk{b: b, at: brace
 
 func (m *memberWalk) next() bool {
 	i := skipSpace(m.b, m.at)
-	if m.b[i] == ',' {
+	if i < len(m.b) && m.b[i] == ',' {
 		i = skipSpace(m.b, i+1)
 	}
-	if m.b[i] == '}' {
+	if i >= len(m.b) || m.b[i] != '"' {
 		m.at = i // of the closing brace
 		return false
 	}
@@ -243,6 +257,10 @@ func (m *memberWalk) next() bool {
 	m.name = span{int32(i), int32(j)}
 	i = skipSpace(m.b, skipSpace(m.b, j)+1) // over the colon
 	j = skipValue(m.b, i)
+	if j <= i || m.name.hi-m.name.lo < 2 { // no such text has passed parse
+		m.at = len(m.b)
+		return false
+	}
 	m.value = span{int32(i), int32(j)}
 	m.at = j
 	return true

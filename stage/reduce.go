@@ -72,12 +72,14 @@ const ResultFile = "result"
 
 // Workspace is where Finish puts what does not fit into memory, and what must survive a kill.
 type Workspace interface {
-	// Make makes the file name by calling write, unless it is there from before the run was killed. The file
-	// appears whole or not at all, and durably. write must be deterministic. Several files may be made at once.
+	// Make makes the file name by calling write, unless an earlier attempt at the same run has made it. The file
+	// appears whole or not at all, and durably. write must be deterministic, and may call Make itself. Several
+	// files may be made at once.
 	Make(ctx context.Context, name string, write func(w io.Writer) error) error
 	// Open opens a file that was made, and says its size in bytes. A Mapper may keep it open.
 	Open(ctx context.Context, name string) (ReaderAt, int64, error)
-	// Remove deletes a file for which nothing will ask again; after a kill, too, Make knows that it was made.
+	// Remove deletes a file for which nothing will ask again. When a killed run goes on, Make knows that it was made;
+	// but if any file that was not removed is lost by then, the workspace is begun anew, from the sealed files.
 	Remove(ctx context.Context, name string) error
 	// Memory is how many bytes of heap Finish may hold at a time.
 	Memory() int64

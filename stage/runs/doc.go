@@ -5,7 +5,7 @@
 // items may repeat. A run may be read in a [Range] of its items.
 //
 // A Reducer keeps items in memory and sorts them when it seals ([Sort]); sealed runs are joined ([Merge]) and at
-// the end looked at in order, one range a goroutine ([Uniform] or [Ranges], then [Open]); what that finds is
+// the end looked at in order, one range a goroutine ([Uniform], then [Open]); what that finds is
 // sorted in turn by a [Sorter], through the workspace.
 //
 // Read sort.go first, then merge.go, ranges.go, sorter.go.

@@ -117,16 +117,10 @@ func TestRanges(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for range 300 {
 		width := []int{2, 9, 28}[rng.IntN(3)]
-		prefix := 1 + rng.IntN(min(width, 8))
+		prefix := min(8, width)
 		runs, want := randomRuns(rng, rng.IntN(8), width, 200)
 		sealed := sealedRuns(runs)
-		ranges, err := Ranges(sealed, width, prefix, 1+rng.IntN(20))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if rng.IntN(3) == 0 {
-			ranges, prefix = Uniform(1+rng.IntN(20)), min(8, width)
-		}
+		ranges := Uniform(1 + rng.IntN(20))
 		var got, last []byte
 		for _, r := range ranges {
 			it, err := Open(sealed, width, r, nil)
@@ -147,39 +141,6 @@ func TestRanges(t *testing.T) {
 		}
 		if !bytes.Equal(got, want) {
 			t.Fatalf("seed %d: %d ranges of %d runs: %d bytes that differ from %d", seed, len(ranges), len(runs), len(got), len(want))
-		}
-	}
-}
-
-// TestRangesBalance: keys that are no digests are cut into parts of about one size.
-func TestRangesBalance(t *testing.T) {
-	rng := rand.New(rand.NewPCG(2, 0))
-	var runs [][]byte
-	for n := range 20 {
-		b := make([]byte, (1+n)*1000*8)
-		for i := 0; i < len(b); i += 8 {
-			b[i+6], b[i+7] = byte(rng.NormFloat64()*20+100), byte(rng.Uint32())
-		}
-		Sort(b, 8)
-		runs = append(runs, b)
-	}
-	const n = 8
-	sealed := sealedRuns(runs)
-	ranges, err := Ranges(sealed, 8, 8, n)
-	if err != nil || len(ranges) != n {
-		t.Fatalf("%d ranges, error %v", len(ranges), err)
-	}
-	for _, r := range ranges {
-		it, err := Open(sealed, 8, r, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		items := 0
-		for it.Next() {
-			items++
-		}
-		if want := 210_000 / n; items < want*3/4 || items > want*5/4 {
-			t.Errorf("a range of %d items, want about %d", items, want)
 		}
 	}
 }

@@ -34,48 +34,6 @@ func Uniform(n int) []Range {
 	return cut(bounds)
 }
 
-// samplesPerRange is how many items Ranges looks at for each range it makes: a range is then rarely off by more
-// than a quarter.
-const samplesPerRange = 64
-
-// Ranges cuts the key space into at most n ranges of about equally many items, by a sample. Items with the same
-// first prefix bytes never straddle two ranges; fewer ranges come out where few prefixes are common. The cuts
-// depend on how items are spread over runs: nothing that outlives a kill may be named after such a range.
-func Ranges(sealed []stage.Sealed, width, prefix, n int) ([]Range, error) {
-	items, err := count(sealed, width)
-	if err != nil {
-		return nil, err
-	}
-	if items == 0 || n <= 1 {
-		return cut(nil), nil
-	}
-	step := max(1, items/(int64(n)*samplesPerRange))
-	var sample []byte
-	at := step / 2 // in the items of all runs, one behind the other
-	for i := range sealed {
-		here := sealed[i].Size / int64(width)
-		for ; at < here; at += step {
-			lo := len(sample)
-			sample = append(sample, make([]byte, prefix)...)
-			if err := readAt(sealed[i].Data, sample[lo:], at*int64(width)); err != nil {
-				return nil, fmt.Errorf("run %d: %w", i, err)
-			}
-		}
-		at -= here
-	}
-	Sort(sample, prefix)
-	var bounds [][]byte
-	total := len(sample) / prefix
-	for i := 1; i < n; i++ {
-		lo := i * total / n * prefix
-		b := sample[lo : lo+prefix]
-		if len(bounds) == 0 || !bytes.Equal(bounds[len(bounds)-1], b) {
-			bounds = append(bounds, b)
-		}
-	}
-	return cut(bounds), nil
-}
-
 // count is the number of items in all runs.
 func count(sealed []stage.Sealed, width int) (items int64, err error) {
 	for i := range sealed {
