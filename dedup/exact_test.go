@@ -204,7 +204,8 @@ func TestVerdict(t *testing.T) {
 		cfg  ExactConfig
 		want []string // outcome and what is written
 	}{
-		"normal": {ExactConfig{}, []string{"keep " + in[0], "keep " + in[1], "drop " + in[2], "drop " + in[3], "drop " + in[4]}},
+		"normal": {ExactConfig{}, []string{"keep " + in[0], "keep " + in[1], "drop " + in[2],
+			`quarantine field "curate" is a number, not an object, so "curate.dedup" cannot be set`, "drop " + in[4]}},
 		"verdicts": {ExactConfig{Verdicts: true}, []string{"keep " + in[0], "keep " + in[1],
 			`drop {"text":"\u0061","curate":{"dedup":` + dup + `1099511627776"}}}`,
 			`quarantine field "curate" is a number, not an object, so "curate.dedup" cannot be set`,

@@ -293,16 +293,14 @@ func FuzzRecord(f *testing.F) {
 		wild := &Batch{}
 		wild.Append(MakeID(1, 0), 1, slices.Clone(line))
 		wild.Checked()
-		for w, scratch := &wild.Records[0], []byte(nil); ; {
-			for _, n := range append(w.Names(), "text") {
-				_, _ = w.Text(Path{names: []string{n}, text: n}, &scratch)
-			}
-			_ = w.CanSet(paths[0])
-			_ = w.Set(paths[0], []byte("1"))
-			_, _ = w.Value(paths[2])
-			_ = w.AppendLine(nil)
-			break
+		w, wildScratch := &wild.Records[0], []byte(nil)
+		for _, n := range append(w.Names(), "text") {
+			_, _ = w.Text(Path{names: []string{n}, text: n}, &wildScratch)
 		}
+		_ = w.CanSet(paths[0])
+		_ = w.Set(paths[0], []byte("1"))
+		_, _ = w.Value(paths[2])
+		_ = w.AppendLine(nil)
 		b := &Batch{}
 		b.Append(MakeID(1, 0), 1, line)
 		b.Parse()
