@@ -90,9 +90,8 @@ func runExact(s *session) error {
 		}
 	}
 	table(fmt.Sprintf("exact: curate dedup --method exact, %d documents, %.1f MB, %.1f %% of the documents are duplicates", in.Docs, mb(in.Bytes), 100*float64(in.Docs-want.Kept)/float64(in.Docs)), append(rows, encode)...)
-	wall := func(r *row) float64 { return r.median(func(m measurement) float64 { return m.Wall }) }
 	for _, k := range kinds {
-		fmt.Printf("%s: wall of -j 1 / wall of -j 2 = %.2f\n", k.name, wall(k.rows[0])/wall(k.rows[1]))
+		fmt.Printf("%s: %s\n", k.name, scaling(k.rows[0], k.rows[1]))
 	}
 	fmt.Printf("kept %d of %d documents, byte by byte those of a loop with a map (sha256 %.12s…)\n", want.Kept, in.Docs, want.Digest)
 	return s.runExactPeer(plain)

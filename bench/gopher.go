@@ -68,9 +68,8 @@ func runGopher(s *session) error {
 		}
 	}
 	table("gopher: profile gopher", check, lines, cli[0], cli[1])
-	wall := func(r *row) float64 { return r.median(func(m measurement) float64 { return m.Wall }) }
-	fmt.Printf("kept %d of %d documents; the outputs of 1 and 2 workers and of Map are equal (sha256 %.12s…); wall of -j 1 / wall of -j 2 = %.2f\n",
-		want.Kept, want.Docs, want.Digest, wall(cli[0])/wall(cli[1]))
+	fmt.Printf("kept %d of %d documents; the outputs of 1 and 2 workers and of Map are equal (sha256 %.12s…); %s\n",
+		want.Kept, want.Docs, want.Digest, scaling(cli[0], cli[1]))
 	return nil
 }
 

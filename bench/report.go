@@ -77,6 +77,19 @@ func (s *session) head() {
 		mb(c.Bytes), mb(c.Unique), c.Docs, len(c.Files), mb(c.Packed))
 }
 
+// scaling compares the clocks of one core and of two workers, round by round, since the machine may be faster or
+// slower in the next: the median of the ratios, their range, and how many cores two workers kept busy.
+func scaling(one, two *row) string {
+	var ratios, busy []float64
+	for i := range two.all {
+		ratios = append(ratios, one.all[i].Wall/two.all[i].Wall)
+		busy = append(busy, two.all[i].CPU/two.all[i].Wall)
+	}
+	slices.Sort(ratios)
+	slices.Sort(busy)
+	return fmt.Sprintf("wall of -j 1 / wall of -j 2 = %.2f (%.2f–%.2f), with %.2f cores busy", ratios[len(ratios)/2], ratios[0], ratios[len(ratios)-1], busy[len(busy)/2])
+}
+
 func mb(n int64) float64 { return float64(n) / 1e6 }
 
 // add keeps a measurement in its row and in the raw run.
