@@ -161,6 +161,9 @@ func (s *session) runExactPeer(plain []string) error {
 	return nil
 }
 
+// exactFile is from how many bytes on a file ends: about a split.
+const exactFile = 64 << 20
+
 // twiceTask writes the corpus as plain and as compressed files in which three documents of ten of each further
 // pass over the data repeat one of the first pass; the others are told apart by a number. t.MB is the size of the
 // first pass in bytes.
@@ -170,6 +173,7 @@ func twiceTask(t task) (res result, err error) {
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	done := int64(0)
+	var out []byte
 	for n, name := range t.Files {
 		text, err := decodedFile(name)
 		if err != nil {
@@ -177,7 +181,6 @@ func twiceTask(t task) (res result, err error) {
 		}
 		pass := done / int64(t.MB)
 		done += int64(len(text))
-		var out []byte
 		for line := range bytes.Lines(text) {
 			if i := bytes.Index(line, []byte(`"text": "`)); pass > 0 && i >= 0 && rng.IntN(10) >= 3 {
 				out = append(out, line[:i+9]...)
@@ -185,6 +188,9 @@ func twiceTask(t task) (res result, err error) {
 				line = line[i+9:]
 			}
 			out = append(out, line...)
+		}
+		if len(out) < exactFile && n+1 < len(t.Files) {
+			continue
 		}
 		res.Docs += int64(bytes.Count(out, []byte("\n")))
 		res.Bytes += int64(len(out))
@@ -199,6 +205,7 @@ func twiceTask(t task) (res result, err error) {
 			}
 		}
 		res.Files = append(res.Files, plain, plain+".zst")
+		out = nil
 	}
 	return res, nil
 }
