@@ -74,7 +74,7 @@ const queued = 64 // items a lane's channels hold; the windows bound their bytes
 func (l *lane) work() {
 	r := l.run
 	if l.whole {
-		r.job.Progress.Consumed.Add(l.file.Size)
+		r.job.Progress.Consumed.Add(r.size(l.file))
 		l.collected()
 		return
 	}

@@ -354,6 +354,21 @@ func sum(a, b map[string]int64) map[string]int64 {
 	return c
 }
 
+// size is how much of a file there is to read, in bytes as stored: of its copies, where those are read.
+func (h *handover) size(f corpus.File) (n int64) {
+	for _, e := range h.entries[f.Number] {
+		n += e.Parts[outputNames[outKept]].Size
+	}
+	return n
+}
+
+func (r *run) size(f corpus.File) int64 {
+	if r.in == nil || r.in.noCopy {
+		return f.Size
+	}
+	return r.in.size(f)
+}
+
 // whole says whether the entries, in order, cover all files to their ends.
 func whole(m *corpus.Manifest, entries []Entry) bool {
 	ended := map[int]bool{}
@@ -380,10 +395,8 @@ func (j *Job) expect(n int, in *handover) {
 	total := j.Manifest.Size()
 	if in != nil && !in.noCopy {
 		total = 0
-		for _, es := range in.entries {
-			for _, e := range es {
-				total += e.Parts[outputNames[outKept]].Size
-			}
+		for _, f := range j.Manifest.Files {
+			total += in.size(f)
 		}
 	}
 	if total >= 0 {
