@@ -11,22 +11,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
-	"github.com/klauspost/compress/gzip"
 
-	"curate/corpus"
-	"curate/corpus/compress"
-	"curate/corpus/split"
-	"curate/corpus/store"
-	"curate/corpus/store/storetest"
 	"curate/record"
 	"curate/stage"
 )
@@ -38,12 +29,15 @@ type unique struct{ name string }
 func (u unique) Spec() stage.Spec {
 	return stage.Spec{Name: u.name, Version: 1, Config: map[string]string{"by": "first word"}, Needs: []record.Path{textPath}}
 }
-func (u unique) Key() stage.Mapper         { return uniqueKey(u) }
+
+func (u unique) Key() stage.Mapper { return uniqueKey(u) }
+
 func (u unique) NewPartial() stage.Partial { return &items{} }
 
 type uniqueKey struct{ name string }
 
-func (k uniqueKey) Spec() stage.Spec        { return unique(k).Spec() }
+func (k uniqueKey) Spec() stage.Spec { return unique(k).Spec() }
+
 func (k uniqueKey) NewWorker() stage.Worker { return &uniqueWorker{} }
 
 type uniqueWorker struct{ scratch []byte }
@@ -222,22 +216,7 @@ func obviousPhases(t testing.TB, j *Job) (m model) {
 	var live []modelRecord
 	m.counts = Counts{Dropped: map[string]int64{}}
 	for _, f := range j.Manifest.Files {
-		data, err := os.ReadFile(f.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch filepath.Ext(f.Path) {
-		case ".gz":
-			z, err := gzip.NewReader(bytes.NewReader(data))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if data, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
-		case ".zst":
-			data = []byte(unzstd(t, string(data)))
-		}
+		data := plainText(t, f.Path)
 		m.counts.BytesIn += int64(len(data))
 		off, no := int64(0), int64(0)
 		for line := range bytes.Lines(data) {
@@ -509,241 +488,7 @@ func TestPhasesOfStream(t *testing.T) {
 	}
 }
 
-// TestResumePhases stops runs with Reducers at random moments until they have come through.
-func TestResumePhases(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 21))
-	_, names := inputs(t, rng, 5, 2500)
-	for _, name := range []string{"reduce", "map reduce map twice", "reduce result"} {
-		with := func(j *Job) { j.Stages = phaseJobs[name] }
-		dir := memoryDir(t)
-		whole := filepath.Join(dir, "whole")
-		start := time.Now()
-		if _, err := newJob(t, names, whole, with).Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		took := time.Since(start)
-		want := snapshot(t, whole)
-		for round := range 3 {
-			out := filepath.Join(dir, strconv.Itoa(round))
-			stops := 0
-			for {
-				ctx, cancel := context.WithCancelCause(t.Context())
-				timer := time.AfterFunc(time.Duration(rng.Int64N(int64(took))), func() { cancel(errStop) })
-				j := newJob(t, names, out, with, func(j *Job) {
-					j.Workers, j.Memory, j.ChunkSize = []int{1, 2, 7}[rng.IntN(3)], 1<<30, 500+rng.IntN(20_000)
-					if rng.IntN(2) == 0 {
-						tight(j)
-					}
-				})
-				_, err := j.Run(ctx)
-				timer.Stop()
-				cancel(nil)
-				if err == nil {
-					break
-				}
-				if !errors.Is(err, errStop) && !errors.Is(err, context.Canceled) {
-					t.Fatal(err)
-				}
-				if stops++; stops > 500 {
-					t.Fatal("no progress")
-				}
-			}
-			t.Logf("%s, round %d: %d stops", name, round, stops)
-			sameTree(t, fmt.Sprintf("%s, seed %d, round %d, after %d stops", name, seed, round, stops), snapshot(t, out), want)
-		}
-	}
-}
-
-// TestPhaseFaults lets every write, sync, rename and log entry of a run with Reducers fail in turn.
-func TestPhaseFaults(t *testing.T) {
-	_, names := inputs(t, rand.New(rand.NewPCG(9, 22)), 2, 20)
-	options := func(s store.Store, stages []stage.Stage) option {
-		return func(j *Job) {
-			j.Stages, j.Store, j.SplitSize, j.Workers = stages, s, 9000, 1
-			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.jsonl.zst"))
-			tight(j)
-		}
-	}
-	for _, name := range []string{"reduce", "map reduce map", "result"} {
-		stages := phaseJobs[name]
-		counter := storetest.NewFaulty(nil, 0, storetest.IO)
-		base := memoryDir(t)
-		if _, err := newJob(t, names, filepath.Join(base, "out"), options(store.NewLocal(counter), stages)).Run(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		want := snapshot(t, base)
-		cases := 0
-		for nth := 1; nth <= counter.Ops(); nth++ {
-			for fault, cause := range map[storetest.Fault]error{storetest.ShortWrite: nil, storetest.NoSpace: syscall.ENOSPC} {
-				dir := memoryDir(t)
-				out := filepath.Join(dir, "out")
-				disk := storetest.NewFaulty(nil, nth, fault)
-				disk.Sticky = fault == storetest.NoSpace
-				_, err := newJob(t, names, out, options(store.NewLocal(disk), stages)).Run(t.Context())
-				what := fmt.Sprintf("%s: operation %d (%s), %v", name, nth, disk.Hit(), fault)
-				if !disk.Fired() {
-					continue
-				}
-				cases++
-				if err == nil {
-					t.Errorf("%s: no error", what)
-				} else if cause != nil && !errors.Is(err, cause) {
-					t.Errorf("%s: the error hides its cause: %v", what, err)
-				}
-				if _, err := newJob(t, names, out, options(store.NewLocal(nil), stages)).Run(t.Context()); err != nil {
-					t.Fatalf("%s: the repeated command: %v", what, err)
-				}
-				sameTree(t, what, snapshot(t, dir), want)
-				if t.Failed() {
-					return
-				}
-			}
-		}
-		t.Logf("%s: %d faults", name, cases)
-	}
-}
-
-// TestGoOnWithoutStream: a run on a stream that was stopped in its last phase goes on from what was spooled.
-func TestGoOnWithoutStream(t *testing.T) {
-	_, names := inputs(t, rand.New(rand.NewPCG(4, 20)), 1, 800)
-	data, err := os.ReadFile(names[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := memoryDir(t)
-	stages := []stage.Stage{unique{"dedup"}, sieve{"a"}}
-	run := func(out, stdin string, stages ...stage.Stage) error {
-		_, err := newJob(t, []string{"-"}, filepath.Join(dir, out), func(j *Job) {
-			j.Stages, j.Stdin, j.Workers = stages, strings.NewReader(stdin), 1
-		}).Run(t.Context())
-		return err
-	}
-	if err := run("whole", string(data), stages...); err != nil {
-		t.Fatal(err)
-	}
-	if err := run("out", string(data), unique{"dedup"}, failing{sieve{"a"}}); !errors.Is(err, errStop) {
-		t.Fatal(err)
-	}
-	if err := run("out", "this is not read", stages...); err != nil {
-		t.Fatal(err)
-	}
-	sameTree(t, "without the stream", snapshot(t, filepath.Join(dir, "out")), snapshot(t, filepath.Join(dir, "whole")))
-
-	// One that was stopped in the first phase cannot.
-	if err := run("early", string(data), failing{sieve{"a"}}, unique{"dedup"}); !errors.Is(err, errStop) {
-		t.Fatal(err)
-	}
-	var refused *UsageError
-	if err := run("early", string(data), sieve{"a"}, unique{"dedup"}); !errors.As(err, &refused) || !strings.Contains(err.Error(), "cannot be read again") {
-		t.Errorf("half a stream: %v", err)
-	}
-}
-
-// failing is a stage that ends the run.
-type failing struct{ sieve }
-
-func (f failing) NewWorker() stage.Worker                    { return f }
 func (failing) Map(_ context.Context, b *record.Batch) error { return errStop }
-
-// FuzzSealedRanges: ranges of any bytes are read or refused, and what was written is read back.
-func FuzzSealedRanges(f *testing.F) {
-	f.Add([]byte{0, 0, 5, 3}, uint16(9))
-	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, uint16(3))
-	f.Fuzz(func(t *testing.T, b []byte, step uint16) {
-		dir := memoryDir(t)
-		st := store.NewLocal(nil).Scratch()
-		name := filepath.ToSlash(filepath.Join(dir, "sealed"))
-		if err := writeFile(t.Context(), st, name, appendSealedFooter(b, int64(len(b)), 0)); err != nil {
-			t.Fatal(err)
-		}
-		r, err := openRanges(t.Context(), st, name, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		all, err := r.upTo(nil, record.MaxOffset)
-		if err != nil {
-			return
-		}
-		last := int64(-1)
-		var again []byte
-		var w rangeWriter
-		for _, x := range all {
-			if x.lo.Offset() < last || x.hi < x.lo || x.lo.File() != 1 {
-				t.Fatalf("ranges %v", all)
-			}
-			last = x.hi.Offset()
-			again = w.add(again, &settledRanges{ranges: []idRange{x}, any: true})
-		}
-		again = w.flush(again)
-		// Read once more, in steps: a range that crosses a border comes twice.
-		if err := writeFile(t.Context(), st, name, appendSealedFooter(again, int64(len(again)), 0)); err != nil {
-			t.Fatal(err)
-		}
-		r2, err := openRanges(t.Context(), st, name, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r2.Close()
-		var stepped []idRange
-		for end := int64(step) + 1; len(all) > 0 && end <= last+int64(step)+1 && last < 1<<19; end += int64(step) + 1 {
-			var got []idRange
-			if got, err = r2.upTo(nil, end); err != nil {
-				t.Fatal(err)
-			}
-			for _, g := range got {
-				if g.lo.Offset() >= end-int64(step)-1 { // else it was seen before
-					stepped = append(stepped, g)
-				}
-			}
-		}
-		if last < 1<<19 && !slices.Equal(stepped, all) {
-			t.Fatalf("in steps of %d: %v, want %v", step, stepped, all)
-		}
-	})
-}
-
-// FuzzCopy: a copy of any bytes is read or refused; a good one gives its lines and IDs back.
-func FuzzCopy(f *testing.F) {
-	good := func(lines string, ids ...record.ID) []byte {
-		e, err := compress.NewEncoder(copyFormat.Compression)
-		if err != nil {
-			f.Fatal(err)
-		}
-		enc := e.AppendFrame(nil, []byte(lines))
-		return append(appendIDs(nil, len(enc), len(lines), ids), enc...)
-	}
-	f.Add(good("{\"a\":1}\n{}\n", 5, 900))
-	f.Add(append(good("{}\n", record.MakeID(3, 7)), good("{}\n", record.MakeID(3, 17))...))
-	f.Add(good(""))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		dir := memoryDir(t)
-		st := store.NewLocal(nil).Scratch()
-		if err := writeFile(t.Context(), st, filepath.ToSlash(filepath.Join(dir, "copy")), b); err != nil {
-			t.Fatal(err)
-		}
-		s := &copySource{
-			st: st, root: filepath.ToSlash(dir), usual: 1 << 30, consumed: func(int64) {},
-			entries: []Entry{{File: 1, EOF: true, Parts: map[string]Part{"out": {Name: "copy"}}}},
-		}
-		defer s.Close()
-		for {
-			var c split.Chunk
-			err := s.Next(t.Context(), &c)
-			if err != nil {
-				if err != io.EOF && !errors.Is(err, errCopy) {
-					t.Fatalf("%v", err)
-				}
-				return
-			}
-			if len(c.IDs) != bytes.Count(c.Buf, []byte("\n")) {
-				t.Fatalf("%d IDs of %q", len(c.IDs), c.Buf)
-			}
-		}
-	})
-}
 
 // TestGiantRecords: lanes that meet records longer than a chunk, in inputs and in copies, do not wait for each other.
 func TestGiantRecords(t *testing.T) {
@@ -769,207 +514,5 @@ func TestGiantRecords(t *testing.T) {
 		if err != nil {
 			t.Errorf("%d MiB: %v", memory/MiB, err)
 		}
-	}
-}
-
-// TestBudget: whatever the machine, a lane's share holds a chunk, or there is one lane; and the parts stay within
-// the memory.
-func TestBudget(t *testing.T) {
-	for j := 1; j <= 64; j++ {
-		for memory := MinMemory(j); memory < 64<<30; memory = memory*5/4 + 7 {
-			for _, files := range []int{1, 2, 5, 1000} {
-				for k := range 8 {
-					use := Use{Reduce: k&1 > 0, NoCopy: k&2 > 0, ByRows: k&4 > 0}
-					if k&2 == 0 {
-						use.Chunk = copyFrame + copyFrame/4
-					}
-					b, err := NewBudget(memory, j, files, DefaultMaxRecord(memory), use)
-					if err != nil {
-						t.Fatal(err)
-					}
-					what := fmt.Sprintf("-j %d, %d MiB, %d files, %+v: %+v", j, memory/MiB, files, use, b)
-					if b.Lanes < 1 || b.ChunkSize < 1 || b.Lanes > 1 && b.ChunkShare < chunkCost(b.ChunkSize) {
-						t.Fatal(what)
-					}
-					sum := baseMemory + int64(j)*workerMemory + int64(b.Lanes)*(laneMemory+b.Window) +
-						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
-					if use.Reduce && b.Partial < 1 || sum > memory {
-						t.Fatalf("%s: %d MiB given out", what, sum/MiB)
-					}
-				}
-			}
-		}
-	}
-}
-
-// changing is a Reducer during whose Finish something happens.
-type changing struct {
-	unique
-	change func()
-}
-
-func (c changing) Finish(ctx context.Context, sealed []stage.Sealed, w stage.Workspace) (stage.Mapper, error) {
-	m, err := c.unique.Finish(ctx, sealed, w)
-	c.change()
-	return m, err
-}
-
-// TestChangedBetween: an input that grows or shrinks between two phases is an error, and nothing of it is written.
-func TestChangedBetween(t *testing.T) {
-	for _, tail := range []string{`{"text":"half`, "null\n", `{"a":[\"]}` + "\n", "{\"text\":\"a\"}\n", ""} {
-		dir := memoryDir(t)
-		name := filepath.Join(dir, "in.jsonl")
-		whole := "{\"text\":\"aa bb\"}\n{\"text\":\"bb\"}\n"
-		if err := os.WriteFile(name, []byte(whole), 0o666); err != nil {
-			t.Fatal(err)
-		}
-		change := func() {
-			now := whole + tail
-			if tail == "" {
-				now = whole[:20]
-			}
-			if err := os.WriteFile(name, []byte(now), 0o666); err != nil {
-				t.Error(err)
-			}
-		}
-		var out bytes.Buffer
-		_, err := newJob(t, []string{name}, "", func(j *Job) {
-			j.Stdout, j.Stages = &out, []stage.Stage{changing{unique{"dedup"}, change}, sieve{"a"}}
-		}).Run(t.Context())
-		if !errors.Is(err, corpus.ErrChanged) || out.Len() > 0 {
-			t.Errorf("with %q behind it: %v, wrote %q", tail, err, out.String())
-		}
-	}
-}
-
-// TestLostBetween: files of the phases that are lost or cut while a run was stopped are made again.
-func TestLostBetween(t *testing.T) {
-	_, names := inputs(t, rand.New(rand.NewPCG(6, 20)), 3, 400)
-	dir := memoryDir(t)
-	stages := []stage.Stage{unique{"dedup"}, sieve{"b"}}
-	with := func(out string, stages []stage.Stage) error {
-		_, err := newJob(t, names, filepath.Join(dir, out), func(j *Job) { j.Stages = stages }).Run(t.Context())
-		return err
-	}
-	if err := with("whole", stages); err != nil {
-		t.Fatal(err)
-	}
-	want := snapshot(t, filepath.Join(dir, "whole"))
-	for i, hurt := range []func(phase string) error{
-		func(p string) error { return os.Remove(p + "/decisions") },
-		func(p string) error { return os.Truncate(p+"/decisions", 3) },
-		func(p string) error { return os.Remove(p + "/steps") },
-		func(p string) error { return os.Truncate(p+"/steps", 20) },
-		func(p string) error { return os.Remove(p + "/sealed-00001-00000") },
-		func(p string) error { return os.Truncate(p+"/sealed-00002-00001", 5) },
-		func(p string) error { return os.Remove(p + "/journal") },
-		func(p string) error { return os.Remove(p + "/../manifest.json") },
-	} {
-		out := fmt.Sprint("out", i)
-		if err := with(out, []stage.Stage{unique{"dedup"}, failing{sieve{"b"}}}); !errors.Is(err, errStop) {
-			t.Fatal(err)
-		}
-		if err := hurt(filepath.Join(dir, out, "_curate", "phase1")); err != nil {
-			t.Fatal(err)
-		}
-		if err := with(out, stages); err != nil {
-			t.Fatalf("case %d: %v", i, err)
-		}
-		sameTree(t, fmt.Sprintf("case %d", i), snapshot(t, filepath.Join(dir, out)), want)
-	}
-}
-
-// TestHurtAfterwards: a finished directory that has lost something is made whole again.
-func TestHurtAfterwards(t *testing.T) {
-	_, names := inputs(t, rand.New(rand.NewPCG(7, 20)), 2, 300)
-	dir := memoryDir(t)
-	for _, name := range []string{"reduce", "result"} {
-		out := filepath.Join(dir, name)
-		run := func() (*Result, error) {
-			return newJob(t, names, out, func(j *Job) { j.Stages = phaseJobs[name] }).Run(t.Context())
-		}
-		if _, err := run(); err != nil {
-			t.Fatal(err)
-		}
-		want := snapshot(t, out)
-		for _, hurt := range []func() error{
-			func() error { return os.RemoveAll(out + "/_curate/quarantine") },
-			func() error { return os.RemoveAll(out + "/_curate/phase1") },
-			func() error { return os.Remove(out + "/_curate/ledger.json") },
-			func() error {
-				if name == "result" {
-					return os.Truncate(out+"/counts.jsonl", 0)
-				}
-				return os.Remove(out + "/part-00001-00000.jsonl.zst")
-			},
-		} {
-			if err := hurt(); err != nil {
-				t.Fatal(err)
-			}
-			res, err := run()
-			if err != nil || res.Before {
-				t.Errorf("%s: %+v, %v", name, res, err)
-			}
-			sameTree(t, name, snapshot(t, out), want)
-		}
-	}
-	// Begun anew as something else, nothing of it is left.
-	if _, err := newJob(t, names, dir+"/result", func(j *Job) { j.Stages, j.Restart = phaseJobs["reduce"], true }).Run(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	sameTree(t, "begun anew", snapshot(t, dir+"/result"), snapshot(t, dir+"/reduce"))
-}
-
-// TestTempFolder: the sweep removes what a killed run of this user on this host has left, and nothing else.
-func TestTempFolder(t *testing.T) {
-	dir := t.TempDir()
-	prefix := filepath.Join(dir, tempFolderPrefix+hostName()+"-")
-	make := func(name, lock string) string {
-		if err := os.Mkdir(name, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if lock != "" {
-			if err := os.WriteFile(filepath.Join(name, lock), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return name
-	}
-	stale := make(prefix+"1", tempFolderLock)
-	keep := []string{make(prefix+"2", ""), make(prefix+"3", "lock"), make(filepath.Join(dir, tempFolderPrefix+"another-host-4"), tempFolderLock)}
-	if runtime.GOOS != "windows" {
-		link := make(prefix+"5", "")
-		if err := os.Symlink(filepath.Join(dir, "target"), filepath.Join(link, tempFolderLock)); err != nil {
-			t.Fatal(err)
-		}
-		open := make(prefix+"6", tempFolderLock)
-		if err := os.Chmod(open, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		keep = append(keep, link, open)
-	}
-	one, err := newTempFolder(dir, quiet(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	two, err := newTempFolder(dir, quiet(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(stale); err == nil {
-		t.Error("what a killed run has left is still there")
-	}
-	for _, name := range append(keep, one.name) {
-		if _, err := os.Stat(name); err != nil {
-			t.Error(err)
-		}
-	}
-	if _, err := os.Lstat(filepath.Join(dir, "target")); err == nil {
-		t.Error("a link was followed")
-	}
-	one.remove()
-	two.remove()
-	if left, _ := filepath.Glob(prefix + "[0-9]*"); len(left) != len(keep)-1 {
-		t.Errorf("left: %v", left)
 	}
 }

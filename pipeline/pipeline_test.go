@@ -227,28 +227,35 @@ func unzstd(t testing.TB, b string) string {
 	return string(out)
 }
 
+// plainText is what a file of inputs holds, uncompressed.
+func plainText(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch filepath.Ext(name) {
+	case ".gz":
+		z, err := gzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, err = io.ReadAll(z); err != nil {
+			t.Fatal(err)
+		}
+	case ".zst":
+		data = []byte(unzstd(t, string(data)))
+	}
+	return data
+}
+
 // obvious does a job the obvious way: file by file, line by line, a fresh batch each.
 func obvious(t testing.TB, j *Job) (out, dropped, quarantine string, c Counts) {
 	t.Helper()
 	var o, d, q []byte
 	tallies := make([]tally, 1+len(j.Stages))
 	for _, f := range j.Manifest.Files {
-		data, err := os.ReadFile(f.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch filepath.Ext(f.Path) {
-		case ".gz":
-			z, err := gzip.NewReader(bytes.NewReader(data))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if data, err = io.ReadAll(z); err != nil {
-				t.Fatal(err)
-			}
-		case ".zst":
-			data = []byte(unzstd(t, string(data)))
-		}
+		data := plainText(t, f.Path)
 		c.BytesIn += int64(len(data))
 		off := int64(0)
 		no := int64(0)

@@ -10,10 +10,7 @@
 // memory is a page and a dictionary a column, and grows with what is in the file, not with what a header claims.
 package parquet
 
-import (
-	"curate/corpus/split"
-	"curate/record"
-)
+import "curate/corpus/split"
 
 const magic = "PAR1"
 
@@ -24,18 +21,5 @@ var Codec = split.Codec{
 	Doc:        "Parquet: each row becomes a JSON object",
 	OpenAt:     openAt,
 	Magic:      magic,
-	Decode:     decode,
-}
-
-func decode(c *split.Chunk, at split.Cursor, b *record.Batch, maxRecords, maxBytes int, _ string) split.Cursor {
-	n := 0
-	return split.EachLine(c, at, func(id record.ID, lineNo int64, line []byte, full int64) bool {
-		if full > int64(c.MaxRecord) {
-			split.AppendTooLong(b, id, lineNo, line, full)
-		} else {
-			b.Append(id, lineNo, line)
-		}
-		n += len(line) + 1
-		return len(b.Records) < maxRecords && n < maxBytes
-	})
+	Decode:     split.DecodeLines,
 }

@@ -243,6 +243,20 @@ func EachLine(c *Chunk, at Cursor, f func(id record.ID, lineNo int64, line []byt
 	return at
 }
 
+// DecodeLines is the Decode of formats whose chunks are lines of JSON.
+func DecodeLines(c *Chunk, at Cursor, b *record.Batch, maxRecords, maxBytes int, _ string) Cursor {
+	n := 0
+	return EachLine(c, at, func(id record.ID, lineNo int64, line []byte, full int64) bool {
+		if full > int64(c.MaxRecord) {
+			AppendTooLong(b, id, lineNo, line, full)
+		} else {
+			b.Append(id, lineNo, line)
+		}
+		n += len(line) + 1
+		return len(b.Records) < maxRecords && n < maxBytes
+	})
+}
+
 func isBlank(line []byte) bool {
 	for _, b := range line {
 		if b != ' ' && b != '\t' && b != '\r' && b != '\v' && b != '\f' {

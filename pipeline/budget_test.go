@@ -1,0 +1,36 @@
+package pipeline
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestBudget: whatever the machine, a lane's share holds a chunk, or there is one lane; and the parts stay within
+// the memory.
+func TestBudget(t *testing.T) {
+	for j := 1; j <= 64; j++ {
+		for memory := MinMemory(j); memory < 64<<30; memory = memory*5/4 + 7 {
+			for _, files := range []int{1, 2, 5, 1000} {
+				for k := range 8 {
+					use := Use{Reduce: k&1 > 0, NoCopy: k&2 > 0, ByRows: k&4 > 0}
+					if k&2 == 0 {
+						use.Chunk = copyFrame + copyFrame/4
+					}
+					b, err := NewBudget(memory, j, files, DefaultMaxRecord(memory), use)
+					if err != nil {
+						t.Fatal(err)
+					}
+					what := fmt.Sprintf("-j %d, %d MiB, %d files, %+v: %+v", j, memory/MiB, files, use, b)
+					if b.Lanes < 1 || b.ChunkSize < 1 || b.Lanes > 1 && b.ChunkShare < chunkCost(b.ChunkSize) {
+						t.Fatal(what)
+					}
+					sum := baseMemory + int64(j)*workerMemory + int64(b.Lanes)*(laneMemory+b.Window) +
+						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
+					if use.Reduce && b.Partial < 1 || sum > memory {
+						t.Fatalf("%s: %d MiB given out", what, sum/MiB)
+					}
+				}
+			}
+		}
+	}
+}
