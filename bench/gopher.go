@@ -48,29 +48,37 @@ func runGopher(s *session) error {
 		for j, r := range cli {
 			out := filepath.Join(s.dir, fmt.Sprintf("gopher-%d-%d", round, j+1))
 			argv := append([]string{bin, "filter", "--profile", "gopher", "-q", "-j", strconv.Itoa(j + 1), "-o", out}, s.corpus.Files...)
-			u, err := s.measure(command{argv: argv, one: j == 0})
-			if err != nil {
+			if _, err := s.toParts(r, "gopher", round, command{argv: argv, one: j == 0}, out, s.corpus, want); err != nil {
 				return err
-			}
-			d, _, err := s.child(task{Name: "digest", Out: out}, false)
-			if err != nil {
-				return err
-			}
-			if d.Digest != want.Digest {
-				return fmt.Errorf("%w: -j %d kept %d documents, Map %d, or others", errOutput, j+1, d.Docs, want.Kept)
 			}
 			if err := os.RemoveAll(out); err != nil {
 				return err
 			}
-			s.add(r, measurement{Bench: "gopher", Name: r.name, Round: round, Unit: "JSONL", Process: true, result: result{
-				Bytes: s.corpus.Bytes, Docs: s.corpus.Docs, Passes: 1, CPU: u.CPU, Sys: u.Sys, Wall: u.Wall, Foreign: u.Foreign, Kept: d.Docs, Digest: d.Digest, PeakRSS: u.RSS,
-			}})
 		}
 	}
 	table("gopher: profile gopher", check, lines, cli[0], cli[1])
 	fmt.Printf("kept %d of %d documents; the outputs of 1 and 2 workers and of Map are equal (sha256 %.12s…); %s\n",
 		want.Kept, want.Docs, want.Digest, scaling(cli[0], cli[1]))
 	return nil
+}
+
+// toParts measures a command that writes the directory out, which must hold what want says, and returns its digest.
+func (s *session) toParts(r *row, bench string, round int, c command, out string, in, want result) (result, error) {
+	u, err := s.measure(c)
+	if err != nil {
+		return result{}, err
+	}
+	d, _, err := s.child(task{Name: "digest", Out: out}, false)
+	if err != nil {
+		return d, err
+	}
+	if d.Digest != want.Digest {
+		return d, fmt.Errorf("%w: %s: kept %d documents instead of %d, or others", errOutput, r.name, d.Docs, want.Kept)
+	}
+	s.add(r, measurement{Bench: bench, Name: r.name, Round: round, Unit: "JSONL", Process: true, result: result{
+		Bytes: in.Bytes, Docs: in.Docs, Passes: 1, CPU: u.CPU, Sys: u.Sys, Wall: u.Wall, Foreign: u.Foreign, Kept: d.Docs, Digest: d.Digest, PeakRSS: u.RSS,
+	}})
+	return d, nil
 }
 
 // checkTask asks Check about documents that were decoded before.

@@ -121,22 +121,11 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		return err
 	}
 	if p.resume {
-		journal, entries, failed := openJournal(ctx, p.store, path.Join(dir, journalFile), j.Log)
-		if failed != nil {
-			return failed
+		if err := p.goOn(ctx, r, path.Join(dir, journalFile)); err != nil {
+			return err
 		}
-		defer func() { err = errors.Join(err, journal.close()) }()
-		if entries, failed = inPlace(ctx, p.store, p.root, entries, j.Log, all); failed != nil {
-			return failed
-		}
-		if k := len(entries); k > 0 {
-			j.Log.Info(fmt.Sprintf("%s, phase %d: going on behind %s finished splits", j.Out.Path, n, group(int64(k))))
-		}
-		for _, e := range entries {
-			r.done[e.File] = append(r.done[e.File], e)
-		}
-		r.journal = journal
-		if j.Manifest.HasStream() && n == 1 && p.began && !whole(j.Manifest, entries) {
+		defer func() { err = errors.Join(err, r.journal.close()) }()
+		if j.Manifest.HasStream() && n == 1 && p.began && !whole(j.Manifest, flat(r.done)) {
 			return usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
 		}
 	}
@@ -167,10 +156,33 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	if h.work, err = openWorkspace(ctx, p.store, dir, p.resume, j.finishMemory(), j.Workers); err != nil {
 		return err
 	}
-	r = nil
 	debug.FreeOSMemory() // what the pass held is Finish's now
 	h.apply, err = p.finish(ctx, ph.reducer, entries, h.work)
 	return err
+}
+
+// goOn opens a phase's journal and lets the phase begin behind the splits that are finished and in place.
+func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
+	j := p.job
+	journal, entries, err := openJournal(ctx, p.store, name, j.Log)
+	if err != nil {
+		return err
+	}
+	if entries, err = inPlace(ctx, p.store, p.root, entries, j.Log, all); err != nil {
+		return errors.Join(err, journal.close())
+	}
+	if k := len(entries); k > 0 {
+		where := ""
+		if len(p.phs) > 1 {
+			where = fmt.Sprintf(", phase %d", r.phase)
+		}
+		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, group(int64(k))))
+	}
+	for _, e := range entries {
+		r.done[e.File] = append(r.done[e.File], e)
+	}
+	r.journal = journal
+	return nil
 }
 
 // all are the kinds of parts.

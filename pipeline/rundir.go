@@ -243,12 +243,13 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, d.refuse(ctx, old, now, manifest)
 	case j.Manifest.HasStream() && len(phs) == 1:
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
-	case d.missing(ctx, manifestFile):
+	case old.Program != now.Program:
+		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
+	}
+	if d.missing(ctx, manifestFile) {
 		if err := d.write(ctx, manifestFile, manifest); err != nil {
 			return nil, err
 		}
-	case old.Program != now.Program:
-		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
 	}
 	if res, err := d.finishedBefore(ctx, phs); res != nil || err != nil {
 		return res, err
@@ -312,25 +313,14 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 		}
 		r.outputs[o] = out
 	}
-	journal, entries, err := openJournal(ctx, j.Store, path.Join(d.own, journalFile), j.Log)
-	if err != nil {
+	if err := p.goOn(ctx, r, path.Join(d.own, journalFile)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, journal.close()) }()
-	if entries, err = inPlace(ctx, j.Store, d.root, entries, j.Log, all); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, r.journal.close()) }()
 	if j.Manifest.HasStream() && last == 1 {
 		j.Log.Info("reading a stream: if this run is interrupted it cannot be resumed")
 	}
-	r.journal = journal
-	for _, e := range entries {
-		r.done[e.File] = append(r.done[e.File], e)
-	}
-	if n := len(entries); n > 0 {
-		j.Log.Info(fmt.Sprintf("%s: going on behind %s finished splits", j.Out.Path, group(int64(n))))
-	}
-	entries, err = r.start(ctx)
+	entries, err := r.start(ctx)
 	p.counts = append(p.counts, r.total)
 	p.entries = append(p.entries, entries...)
 	if err != nil {

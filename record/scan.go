@@ -130,7 +130,7 @@ func skipSpace(b []byte, i int) int {
 // skipString returns the index after the string that begins at i.
 func skipString(b []byte, i int) int {
 	for i++; ; i++ {
-		j := bytes.IndexByte(b[min(i, len(b)):], '"')
+		j := bytes.IndexByte(b[i:], '"')
 		if j < 0 {
 			return len(b)
 		}
