@@ -47,9 +47,9 @@ func randomDecisions(rng *rand.Rand, n int) []decision {
 func written(t testing.TB, ds []decision) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w := newDecisionsWriter(&b)
+	w := newDecisionsWriter(&b, columnsExact)
 	for _, d := range ds {
-		if err := w.add(d.dropped, d.kept); err != nil {
+		if err := w.add(d.dropped, Decision{Kept: d.kept}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -78,9 +78,9 @@ func TestDecisions(t *testing.T) {
 			t.Errorf("%d records, want %d", d.Len(), n)
 		}
 		look := func(c *Cursor, i int) error {
-			kept, ok, err := c.Lookup(ds[i].dropped)
-			if err != nil || !ok || kept != ds[i].kept {
-				return fmt.Errorf("record %d: %d, %v, %v; want %d", ds[i].dropped, kept, ok, err, ds[i].kept)
+			found, ok, err := c.Lookup(ds[i].dropped)
+			if err != nil || !ok || found.Kept != ds[i].kept {
+				return fmt.Errorf("record %d: %d, %v, %v; want %d", ds[i].dropped, found.Kept, ok, err, ds[i].kept)
 			}
 			// The IDs on both sides, if they are others'.
 			for _, id := range []record.ID{ds[i].dropped - 1, ds[i].dropped + 1} {
@@ -124,16 +124,16 @@ func TestDecisions(t *testing.T) {
 }
 
 func TestDecisionsOrder(t *testing.T) {
-	w := newDecisionsWriter(io.Discard)
+	w := newDecisionsWriter(io.Discard, columnsExact)
 	for i := range record.ID(blockPairs) {
-		if err := w.add(i+5, i); err != nil {
+		if err := w.add(i+5, Decision{Kept: i}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := w.flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.add(blockPairs+4, 1); err == nil || !strings.Contains(err.Error(), "record 4100 is dropped after record 4100") {
+	if err := w.add(blockPairs+4, Decision{Kept: 1}, nil); err == nil || !strings.Contains(err.Error(), "record 4100 is decided after record 4100") {
 		t.Errorf("a record dropped twice: %v", err)
 	}
 }
@@ -151,12 +151,12 @@ func TestDecisionsDamaged(t *testing.T) {
 		}
 		c := d.NewCursor()
 		for _, want := range ds {
-			kept, ok, err := c.Lookup(want.dropped)
+			found, ok, err := c.Lookup(want.dropped)
 			if err != nil {
 				return err
 			}
-			if !ok || kept != want.kept {
-				t.Fatalf("seed %d: another answer for record %d: %v, %v", seed, want.dropped, kept, ok)
+			if !ok || found.Kept != want.kept {
+				t.Fatalf("seed %d: another answer for record %d: %v, %v", seed, want.dropped, found.Kept, ok)
 			}
 		}
 		return nil
