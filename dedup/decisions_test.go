@@ -17,11 +17,11 @@ import (
 	"curate/record"
 )
 
-type decision struct{ dropped, kept record.ID }
+type dropOf struct{ dropped, kept record.ID }
 
 // randomDecisions drop n records of several files, some runs of them without a gap.
-func randomDecisions(rng *rand.Rand, n int) []decision {
-	ds := make([]decision, 0, n)
+func randomDecisions(rng *rand.Rand, n int) []dropOf {
+	ds := make([]dropOf, 0, n)
 	id := record.ID(0)
 	for range n {
 		switch rng.IntN(4) {
@@ -39,12 +39,12 @@ func randomDecisions(rng *rand.Rand, n int) []decision {
 		if kept == id {
 			kept++
 		}
-		ds = append(ds, decision{id, kept})
+		ds = append(ds, dropOf{id, kept})
 	}
 	return ds
 }
 
-func written(t testing.TB, ds []decision) []byte {
+func written(t testing.TB, ds []dropOf) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := newDecisionsWriter(&b, columnsExact)
@@ -84,7 +84,7 @@ func TestDecisions(t *testing.T) {
 			}
 			// The IDs on both sides, if they are others'.
 			for _, id := range []record.ID{ds[i].dropped - 1, ds[i].dropped + 1} {
-				_, want := slices.BinarySearchFunc(ds, id, func(d decision, id record.ID) int { return int(int64(d.dropped) - int64(id)) })
+				_, want := slices.BinarySearchFunc(ds, id, func(d dropOf, id record.ID) int { return int(int64(d.dropped) - int64(id)) })
 				if _, ok, err := c.Lookup(id); ok != want || err != nil {
 					return fmt.Errorf("record %d, next to one: %v, %v; want %v", id, ok, err, want)
 				}
@@ -258,10 +258,10 @@ func mend(b []byte) {
 func BenchmarkLookup(b *testing.B) {
 	const n = 1_000_000
 	rng := rand.New(rand.NewPCG(1, 0))
-	var ds []decision
+	var ds []dropOf
 	for i := range n {
 		if rng.IntN(10) == 0 {
-			ds = append(ds, decision{record.MakeID(1, int64(i)*5000), record.ID(i / 2)})
+			ds = append(ds, dropOf{record.MakeID(1, int64(i)*5000), record.ID(i / 2)})
 		}
 	}
 	d := opened(b, written(b, ds))

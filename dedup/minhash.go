@@ -52,7 +52,7 @@ const DefaultThreshold = 0.8
 
 // MinHash removes near-duplicates: a document goes only if it is verified to be similar to one that is kept. It is
 // two Reducers in a row, since text crosses no shuffle: the first finds candidates by the bands of their signatures
-// (candidates.go), the second compares the shingles of those alone (sets.go, rounds.go) and decides (components.go). It is immutable.
+// (candidates.go), the second compares the shingles of those alone (sets.go, rounds.go) and decides (components.go, cluster.go). It is immutable.
 type MinHash struct {
 	cfg       MinHashConfig
 	scheme    *Scheme

@@ -203,7 +203,6 @@ func (d *verification) Merge(w io.Writer, sealed []io.Reader) error {
 		}
 	}
 	out := bufio.NewWriterSize(w, runBuffer)
-	first, last := true, record.ID(0)
 	for {
 		least := -1
 		for i, r := range in {
@@ -215,10 +214,6 @@ func (d *verification) Merge(w io.Writer, sealed []io.Reader) error {
 			return out.Flush()
 		}
 		r := in[least]
-		if !first && r.entry.id == last {
-			return fmt.Errorf("record %d was sealed twice", last)
-		}
-		first, last = false, r.entry.id
 		if _, err := out.Write(r.header[:]); err != nil {
 			return err
 		}
@@ -257,7 +252,7 @@ func (r *entryReader) next() error {
 	if err != nil {
 		return err
 	}
-	if r.begun && e.id <= r.entry.id {
+	if r.begun && e.id < r.entry.id { // scan finds what was sealed twice
 		return fmt.Errorf("%w: record %d comes behind record %d", ErrSets, e.id, r.entry.id)
 	}
 	r.entry, r.begun = e, true
@@ -305,7 +300,7 @@ func (s *entryScanner) next() error {
 	if err != nil {
 		return fmt.Errorf("at byte %d: %w", s.at, err)
 	}
-	if s.begun && e.id <= last {
+	if s.begun && e.id < last {
 		return damaged(fmt.Sprintf("record %d comes behind record %d", e.id, last))
 	}
 	if e.size() > s.f.Size-s.at {
