@@ -259,7 +259,7 @@ type oracle struct {
 	edges map[[2]int]uint32 // verified, smaller first
 }
 
-var wordRE = regexp.MustCompile(`\w+`)
+var wordRE = regexp.MustCompile(`[\p{L}\p{N}_]+`) // which is Python's \w+ but for rare characters
 
 func gramsOf(text string) map[string]bool {
 	words := wordRE.FindAllString(strings.ToLower(text), -1)
