@@ -59,6 +59,99 @@ func written(t testing.TB, ds []dropOf) []byte {
 	return b.Bytes()
 }
 
+// withColumns writes random values of the columns for the records of ds, and says what they are.
+func withColumns(t testing.TB, rng *rand.Rand, c columns, ds []dropOf) (file []byte, found []Decision, buckets [][]uint64) {
+	t.Helper()
+	var b bytes.Buffer
+	w := newDecisionsWriter(&b, c)
+	for _, d := range ds {
+		var f Decision
+		var list []uint64
+		if c&columnKept != 0 {
+			f.Kept = d.kept
+			if c&columnCluster != 0 && rng.IntN(2) == 0 {
+				f.Kept = d.dropped
+			}
+		}
+		if c&columnSimilarity != 0 {
+			f.Similarity = []uint32{0, rng.Uint32N(million), million}[rng.IntN(3)]
+		}
+		if c&columnCluster != 0 {
+			f.Cluster = record.ID(rng.Uint64N(uint64(d.dropped) + 1))
+		}
+		if c&columnBuckets != 0 {
+			for range []int{1, 20, 1 + rng.IntN(maxBuckets)}[rng.IntN(3)] {
+				list = append(list, rng.Uint64())
+			}
+		}
+		if err := w.add(d.dropped, f, list); err != nil {
+			t.Fatal(err)
+		}
+		found, buckets = append(found, f), append(buckets, list)
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), found, buckets
+}
+
+// TestDecisionsColumns: every column says what was written, for records in order and anywhere, or that it is damaged.
+func TestDecisionsColumns(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, c := range []columns{columnsExact, columnsMinHash, columnsCandidates} {
+		ds := randomDecisions(rng, blockPairs+500)
+		file, found, buckets := withColumns(t, rng, c, ds)
+		look := func(file []byte, order []int) error {
+			d, err := openColumns(bytes.NewReader(file), int64(len(file)), c)
+			if err != nil {
+				return err
+			}
+			cursor := d.NewCursor()
+			for _, i := range order {
+				if c == columnsCandidates {
+					got, known, err := cursor.Buckets(ds[i].dropped)
+					if err != nil {
+						return err
+					}
+					if !known || !slices.Equal(got, buckets[i]) {
+						t.Fatalf("seed %d: record %d is in buckets %v, want %v", seed, ds[i].dropped, got, buckets[i])
+					}
+					continue
+				}
+				got, known, err := cursor.Lookup(ds[i].dropped)
+				if err != nil {
+					return err
+				}
+				if !known || got != found[i] {
+					t.Fatalf("seed %d: record %d: %+v, want %+v", seed, ds[i].dropped, got, found[i])
+				}
+			}
+			return nil
+		}
+		up := make([]int, len(ds))
+		for i := range up {
+			up[i] = i
+		}
+		if err := errors.Join(look(file, up), look(file, rng.Perm(len(ds))[:300])); err != nil {
+			t.Fatal(err)
+		}
+		for range 200 {
+			bad := slices.Clone(file)
+			bit := rng.IntN(8 * len(bad))
+			bad[bit/8] ^= 1 << (bit % 8)
+			if err := look(bad, up); err == nil {
+				t.Fatalf("seed %d, columns %d: bit %d flipped, and nothing is noticed", seed, c, bit)
+			}
+		}
+		for _, other := range []columns{columnsExact, columnsMinHash, columnsCandidates} {
+			if _, err := openColumns(bytes.NewReader(file), int64(len(file)), other); (err == nil) != (other == c) {
+				t.Errorf("columns %d opened as %d: %v", c, other, err)
+			}
+		}
+	}
+}
+
 func opened(t testing.TB, b []byte) *Decisions {
 	t.Helper()
 	d, err := OpenDecisions(bytes.NewReader(b), int64(len(b)))
@@ -197,10 +290,16 @@ func FuzzDecisions(f *testing.F) {
 	for _, n := range []int{0, 1, 5, blockPairs + 3} {
 		f.Add(written(f, randomDecisions(rng, n)))
 	}
+	for _, c := range []columns{columnsMinHash, columnsCandidates} {
+		for _, n := range []int{1, 7} {
+			b, _, _ := withColumns(f, rng, c, randomDecisions(rng, n))
+			f.Add(b)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = slices.Clone(b)
 		mend(b)
-		d, err := OpenDecisions(bytes.NewReader(b), int64(len(b)))
+		d, err := openColumns(bytes.NewReader(b), int64(len(b)), columnsExact, columnsMinHash, columnsCandidates)
 		if err != nil {
 			return
 		}
@@ -222,6 +321,12 @@ func FuzzDecisions(f *testing.F) {
 				b, okB, errB := d.NewCursor().Lookup(id)
 				if a != b || okA != okB || (errA == nil) != (errB == nil) {
 					t.Fatalf("record %d: %v %v %v, and with a new cursor %v %v %v", id, a, okA, errA, b, okB, errB)
+				}
+				if d.columns != columnsCandidates {
+					continue
+				}
+				if list, ok, err := up.Buckets(id); ok != okA || err == nil && ok == (len(list) == 0) {
+					t.Fatalf("record %d: buckets %v, %v, %v", id, list, ok, err)
 				}
 			}
 		}
