@@ -107,18 +107,17 @@ func AppendLowerWords(dst []byte, ends []int32, text []byte) ([]byte, []int32) {
 			var r rune
 			r, n = utf8.DecodeRune(text[i:])
 			k := kindOf(r)
-			if k&kindLower != 0 {
-				if r == 'İ' { // the dot is a mark and ends the word
-					dst = append(dst, 'i')
-					inside = true
-				} else {
-					r = lowerAt(text, i, n, r)
-					dst = utf8.AppendRune(dst, r)
-					inside = true
-					i += n
-					continue
-				}
-			} else if k&kindWord != 0 {
+			switch {
+			case r == 'İ': // the dot is a mark and ends the word
+				dst = append(dst, 'i')
+				inside = true
+			case k&kindWord == 0: // some, as U+24B6, have another case all the same
+			case k&kindLower != 0:
+				dst = utf8.AppendRune(dst, lowerAt(text, i, n, r))
+				inside = true
+				i += n
+				continue
+			default:
 				dst = append(dst, text[i:i+n]...)
 				inside = true
 				i += n

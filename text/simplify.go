@@ -60,7 +60,7 @@ func AppendSimplified(dst, text []byte) []byte {
 		}
 		r, n := utf8.DecodeRune(text[i:])
 		k := kindOf(r)
-		if k&kindBlank != 0 {
+		if k&(kindBlank|kindDigit) == kindBlank { // U+FF11 is both, and numbers come first
 			space = true
 			i += n
 			continue
