@@ -22,6 +22,12 @@ type Scheme struct {
 // schemes is sorted by name.
 var schemes = []*Scheme{
 	{
+		Name: "datatrove", Version: 1, Bands: 14, Rows: 8,
+		About:        "signatures of datatrove 0.10 with its defaults: 5-grams of English words of the simplified text",
+		shingles:     simplifiedShingles,
+		permutations: sync.OnceValue(func() permutations { return drawPermutations(1, 14*8) }),
+	},
+	{
 		Name: "words", Version: 1, Bands: 20, Rows: 5,
 		About:        `the set of 5-grams of lower-cased words (\w+); a text of fewer words is one gram`,
 		shingles:     wordShingles,
