@@ -106,7 +106,7 @@ func (w *candidatesKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			}
 			r.SetKey(w.key)
 		}
-		if cap(w.text) > scratchLimit || 8*cap(w.shingles) > scratchLimit {
+		if len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit {
 			w.text, w.shingles, w.scratch = nil, nil, Scratch{}
 		}
 	}

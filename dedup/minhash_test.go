@@ -194,7 +194,11 @@ func TestCandidatesStage(t *testing.T) {
 		"annotate": mustMinHash(t, MinHashConfig{Annotate: true}),
 		"tight":    tight(mustMinHash(t, MinHashConfig{})),
 	} {
-		t.Run(name, func(t *testing.T) { stagetest.Reducer(t, m.Stages()[0].(stage.Reducer), mixed()) })
+		lines := mixed()
+		if name == "tight" { // it makes many files, and is killed at each
+			lines = lines[:60]
+		}
+		t.Run(name, func(t *testing.T) { stagetest.Reducer(t, m.Stages()[0].(stage.Reducer), lines) })
 	}
 }
 
@@ -207,6 +211,9 @@ func TestVerificationStage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lines := mixed()
+			if name == "tight" {
+				lines = lines[:60]
+			}
 			second, _ := markedBy(t, m, lines, rand.New(rand.NewPCG(1, 1)))
 			stagetest.Reducer(t, second, lines)
 		})
