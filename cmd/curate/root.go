@@ -26,6 +26,7 @@ func commands(env environment) []*cobra.Command {
 		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newRun(env),
 		newStats(env),
 		newMan(env),
 		newVersion(env),
