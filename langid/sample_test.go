@@ -46,6 +46,7 @@ func TestSample(t *testing.T) {
 			strings.TrimSpace(strings.Repeat("abc ", 33)), strings.TrimSpace(strings.Repeat("xyz ", 33)),
 		}},
 		{"the script with the most letters", "мир hello это привет", 300, []string{"мир это привет"}},
+		{"scripts are counted by the piece", strings.Repeat("a", 80) + strings.Repeat(" ж", 81), 300, []string{"ж" + strings.Repeat(" ж", 39), "ж" + strings.Repeat(" ж", 39), "ж"}},
 		{"the first of two", "мир abc", 300, []string{"abc"}},
 		{"Japanese is written in three", "東京はトウキョウ Tokyo", 300, []string{"東京はトウキョウ"}},
 		{"a letter of no script alone", "ʼ", 300, nil},
