@@ -343,9 +343,22 @@ func isSpecial(t []byte) bool {
 	if len(t) < 2 || len(t) > longestSpecial {
 		return false
 	}
-	i := sort.Search(len(specials), func(i int) bool { return specials[i] >= string(t) })
-	return i < len(specials) && specials[i] == string(t)
+	for _, s := range specials[specialsFrom[t[0]]:specialsFrom[int(t[0])+1]] {
+		if s == string(t) {
+			return true
+		}
+	}
+	return false
 }
+
+// specialsFrom is where the specials with a first byte of at least c begin.
+var specialsFrom = func() (from [257]uint8) {
+	for c := range from {
+		i := sort.Search(len(specials), func(i int) bool { return int(specials[i][0]) >= c })
+		from[c] = uint8(i)
+	}
+	return from
+}()
 
 // torn are the special cases that end in a token of one letter, sorted: "id" is "i" and "d", so that "id." becomes
 // "i" and the special case "d.", and its stop ends no sentence.
