@@ -23,7 +23,7 @@ type Encoder struct {
 	spaced     []byte
 }
 
-// NewEncoder makes an encoder. It takes up to 24 MiB for what it remembers.
+// NewEncoder makes an encoder. It takes up to [EncoderMemory].
 func (t *Tokenizer) NewEncoder(o Options) *Encoder {
 	return &Encoder{t: t, o: o, model: t.bpe.NewEncoder()}
 }

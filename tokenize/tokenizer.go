@@ -35,25 +35,29 @@ type Tokenizer struct {
 
 // Info is what a tokenizer says about itself.
 type Info struct {
-	// Model, Normalizer, PreTokenizer, PostProcessor, Decoder are the components' types, "" where there is none.
-	Model, Normalizer, PreTokenizer, PostProcessor, Decoder string
+	// The components' types, "" where there is none.
+	Model         string `json:"model"`
+	Normalizer    string `json:"normalizer"`
+	PreTokenizer  string `json:"pre_tokenizer"`
+	PostProcessor string `json:"post_processor"`
+	Decoder       string `json:"decoder"`
 	// Scanner is the name of the pre-tokenizer's regex; see package pretokenizer. "" if it has none.
-	Scanner string
+	Scanner string `json:"scanner"`
 	// HandWritten says that the regex is one of the scanners written by hand, which are fast.
-	HandWritten bool
+	HandWritten bool `json:"hand_written"`
 	// VocabSize is the largest id + 1: the rows that a model's embedding needs at least.
-	VocabSize int
-	Tokens    int // ids that stand for something
-	Merges    int
-	Added     int // added tokens, the special ones among them
+	VocabSize int `json:"vocab_size"`
+	Tokens    int `json:"tokens"` // ids that stand for something
+	Merges    int `json:"merges"`
+	Added     int `json:"added"` // added tokens, the special ones among them
 	// Special are the special tokens, in the order of the file.
-	Special []Token
+	Special []Token `json:"special"`
 	// EOD are those of Special that models are known to end a document with, the likeliest first.
-	EOD []Token
+	EOD []Token `json:"eod"`
 	// Fingerprint is the sha256 of the file, in hex.
-	Fingerprint string
+	Fingerprint string `json:"fingerprint"`
 	// Ignored are parts of the file that do not count here, in words.
-	Ignored []string
+	Ignored []string `json:"ignored"`
 }
 
 // Token is an id and what it stands for.
@@ -125,6 +129,12 @@ func (e *UnsupportedError) Error() string {
 
 // Info describes the tokenizer. The slices are shared and must not be written to.
 func (t *Tokenizer) Info() Info { return t.info }
+
+// Memory is about what the tokenizer holds, in bytes.
+func (t *Tokenizer) Memory() int64 { return t.bpe.Memory() + int64(128*len(t.added)) }
+
+// EncoderMemory is the most that an Encoder holds between texts, in bytes.
+const EncoderMemory = model.EncoderMemory + 2*scratchLimit
 
 // Special says whether id is a special token's.
 func (t *Tokenizer) Special(id uint32) bool { return t.special[id] }

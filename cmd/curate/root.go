@@ -26,6 +26,8 @@ func commands(env environment) []*cobra.Command {
 		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newTokenize(env),
+		newTokenizer(env),
 		newStats(env),
 		newMan(env),
 		newVersion(env),

@@ -85,6 +85,12 @@ func (m *BPE) Vocabulary() *Vocabulary { return m.vocab }
 // Merges is the number of merges.
 func (m *BPE) Merges() int { return len(m.merged) }
 
+// Memory is what the model holds, in bytes.
+func (m *BPE) Memory() int64 {
+	v := m.vocab
+	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
+}
+
 func (m *BPE) slot(key uint64) uint64 { return key * mixA >> m.shift }
 
 func (m *BPE) put(a, b, rank uint32) {

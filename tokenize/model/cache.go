@@ -25,14 +25,17 @@ const (
 	shortPiece = 15
 	longPiece  = 127
 
-	// A table begins with minEntries and is doubled when it is half full, up to maxEntries; after that, or when there is no more
-	// room for keys or results, everything is forgotten. An encoder takes at most 2 * 8 + 4 + 4 MiB.
+	// A table begins with minEntries and is doubled when it is half full, up to maxEntries. When one of those is three
+	// quarters full, or when there is no more room for keys or results, everything is forgotten.
 	minEntries = 1 << 11
 	maxEntries = 1 << 18
 	maxKeys    = 4 << 20 // bytes
 	maxResults = 1 << 20 // tokens
 
 	inline = 3 // tokens in an entry
+
+	// EncoderMemory is the most that an encoder keeps for what it remembers, in bytes.
+	EncoderMemory = 2*maxEntries*32 + maxKeys + 4*maxResults
 )
 
 // entry is half a cache line.
@@ -124,10 +127,10 @@ func load(text []byte, i, n int) (lo, hi uint64) {
 // makeRoom comes before a new entry.
 func (e *Encoder) makeRoom() {
 	if len(e.keys) > maxKeys-longPiece || len(e.results) > maxResults-longPiece ||
-		2*e.shorts >= maxEntries || 2*e.longs >= maxEntries {
+		e.shorts >= maxEntries/4*3 || e.longs >= maxEntries/4*3 {
 		e.forget()
 	}
-	if 2*e.shorts >= len(e.short) {
+	if 2*e.shorts >= len(e.short) && len(e.short) < maxEntries {
 		old := e.short
 		e.short = make([]entry, 2*len(old))
 		for i := range old {
@@ -136,7 +139,7 @@ func (e *Encoder) makeRoom() {
 			}
 		}
 	}
-	if 2*e.longs >= len(e.long) {
+	if 2*e.longs >= len(e.long) && len(e.long) < maxEntries {
 		old := e.long
 		e.long = make([]longEntry, 2*len(old))
 		for i := range old {
