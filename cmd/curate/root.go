@@ -27,6 +27,8 @@ func commands(env environment) []*cobra.Command {
 		newFilter(env),
 		newDedup(env),
 		newRun(env),
+		newTokenize(env),
+		newTokenizer(env),
 		newStats(env),
 		newMan(env),
 		newVersion(env),
