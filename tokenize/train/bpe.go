@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unicode/utf8"
 )
 
 // Words are distinct pretokens with how often each occurs. The zero value is empty.
@@ -45,6 +46,15 @@ func (w *Words) Add(word []byte, count uint64) error {
 // Len is the number of words.
 func (w *Words) Len() int { return len(w.ends) }
 
+// occurrences is how many pretokens there were, each as often as it occurred.
+func (w *Words) occurrences() uint64 {
+	n := uint64(0)
+	for _, c := range w.counts {
+		n += c
+	}
+	return n
+}
+
 // Bytes is about how much memory the words take, in bytes.
 func (w *Words) Bytes() int64 {
 	return int64(cap(w.text)) + 4*int64(cap(w.ends)) + 8*int64(cap(w.counts))
@@ -70,6 +80,8 @@ func (c *Config) check() error {
 		switch {
 		case s == "":
 			return errors.New("a special token is empty")
+		case !utf8.ValidString(s):
+			return fmt.Errorf("the special token %q is not UTF-8", s)
 		case slices.Contains(c.Special[:i], s):
 			return fmt.Errorf("the special token %q is given twice", s)
 		case byteOf(s) >= 0:
