@@ -23,10 +23,12 @@ func program() string { return "curate " + version }
 // commands in the order of the pipeline; each is a file cmd_NAME.go.
 func commands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newLangid(env),
 		newFilter(env),
 		newDedup(env),
-		newStats(env),
+		newTokenize(env),
 		newTokenizer(env),
+		newStats(env),
 		newMan(env),
 		newVersion(env),
 	}
