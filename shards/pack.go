@@ -188,7 +188,7 @@ func (p *packed) next() (sequence, bool, error) {
 			return s, true, nil
 		}
 		switch {
-		case len(p.lengths) >= p.maxDocuments || len(p.buffer) >= p.maxTokens*p.width || p.ended && len(p.lengths) > 0:
+		case len(p.lengths) > 0 && (p.ended || len(p.lengths) >= p.maxDocuments || len(p.buffer) >= p.maxTokens*p.width):
 			p.flush()
 		case p.ended:
 			return sequence{}, false, nil

@@ -238,8 +238,6 @@ func newMerger(in []io.Reader, buffer, width int) (*merger, error) {
 func (m *merger) next() (key, id uint64, tokens []byte, ok bool, err error) {
 	if m.begun {
 		s := m.heap[0]
-		before := s.key
-		beforeID := s.id
 		more, err := s.advance()
 		if err != nil {
 			return 0, 0, nil, false, err
@@ -249,9 +247,7 @@ func (m *merger) next() (key, id uint64, tokens []byte, ok bool, err error) {
 			m.heap[0] = m.heap[last]
 			m.heap = m.heap[:last]
 		}
-		if m.sink(0); len(m.heap) > 0 && m.heap[0].key == before && m.heap[0].id == beforeID {
-			return 0, 0, nil, false, m.heap[0].corrupt(fmt.Sprintf("document %d is in two files", beforeID))
-		}
+		m.sink(0)
 	}
 	if m.begun = len(m.heap) > 0; !m.begun {
 		return 0, 0, nil, false, nil
