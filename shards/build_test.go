@@ -276,11 +276,11 @@ func TestRoundTrip(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for round := range 60 {
+	for round := range 25 {
 		vocabulary := []int{300, 65_499, 65_500, 200_000}[rng.IntN(4)]
 		cfg := Config{
 			Vocabulary: Vocabulary{vocabulary, vocabulary - 1 - rng.IntN(5), "f"},
-			Seed:       rng.Uint64(), ShardSize: int64(1 + rng.IntN(3000)), Pack: rng.IntN(2) == 0,
+			Seed:       rng.Uint64(), ShardSize: int64(100 + rng.IntN(5000)), Pack: rng.IntN(2) == 0,
 			Schedule: []Length{{2 + rng.IntN(80), 1}},
 		}
 		if rng.IntN(4) == 0 {
@@ -288,7 +288,7 @@ func TestRoundTrip(t *testing.T) {
 		}
 		b := mustNew(t, cfg)
 		b.packDocuments, b.packTokens = 1+rng.IntN(50), 1+rng.IntN(2000)
-		b.maxPieces = 1 + rng.IntN(100)
+		b.maxPieces = 10 + rng.IntN(200)
 		below := vocabulary
 		if rng.IntN(3) > 0 && cfg.Vocabulary.EOD > 0 { // without EOD inside of documents
 			below = cfg.Vocabulary.EOD
