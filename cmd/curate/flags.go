@@ -46,9 +46,13 @@ type stageFlags struct {
 	logFormat                        string
 	printConfig                      bool
 
-	summary string                 // the command's word for what has come through: "kept"
-	result  bool                   // the output is what the command has found, not records
-	given   func(flag string) bool // whether it is on the command line
+	summary string // the command's word for what has come through: "kept"
+	// reserved bytes of --memory are what the stages hold from beginning to end, such as models; the rest is the
+	// engine's. reservedFor says what they are for.
+	reserved    int64
+	reservedFor string
+	result      bool                   // the output is what the command has found, not records
+	given       func(flag string) bool // whether it is on the command line
 }
 
 // registerResult is for a command whose output is what it found, not records.
@@ -191,30 +195,35 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 	if s.workers == 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
+	minMemory := func(j int) int64 { return pipeline.MinMemory(j) + f.reserved }
+	withReserved := ""
+	if f.reserved > 0 {
+		withReserved = fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
+	}
 	if f.memory != "" {
 		var err error
 		if s.memory, err = parseSize("--memory", f.memory); err != nil {
 			return err
 		}
-		if least := pipeline.MinMemory(s.workers); s.memory < least {
+		if least := minMemory(s.workers); s.memory < least {
 			if f.workers == 0 {
-				if j := int((s.memory - pipeline.MinMemory(0)) / (pipeline.MinMemory(1) - pipeline.MinMemory(0))); j >= 1 {
+				if j := int((s.memory - minMemory(0)) / (minMemory(1) - minMemory(0))); j >= 1 {
 					s.notes = append(s.notes, fmt.Sprintf("--memory %s is enough for %d of %d workers", f.memory, j, s.workers))
 					s.workers = j
 					return nil
 				}
 			}
-			return usage("--memory %s is too little for -j %d: at least %s", f.memory, s.workers, pipeline.FormatBytes(least))
+			return usage("--memory %s is too little for -j %d: at least %s%s", f.memory, s.workers, pipeline.FormatBytes(least), withReserved)
 		}
 		return nil
 	}
 	machine := machineMemory()
 	s.memory = machine / 4
-	if least := pipeline.MinMemory(s.workers); s.memory < least {
-		j := max(1, int((s.memory-pipeline.MinMemory(0))/(pipeline.MinMemory(1)-pipeline.MinMemory(0))))
+	if least := minMemory(s.workers); s.memory < least {
+		j := max(1, int((s.memory-minMemory(0))/(minMemory(1)-minMemory(0))))
 		s.notes = append(s.notes, fmt.Sprintf("a quarter of %s of memory is enough for %d of %d workers; --memory allows more", pipeline.FormatBytes(machine), j, s.workers))
 		s.workers = j
-		s.memory = max(s.memory, pipeline.MinMemory(j))
+		s.memory = max(s.memory, minMemory(j))
 	}
 	return nil
 }
@@ -294,7 +303,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	job := &pipeline.Job{
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
-		Workers: s.workers, Memory: s.memory, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		Workers: s.workers, Memory: s.memory - f.reserved, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}
@@ -364,7 +373,7 @@ func outsideInputs(out string, args []string) error {
 func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
-		maxRecord = pipeline.DefaultMaxRecord(s.memory)
+		maxRecord = pipeline.DefaultMaxRecord(s.memory - f.reserved)
 	}
 	var list yaml.MapSlice
 	for _, m := range stages {

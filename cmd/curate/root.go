@@ -23,8 +23,11 @@ func program() string { return "curate " + version }
 // commands in the order of the pipeline; each is a file cmd_NAME.go.
 func commands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newTokenize(env),
+		newTokenizer(env),
 		newStats(env),
 		newMan(env),
 		newVersion(env),
