@@ -48,6 +48,7 @@ type Job struct {
 	Codec     string // of the inputs, "" by their names
 	TextField string // what the text of formats without names is called
 	Stages    []stage.Stage
+	Meter     *Meter // nil measures nothing
 
 	Out, Dropped, Quarantine Target
 	Ledger                   string // path
@@ -211,6 +212,9 @@ func (j *Job) check(ctx context.Context) error {
 		if intoDir && o.flag != "-o" && corpus.Below(name, corpus.RealPath(j.Out.Path)) {
 			return usage("%s %s: lies in the directory of the kept records, where a reader would take it for one of its parts; write beside it", o.flag, o.path)
 		}
+	}
+	if n := len(j.Stages); n > 0 && isSet(j.Stages[n-1].Spec().Result) && !intoDir {
+		return usage("%s makes a folder of files: give a directory with -o", j.Stages[n-1].Spec().Name)
 	}
 	if j.Restart && !intoDir {
 		return usage("--restart begins an output directory anew; without -o DIR there is none")

@@ -33,6 +33,7 @@ const (
 	timingFile   = "timing.json"
 	journalFile  = "journal"
 	lockFile     = "lock"
+	resultsFile  = "results.json"
 )
 
 // config is config.json: what the bytes of the output depend on, and so what a resumed run must share.
@@ -288,6 +289,13 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 		if err := p.run(ctx, last); err != nil {
 			return err
 		}
+		if isSet(red.Spec().Result) { // its files are in place already
+			made := p.in.work.results()
+			for _, s := range made {
+				p.counts[len(p.counts)-1].BytesOut += s.Size
+			}
+			return d.write(ctx, resultsFile, made)
+		}
 		w, err := j.Store.Create(ctx, path.Join(d.root, red.Spec().Result))
 		if err != nil {
 			return err
@@ -379,7 +387,20 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 	if isWhole {
 		total = combine(counts)
 	}
-	if red := result(phs); red != nil {
+	if red := result(phs); red != nil && isSet(red.Spec().Result) {
+		var made []step
+		if b, err := d.read(ctx, resultsFile); err != nil || json.Unmarshal(b, &made) != nil {
+			isWhole = false
+		}
+		for _, s := range made {
+			info, err := d.job.Store.Stat(ctx, path.Join(d.root, s.Name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			isWhole = isWhole && err == nil && info.Size == s.Size
+			total.BytesOut += s.Size
+		}
+	} else if red != nil {
 		info, err := d.job.Store.Stat(ctx, path.Join(d.root, red.Spec().Result))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -745,6 +766,39 @@ func (d *runDir) timing(ctx context.Context, started time.Time, how string) erro
 	return d.write(ctx, timingFile, t)
 }
 
+// setFiles are the files of a set of results that a run has made, finished or not.
+func (d *runDir) setFiles(ctx context.Context, files []store.Info) ([]string, error) {
+	var made []step
+	if b, err := d.read(ctx, resultsFile); err == nil {
+		_ = json.Unmarshal(b, &made) // damaged, it names nothing
+	}
+	for _, f := range files {
+		if path.Base(f.Name) != stepsFile || !strings.HasPrefix(path.Clean(f.Name), d.own+"/") {
+			continue
+		}
+		r, err := d.job.Store.Open(ctx, f.Name, 0)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+		steps, _, err := readFrames[step](raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		made = append(made, resultsOf(steps)...)
+	}
+	var names []string
+	for i := len(made) - 1; i >= 0; i-- { // what says that the set is whole was made last
+		if fs.ValidPath(made[i].Name) {
+			names = append(names, path.Join(d.root, made[i].Name))
+		}
+	}
+	return names, nil
+}
+
 var partName = regexp.MustCompile(`^\.?part-\d{5,}-\d{5,}\.`)
 
 // clear removes what runs of curate have written in the directory, and nothing else.
@@ -764,6 +818,11 @@ func (d *runDir) clear(ctx context.Context) error {
 	if b, err := d.read(ctx, configFile); err == nil && json.Unmarshal(b, &old) == nil && old.Step.Result == path.Base(old.Step.Result) && old.Step.Result != "" {
 		names = append(names, path.Join(d.root, old.Step.Result))
 	}
+	set, err := d.setFiles(ctx, files)
+	if err != nil {
+		return err
+	}
+	names = append(names, set...)
 	for _, f := range files {
 		if path.Base(f.Name) == stepsFile { // before the files that it names
 			names = append(names, f.Name)
