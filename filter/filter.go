@@ -81,15 +81,24 @@ func build(p Profile, cfg Config) (*Filter, error) {
 		Params  map[string]float64 `json:"params"`
 		Version int                `json:"version"`
 	}
+	// Whoever reads the configuration, as package report does, learns from tests which signal is compared with what.
+	type testConfig struct {
+		Compare   Comparison `json:"compare"`
+		Reason    string     `json:"reason"`
+		Rule      string     `json:"rule"`
+		Signal    string     `json:"signal"`
+		Threshold float64    `json:"threshold"`
+	}
 	resolved := struct {
 		Annotate       bool         `json:"annotate"`
 		Profile        string       `json:"profile"`
 		ProfileVersion int          `json:"profile_version"`
 		Rules          []ruleConfig `json:"rules"`
 		StopWords      []string     `json:"stop_words"`
+		Tests          []testConfig `json:"tests"` // in the order in which they are made
 		TextField      string       `json:"text_field"`
 		Words          string       `json:"words"`
-	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, cfg.TextField.String(), p.Words}
+	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, nil, cfg.TextField.String(), p.Words}
 
 	signals := map[string]int{}
 	for i := range p.Rules {
@@ -113,7 +122,11 @@ func build(p Profile, cfg Config) (*Filter, error) {
 				s = len(signals)
 				signals[t.Signal] = s
 			}
-			f.tests = append(f.tests, check{rule.Name, t, values[at], t.ZeroOff && values[at] == 0, s})
+			c := check{rule.Name, t, values[at], t.ZeroOff && values[at] == 0, s}
+			f.tests = append(f.tests, c)
+			if !c.off {
+				resolved.Tests = append(resolved.Tests, testConfig{t.Compare, t.Reason, rule.Name, t.Signal, c.threshold})
+			}
 		}
 	}
 	f.signals = len(signals)
