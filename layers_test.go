@@ -37,7 +37,7 @@ var layers = []struct {
 	{"langid", "record stage text fasttext", "used by filter and translate, so it belongs to neither"},
 	{"pipeline", "record stage corpus/...", "the engine gets its stages as values; it never knows a domain package"},
 	{"record", "", "bottom: one JSON line as the bytes it came in"},
-	{"report", "pipeline corpus/... record", "reads a run directory's files, nothing else"},
+	{"report", "pipeline corpus/... record stage", "reads a run directory's files, nothing else; stage for the bins of histograms"},
 	{"safetensors", "", "bottom: a file format"},
 	{"sentencepiece", "", "bottom: a file format"},
 	{"shards", "record stage stage/runs corpus/...", "gets vocabulary size, EOD and fingerprint as a struct; never imports tokenize"},

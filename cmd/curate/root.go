@@ -26,6 +26,7 @@ func commands(env environment) []*cobra.Command {
 		newFilter(env),
 		newDedup(env),
 		newStats(env),
+		newReport(env),
 		newMan(env),
 		newVersion(env),
 	}
