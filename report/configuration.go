@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 
 	"github.com/go-json-experiment/json"
@@ -15,6 +16,7 @@ import (
 type Configuration struct {
 	Inputs     int64         `json:"inputs"`      // files
 	InputBytes int64         `json:"input_bytes"` // as stored; -1 where one of them was a stream
+	Digest     string        `json:"digest"`      // sha256 of the stages as canonical JSON
 	Stages     []StageConfig `json:"stages"`
 	files      map[int]string
 	names      []string
@@ -31,9 +33,8 @@ const configName = corpus.Dir + "/config.json"
 
 // settings is config.json.
 type settings struct {
-	Program  string `json:"program"`
-	Identity string `json:"identity"`
-	Step     struct {
+	Program string `json:"program"`
+	Step    struct {
 		Stages []StageConfig     `json:"stages"`
 		Fields map[string]string `json:"fields"`
 	} `json:"step"`
@@ -44,7 +45,7 @@ func (s *Step) readSettings(ctx context.Context, in files) error {
 	if err := in.json(ctx, configName, &s.settings); err != nil {
 		return err
 	}
-	s.Program, s.Identity = s.settings.Program, s.settings.Identity
+	s.Program = s.settings.Program
 	return nil
 }
 
@@ -84,6 +85,16 @@ func readConfiguration(ctx context.Context, in files, s *Step) error {
 		c.files[f.Number] = f.Path
 		c.names = append(c.names, f.Path)
 	}
+	// Not the step's identity: the times of files are in it, which would make the reports of two equal runs differ.
+	b, err := json.Marshal(c.Stages, json.Deterministic(true))
+	if err != nil {
+		return damaged(in.path(configName), err)
+	}
+	canonical := jsontext.Value(b)
+	if err := canonical.Canonicalize(); err != nil {
+		return damaged(in.path(configName), err)
+	}
+	c.Digest = fmt.Sprintf("%x", sha256.Sum256(canonical))
 	s.Configuration = c
 	return nil
 }
@@ -127,7 +138,7 @@ func (c *Configuration) inputs() []string {
 const configurationAbout = `What the bytes of each step depend on, and the versions that made them.`
 
 const configurationPage = `
-<p>{{.Program}}; identity <code>{{.Identity}}</code></p>
+<p>{{.Program}}; digest of the configuration <code>{{.Configuration.Digest}}</code></p>
 <p>{{group .Configuration.Inputs}} input {{if eq .Configuration.Inputs 1}}file{{else}}files{{end}}{{if ge .Configuration.InputBytes 0}}, {{group .Configuration.InputBytes}} bytes as stored{{end}}:
 {{range $i, $n := inputs .Configuration}}{{if $i}}, {{end}}{{$n}}{{end}}</p>
 {{range .Configuration.Stages}}<details><summary>{{.Name}}, version {{.Version}}</summary><pre>{{pretty .}}</pre></details>

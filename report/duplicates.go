@@ -115,10 +115,10 @@ type similarityRow struct {
 const duplicatesAbout = `How similar dropped documents are to the one that was kept instead, and the ten least similar.`
 
 const duplicatesPage = `{{$u := .Duplicates}}
-<p>{{group $u.Documents}} duplicates ({{range $m, $n := $u.Methods}}{{$m}} {{group $n}} {{end}}); {{group $u.Clusters}} kept documents have more than one, the most is {{group $u.Largest}}.</p>
+<p>{{group $u.Documents}} duplicates ({{range $m, $n := $u.Methods}}{{$m}} {{group $n}}; {{end}}{{group $u.Clusters}} kept documents have more than one, the most is {{group $u.Largest}}).</p>
 <table><tr><th>similarity<th class="n">documents<th>
 {{range similarities $u}}<tr><td>{{.Name}}<td class="n">{{group .Documents}}<td>{{bar .Documents $u.Documents}}
 {{end}}</table>
 <details><summary>the least similar</summary>
-{{range $u.Closest}}<p>similarity {{number .Similarity}} to {{.Kept}}{{if .KeptFile}}: <bdi>{{.KeptFile}}</bdi>, byte {{group .KeptOffset}}{{end}}</p>
+{{range $u.Closest}}<p>similarity {{number .Similarity}} to record {{.Kept}}{{if .KeptFile}}: <bdi>{{.KeptFile}}</bdi>, byte {{group .KeptOffset}}{{end}}</p>
 {{template "example" .Example}}{{end}}</details>`

@@ -41,7 +41,8 @@ const (
 	errorKinds = 10000
 )
 
-var digits = regexp.MustCompile(`[0-9]+`)
+// numbers are those that stand alone: "at byte 17", not "UTF-8".
+var numbers = regexp.MustCompile(`(^|[ (:])[0-9]+`)
 
 func readQuarantine(ctx context.Context, in files, s *Step) error {
 	q := &Quarantine{}
@@ -59,7 +60,7 @@ func readQuarantine(ctx context.Context, in files, s *Step) error {
 			return err
 		}
 		q.Documents++
-		kind := digits.ReplaceAllString(cut(is.Error, 300), "N")
+		kind := numbers.ReplaceAllString(cut(is.Error, 300), "${1}N")
 		if _, known := kinds[kind]; !known && len(kinds) >= errorKinds {
 			kind = "other errors"
 		}

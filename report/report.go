@@ -46,8 +46,7 @@ type Step struct {
 	Read     []string `json:"read,omitzero"` // files it reads
 	Finished bool     `json:"finished"`      // nothing else is known of a step that is not
 
-	Program  string `json:"program,omitzero"`
-	Identity string `json:"identity,omitzero"` // sha256 of what its bytes depend on
+	Program string `json:"program,omitzero"`
 
 	Funnel        *Funnel        `json:"funnel,omitzero"`
 	Signals       []Signal       `json:"signals,omitzero"`
