@@ -126,7 +126,7 @@ type plot struct {
 	Bars          string // path of all bars
 	Lines         []line
 	Left, Right   string // values at the ends of the axis
-	Most          int64
+	Zeros, Most   int64  // documents in the bar of zeros, and in the highest other one
 	Width, Height int
 }
 
@@ -144,8 +144,14 @@ func (s Signal) Plot() plot {
 			lowest, highest = min(lowest, b.number), max(highest, b.number)
 		}
 	}
-	if highest == 0 { // zeros only
-		lowest, highest = 1, 1
+	if highest == 0 { // zeros only: the axis is around the threshold
+		lowest, highest = 1, 2
+		for _, t := range s.Thresholds {
+			if k := stage.Bin(t.Value); k > 0 {
+				lowest, highest = max(k-8, 1), min(k+8, stage.Bins-1)
+				break
+			}
+		}
 	}
 	// A threshold is drawn where it is, unless that would squeeze the documents into half the width.
 	for _, t := range s.Thresholds {
@@ -157,11 +163,9 @@ func (s Signal) Plot() plot {
 	}
 	each := (highest - lowest + mostBars) / mostBars // bins a bar
 	bars := make([]int64, (highest-lowest)/each+1)
-	zero := int64(0)
 	for _, b := range s.Bins {
 		if b.number == 0 {
-			zero = b.Documents
-			p.Most = max(p.Most, zero)
+			p.Zeros = b.Documents
 			continue
 		}
 		k := (b.number - lowest) / each
@@ -169,9 +173,9 @@ func (s Signal) Plot() plot {
 		p.Most = max(p.Most, bars[k])
 	}
 	left := 0.0
-	if zero > 0 {
+	if p.Zeros > 0 { // often nearly all, so that at the same scale the others would vanish
 		left = zeroWidth + 4
-		p.Zero = barPath(0, zeroWidth, zero, p.Most)
+		p.Zero = barPath(0, zeroWidth, min(p.Zeros, max(p.Most, 1)), max(p.Most, 1))
 	}
 	wide := (plotWidth - left) / float64(len(bars))
 	var path strings.Builder
@@ -219,7 +223,7 @@ func bar(n, most int64) template.HTML {
 		coordinate(max(160*float64(n)/float64(most), 0))))
 }
 
-const signalsAbout = `What the rules measured, for the documents for which they had to: a document that has failed a test is asked nothing more. The scale is logarithmic, zeros stand at the left. The red line is the threshold; documents on the shaded side are dropped.`
+const signalsAbout = `What the rules measured, for the documents for which they had to: a document that has failed a test is asked nothing more. The scale is logarithmic; zeros stand at the left and are cut at the height of the other bars. The red line is the threshold; documents on the shaded side are dropped.`
 
 const signalsPage = `
 <div class="plots">{{range .Signals}}{{$s := .}}{{with .Plot}}
@@ -228,7 +232,7 @@ const signalsPage = `
 {{range .Lines}}<rect class="out" x="{{.From}}" y="0" width="{{.Span}}" height="100%"/>{{end}}
 <path class="zero" d="{{.Zero}}"/><path class="bars" d="{{.Bars}}"/>
 {{range .Lines}}<line x1="{{.X}}" x2="{{.X}}" y1="0" y2="100%"/>{{end}}</svg>
-<div class="axis"><span>{{if .Zero}}0 | {{end}}{{.Left}}</span><span>highest bar: {{group .Most}}</span><span>{{.Right}}</span></div>
+<div class="axis"><span>{{if .Zeros}}zero: {{group .Zeros}} | {{end}}{{.Left}}</span>{{if .Most}}<span>highest bar: {{group .Most}}</span>{{end}}<span>{{.Right}}</span></div>
 {{range $s.Thresholds}}<div class="test">{{.Compare}} {{number .Value}}: {{.Reason}}, {{group .Dropped}} dropped</div>
 {{end}}</figure>{{end}}{{end}}
 </div>`
