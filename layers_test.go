@@ -36,6 +36,7 @@ var layers = []struct {
 	{"kernel", "internal/impl", "numbers only; shared by train and translate/marian"},
 	{"langid", "record stage text fasttext", "used by filter and translate, so it belongs to neither"},
 	{"pipeline", "record stage corpus/...", "the engine gets its stages as values; it never knows a domain package"},
+	{"pipeline/recipe", "pipeline corpus corpus/store record stage", "gets the kinds of stages as values, as the engine does"},
 	{"record", "", "bottom: one JSON line as the bytes it came in"},
 	{"report", "pipeline corpus/... record stage", "reads a run directory's files, nothing else; stage for the bins of histograms"},
 	{"safetensors", "", "bottom: a file format"},

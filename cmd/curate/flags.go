@@ -46,9 +46,14 @@ type stageFlags struct {
 	logFormat                        string
 	printConfig                      bool
 
-	summary string                 // the command's word for what has come through: "kept"
-	result  bool                   // the output is what the command has found, not records
-	given   func(flag string) bool // whether it is on the command line
+	summary string // the command's word for what has come through: "kept"
+	// reserved bytes of --memory are what the stages hold from beginning to end, such as models; the rest is the
+	// engine's. reservedFor says what they are for.
+	reserved    int64
+	reservedFor string
+	whole       bool                   // the command has the machine for itself, as a run has
+	result      bool                   // the output is what the command has found, not records
+	given       func(flag string) bool // whether it is on the command line
 }
 
 // registerResult is for a command whose output is what it found, not records.
@@ -76,13 +81,23 @@ func (f *stageFlags) register(cmd *cobra.Command) {
 
 func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs := cmd.Flags()
+	defer f.registerMachine(cmd)
 	fs.StringVar(&f.quarantine, "quarantine", "", "`PATH` for records that could not be read, with file, line, byte and error (in an output directory they are always kept)")
 	fs.StringVar(&f.ledger, "ledger", "", "`PATH` for the counts, as JSON")
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more quarantined records than that end with exit code 3")
 	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
+}
+
+// registerMachine is for a command that uses the machine as the engine does.
+func (f *stageFlags) registerMachine(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	share := "a quarter"
+	if f.whole {
+		share = "three quarters"
+	}
 	fs.IntVarP(&f.workers, "jobs", "j", 0, "`N` workers; default one a core")
-	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default a quarter of the machine or cgroup")
+	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default "+share+" of the machine or cgroup")
 	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
 	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
@@ -191,30 +206,38 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 	if s.workers == 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
+	minMemory := func(j int) int64 { return pipeline.MinMemory(j) + f.reserved }
+	withReserved := ""
+	if f.reserved > 0 {
+		withReserved = fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
+	}
 	if f.memory != "" {
 		var err error
 		if s.memory, err = parseSize("--memory", f.memory); err != nil {
 			return err
 		}
-		if least := pipeline.MinMemory(s.workers); s.memory < least {
+		if least := minMemory(s.workers); s.memory < least {
 			if f.workers == 0 {
-				if j := int((s.memory - pipeline.MinMemory(0)) / (pipeline.MinMemory(1) - pipeline.MinMemory(0))); j >= 1 {
+				if j := int((s.memory - minMemory(0)) / (minMemory(1) - minMemory(0))); j >= 1 {
 					s.notes = append(s.notes, fmt.Sprintf("--memory %s is enough for %d of %d workers", f.memory, j, s.workers))
 					s.workers = j
 					return nil
 				}
 			}
-			return usage("--memory %s is too little for -j %d: at least %s", f.memory, s.workers, pipeline.FormatBytes(least))
+			return usage("--memory %s is too little for -j %d: at least %s%s", f.memory, s.workers, pipeline.FormatBytes(least), withReserved)
 		}
 		return nil
 	}
 	machine := machineMemory()
-	s.memory = machine / 4
-	if least := pipeline.MinMemory(s.workers); s.memory < least {
-		j := max(1, int((s.memory-pipeline.MinMemory(0))/(pipeline.MinMemory(1)-pipeline.MinMemory(0))))
-		s.notes = append(s.notes, fmt.Sprintf("a quarter of %s of memory is enough for %d of %d workers; --memory allows more", pipeline.FormatBytes(machine), j, s.workers))
+	share := "a quarter"
+	if s.memory = machine / 4; f.whole {
+		share, s.memory = "three quarters", machine/4*3
+	}
+	if least := minMemory(s.workers); s.memory < least {
+		j := max(1, int((s.memory-minMemory(0))/(minMemory(1)-minMemory(0))))
+		s.notes = append(s.notes, fmt.Sprintf("%s of %s of memory is enough for %d of %d workers; --memory allows more", share, pipeline.FormatBytes(machine), j, s.workers))
 		s.workers = j
-		s.memory = max(s.memory, pipeline.MinMemory(j))
+		s.memory = max(s.memory, minMemory(j))
 	}
 	return nil
 }
@@ -242,6 +265,9 @@ func parseSize(flag, text string) (int64, error) {
 	}
 	return int64(v * unit), nil
 }
+
+// onMachine keeps the runtime to what is left of s.memory beside the pages that are no heap.
+func (s *settings) onMachine() { debug.SetMemoryLimit(s.memory - pipeline.NotHeap) }
 
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
 func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) error {
@@ -289,12 +315,11 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if n := len(manifest.Skipped); n > 0 {
 		show.log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
 	}
-	// The runtime keeps to what is left beside the pages that are no heap.
-	debug.SetMemoryLimit(s.memory - pipeline.NotHeap)
+	s.onMachine()
 	job := &pipeline.Job{
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
-		Workers: s.workers, Memory: s.memory, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		Workers: s.workers, Memory: s.memory - f.reserved, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}
@@ -364,7 +389,7 @@ func outsideInputs(out string, args []string) error {
 func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
-		maxRecord = pipeline.DefaultMaxRecord(s.memory)
+		maxRecord = pipeline.DefaultMaxRecord(s.memory - f.reserved)
 	}
 	var list yaml.MapSlice
 	for _, m := range stages {

@@ -23,8 +23,10 @@ func program() string { return "curate " + version }
 // commands in the order of the pipeline; each is a file cmd_NAME.go.
 func commands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newRun(env),
 		newStats(env),
 		newReport(env),
 		newMan(env),
