@@ -103,11 +103,12 @@ var measures = []struct{ key, title string }{
 	{"tokens", "tokens"},
 }
 
-// columns are the measures that any stage of the run has.
+// columns are the measures that are there for any stage of the run. What has never been measured, such as the tokens of
+// documents that no stage has tokenized, is 0 in the ledger.
 func (r *Run) columns() (keys, titles []string) {
 	for _, m := range measures {
 		if slices.ContainsFunc(r.Steps, func(s *Step) bool {
-			return s.Funnel != nil && slices.ContainsFunc(s.Funnel.Stages, func(l Level) bool { _, ok := l.Measured[m.key]; return ok })
+			return s.Funnel != nil && slices.ContainsFunc(s.Funnel.Stages, func(l Level) bool { return l.Measured[m.key] > 0 })
 		}) {
 			keys, titles = append(keys, m.key), append(titles, m.title)
 		}
@@ -115,7 +116,7 @@ func (r *Run) columns() (keys, titles []string) {
 	return keys, titles
 }
 
-// Cell is a measure of a level: what came through, and its share of what the stage before it has let through.
+// cell is a measure of a level: what came through, and its share of what the stage before it has let through.
 type cell struct{ Number, Share string }
 
 // cells are the columns of stage i: documents, then the measures.
@@ -127,13 +128,12 @@ func (f *Funnel) cells(i int, keys []string) []cell {
 	}
 	for _, k := range keys {
 		n, ok := l.Measured[k]
+		measured := ok && (n > 0 || l.Kept == 0)
 		c := cell{"–", ""}
-		if ok {
+		if measured {
 			c.Number = group(n)
 			if i > 0 {
-				if before, ok := f.Stages[i-1].Measured[k]; ok {
-					c.Share = percent(n, before)
-				}
+				c.Share = percent(n, f.Stages[i-1].Measured[k])
 			}
 		}
 		row = append(row, c)

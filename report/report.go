@@ -49,6 +49,7 @@ type Step struct {
 	Program string `json:"program,omitzero"`
 
 	Funnel        *Funnel        `json:"funnel,omitzero"`
+	Results       *Results       `json:"results,omitzero"`
 	Signals       []Signal       `json:"signals,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`

@@ -451,6 +451,32 @@ func TestSignals(t *testing.T) {
 	}
 }
 
+func TestResults(t *testing.T) {
+	dir := single(t, ledger(1, "r:short", ""))
+	write(t, dir+"/_curate/results.json", `[{"name":"shards/a.bin","size":1234,"xxh64":"00000000000000ff"},{"name":"shards/done","size":0}]`)
+	r := read(t, dir)
+	if got := r.Steps[0].Results; got == nil || got.Files != 2 || got.Bytes != 1234 || got.First[0].Name != "shards/a.bin" {
+		t.Errorf("%+v", got)
+	}
+	if html, _, _ := render(t, r); !strings.Contains(html, "2 files, 1,234 bytes") {
+		t.Error("the files are not on the page")
+	}
+}
+
+// A measure that no stage has is no column; where only some have it, the others have a dash.
+func TestFunnelColumns(t *testing.T) {
+	l := strings.Replace(ledger(2, "r:short", ""), `"kept":2,`, `"kept":2,"measured":{"text_bytes":1000,"words":0,"tokens":0},`, 1)
+	l = strings.Replace(l, `"kept":0,"dropped":{"r:short":2},"quarantined":0,"tallies":{}`, `"kept":1,"dropped":{"r:short":1},"quarantined":0,"measured":{"text_bytes":500,"words":0,"tokens":7}`, 1)
+	_, _, funnel := render(t, read(t, single(t, l)))
+	want := "" +
+		"stage   documents         text bytes         tokens\n" +
+		"read            2              1,000              –\n" +
+		"filter          1 50.0 %         500 50.0 %       7   dropped short 1\n"
+	if funnel != want {
+		t.Errorf("%s\nwant\n%s", funnel, want)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	good := ledger(1, "r:short", "")
 	drop := `{"body":{"text":"x"},"curate":{"filter":{"verdict":"drop","rule":"r","reason":"short"}}}`

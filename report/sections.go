@@ -18,6 +18,7 @@ type section struct {
 // sections, in the order of the page. The first reads what the others rest upon.
 var sections = []section{
 	{"funnel", "Funnel", funnelAbout, readFunnel, nil, hasFunnel, funnelPage},
+	{"results", "Results", resultsAbout, readResults, nil, hasResults, resultsPage},
 	{"reasons", "Reasons", reasonsAbout, nil, nil, hasReasons, reasonsPage},
 	{"signals", "Signals", signalsAbout, readSignals, nil, hasSignals, signalsPage},
 	{"duplicates", "Duplicates", duplicatesAbout, nil, takeDuplicates, hasDuplicates, duplicatesPage},
