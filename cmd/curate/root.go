@@ -30,6 +30,7 @@ func commands(env environment) []*cobra.Command {
 		newTokenize(env),
 		newTokenizer(env),
 		newStats(env),
+		newReport(env),
 		newMan(env),
 		newVersion(env),
 	}
