@@ -146,12 +146,12 @@ func build(p Profile, cfg Config) (*Filter, error) {
 			}
 			c.last = rule.Edit != nil && k == len(rule.Tests)-1
 			f.tests = append(f.tests, c)
+			if !c.off {
+				resolved.Tests = append(resolved.Tests, testConfig{t.Compare, t.Reason, rule.Name, t.Signal, c.threshold})
+			}
 		}
 		if rule.Edit != nil {
 			old = len(signals)
-			c := check{rule.Name, t, values[at], t.ZeroOff && values[at] == 0, s}
-			if !c.off {
-				resolved.Tests = append(resolved.Tests, testConfig{t.Compare, t.Reason, rule.Name, t.Signal, c.threshold})
 		}
 	}
 	f.signals = len(signals)
