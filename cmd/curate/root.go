@@ -28,6 +28,7 @@ func commands(env environment) []*cobra.Command {
 		newDedup(env),
 		newTokenize(env),
 		newTokenizer(env),
+		newShards(env),
 		newStats(env),
 		newMan(env),
 		newVersion(env),
