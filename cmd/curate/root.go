@@ -29,6 +29,7 @@ func commands(env environment) []*cobra.Command {
 		newRun(env),
 		newTokenize(env),
 		newTokenizer(env),
+		newShards(env),
 		newStats(env),
 		newReport(env),
 		newMan(env),
