@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -53,6 +54,8 @@ type stageFlags struct {
 	reservedFor string
 	whole       bool                   // the command has the machine for itself, as a run has
 	result      bool                   // the output is what the command has found, not records
+	json        bool                   // that is one JSON document, in a file .json
+	say         func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
 	given       func(flag string) bool // whether it is on the command line
 }
 
@@ -65,6 +68,28 @@ func (f *stageFlags) registerResult(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output is written as")
 	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	f.registerRun(cmd)
+}
+
+// registerJSON is for a command whose output is one JSON document.
+func (f *stageFlags) registerJSON(cmd *cobra.Command) {
+	f.registerResult(cmd)
+	f.json = true
+	fs := cmd.Flags()
+	fs.Lookup("output").Usage = "`PATH` of the result: a file if its name ends with .json, else a directory in which the run can be resumed; default standard output"
+	fs.Lookup("format").Usage = "`FORMAT`: text reads every input as text, one document a line"
+}
+
+// target says where -o goes.
+func (f *stageFlags) target(parts corpus.Format) (pipeline.Target, error) {
+	if f.json && f.out != "" && f.out != "-" {
+		if strings.HasSuffix(strings.ToLower(f.out), ".json") {
+			return pipeline.Target{Path: f.out, File: true}, nil
+		}
+		if _, isFile, err := corpus.OutputFormat(f.out); isFile || err != nil {
+			return pipeline.Target{}, fmt.Errorf("%s: the result is one JSON document; name the file .json, or a directory", f.out)
+		}
+	}
+	return pipeline.ParseTarget(f.out, parts)
 }
 
 // register is for a command that records go through.
@@ -133,6 +158,9 @@ func (f *stageFlags) resolve() (*settings, error) {
 			s.codec = name
 			continue
 		}
+		if f.json {
+			return nil, usage("--format %s: the result is JSON; text, of the inputs, is all there is to say", name)
+		}
 		if s.parts, err = corpus.FormatNamed(name); err != nil {
 			return nil, usage("--format: %v, text", err)
 		}
@@ -176,7 +204,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 			return nil, usage("--%s is empty; leave it out, or give it a value", flag)
 		}
 	}
-	if s.out, err = pipeline.ParseTarget(f.out, s.parts); err != nil {
+	if s.out, err = f.target(s.parts); err != nil {
 		return nil, usage("-o %v", err)
 	}
 	if s.out.File && s.formatGiven && s.out.Format != s.parts {
@@ -332,6 +360,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
 			show.log.Info(res.Counts.Summary(f.summary))
+			if f.say != nil {
+				f.say(show.log)
+			}
 		case errors.Is(err, syscall.EPIPE) || res.Counts.Read == 0:
 		case res.Phase < res.Phases:
 			show.log.Info(fmt.Sprintf("so far: %d records read; nothing is decided yet", res.Counts.Read))
@@ -391,6 +422,10 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 	if maxRecord == 0 {
 		maxRecord = pipeline.DefaultMaxRecord(s.memory - f.reserved)
 	}
+	format := s.out.Format.String()
+	if f.json {
+		format = "json"
+	}
 	var list yaml.MapSlice
 	for _, m := range stages {
 		spec := m.Spec()
@@ -406,7 +441,7 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 	}
 	out, err := yaml.Marshal(append(list,
 		yaml.MapItem{Key: "output", Value: f.out},
-		yaml.MapItem{Key: "format", Value: s.out.Format.String()},
+		yaml.MapItem{Key: "format", Value: format},
 		yaml.MapItem{Key: "text_field", Value: s.textField.String()},
 		yaml.MapItem{Key: "max_quarantined", Value: s.allowance.String()},
 		yaml.MapItem{Key: "strict", Value: f.strict},
