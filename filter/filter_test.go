@@ -177,9 +177,9 @@ func TestLookup(t *testing.T) {
 	}{
 		{Profile{Words: "spacy"}, `profile "x": words are "spacy"; only "whitespace" is possible`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{Rule: "gopher_qualty"}}}, `profile "x": no rule is called "gopher_qualty"; did you mean "gopher_quality"?`},
-		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{"min_words", 1}}}}},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_words", Value: 1}}}}},
 			`profile "x": no parameter of gopher_quality is called "min_words"; did you mean "min_doc_words"?`},
-		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{"min_doc_words", -1}}}}},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_doc_words", Value: -1}}}}},
 			`profile "x": gopher_quality.min_doc_words is -1; a threshold is a number from 0 on`},
 		{Profile{Words: "whitespace", StopWords: []string{""}}, `profile "x": stop word 0 is empty`},
 	} {

@@ -87,6 +87,15 @@ func markdownProfile(b *strings.Builder, p *Profile) {
 			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` |\n", n, rule.Name, rule.Name, t.Reason, t.condition(Values{rule, values}))
 		}
 	}
+	head := "\nParameters with another value than the rule's default:\n\n| rule | parameter | default | here | why |\n|---|---|---:|---:|---|\n"
+	for k := range p.Rules {
+		rule, _ := mustThresholds(&p.Rules[k])
+		for _, s := range p.Rules[k].Set {
+			at, _ := rule.param(s.Param)
+			fmt.Fprintf(b, "%s| `%s` | `%s` | %s | %s | %s |\n", head, rule.Name, s.Param, number(rule.Params[at].Default), number(s.Value), cell(s.Why))
+			head = ""
+		}
+	}
 }
 
 func markdownRule(b *strings.Builder, r *Rule) {
