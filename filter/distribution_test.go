@@ -102,7 +102,8 @@ func measure(t *testing.T, profile, root string) *distribution {
 		values := map[string][]float64{}
 		fails := make([]int, len(f.tests))
 		share := languageShare{Language: lang, Reasons: map[string]int{}}
-		words, kept := 0, 0
+		guides := languageShare{Language: lang + ", guides alone", Reasons: map[string]int{}}
+		words, kept, guideWords, guideKept := 0, 0, 0, 0
 		for _, p := range pagesOf(t, file) {
 			signals, _, reason := f.Verdict(nil, v, []byte(p.Text), true)
 			share.Pages++
@@ -113,6 +114,16 @@ func measure(t *testing.T, profile, root string) *distribution {
 				kept += n
 			} else {
 				share.Reasons[reason]++
+			}
+			if strings.Contains(p.ID, "/guide/") {
+				guides.Pages++
+				guideWords += n
+				if reason == "" {
+					guides.Kept++
+					guideKept += n
+				} else {
+					guides.Reasons[reason]++
+				}
 			}
 			for _, s := range signals {
 				values[s.Name] = append(values[s.Name], s.Value)
@@ -129,6 +140,9 @@ func measure(t *testing.T, profile, root string) *distribution {
 		if i > 0 {
 			continue
 		}
+		// The guides are the pages that are prose; the others are reference: menus, functions, tables.
+		guides.Words = round4(float64(guideKept) / float64(max(guideWords, 1)))
+		d.Kept = append(d.Kept, guides)
 		d.Pages = share.Pages
 		for k := range f.tests {
 			d.Fails = append(d.Fails, failShare{f.tests[k].test.Reason, round4(float64(fails[k]) / float64(share.Pages))})
@@ -207,7 +221,10 @@ func TestDistribution(t *testing.T) {
 			t.Errorf("%s: %v of the pages fail; the whole has %s %v", s.Reason, s.Share, a.Reason, a.Share)
 		}
 	}
-	eu, en := some.Kept[0], some.Kept[1]
+	eu, guides, en := some.Kept[0], some.Kept[1], some.Kept[2]
+	if guides.Pages == 0 || float64(guides.Kept) < 0.85*float64(guides.Pages) {
+		t.Errorf("%d of %d guides kept", guides.Kept, guides.Pages)
+	}
 	if float64(eu.Kept) < 0.6*float64(eu.Pages) || en.Language != "en" || en.Kept > 0 {
 		t.Errorf("%d of %d Basque pages kept, %d of %d English ones", eu.Kept, eu.Pages, en.Kept, en.Pages)
 	}
@@ -244,7 +261,7 @@ func (d *distribution) markdown() string {
 			k++
 		}
 	}
-	b.WriteString("\nWhat is kept of these pages and of the same pages in other languages:\n\n| language | pages | kept | words kept | most frequent reasons |\n|---|---:|---:|---:|---|\n")
+	b.WriteString("\nWhat is kept of these pages (the guides are the ones that are prose; the others are reference: menus, functions, tables) and of the same pages in other languages:\n\n| language | pages | kept | words kept | most frequent reasons |\n|---|---:|---:|---:|---|\n")
 	for _, l := range d.Kept {
 		reasons := slices.SortedFunc(maps.Keys(l.Reasons), func(x, y string) int {
 			if n := l.Reasons[y] - l.Reasons[x]; n != 0 {
