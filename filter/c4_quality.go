@@ -26,8 +26,8 @@ var c4Quality = Rule{
 		{Name: "split_paragraph", Default: 1, Unit: c4Switch + ": lines (of Python's splitlines), else sentences", Source: c4Paper, Inside: true},
 		{Name: "remove_citations", Default: 1, Unit: c4Switch + `: takes "[1]", "[]", "[edit]" and "[citation needed]" out of lines`, Source: c4Code, Inside: true},
 		{Name: "filter_no_terminal_punct", Default: 1, Unit: c4Switch + `: a line ends in . ? ! " or ' and not in "..."`, Source: c4Paper, Inside: true},
-		{Name: "min_num_sentences", Default: 5, Unit: "sentences of the lines that stay", Source: c4Paper},
-		{Name: "min_words_per_line", Default: 3, Unit: "words at white space", Source: c4Paper, Inside: true},
+		{Name: "min_num_sentences", Default: 5, Unit: "sentences of the lines that stay", Source: c4Code},
+		{Name: "min_words_per_line", Default: 3, Unit: "words at white space", Source: c4Code, Inside: true},
 		{Name: "max_word_length", Default: 1000, Unit: "characters of the longest word of a line; 0 is no limit", Source: c4Code, Inside: true},
 		{Name: "filter_lorem_ipsum", Default: 1, Unit: c4Switch, Source: c4Paper},
 		{Name: "filter_javascript", Default: 1, Unit: c4Switch + `: takes lines with "javascript" out`, Source: c4Paper, Inside: true},
@@ -135,6 +135,7 @@ func c4Edit(v *View, p Values) {
 			v.lower = appendLower(v.lower[:0], line)
 			if lorem && bytes.Contains(v.lower, loremIpsum) {
 				v.c4.lorem = true
+				v.keepMemory(out)
 				return
 			}
 			if scripts && bytes.Contains(v.lower, javascript) {
@@ -143,6 +144,7 @@ func c4Edit(v *View, p Values) {
 		}
 		if curly && bytes.IndexByte(line, '{') >= 0 {
 			v.c4.curly = true
+			v.keepMemory(out)
 			return
 		}
 		if policy && (anyPolicy || looked) && holdsPolicy(v.lower) {

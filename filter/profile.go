@@ -49,9 +49,9 @@ var profiles = []Profile{
 				{"dup_line_frac", 0.4, "a short page whose heading stands at its start and its end repeats a third of its lines; dup_line_char_frac still drops it if the lines are long"},
 			}},
 			{Rule: "gopher_quality", Set: []Setting{
-				{"min_doc_words", 25, "Basque says with 100 words what takes 132 in English (median of the same pages): Gopher's 50 are 38; half of the pages between 25 and 38 are whole paragraphs, below 25 there are headings with a sentence"},
+				{"min_doc_words", 25, "Basque says with 100 words what takes 132 in English (median of the same pages): Gopher's 50 are 38; of the pages that were looked at, those from 25 on hold whole paragraphs, those below a sentence and its headings"},
 				{"min_avg_word_length", 5, "the mean of Basque pages is 7.8 and only tables of formulas lie below 5.5; the median of English pages is 5.0"},
-				{"max_avg_word_length", 12, "an agglutinative language: prose about compound terms reaches 11.5; above 12 words have run together"},
+				{"max_avg_word_length", 12, "an agglutinative language: prose about compound terms reaches 11.3; above 12 words have run together"},
 			}},
 			{Rule: "fineweb_quality", Set: []Setting{
 				{"short_line_thr", 0.8, "up to 0.8 there are sentences between one-word headings, above there are tables and lists of names"},
