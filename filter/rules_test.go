@@ -313,3 +313,44 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+func TestAppendLower(t *testing.T) {
+	for _, s := range []string{"", "A", "[@Z`{z", "JAVASCRIPT and Lorem IPSUM", "use coo\u212aies \u212a", "ÀÉ ABCDEFGHIJKLMNOPQRSTUVWXYZ é", "\u2129X\u212b"} {
+		want := strings.Map(func(r rune) rune {
+			if r == 0x212A {
+				return 'k'
+			}
+			if r >= 'A' && r <= 'Z' {
+				return r | 0x20
+			}
+			return r
+		}, s)
+		if got := string(appendLower([]byte("X"), []byte(s))); got != "X"+want {
+			t.Errorf("%q: %q, want %q", s, got, "X"+want)
+		}
+	}
+}
+
+// TestPhrases: a line is looked at for a phrase in any case, and for one that a citation had torn apart.
+func TestPhrases(t *testing.T) {
+	f := only(t, "c4_quality", Setting{Param: "min_num_sentences", Value: 1})
+	v := f.NewView()
+	for _, c := range []struct{ name, text, reason, left string }{
+		{"script", "You need JavaScript here.\nThis line stays here.", "", "This line stays here."},
+		{"script torn", "You need java[12]script here.\nThis line stays here.", "", "This line stays here."},
+		{"policy", "Our Terms of Use apply.\nThis line stays here.", "", "This line stays here."},
+		{"policy with a Kelvin sign", "We use coo\u212aies a lot.\nThis line stays here.", "", "This line stays here."},
+		{"privacy", "See the PRIVACY POLICY now.\nThis line stays here.", "", "This line stays here."},
+		{"cookies alone", "These cookies are good.\nThis line stays here.", "", "These cookies are good.\nThis line stays here."},
+		{"lorem torn", "Here is lorem[]  ipsum.\nHere is lorem[edit] ipsum.", "lorem_ipsum", ""},
+		{"citations", "One[1] two[] three[edit] four[citation needed] [a] [٣].", "", "One two three four [a] ."},
+		{"long word", strings.Repeat("é", 1001) + " is too long.\n" + strings.Repeat("é", 1000) + " is not.", "", strings.Repeat("é", 1000) + " is not."},
+		{"ends", "Is it this?\nNo it isn't...\nHe said \"so.\"\nWithout an end\nYes it is!", "", "Is it this?\nHe said \"so.\"\nYes it is!"},
+		{"separators are white space", "a\x1fb\x1fc d.\nonly two.", "", "a\x1fb\x1fc d."},
+	} {
+		_, reason := f.Check(v, []byte(c.text))
+		if reason != c.reason || reason == "" && string(v.Text()) != c.left {
+			t.Errorf("%s: %q, %q; want %q, %q", c.name, reason, v.Text(), c.reason, c.left)
+		}
+	}
+}
