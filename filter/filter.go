@@ -90,15 +90,24 @@ func build(p Profile, cfg Config) (*Filter, error) {
 		Params  map[string]float64 `json:"params"`
 		Version int                `json:"version"`
 	}
+	// Whoever reads the configuration, as package report does, learns from tests which signal is compared with what.
+	type testConfig struct {
+		Compare   Comparison `json:"compare"`
+		Reason    string     `json:"reason"`
+		Rule      string     `json:"rule"`
+		Signal    string     `json:"signal"`
+		Threshold float64    `json:"threshold"`
+	}
 	resolved := struct {
 		Annotate       bool         `json:"annotate"`
 		Profile        string       `json:"profile"`
 		ProfileVersion int          `json:"profile_version"`
 		Rules          []ruleConfig `json:"rules"`
 		StopWords      []string     `json:"stop_words"`
+		Tests          []testConfig `json:"tests"` // in the order in which they are made
 		TextField      string       `json:"text_field"`
 		Words          string       `json:"words"`
-	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, cfg.TextField.String(), p.Words}
+	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, nil, cfg.TextField.String(), p.Words}
 
 	signals := map[string]int{}
 	old := 0 // signals below were computed from text that a rule may have edited since
@@ -137,6 +146,9 @@ func build(p Profile, cfg Config) (*Filter, error) {
 			}
 			c.last = rule.Edit != nil && k == len(rule.Tests)-1
 			f.tests = append(f.tests, c)
+			if !c.off {
+				resolved.Tests = append(resolved.Tests, testConfig{t.Compare, t.Reason, rule.Name, t.Signal, c.threshold})
+			}
 		}
 		if rule.Edit != nil {
 			old = len(signals)

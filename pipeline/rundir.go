@@ -108,7 +108,7 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 // targets of the parts: the quarantine is always kept in a directory of its own.
 func (j *Job) targets() [outputs]*Target {
 	t := [outputs]*Target{outKept: &j.Out, outQuarantine: &j.Quarantine}
-	if j.Dropped.Path != "" {
+	if j.Dropped.Path != "" || j.KeepDropped {
 		t[outDropped] = &j.Dropped
 	}
 	return t
@@ -184,37 +184,43 @@ func (d *runDir) write(ctx context.Context, name string, v any) error {
 	return writeFile(ctx, d.job.Store, path.Join(d.own, name), b)
 }
 
-func (d *runDir) run(ctx context.Context) (*Result, error) {
+// compare says what the directory holds, if it was begun, and what this job would put there.
+func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte, err error) {
 	j := d.job
-	started := j.Now()
-	manifest, err := json.Marshal(j.Manifest, json.Deterministic(true), jsontext.WithIndent("  "))
-	if err != nil {
-		return nil, err
+	if manifest, err = json.Marshal(j.Manifest, json.Deterministic(true), jsontext.WithIndent("  ")); err != nil {
+		return old, now, nil, err
 	}
 	manifest = append(manifest, '\n')
-	var old config
 	was, err := d.read(ctx, configFile)
 	d.begun = err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return old, now, nil, err
 	}
 	if d.begun && !j.Restart {
 		if err := json.Unmarshal(was, &old); err != nil {
-			return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
+			return old, now, nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
 		}
 	}
-	fresh := !d.begun || j.Restart
 	maxRecord := j.MaxRecord
 	switch {
-	case maxRecord == 0 && !fresh:
+	case maxRecord == 0 && d.begun && !j.Restart:
 		maxRecord = old.Step.MaxRecord // resolved at the first start, whatever this machine's memory is
 	case maxRecord == 0:
 		maxRecord = DefaultMaxRecord(j.Memory)
 	}
-	now, err := j.identity(manifest, maxRecord)
+	now, err = j.identity(manifest, maxRecord)
+	return old, now, manifest, err
+}
+
+func (d *runDir) run(ctx context.Context) (*Result, error) {
+	j := d.job
+	started := j.Now()
+	old, now, manifest, err := d.compare(ctx)
 	if err != nil {
 		return nil, err
 	}
+	fresh := !d.begun || j.Restart
+	maxRecord := now.Step.MaxRecord
 	phs, err := j.phases()
 	if err != nil {
 		return nil, err
@@ -459,6 +465,11 @@ func compareEntries(a, b Entry) int {
 
 // refuse says in what this command differs from the one that began the directory.
 func (d *runDir) refuse(ctx context.Context, old, now config, manifest []byte) error {
+	return usage("%s holds the output of another command or of other inputs:\n  %s\nGive another directory, or --restart to begin this one anew", d.job.Out.Path, strings.Join(d.changes(ctx, old, now, manifest), "\n  "))
+}
+
+// changes are those from what began the directory to this job.
+func (d *runDir) changes(ctx context.Context, old, now config, manifest []byte) []string {
 	var diff []string
 	if old.Step.Manifest != now.Step.Manifest {
 		if was, err := d.read(ctx, manifestFile); err == nil {
@@ -478,7 +489,7 @@ func (d *runDir) refuse(ctx context.Context, old, now config, manifest []byte) e
 	if len(diff) > most {
 		diff = append(diff[:most], fmt.Sprintf("and %d more", len(diff)-most))
 	}
-	return usage("%s holds the output of another command or of other inputs:\n  %s\nGive another directory, or --restart to begin this one anew", d.job.Out.Path, strings.Join(diff, "\n  "))
+	return diff
 }
 
 // differences lists the leaves in which two JSON texts differ: "stages.0.config.profile: gopher -> c4".

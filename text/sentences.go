@@ -86,8 +86,8 @@ func (s *sentencizer) token(lo, hi int, c tokenClass) {
 	s.before = int32(hi)
 }
 
-// classOf looks at a token.
-func classOf(t []byte) tokenClass {
+// tokenClassOf looks at a token.
+func tokenClassOf(t []byte) tokenClass {
 	r, n := utf8.DecodeRune(t)
 	if n == len(t) && unicode.Is(sentenceEnds, r) {
 		return end
@@ -170,7 +170,7 @@ func (s *sentencizer) chunk(lo, hi int) {
 		s.before = int32(hi) // no boundary is near
 	case at == len(c):
 		s.first(lo, hi)
-	case at == len(c)-1 && at > 1 && plainWord(c[:at]) && (c[at] != '.' || !isSpecial(c) && !isTorn(c[:at])):
+	case at == len(c)-1 && at > 1 && plainWord(c[:at]) && (c[at] != '.' || !isTokenSpecial(c) && !isTorn(c[:at])):
 		s.token(lo, hi-1, word)
 		s.token(hi-1, hi, end)
 	default:
@@ -207,24 +207,24 @@ func (s *sentencizer) cut(lo, hi int) {
 	suffixes := room[:0] // from the end
 	for last := 0; lo < hi && hi-lo != last; {
 		c := s.text[lo:hi]
-		if isSpecial(c) {
+		if isTokenSpecial(c) {
 			break
 		}
 		last = len(c)
 		pre := prefix(c)
-		if pre > 0 && isSpecial(c[pre:]) {
-			s.token(lo, lo+pre, classOf(c[:pre]))
+		if pre > 0 && isTokenSpecial(c[pre:]) {
+			s.token(lo, lo+pre, tokenClassOf(c[:pre]))
 			lo += pre
 			break
 		}
 		suf := suffix(c[pre:])
-		if suf > 0 && isSpecial(c[:len(c)-suf]) {
+		if suf > 0 && isTokenSpecial(c[:len(c)-suf]) {
 			suffixes = append(suffixes, Span{int32(hi - suf), int32(hi)})
 			hi -= suf
 			break
 		}
 		if pre > 0 {
-			s.token(lo, lo+pre, classOf(c[:pre]))
+			s.token(lo, lo+pre, tokenClassOf(c[:pre]))
 			lo += pre
 		}
 		if suf > 0 {
@@ -235,8 +235,8 @@ func (s *sentencizer) cut(lo, hi int) {
 	piece := s.core(lo, hi)
 	for i := len(suffixes) - 1; i >= 0; i-- {
 		f := suffixes[i]
-		c := classOf(f.Of(s.text))
-		if piece < int(f.Lo) && f.Lo == int32(hi) && c == end && (isSpecial(s.text[piece:f.Hi]) || s.text[f.Lo] == '.' && piece == lo && isTorn(s.text[lo:hi])) {
+		c := tokenClassOf(f.Of(s.text))
+		if piece < int(f.Lo) && f.Lo == int32(hi) && c == end && (isTokenSpecial(s.text[piece:f.Hi]) || s.text[f.Lo] == '.' && piece == lo && isTorn(s.text[lo:hi])) {
 			c = word // the second pass, _apply_special_cases, puts "Co" and "." together
 		}
 		s.token(int(f.Lo), int(f.Hi), c)
@@ -250,10 +250,10 @@ func (s *sentencizer) core(lo, hi int) (last int) {
 		return lo
 	}
 	if !s.seen && nextEnd(c, 0) == len(c) { // no infix makes an end of a sentence
-		s.token(lo, hi, classOf(c))
+		s.token(lo, hi, tokenClassOf(c))
 		return lo + lastPiece(c)
 	}
-	if isSpecial(c) {
+	if isTokenSpecial(c) {
 		s.special(lo, hi)
 		return lo
 	}
@@ -273,10 +273,10 @@ func (s *sentencizer) core(lo, hi int) (last int) {
 		}
 		if i > 0 {
 			if i > at {
-				s.token(lo+at, lo+i, classOf(c[at:i]))
+				s.token(lo+at, lo+i, tokenClassOf(c[at:i]))
 			}
-			class := classOf(c[i : i+n])
-			if class == end && isSpecial(c[at:i+n]) {
+			class := tokenClassOf(c[i : i+n])
+			if class == end && isTokenSpecial(c[at:i+n]) {
 				class = word // "Dr.No"
 			}
 			s.token(lo+i, lo+i+n, class)
@@ -285,7 +285,7 @@ func (s *sentencizer) core(lo, hi int) (last int) {
 		i += n
 	}
 	if at < len(c) {
-		s.token(lo+at, hi, classOf(c[at:]))
+		s.token(lo+at, hi, tokenClassOf(c[at:]))
 	}
 	return lo + at
 }
@@ -341,7 +341,7 @@ var specials = []string{
 
 const longestSpecial = len("Messrs.")
 
-func isSpecial(t []byte) bool {
+func isTokenSpecial(t []byte) bool {
 	if len(t) < 2 || len(t) > longestSpecial {
 		return false
 	}

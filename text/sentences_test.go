@@ -200,7 +200,7 @@ func TestSpecialsAreSorted(t *testing.T) {
 		}
 	}
 	for _, s := range specials {
-		if !isSpecial([]byte(s)) {
+		if !isTokenSpecial([]byte(s)) {
 			t.Errorf("%q is not found", s)
 		}
 	}

@@ -23,9 +23,15 @@ func program() string { return "curate " + version }
 // commands in the order of the pipeline; each is a file cmd_NAME.go.
 func commands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newRun(env),
+		newTokenize(env),
+		newTokenizer(env),
+		newShards(env),
 		newStats(env),
+		newReport(env),
 		newMan(env),
 		newVersion(env),
 	}
