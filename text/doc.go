@@ -6,5 +6,6 @@
 // the Unicode property White_Space, or Python's str.isspace, which also holds U+001C to U+001F and which the
 // reference implementations of the field mean when they strip and split lines.
 //
-// Read span.go first, then words.go, lines.go, and repeats.go for n-grams; words_wc.go counts as wc does.
+// Read span.go first, then words.go, lines.go, and repeats.go for n-grams; sentences.go cuts sentences,
+// words_wc.go counts as wc does.
 package text
