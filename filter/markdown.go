@@ -65,6 +65,9 @@ const markdownSignals = `
   three words.
 * ` + "`--dropped PATH`" + ` writes the same object into each dropped record, with the signals up to the test that failed;
   the tests after it were not made.
+* A rule may edit the text (` + "`c4_quality`" + ` takes lines out). The rules after it and the stages after the filter see what it left;
+  a kept record is written with the new text, a dropped one as it was read, and the ledger's tally ` + "`" + EditedTally + "`" + ` of the stage
+  says how many kept texts were edited. With ` + "`--annotate`" + ` no text is edited, but the signals are those of the edited text.
 * A record whose ` + "`curate`" + ` is something else than an object cannot be annotated and is quarantined.
 `
 
