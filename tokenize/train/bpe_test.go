@@ -164,7 +164,7 @@ func randomWords(rng *rand.Rand) []counted {
 func TestTrainNaive(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for round := range 1500 {
+	for round := range 400 {
 		list := randomWords(rng)
 		cfg := Config{MinFrequency: uint64(rng.IntN(4)), MaxTokenLength: []int{0, 0, 2, 3, 5}[rng.IntN(5)]}
 		if rng.IntN(3) == 0 {
