@@ -52,6 +52,7 @@ type stageFlags struct {
 	// engine's. reservedFor says what they are for.
 	reserved    int64
 	reservedFor string
+	whole       bool                   // the command has the machine for itself, as a run has
 	result      bool                   // the output is what the command has found, not records
 	json        bool                   // that is one JSON document, in a file .json
 	say         func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
@@ -105,13 +106,23 @@ func (f *stageFlags) register(cmd *cobra.Command) {
 
 func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs := cmd.Flags()
+	defer f.registerMachine(cmd)
 	fs.StringVar(&f.quarantine, "quarantine", "", "`PATH` for records that could not be read, with file, line, byte and error (in an output directory they are always kept)")
 	fs.StringVar(&f.ledger, "ledger", "", "`PATH` for the counts, as JSON")
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more quarantined records than that end with exit code 3")
 	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
+}
+
+// registerMachine is for a command that uses the machine as the engine does.
+func (f *stageFlags) registerMachine(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	share := "a quarter"
+	if f.whole {
+		share = "three quarters"
+	}
 	fs.IntVarP(&f.workers, "jobs", "j", 0, "`N` workers; default one a core")
-	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default a quarter of the machine or cgroup")
+	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default "+share+" of the machine or cgroup")
 	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
 	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
@@ -246,10 +257,13 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 		return nil
 	}
 	machine := machineMemory()
-	s.memory = machine / 4
+	share := "a quarter"
+	if s.memory = machine / 4; f.whole {
+		share, s.memory = "three quarters", machine/4*3
+	}
 	if least := minMemory(s.workers); s.memory < least {
 		j := max(1, int((s.memory-minMemory(0))/(minMemory(1)-minMemory(0))))
-		s.notes = append(s.notes, fmt.Sprintf("a quarter of %s of memory is enough for %d of %d workers; --memory allows more", pipeline.FormatBytes(machine), j, s.workers))
+		s.notes = append(s.notes, fmt.Sprintf("%s of %s of memory is enough for %d of %d workers; --memory allows more", share, pipeline.FormatBytes(machine), j, s.workers))
 		s.workers = j
 		s.memory = max(s.memory, minMemory(j))
 	}
@@ -279,6 +293,9 @@ func parseSize(flag, text string) (int64, error) {
 	}
 	return int64(v * unit), nil
 }
+
+// onMachine keeps the runtime to what is left of s.memory beside the pages that are no heap.
+func (s *settings) onMachine() { debug.SetMemoryLimit(s.memory - pipeline.NotHeap) }
 
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
 func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) error {
@@ -326,8 +343,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if n := len(manifest.Skipped); n > 0 {
 		show.log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
 	}
-	// The runtime keeps to what is left beside the pages that are no heap.
-	debug.SetMemoryLimit(s.memory - pipeline.NotHeap)
+	s.onMachine()
 	job := &pipeline.Job{
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
