@@ -32,6 +32,47 @@ type File struct {
 	MTime  int64  `json:"mtime_ns"`
 	// Stream is what can be read only once, such as standard input or a pipe: no resume from it.
 	Stream bool `json:"stream,omitempty"`
+	// Source is the identity of the run that has made the file, where that, and not the time of its writing, says
+	// what is in it (MadeBy).
+	Source string `json:"source,omitempty"`
+
+	at   string // where Path is found, if not there
+	seen int64  // MTime, where Source stands for it
+}
+
+// Location is the path by which the store knows the file.
+func (f File) Location() string {
+	if f.at != "" {
+		return f.at
+	}
+	return f.Path
+}
+
+func (f File) modified() int64 {
+	if f.Source != "" {
+		return f.seen
+	}
+	return f.MTime
+}
+
+// MadeBy says that a run with the identity source has made the files of the manifest, below the folder root: they are
+// the same files wherever root is, and whenever they were made.
+func (m *Manifest) MadeBy(source, root string) {
+	for i := range m.Files {
+		f := &m.Files[i]
+		f.at, f.Path = f.Path, strings.TrimPrefix(strings.TrimPrefix(path.Clean(f.Path), path.Clean(root)), "/")
+		f.seen, f.MTime, f.Source = f.MTime, 0, source
+	}
+}
+
+// Join makes one manifest of several. The same file twice is an error.
+func Join(ms ...*Manifest) (*Manifest, error) {
+	all := &Manifest{}
+	for _, m := range ms {
+		all.Files = append(all.Files, m.Files...)
+		all.Skipped = append(all.Skipped, m.Skipped...)
+	}
+	return all, all.number()
 }
 
 // Manifest is the frozen list of a run's inputs, in the order given. Work is derived from it, never from a
@@ -61,20 +102,25 @@ func Expand(ctx context.Context, st store.Store, args []string) (*Manifest, erro
 			return nil, err
 		}
 	}
+	return m, m.number()
+}
+
+// number gives each file its number, and finds one that is there twice.
+func (m *Manifest) number() error {
 	if len(m.Files) > record.MaxFile {
-		return nil, &InputError{args[0], fmt.Sprintf("%d input files are more than %d", len(m.Files), record.MaxFile)}
+		return &InputError{m.Files[0].Path, fmt.Sprintf("%d input files are more than %d", len(m.Files), record.MaxFile)}
 	}
 	first := map[string]string{}
 	for i := range m.Files {
 		f := &m.Files[i]
 		f.Number = i + 1
-		key := RealPath(f.Path)
+		key := RealPath(f.Location())
 		if earlier, twice := first[key]; twice {
-			return nil, &InputError{f.Path, fmt.Sprintf("is given twice (first as %s); each file is read once", earlier)}
+			return &InputError{f.Path, fmt.Sprintf("is given twice (first as %s); each file is read once", earlier)}
 		}
 		first[key] = f.Path
 	}
-	return m, nil
+	return nil
 }
 
 func (m *Manifest) add(ctx context.Context, st store.Store, arg string, mayGlob bool) error {

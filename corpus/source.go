@@ -53,7 +53,7 @@ func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source
 		if err != nil {
 			s.Close()
 			var path *fs.PathError
-			if !errors.As(err, &path) || path.Path != f.Path { // else it names the file already
+			if !errors.As(err, &path) || path.Path != f.Location() { // else it names the file already
 				err = fmt.Errorf("%s: %w", f.Name(), err)
 			}
 		}
@@ -134,7 +134,7 @@ func (s *Source) openAt(ctx context.Context, kind compress.Kind, head []byte, o 
 	if err := s.Close(); err != nil { // what the head was read from
 		return err
 	}
-	f, size, err := s.store.OpenAt(ctx, s.file.Path)
+	f, size, err := s.store.OpenAt(ctx, s.file.Location())
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (s *Source) open(ctx context.Context, offset int64, o OpenOptions) (io.Read
 // openFile opens the file; a pipe without a writer blocks in that, so a cancel does not wait for it.
 func (s *Source) openFile(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	if !s.file.Stream {
-		return s.store.Open(ctx, s.file.Path, offset)
+		return s.store.Open(ctx, s.file.Location(), offset)
 	}
 	type opened struct {
 		f   io.ReadCloser
@@ -211,7 +211,7 @@ func (s *Source) openFile(ctx context.Context, offset int64) (io.ReadCloser, err
 	}
 	got := make(chan opened, 1)
 	go func() {
-		f, err := s.store.Open(ctx, s.file.Path, offset)
+		f, err := s.store.Open(ctx, s.file.Location(), offset)
 		got <- opened{f, err}
 	}()
 	select {
@@ -251,11 +251,11 @@ func (s *Source) unchanged(ctx context.Context) error {
 	if s.file.Stream {
 		return nil
 	}
-	info, err := s.store.Stat(ctx, s.file.Path)
+	info, err := s.store.Stat(ctx, s.file.Location())
 	if err != nil {
 		return err
 	}
-	if info.Size != s.file.Size || info.ModTime.UnixNano() != s.file.MTime {
+	if info.Size != s.file.Size || info.ModTime.UnixNano() != s.file.modified() {
 		return fmt.Errorf("%w: %d bytes in the manifest, %d now", ErrChanged, s.file.Size, info.Size)
 	}
 	return nil

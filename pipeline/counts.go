@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/record"
 )
 
 // Counts of what became of records. They add up: Read = Kept + the sum of Dropped + Quarantined. BlankLines
@@ -36,6 +38,16 @@ type StageCounts struct {
 	Dropped     map[string]int64 `json:"dropped"`
 	Quarantined int64            `json:"quarantined"`
 	Annotated   map[string]int64 `json:"annotated,omitzero"`
+	Measured    map[string]int64 `json:"measured,omitzero"` // sums over the records let through, by the name of the measure
+	Tallies     map[string]int64 `json:"tallies,omitzero"`  // the stage's own counters
+}
+
+// Meter measures records for sums by stage: bytes, words, tokens. No decision depends on it.
+type Meter struct {
+	Names []string
+	// New makes the measuring function of one goroutine. It fills in the values of a record, one a name. values are
+	// what an earlier stage has left there; again says so.
+	New func() func(r *record.Record, values []int64, again bool)
 }
 
 func addMap(dst *map[string]int64, src map[string]int64) {
@@ -57,18 +69,23 @@ func (c *Counts) add(o *Counts) {
 	c.BytesIn += o.BytesIn
 	c.BytesOut += o.BytesOut
 	addMap(&c.Dropped, o.Dropped)
-	if len(o.Annotated) > 0 {
-		addMap(&c.Annotated, o.Annotated)
-	}
+	addSome(&c.Annotated, o.Annotated)
 	for i := range o.Stages {
 		s, t := &c.Stages[i], &o.Stages[i]
 		s.Read += t.Read
 		s.Kept += t.Kept
 		s.Quarantined += t.Quarantined
 		addMap(&s.Dropped, t.Dropped)
-		if len(t.Annotated) > 0 {
-			addMap(&s.Annotated, t.Annotated)
-		}
+		addSome(&s.Annotated, t.Annotated)
+		addSome(&s.Measured, t.Measured)
+		addSome(&s.Tallies, t.Tallies)
+	}
+}
+
+// addSome is addMap that leaves dst nil if there is nothing to add.
+func addSome(dst *map[string]int64, src map[string]int64) {
+	if len(src) > 0 {
+		addMap(dst, src)
 	}
 }
 
@@ -189,6 +206,8 @@ func group(n int64) string {
 type tally struct {
 	read, kept, quarantined int64
 	dropped, annotated      []reasonCount
+	measured                []int64
+	own                     map[string]int64 // the stage's tallies
 }
 
 type reasonCount struct {
@@ -197,7 +216,9 @@ type reasonCount struct {
 }
 
 func (t *tally) reset() {
-	*t = tally{dropped: t.dropped[:0], annotated: t.annotated[:0]}
+	clear(t.measured)
+	clear(t.own)
+	*t = tally{dropped: t.dropped[:0], annotated: t.annotated[:0], measured: t.measured, own: t.own}
 }
 
 func count(rs []reasonCount, rule, reason string) []reasonCount {
@@ -210,7 +231,22 @@ func count(rs []reasonCount, rule, reason string) []reasonCount {
 	return append(rs, reasonCount{rule, reason, 1})
 }
 
-func (t *tally) addTo(s *StageCounts) {
+// take adds what a stage has tallied on a batch.
+func (t *tally) take(own []record.Tally) {
+	if len(own) > 0 && t.own == nil {
+		t.own = map[string]int64{}
+	}
+	for _, n := range own {
+		t.own[n.Name] += n.N
+	}
+}
+
+// addTo adds it up into s. measures are the names of what was measured.
+func (t *tally) addTo(s *StageCounts, measures []string) {
+	for i, n := range t.measured {
+		addSome(&s.Measured, map[string]int64{measures[i]: n})
+	}
+	addSome(&s.Tallies, t.own)
 	s.Read += t.read
 	s.Kept += t.kept
 	s.Quarantined += t.quarantined
@@ -236,8 +272,6 @@ func (c *Counts) finish() {
 		c.Kept = s.Kept
 		c.Quarantined += s.Quarantined
 		addMap(&c.Dropped, s.Dropped)
-		if len(s.Annotated) > 0 {
-			addMap(&c.Annotated, s.Annotated)
-		}
+		addSome(&c.Annotated, s.Annotated)
 	}
 }

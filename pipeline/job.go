@@ -48,6 +48,7 @@ type Job struct {
 	Codec     string // of the inputs, "" by their names
 	TextField string // what the text of formats without names is called
 	Stages    []stage.Stage
+	Meter     *Meter // nil measures nothing
 
 	Out, Dropped, Quarantine Target
 	Ledger                   string // path
@@ -58,8 +59,10 @@ type Job struct {
 	SplitSize      int64 // bytes
 	ChunkSize      int   // bytes; 0 goes by Memory. The output does not depend on it
 	MaxQuarantined Allowance
+	AllowedBy      string // what MaxQuarantined is called to the user, if not --max-quarantined
 	Strict         bool
 	Restart        bool   // begin a directory anew
+	KeepDropped    bool   // in the output directory, if Dropped names no other place
 	Tmp            string // folder for what must be kept until the end of a run without a directory
 
 	Stdin    io.Reader
@@ -100,6 +103,7 @@ func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(fo
 type QuarantineError struct {
 	Quarantined, Read int64
 	Allowed           Allowance
+	By                string // what sets it
 	Kept              string // where they are, "" if nowhere
 }
 
@@ -108,7 +112,7 @@ func (e *QuarantineError) Error() string {
 	if e.Kept != "" {
 		where = "; they are in " + e.Kept
 	}
-	return fmt.Sprintf("%s of %s records were quarantined, more than --max-quarantined %s allows%s. Mend the input, or raise --max-quarantined", group(e.Quarantined), group(e.Read), e.Allowed, where)
+	return fmt.Sprintf("%s of %s records were quarantined, more than %s %s allows%s. Mend the input, or raise %[3]s", group(e.Quarantined), group(e.Read), e.By, e.Allowed, where)
 }
 
 // Allowance is how many records may be quarantined: a number, or a share of those read.
@@ -180,7 +184,7 @@ func (j *Job) check(ctx context.Context) error {
 		if f.Path == corpus.Stdin {
 			continue
 		}
-		name := corpus.RealPath(f.Path)
+		name := corpus.RealPath(f.Location())
 		seen[name] = "an input"
 		if intoDir && corpus.Below(name, corpus.RealPath(j.Out.Path)) {
 			return usage("-o %s: the input %s lies in it; write elsewhere", j.Out.Path, f.Path)
@@ -211,6 +215,9 @@ func (j *Job) check(ctx context.Context) error {
 		if intoDir && o.flag != "-o" && corpus.Below(name, corpus.RealPath(j.Out.Path)) {
 			return usage("%s %s: lies in the directory of the kept records, where a reader would take it for one of its parts; write beside it", o.flag, o.path)
 		}
+	}
+	if n := len(j.Stages); n > 0 && isSet(j.Stages[n-1].Spec().Result) && !intoDir {
+		return usage("%s makes a folder of files: give a directory with -o", j.Stages[n-1].Spec().Name)
 	}
 	if j.Restart && !intoDir {
 		return usage("--restart begins an output directory anew; without -o DIR there is none")

@@ -265,8 +265,12 @@ func (l *lane) apply(j *job) error {
 	}
 	e := l.entry
 	quarantined := int64(0)
+	var measures []string
+	if m := l.run.job.Meter; m != nil {
+		measures = m.Names
+	}
 	for i := range j.tallies {
-		j.tallies[i].addTo(&e.Counts.Stages[i])
+		j.tallies[i].addTo(&e.Counts.Stages[i], measures)
 		quarantined += j.tallies[i].quarantined
 	}
 	e.Lines += c.Lines

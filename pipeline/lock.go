@@ -71,3 +71,12 @@ func (l *lock) release(remove bool) {
 	}
 	_ = l.f.Unlock() // the end of the process would do it, too
 }
+
+// Lock keeps other processes out of what name says until release. path is the lock's file, which stays.
+func Lock(path, name string, log *slog.Logger) (release func(), err error) {
+	l, err := takeLock(path, name, log)
+	if err != nil {
+		return nil, err
+	}
+	return func() { l.release(false) }, nil
+}

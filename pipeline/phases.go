@@ -65,6 +65,9 @@ func result(phs []phase) stage.Reducer {
 	return nil
 }
 
+// isSet says whether a result is a set of files and not one.
+func isSet(result string) bool { return strings.HasSuffix(result, "/") }
+
 // handover is what one phase leaves to the next.
 type handover struct {
 	noCopy  bool
@@ -153,7 +156,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	before := p.in
 	defer func() { err = errors.Join(err, before.close()) }()
 	p.in = h
-	if h.work, err = openWorkspace(ctx, p.store, dir, p.resume, j.finishMemory(), j.Workers); err != nil {
+	if h.work, err = openWorkspace(ctx, p.store, dir, p.root, p.resume, j.finishMemory(), j.Workers); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what the pass held is Finish's now
@@ -341,17 +344,15 @@ func combine(phs []Counts) Counts {
 			last.Kept = d.Kept
 			last.Quarantined += d.Quarantined
 			last.Dropped = sum(last.Dropped, d.Dropped)
-			if len(last.Annotated)+len(d.Annotated) > 0 {
-				last.Annotated = sum(last.Annotated, d.Annotated)
-			}
+			last.Annotated = sumSome(last.Annotated, d.Annotated)
+			last.Tallies = sumSome(last.Tallies, d.Tallies)
+			last.Measured = d.Measured
 			total.Stages = append(total.Stages, c.Stages[2:]...)
 		}
 		total.Kept, total.BytesOut = c.Kept, c.BytesOut
 		total.Quarantined += c.Quarantined
 		total.Dropped = sum(total.Dropped, c.Dropped)
-		if len(total.Annotated)+len(c.Annotated) > 0 {
-			total.Annotated = sum(total.Annotated, c.Annotated)
-		}
+		total.Annotated = sumSome(total.Annotated, c.Annotated)
 	}
 	return total
 }
@@ -364,6 +365,13 @@ func sum(a, b map[string]int64) map[string]int64 {
 		}
 	}
 	return c
+}
+
+func sumSome(a, b map[string]int64) map[string]int64 {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	return sum(a, b)
 }
 
 // size is how much of a file there is to read, in bytes as stored: of its copies, where those are read.

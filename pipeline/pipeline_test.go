@@ -284,7 +284,7 @@ func obvious(t testing.TB, j *Job) (out, dropped, quarantine string, c Counts) {
 			o, d, q = append(o, one.out[0]...), append(d, one.out[1]...), append(q, one.out[2]...)
 			for i := range tallies {
 				s := StageCounts{Dropped: map[string]int64{}}
-				one.tallies[i].addTo(&s)
+				one.tallies[i].addTo(&s, nil)
 				if len(c.Stages) <= i {
 					c.Stages = append(c.Stages, s)
 					continue

@@ -33,6 +33,7 @@ const (
 	timingFile   = "timing.json"
 	journalFile  = "journal"
 	lockFile     = "lock"
+	resultsFile  = "results.json"
 )
 
 // config is config.json: what the bytes of the output depend on, and so what a resumed run must share.
@@ -107,7 +108,7 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 // targets of the parts: the quarantine is always kept in a directory of its own.
 func (j *Job) targets() [outputs]*Target {
 	t := [outputs]*Target{outKept: &j.Out, outQuarantine: &j.Quarantine}
-	if j.Dropped.Path != "" {
+	if j.Dropped.Path != "" || j.KeepDropped {
 		t[outDropped] = &j.Dropped
 	}
 	return t
@@ -183,37 +184,43 @@ func (d *runDir) write(ctx context.Context, name string, v any) error {
 	return writeFile(ctx, d.job.Store, path.Join(d.own, name), b)
 }
 
-func (d *runDir) run(ctx context.Context) (*Result, error) {
+// compare says what the directory holds, if it was begun, and what this job would put there.
+func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte, err error) {
 	j := d.job
-	started := j.Now()
-	manifest, err := json.Marshal(j.Manifest, json.Deterministic(true), jsontext.WithIndent("  "))
-	if err != nil {
-		return nil, err
+	if manifest, err = json.Marshal(j.Manifest, json.Deterministic(true), jsontext.WithIndent("  ")); err != nil {
+		return old, now, nil, err
 	}
 	manifest = append(manifest, '\n')
-	var old config
 	was, err := d.read(ctx, configFile)
 	d.begun = err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return old, now, nil, err
 	}
 	if d.begun && !j.Restart {
 		if err := json.Unmarshal(was, &old); err != nil {
-			return nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
+			return old, now, nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
 		}
 	}
-	fresh := !d.begun || j.Restart
 	maxRecord := j.MaxRecord
 	switch {
-	case maxRecord == 0 && !fresh:
+	case maxRecord == 0 && d.begun && !j.Restart:
 		maxRecord = old.Step.MaxRecord // resolved at the first start, whatever this machine's memory is
 	case maxRecord == 0:
 		maxRecord = DefaultMaxRecord(j.Memory)
 	}
-	now, err := j.identity(manifest, maxRecord)
+	now, err = j.identity(manifest, maxRecord)
+	return old, now, manifest, err
+}
+
+func (d *runDir) run(ctx context.Context) (*Result, error) {
+	j := d.job
+	started := j.Now()
+	old, now, manifest, err := d.compare(ctx)
 	if err != nil {
 		return nil, err
 	}
+	fresh := !d.begun || j.Restart
+	maxRecord := now.Step.MaxRecord
 	phs, err := j.phases()
 	if err != nil {
 		return nil, err
@@ -287,6 +294,13 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 	if red := result(p.phs); red != nil {
 		if err := p.run(ctx, last); err != nil {
 			return err
+		}
+		if isSet(red.Spec().Result) { // its files are in place already
+			made := p.in.work.results()
+			for _, s := range made {
+				p.counts[len(p.counts)-1].BytesOut += s.Size
+			}
+			return d.write(ctx, resultsFile, made)
 		}
 		w, err := j.Store.Create(ctx, path.Join(d.root, red.Spec().Result))
 		if err != nil {
@@ -379,7 +393,20 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 	if isWhole {
 		total = combine(counts)
 	}
-	if red := result(phs); red != nil {
+	if red := result(phs); red != nil && isSet(red.Spec().Result) {
+		var made []step
+		if b, err := d.read(ctx, resultsFile); err != nil || json.Unmarshal(b, &made) != nil {
+			isWhole = false
+		}
+		for _, s := range made {
+			info, err := d.job.Store.Stat(ctx, path.Join(d.root, s.Name))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			isWhole = isWhole && err == nil && info.Size == s.Size
+			total.BytesOut += s.Size
+		}
+	} else if red != nil {
 		info, err := d.job.Store.Stat(ctx, path.Join(d.root, red.Spec().Result))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -438,6 +465,11 @@ func compareEntries(a, b Entry) int {
 
 // refuse says in what this command differs from the one that began the directory.
 func (d *runDir) refuse(ctx context.Context, old, now config, manifest []byte) error {
+	return usage("%s holds the output of another command or of other inputs:\n  %s\nGive another directory, or --restart to begin this one anew", d.job.Out.Path, strings.Join(d.changes(ctx, old, now, manifest), "\n  "))
+}
+
+// changes are those from what began the directory to this job.
+func (d *runDir) changes(ctx context.Context, old, now config, manifest []byte) []string {
 	var diff []string
 	if old.Step.Manifest != now.Step.Manifest {
 		if was, err := d.read(ctx, manifestFile); err == nil {
@@ -457,7 +489,7 @@ func (d *runDir) refuse(ctx context.Context, old, now config, manifest []byte) e
 	if len(diff) > most {
 		diff = append(diff[:most], fmt.Sprintf("and %d more", len(diff)-most))
 	}
-	return usage("%s holds the output of another command or of other inputs:\n  %s\nGive another directory, or --restart to begin this one anew", d.job.Out.Path, strings.Join(diff, "\n  "))
+	return diff
 }
 
 // differences lists the leaves in which two JSON texts differ: "stages.0.config.profile: gopher -> c4".
@@ -745,6 +777,39 @@ func (d *runDir) timing(ctx context.Context, started time.Time, how string) erro
 	return d.write(ctx, timingFile, t)
 }
 
+// setFiles are the files of a set of results that a run has made, finished or not.
+func (d *runDir) setFiles(ctx context.Context, files []store.Info) ([]string, error) {
+	var made []step
+	if b, err := d.read(ctx, resultsFile); err == nil {
+		_ = json.Unmarshal(b, &made) // damaged, it names nothing
+	}
+	for _, f := range files {
+		if path.Base(f.Name) != stepsFile || !strings.HasPrefix(path.Clean(f.Name), d.own+"/") {
+			continue
+		}
+		r, err := d.job.Store.Open(ctx, f.Name, 0)
+		if err != nil {
+			return nil, err
+		}
+		raw, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			return nil, err
+		}
+		steps, _, err := readFrames[step](raw)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		made = append(made, resultsOf(steps)...)
+	}
+	var names []string
+	for i := len(made) - 1; i >= 0; i-- { // what says that the set is whole was made last
+		if fs.ValidPath(made[i].Name) {
+			names = append(names, path.Join(d.root, made[i].Name))
+		}
+	}
+	return names, nil
+}
+
 var partName = regexp.MustCompile(`^\.?part-\d{5,}-\d{5,}\.`)
 
 // clear removes what runs of curate have written in the directory, and nothing else.
@@ -764,6 +829,11 @@ func (d *runDir) clear(ctx context.Context) error {
 	if b, err := d.read(ctx, configFile); err == nil && json.Unmarshal(b, &old) == nil && old.Step.Result == path.Base(old.Step.Result) && old.Step.Result != "" {
 		names = append(names, path.Join(d.root, old.Step.Result))
 	}
+	set, err := d.setFiles(ctx, files)
+	if err != nil {
+		return err
+	}
+	names = append(names, set...)
 	for _, f := range files {
 		if path.Base(f.Name) == stepsFile { // before the files that it names
 			names = append(names, f.Name)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -139,7 +140,7 @@ func (p *phaseRunner) stream(ctx context.Context, outs [outputs]*output) error {
 func (j *Job) judge(total Counts) (*Result, error) {
 	res := &Result{Counts: total}
 	if j.MaxQuarantined.Exceeded(total.Quarantined, total.Read) {
-		return res, &QuarantineError{Quarantined: total.Quarantined, Read: total.Read, Allowed: j.MaxQuarantined, Kept: j.keptIn()}
+		return res, &QuarantineError{Quarantined: total.Quarantined, Read: total.Read, Allowed: j.MaxQuarantined, By: cmp.Or(j.AllowedBy, "--max-quarantined"), Kept: j.keptIn()}
 	}
 	return res, nil
 }

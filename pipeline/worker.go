@@ -61,6 +61,8 @@ type worker struct {
 	batch    record.Batch
 	stages   []stage.Worker
 	live     []int32 // records that are still kept, during a batch
+	measure  func(r *record.Record, values []int64, again bool)
+	values   []int64 // measured, of each record of the batch
 	encoders map[compress.Kind]*compress.Encoder
 }
 
@@ -68,6 +70,9 @@ func (r *run) newWorker() *worker {
 	w := &worker{run: r, encoders: map[compress.Kind]*compress.Encoder{}}
 	for _, m := range r.maps {
 		w.stages = append(w.stages, m.NewWorker())
+	}
+	if m := r.job.Meter; m != nil {
+		w.measure = m.New()
 	}
 	return w
 }
@@ -175,6 +180,7 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 		w.live = append(w.live, int32(i))
 	}
 	w.tally(&j.tallies[0])
+	w.meter(&j.tallies[0], false)
 	for s, m := range w.stages {
 		n := len(b.Records)
 		if err := m.Map(ctx, b); err != nil {
@@ -184,6 +190,8 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 			return fmt.Errorf("stage %s changed the number of records from %d to %d; this is a bug of the stage", w.run.maps[s].Spec().Name, n, len(b.Records))
 		}
 		w.tally(&j.tallies[s+1])
+		w.meter(&j.tallies[s+1], true)
+		j.tallies[s+1].take(b.TakeTallies())
 	}
 	if w.run.noCopy {
 		j.settled.note(b.Records)
@@ -235,6 +243,27 @@ func (w *worker) tally(t *tally) {
 	}
 	t.kept += int64(len(kept))
 	w.live = kept
+}
+
+// meter sums up the measures of the records that are still kept.
+func (w *worker) meter(t *tally, again bool) {
+	if w.measure == nil {
+		return
+	}
+	k := len(w.run.job.Meter.Names)
+	if !again {
+		w.values = append(w.values[:0], make([]int64, k*len(w.batch.Records))...)
+	}
+	if len(t.measured) < k {
+		t.measured = make([]int64, k)
+	}
+	for _, i := range w.live {
+		values := w.values[int(i)*k : int(i+1)*k]
+		w.measure(&w.batch.Records[i], values, again)
+		for m, v := range values {
+			t.measured[m] += v
+		}
+	}
 }
 
 func (w *worker) render(j *job) {

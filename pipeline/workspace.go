@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 	"sync"
 
 	"github.com/cespare/xxhash/v2"
@@ -20,12 +21,14 @@ import (
 type workspace struct {
 	st      store.Store
 	dir     string
+	out     string    // the output directory, for a set of result files
 	log     store.Log // nil where nothing can be resumed
 	memory  int64
 	workers int
 
 	mu    sync.Mutex
 	made  map[string]step
+	order []string // of made
 	files []io.Closer
 }
 
@@ -40,8 +43,8 @@ type step struct {
 const stepsFile = "steps"
 
 // openWorkspace opens the folder dir. With resume, files that an earlier attempt has made stay.
-func openWorkspace(ctx context.Context, st store.Store, dir string, resume bool, memory int64, workers int) (*workspace, error) {
-	w := &workspace{st: st, dir: dir, memory: memory, workers: workers, made: map[string]step{}}
+func openWorkspace(ctx context.Context, st store.Store, dir, out string, resume bool, memory int64, workers int) (*workspace, error) {
+	w := &workspace{st: st, dir: dir, out: out, memory: memory, workers: workers, made: map[string]step{}}
 	if !resume {
 		return w, nil
 	}
@@ -63,13 +66,13 @@ func openWorkspace(ctx context.Context, st store.Store, dir string, resume bool,
 		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), log.Close())
 	}
 	for _, s := range steps {
-		w.made[s.Name] = s
+		w.add(s)
 	}
 	for _, s := range w.made {
 		if s.Removed {
 			continue
 		}
-		info, err := st.Stat(ctx, path.Join(dir, s.Name))
+		info, err := st.Stat(ctx, w.path(s.Name))
 		if err == nil && info.Size == s.Size {
 			continue
 		}
@@ -81,10 +84,42 @@ func openWorkspace(ctx context.Context, st store.Store, dir string, resume bool,
 			return nil, errors.Join(err, log.Close())
 		}
 		clear(w.made)
+		w.order = nil
 		break
 	}
 	w.log = log
 	return w, nil
+}
+
+// path is where a file is: in the phase's folder, or in the output directory.
+func (w *workspace) path(name string) string {
+	if result, ok := strings.CutPrefix(name, stage.ResultDir); ok {
+		return path.Join(w.out, result)
+	}
+	return path.Join(w.dir, name)
+}
+
+// results are the result files that there are, in the order in which they were made.
+func (w *workspace) results() []step {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var steps []step
+	for _, name := range w.order {
+		steps = append(steps, w.made[name])
+	}
+	return resultsOf(steps)
+}
+
+// resultsOf are those of the steps that made result files, which are named as in the output directory.
+func resultsOf(steps []step) []step {
+	list := []step{}
+	for _, s := range steps {
+		if name, ok := strings.CutPrefix(s.Name, stage.ResultDir); ok && !s.Removed {
+			s.Name = name
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 func (w *workspace) note(s step) error {
@@ -99,8 +134,15 @@ func (w *workspace) note(s step) error {
 			return err
 		}
 	}
-	w.made[s.Name] = s
+	w.add(s)
 	return nil
+}
+
+func (w *workspace) add(s step) {
+	if _, known := w.made[s.Name]; !known {
+		w.order = append(w.order, s.Name)
+	}
+	w.made[s.Name] = s
 }
 
 func (w *workspace) Make(ctx context.Context, name string, write func(w io.Writer) error) error {
@@ -113,8 +155,7 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 	if known { // and there as it was made, or removed: openWorkspace has looked
 		return nil
 	}
-	file := path.Join(w.dir, name)
-	f, err := w.st.Create(ctx, file)
+	f, err := w.st.Create(ctx, w.path(name))
 	if err != nil {
 		return err
 	}
@@ -145,7 +186,7 @@ func (s *summed) Write(p []byte) (int, error) {
 }
 
 func (w *workspace) Open(ctx context.Context, name string) (stage.ReaderAt, int64, error) {
-	f, size, err := w.st.OpenAt(ctx, path.Join(w.dir, name))
+	f, size, err := w.st.OpenAt(ctx, w.path(name))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -173,7 +214,7 @@ func (w *workspace) Remove(ctx context.Context, name string) error {
 	if err := w.note(step{Name: name, Removed: true}); err != nil {
 		return err
 	}
-	return w.st.Remove(ctx, path.Join(w.dir, name))
+	return w.st.Remove(ctx, w.path(name))
 }
 
 func (w *workspace) Memory() int64 { return w.memory }

@@ -10,6 +10,27 @@ type Batch struct {
 	arena  []byte // values of staged edits
 	text   []byte // splices made to answer a read
 	keys   []byte // what SetKey was given
+	tokens []uint32
+
+	tallies []Tally
+}
+
+// Tally is a stage's counter, summed up over all batches into the stage's entry of the ledger.
+type Tally struct {
+	Name string
+	N    int64
+}
+
+// Tally adds n to the counter name of the stage that maps the batch. Names are few, and constants or cached by the
+// stage: each is a key of the ledger.
+func (b *Batch) Tally(name string, n int64) { b.tallies = append(b.tallies, Tally{name, n}) }
+
+// TakeTallies gives what was tallied since the last call, in order, names perhaps more than once. The slice is valid
+// until the next Tally.
+func (b *Batch) TakeTallies() []Tally {
+	t := b.tallies
+	b.tallies = b.tallies[:0]
+	return t
 }
 
 // Reset empties the batch and keeps its memory, but not the lines, which are others'.
@@ -22,6 +43,8 @@ func (b *Batch) Reset() {
 	b.arena = b.arena[:0]
 	b.text = b.text[:0]
 	b.keys = b.keys[:0]
+	b.tokens = b.tokens[:0]
+	b.tallies = b.tallies[:0]
 }
 
 // Append adds a record for a line that stays valid until Reset. The pointer is valid until the next Append.
@@ -75,12 +98,12 @@ func (b *Batch) Checked() {
 
 // Size is the memory the batch holds on to, in bytes, without the lines.
 func (b *Batch) Size() int {
-	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys)
+	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens)
 }
 
 // Shrink gives memory back that a batch of unusual records needed.
 func (b *Batch) Shrink(limit int) {
 	if b.Size() > limit {
-		b.Records, b.fields, b.arena, b.text, b.keys = nil, nil, nil, nil, nil
+		b.Records, b.fields, b.arena, b.text, b.keys, b.tokens = nil, nil, nil, nil, nil, nil
 	}
 }

@@ -68,6 +68,16 @@ func (r *Record) Set(p Path, value []byte) error {
 	return nil
 }
 
+// Edited says whether an edit is staged that changes the value at p.
+func (r *Record) Edited(p Path) bool {
+	for i := range r.edits {
+		if isPrefix(r.edits[i].names, p.names) || isPrefix(p.names, r.edits[i].names) {
+			return true
+		}
+	}
+	return false
+}
+
 // CanSet is the error that Set would give for a value at p.
 func (r *Record) CanSet(p Path) error {
 	for n := 1; n < len(p.names); n++ {

@@ -64,7 +64,21 @@ type Record struct {
 	b      *Batch
 	fields [2]int32 // range in b.fields; from -1 if they are still to be noted
 	key    [2]int32 // range in b.keys
+	tokens [2]int32 // range in b.tokens
+	isTok  bool     // SetTokens was called
 	edits  []edit
+}
+
+// SetTokens notes the token ids of the record's text. ids is copied.
+func (r *Record) SetTokens(ids []uint32) {
+	lo := len(r.b.tokens)
+	r.b.tokens = append(r.b.tokens, ids...)
+	r.tokens, r.isTok = [2]int32{int32(lo), int32(len(r.b.tokens))}, true
+}
+
+// Tokens are what SetTokens noted, valid until the batch is reset. ok is false if nothing was.
+func (r *Record) Tokens() (ids []uint32, ok bool) {
+	return r.b.tokens[r.tokens[0]:r.tokens[1]:r.tokens[1]], r.isTok
 }
 
 // SetKey notes what a stage's Map side has made of the record for its Reduce side, such as a digest. key is

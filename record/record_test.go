@@ -461,3 +461,34 @@ func TestSkip(t *testing.T) {
 		}
 	}
 }
+
+func TestTokensAndTallies(t *testing.T) {
+	var b Batch
+	for round := range 2 {
+		b.Reset()
+		for i := range 3 {
+			b.Append(ID(i), 0, []byte(`{}`))
+		}
+		b.Parse()
+		b.Records[0].SetTokens([]uint32{7, 1 << 20})
+		b.Records[1].SetTokens(nil)
+		b.Tally("a", 1)
+		b.Tally("b", 2)
+		b.Tally("a", 3)
+		if ids, ok := b.Records[0].Tokens(); !ok || !slices.Equal(ids, []uint32{7, 1 << 20}) {
+			t.Errorf("round %d: %v, %v", round, ids, ok)
+		}
+		if ids, ok := b.Records[1].Tokens(); !ok || len(ids) != 0 {
+			t.Errorf("round %d: no ids: %v, %v", round, ids, ok)
+		}
+		if _, ok := b.Records[2].Tokens(); ok {
+			t.Errorf("round %d: tokens that nobody set", round)
+		}
+		if got := b.TakeTallies(); !slices.Equal(got, []Tally{{"a", 1}, {"b", 2}, {"a", 3}}) {
+			t.Errorf("round %d: %v", round, got)
+		}
+		if got := b.TakeTallies(); len(got) != 0 {
+			t.Errorf("round %d: taken twice: %v", round, got)
+		}
+	}
+}

@@ -67,6 +67,10 @@ type ReaderAt interface {
 	io.Closer
 }
 
+// ResultDir is where a Reducer whose Spec().Result ends in "/" makes its files: Workspace.Make(ctx, ResultDir+NAME, …)
+// makes NAME in the output directory itself. It makes the file by which readers know that the set is whole last.
+const ResultDir = "result/"
+
 // ResultFile is the workspace's file that holds what a Reducer without a Mapper has found out.
 const ResultFile = "result"
 

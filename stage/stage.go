@@ -35,7 +35,8 @@ type Spec struct {
 	// Uses are the other fields it looks at, of the records that have them.
 	Uses []record.Path
 	// Result is what the file is called that a Reducer has to say, in an output directory: "stats.jsonl". Such a
-	// Reducer is the last stage, and records end with it. "" for a stage that records go through.
+	// Reducer is the last stage, and records end with it. "" for a stage that records go through. A name that ends
+	// in "/" says that it makes a set of files, under ResultDir, and the output can only be a directory.
 	Result string
 }
 

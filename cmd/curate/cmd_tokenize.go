@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"curate/corpus"
+	"curate/pipeline"
+	"curate/stage"
+	"curate/tokenize"
+)
+
+func newTokenize(env environment) *cobra.Command {
+	flags := stageFlags{summary: "tokenized"}
+	var path string
+	var options tokenize.Options
+	cmd := &cobra.Command{
+		Use:   "tokenize --tokenizer PATH [INPUT…]",
+		Short: "Write the token ids of each document into it",
+		Long: `Write the token ids of each document into it, as the array "input_ids"; what an earlier run wrote there is
+overwritten. The ids are those of HF tokenizers; an empty text has none.
+
+PATH is a tokenizer.json, or the folder of a model that holds one. This version knows byte-level BPE (GPT-2,
+Llama 3, Qwen, GPT-4 and the like) and refuses other tokenizers by name. Truncation and padding in the
+file do not count.
+
+Special tokens that stand in the text, such as <|endoftext|>, become their ids; --specials-as-text takes
+them for the characters they are written with. Added tokens that are not special are always found.
+Nothing is put around a text unless --add-special-tokens is given.
+
+` + inputHelp,
+		Example: `  zstd -dc pages.jsonl.zst | curate tokenize --tokenizer models/gpt2 > tokenized.jsonl
+  curate tokenize --tokenizer tokenizer.json -o tokenized/ clean/*.jsonl.zst
+  curate tokenizer info tokenizer.json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if path == "" {
+				return usage("tokenize needs --tokenizer PATH: a tokenizer.json, or a folder that holds one")
+			}
+			t, err := openTokenizer("--tokenizer", path)
+			if err != nil {
+				return err
+			}
+			workers := flags.workers
+			if workers <= 0 {
+				workers = runtime.GOMAXPROCS(0)
+			}
+			flags.reserved, flags.reservedFor = t.Memory()+int64(workers)*tokenize.EncoderMemory, "the tokenizer and what its workers remember"
+			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+				st, err := tokenize.New(tokenize.Config{Tokenizer: t, TextField: s.textField, Options: options, JSON: true})
+				if err != nil {
+					return nil, usage("tokenize: %v", err)
+				}
+				for _, ignored := range t.Info().Ignored {
+					s.notes = append(s.notes, "the tokenizer's "+ignored)
+				}
+				return []stage.Stage{st}, nil
+			})
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&path, "tokenizer", "", "`PATH` of a tokenizer.json, or of a folder that holds one (required)")
+	fs.BoolVar(&options.AddSpecialTokens, "add-special-tokens", false, "put around each text what the tokenizer's post-processor says, such as a token for the beginning")
+	fs.BoolVar(&options.SpecialsAsText, "specials-as-text", false, "take special tokens that stand in the text for ordinary characters")
+	flags.register(cmd)
+	return cmd
+}
+
+// openTokenizer loads the tokenizer that a flag or an argument names; what is wrong with it is wrong usage.
+func openTokenizer(flag, path string) (*tokenize.Tokenizer, error) {
+	if corpus.IsURL(path) {
+		return nil, usage("%s %s: this version reads local files only", flag, path)
+	}
+	t, err := tokenize.Open(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, usage("%s %s: no such file; it is a tokenizer.json, or a folder that holds one", flag, path)
+	case err != nil:
+		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s: %v", flag, err)}
+	}
+	return t, nil
+}

@@ -1,0 +1,165 @@
+package recipe
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus"
+	"curate/pipeline"
+)
+
+// Files that a run directory has beside its steps' own. docs/formats/run-directory.md is their page.
+const (
+	runFile        = "run.json"
+	provenanceFile = "provenance.json"
+)
+
+// RunInfo is run.json: what there is in a run directory.
+type RunInfo struct {
+	Version int        `json:"version"`
+	Program string     `json:"program"`
+	Recipe  string     `json:"recipe"`
+	Steps   []StepInfo `json:"steps"`
+}
+
+// StepInfo is a step in run.json.
+type StepInfo struct {
+	Name     string   `json:"name"`
+	Dir      string   `json:"dir"` // below the run directory
+	Stages   []string `json:"stages"`
+	Read     []string `json:"read,omitzero"`
+	From     []string `json:"from,omitzero"`
+	Identity string   `json:"identity,omitzero"` // "" until it is done
+}
+
+func (r *Runner) writeRun(ctx context.Context, done []Outcome) error {
+	info := RunInfo{Version: Version, Program: r.Program, Recipe: r.Recipe.File}
+	for _, s := range r.Recipe.Steps {
+		si := StepInfo{Name: s.Name, Dir: s.Name, Read: s.Read}
+		for _, f := range s.From {
+			si.From = append(si.From, f.Name)
+		}
+		for _, u := range s.Uses {
+			si.Stages = append(si.Stages, u.Kind.Name)
+		}
+		for _, o := range done {
+			if o.Step == s {
+				si.Identity = o.Identity
+			}
+		}
+		info.Steps = append(info.Steps, si)
+	}
+	return r.write(ctx, path.Join(r.Recipe.Run, corpus.Dir, runFile), info)
+}
+
+// provenance is where a step's output comes from.
+type provenance struct {
+	Program string            `json:"program"`
+	Recipe  string            `json:"recipe"`
+	Step    string            `json:"step"`
+	From    []origin          `json:"from,omitzero"`
+	Read    []corpus.File     `json:"read,omitzero"`
+	Stages  jsontext.Value    `json:"stages"` // name, version and configuration of each
+	Config  string            `json:"config_sha256"`
+	Seeds   map[string]uint64 `json:"seeds,omitzero"`
+	Counts  pipeline.Counts   `json:"counts"`
+	ID      string            `json:"identity"`
+}
+
+type origin struct {
+	Step     string `json:"step"`
+	Identity string `json:"identity"`
+}
+
+// writeProvenance writes the sidecar of a step that is done.
+func (r *Runner) writeProvenance(ctx context.Context, s *Step, o *Outcome, identities map[*Step]string) error {
+	own := path.Join(s.Dir(), corpus.Dir)
+	var config struct {
+		Step struct {
+			Stages jsontext.Value `json:"stages"`
+		} `json:"step"`
+	}
+	var manifest corpus.Manifest
+	for name, into := range map[string]any{"config.json": &config, "manifest.json": &manifest} {
+		b, err := r.readFile(ctx, path.Join(own, name))
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(b, into, json.RejectUnknownMembers(false)); err != nil {
+			return err
+		}
+	}
+	stages := config.Step.Stages.Clone()
+	if err := stages.Canonicalize(); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(stages)
+	p := provenance{
+		Program: r.Program, Recipe: r.Recipe.File, Step: s.Name, Stages: stages, Config: hex.EncodeToString(sum[:]),
+		Counts: o.Counts, ID: o.Identity, Seeds: map[string]uint64{},
+	}
+	for _, f := range manifest.Files {
+		if f.Source == "" {
+			p.Read = append(p.Read, f)
+		}
+	}
+	for _, f := range s.Needs {
+		p.From = append(p.From, origin{f.Name, identities[f]})
+	}
+	var list []struct {
+		Name   string         `json:"name"`
+		Config map[string]any `json:"config"`
+	}
+	if err := json.Unmarshal(stages, &list); err != nil {
+		return err
+	}
+	for _, st := range list {
+		if seed, ok := st.Config["seed"].(float64); ok {
+			p.Seeds[st.Name] = uint64(seed)
+		}
+	}
+	return r.write(ctx, path.Join(own, provenanceFile), p)
+}
+
+func (r *Runner) readFile(ctx context.Context, name string) ([]byte, error) {
+	f, err := r.Store.Open(ctx, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(f)
+	return b, errors.Join(err, f.Close())
+}
+
+// write makes a JSON file, unless it is there as it should be.
+func (r *Runner) write(ctx context.Context, name string, v any) error {
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	old, err := r.readFile(ctx, name)
+	if err == nil && bytes.Equal(old, b) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	w, err := r.Store.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer w.Abort() // after Commit it does nothing
+	if _, err := w.Write(b); err != nil {
+		return err
+	}
+	return w.Commit()
+}

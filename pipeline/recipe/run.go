@@ -1,0 +1,302 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"curate/corpus"
+	"curate/corpus/store"
+	"curate/pipeline"
+	"curate/stage"
+)
+
+// Runner does what a recipe says.
+type Runner struct {
+	Recipe  *Recipe
+	Program string // "curate 0.1.0"
+	Store   store.Store
+	Workers int
+	Memory  int64 // bytes of RSS
+	// MaxRecord and SplitSize are as in pipeline.Job.
+	MaxRecord int
+	SplitSize int64
+	Tmp       string
+	Strict    bool
+	Restart   bool // steps that another recipe has left half-way are begun anew
+	Meter     *pipeline.Meter
+	Log       *slog.Logger
+	Now       func() time.Time
+
+	// Started and Stopped are told of each step that has something to do.
+	Started func(p *pipeline.Progress)
+	Stopped func()
+}
+
+// Outcome of a step.
+type Outcome struct {
+	Step     *Step
+	Identity string
+	Before   bool // an earlier run had finished it
+	Counts   pipeline.Counts
+}
+
+// job makes the job of a step whose Needs are done. identities are those of the steps before.
+func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) (*pipeline.Job, error) {
+	var stages []stage.Stage
+	for _, u := range s.Uses {
+		list, err := u.Kind.Build(ctx, u.Values, Setting{TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log})
+		if err != nil {
+			return nil, err
+		}
+		stages = append(stages, list...)
+	}
+	m, err := r.manifest(ctx, s, identities)
+	if err != nil {
+		return nil, err
+	}
+	out, err := pipeline.ParseTarget(s.Dir()+"/", corpus.DefaultFormat)
+	if err != nil {
+		return nil, err
+	}
+	memory := r.Memory - r.reserved()
+	if least := pipeline.MinMemory(r.Workers); memory < least {
+		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s of memory are too little for %d workers: at least %s, of which %s are for models",
+			pipeline.FormatBytes(r.Memory), r.Workers, pipeline.FormatBytes(least+r.reserved()), pipeline.FormatBytes(r.reserved()))}
+	}
+	return &pipeline.Job{
+		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
+		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
+		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
+		MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
+		Strict: r.Strict, Tmp: r.Tmp, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
+	}, nil
+}
+
+// reserved are the bytes that stages hold, those of all steps: a model that is loaded stays.
+func (r *Runner) reserved() (n int64) {
+	for _, s := range r.Recipe.Steps {
+		for _, u := range s.Uses {
+			if u.Kind.Reserve != nil {
+				n = max(n, u.Kind.Reserve(u.Values))
+			}
+		}
+	}
+	return n
+}
+
+// manifest of a step: its files, then what the steps it reads from have made.
+func (r *Runner) manifest(ctx context.Context, s *Step, identities map[*Step]string) (*corpus.Manifest, error) {
+	var all []*corpus.Manifest
+	if len(s.Read) > 0 {
+		m, err := corpus.Expand(ctx, r.Store, s.Read)
+		if err != nil {
+			return nil, err
+		}
+		if m.HasStream() {
+			return nil, &corpus.InputError{Path: s.Read[0], Problem: "a recipe cannot read a stream, which is gone when a run goes on; put it into a file"}
+		}
+		if n := len(m.Skipped); n > 0 {
+			r.Log.Warn(fmt.Sprintf("step %s: %d files without a data extension are not read: %s", s.Name, n, strings.Join(m.Skipped[:min(n, 5)], ", ")))
+		}
+		all = append(all, m)
+	}
+	for _, from := range s.From {
+		m, err := corpus.Expand(ctx, r.Store, []string{from.Dir()})
+		if err != nil {
+			return nil, err
+		}
+		m.MadeBy(identities[from], r.Recipe.Run)
+		all = append(all, m)
+	}
+	return corpus.Join(all...)
+}
+
+// lock takes the run directory.
+func (r *Runner) lock() (release func(), err error) {
+	return pipeline.Lock(path.Join(r.Recipe.Run, corpus.Dir, "lock"), r.Recipe.Run, r.Log)
+}
+
+// check finds what cannot be meant before anything runs.
+func (r *Runner) check(ctx context.Context) error {
+	run := corpus.RealPath(r.Recipe.Run)
+	for _, s := range r.Recipe.Steps {
+		for _, p := range s.Read {
+			if corpus.IsURL(p) {
+				return s.at.errorf("step %s: %s: this version reads and writes local files only", s.Name, p)
+			}
+		}
+		if len(s.Read) == 0 {
+			continue
+		}
+		m, err := corpus.Expand(ctx, r.Store, s.Read)
+		if err != nil {
+			var input *corpus.InputError
+			if errors.As(err, &input) {
+				return s.at.errorf("step %s: %v", s.Name, err)
+			}
+			return err
+		}
+		for _, f := range m.Files {
+			if corpus.Below(corpus.RealPath(f.Path), run) {
+				return s.at.errorf("step %s: the input %s lies in the run directory %s; name earlier steps under \"from\"", s.Name, f.Path, r.Recipe.Run)
+			}
+		}
+	}
+	return nil
+}
+
+// Run does the steps that are not done, in order, and leaves those alone that are. A step that has changed since it was
+// done is made anew, and what depends on it follows, since its inputs are others then.
+func (r *Runner) Run(ctx context.Context) ([]Outcome, error) {
+	if err := r.check(ctx); err != nil {
+		return nil, err
+	}
+	release, err := r.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if abs, err := filepath.Abs(r.Recipe.Run); err == nil {
+		r.Log.Info("run directory " + abs)
+	}
+	if err := r.writeRun(ctx, nil); err != nil {
+		return nil, err
+	}
+	var done []Outcome
+	var judged error
+	identities := map[*Step]string{}
+	for _, s := range r.Recipe.Steps {
+		o, err := r.step(ctx, s, identities)
+		if o != nil {
+			done = append(done, *o)
+			identities[s] = o.Identity
+		}
+		var q *pipeline.QuarantineError
+		if errors.As(err, &q) { // its output is whole; the exit code says it at the end
+			r.Log.Error(err.Error())
+			judged = cmpErr(judged, err)
+			err = nil
+		}
+		if err != nil {
+			return done, err
+		}
+		if err := r.writeProvenance(ctx, s, o, identities); err != nil {
+			return done, err
+		}
+		if err := r.writeRun(ctx, done); err != nil {
+			return done, err
+		}
+	}
+	return done, judged
+}
+
+func cmpErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// step does one step. The outcome is nil unless the step is done.
+func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string) (*Outcome, error) {
+	at := func(err error) error {
+		var u *pipeline.UsageError
+		if errors.As(err, &u) && strings.HasPrefix(u.Problem, r.Recipe.File+":") {
+			return err // it has a better place already
+		}
+		return fmt.Errorf("step %s: %w", s.Name, err)
+	}
+	j, err := r.job(ctx, s, identities)
+	if err != nil {
+		return nil, at(err)
+	}
+	standing, changes, identity, err := j.Standing(ctx)
+	if err != nil {
+		return nil, at(err)
+	}
+	switch standing {
+	case pipeline.Absent:
+		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, s.what()))
+	case pipeline.Begun:
+		r.Log.Info(fmt.Sprintf("step %s: going on", s.Name))
+	case pipeline.Changed:
+		r.Log.Info(fmt.Sprintf("step %s: has changed, and is made anew (%s)", s.Name, brief(changes)))
+		j.Restart = true
+	case pipeline.HalfWay:
+		if !r.Restart {
+			return nil, at(&pipeline.UsageError{Problem: fmt.Sprintf("%s was begun by another recipe, and is not finished:\n  %s\nUndo the change to go on, or give --restart to begin the step anew", s.Dir(), strings.Join(changes, "\n  "))})
+		}
+		j.Restart = true
+	}
+	if standing != pipeline.Finished && r.Started != nil {
+		r.Started(j.Progress)
+	}
+	res, err := j.Run(ctx)
+	if standing != pipeline.Finished && r.Stopped != nil {
+		r.Stopped()
+	}
+	if res == nil || err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
+		return nil, at(err)
+	}
+	word := "kept"
+	if s.Result() {
+		word = "took in"
+	}
+	if res.Before {
+		r.Log.Info(fmt.Sprintf("step %s: is done already", s.Name))
+	} else {
+		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)))
+	}
+	if err != nil {
+		err = at(err)
+	}
+	return &Outcome{Step: s, Identity: identity, Before: res.Before, Counts: res.Counts}, err
+}
+
+// brief shortens a list of changes to one line.
+func brief(changes []string) string {
+	const most = 3
+	if len(changes) > most {
+		return strings.Join(changes[:most], "; ") + "; …"
+	}
+	return strings.Join(changes, "; ")
+}
+
+// what says what a step reads and does.
+func (s *Step) what() string {
+	var in, do []string
+	in = append(in, s.Read...)
+	for _, f := range s.From {
+		in = append(in, "step "+f.Name)
+	}
+	for _, u := range s.Uses {
+		do = append(do, u.Kind.Name)
+	}
+	return strings.Join(in, ", ") + " → " + strings.Join(do, " → ")
+}
+
+// leftovers are folders of the run directory that belong to no step.
+func (r *Runner) leftovers() []string {
+	entries, err := os.ReadDir(filepath.FromSlash(r.Recipe.Run))
+	if err != nil {
+		return nil
+	}
+	var list []string
+	for _, e := range entries {
+		name := e.Name()
+		if !e.IsDir() || strings.HasPrefix(name, "_") || strings.HasPrefix(name, ".") || r.Recipe.named(name) != nil {
+			continue
+		}
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return list
+}

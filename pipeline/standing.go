@@ -1,0 +1,50 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"strings"
+
+	"curate/corpus"
+)
+
+// Standing is how far an output directory is with a job.
+type Standing int
+
+const (
+	Absent   Standing = iota // nothing of it is there
+	Begun                    // it goes on when the job runs
+	Finished                 // it says that it is whole
+	Changed                  // it is whole, and another job's
+	HalfWay                  // it was begun by another job
+)
+
+// Standing looks at the output directory, and changes nothing. changes say in what the job differs from the one that
+// began it, and identity is what the directory will have, as in config.json.
+func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, identity string, err error) {
+	d := &runDir{job: j, root: strings.TrimSuffix(path.Clean(j.Out.Path), "/")}
+	d.own = path.Join(d.root, corpus.Dir)
+	old, now, manifest, err := d.compare(ctx)
+	if err != nil || !d.begun {
+		return Absent, nil, now.Identity, err
+	}
+	_, err = j.Store.Stat(ctx, path.Join(d.own, corpus.Done))
+	whole := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Absent, nil, "", err
+	}
+	switch {
+	case old.Identity == now.Identity && whole:
+		s = Finished
+	case old.Identity == now.Identity:
+		s = Begun
+	default:
+		if s = HalfWay; whole {
+			s = Changed
+		}
+		changes = d.changes(ctx, old, now, manifest)
+	}
+	return s, changes, now.Identity, nil
+}

@@ -1,0 +1,291 @@
+package tokenize
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// The folders of cases and of tokenizers: names of environment variables and what stands in for them. Tokenizers whose
+// terms forbid to hand them on are in neither; bench/tokenizers.sh fetches them.
+const (
+	conformanceEnv = "CURATE_CONFORMANCE"
+	tokenizersEnv  = "CURATE_TOKENIZERS"
+)
+
+func conformanceDir() string {
+	if dir := os.Getenv(conformanceEnv); dir != "" {
+		return filepath.Join(dir, "tokenize")
+	}
+	return filepath.Join("testdata", "tokenize")
+}
+
+func readFile(file string) ([]byte, error) {
+	in, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	if !strings.HasSuffix(file, ".zst") {
+		return io.ReadAll(in)
+	}
+	z, err := zstd.NewReader(in)
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	return io.ReadAll(z)
+}
+
+func eachLine(t *testing.T, file string, f func(line []byte)) {
+	t.Helper()
+	data, err := readFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(bytes.NewReader(data))
+	lines.Buffer(nil, 1<<26)
+	for lines.Scan() {
+		f(lines.Bytes())
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(file, err)
+	}
+}
+
+// loaded holds each tokenizer once a test run.
+var loaded sync.Map // file: func() (*Tokenizer, error)
+
+// findTokenizer is nil if there is no file for that name.
+func findTokenizer(t testing.TB, name string) *Tokenizer {
+	t.Helper()
+	dirs := []string{filepath.Join(conformanceDir(), "models"), filepath.Join("testdata", "tokenize", "models")}
+	if dir := os.Getenv(tokenizersEnv); dir != "" {
+		dirs = append(dirs, dir)
+	}
+	for _, dir := range dirs {
+		for _, file := range []string{"tokenizer.json", "tokenizer.json.zst"} {
+			file = filepath.Join(dir, name, file)
+			if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			load, _ := loaded.LoadOrStore(file, sync.OnceValues(func() (*Tokenizer, error) {
+				data, err := readFile(file)
+				if err != nil {
+					return nil, err
+				}
+				return Load(bytes.NewReader(data))
+			}))
+			tok, err := load.(func() (*Tokenizer, error))()
+			if err != nil {
+				t.Fatal(file, err)
+			}
+			return tok
+		}
+	}
+	return nil
+}
+
+func gpt2(t testing.TB) *Tokenizer {
+	t.Helper()
+	tok := findTokenizer(t, "gpt2")
+	if tok == nil {
+		t.Fatal("no gpt2 in testdata")
+	}
+	return tok
+}
+
+type answer struct {
+	ID          string   `json:"id"`
+	IDs         []uint32 `json:"ids"`
+	N           *int     `json:"n"`
+	SHA         string   `json:"sha256_u32le"`
+	AsText      []uint32 `json:"ids_specials_as_text"`
+	WithSpecial json.RawMessage
+	RoundTrip   bool    `json:"rt"`
+	Decoded     *string `json:"decoded"`
+	DecodedSkip *string `json:"decoded_skip"`
+}
+
+func (a *answer) UnmarshalJSON(b []byte) error {
+	type plain answer
+	x := struct {
+		*plain
+		WithSpecial json.RawMessage `json:"with_special"`
+	}{plain: (*plain)(a)}
+	err := json.Unmarshal(b, &x)
+	a.WithSpecial = x.WithSpecial
+	return err
+}
+
+func sha(ids []uint32) string {
+	var b []byte
+	for _, id := range ids {
+		b = binary.LittleEndian.AppendUint32(b, id)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// sameIDs compares with a list that is cut after want if n says how many there are.
+func sameIDs(got, want []uint32, n *int, sum string) bool {
+	if n == nil {
+		return slices.Equal(got, want)
+	}
+	return len(got) == *n && len(got) >= len(want) && slices.Equal(got[:len(want)], want) && (sum == "" || sha(got) == sum)
+}
+
+// supported are the tokenizers in the folder that this package must load; llama31 comes from elsewhere.
+var supported = []string{"cl100k", "gpt2", "gpt4o", "gptoss", "llama31", "qwen3"}
+
+// TestConformanceTokenize compares with HF tokenizers 0.23.3: ids with special tokens in the text parsed and not, with
+// those that the post-processor adds, and the text that ids decode to.
+func TestConformanceTokenize(t *testing.T) {
+	dir := conformanceDir()
+	texts := map[string]string{}
+	eachLine(t, filepath.Join(dir, "strings.jsonl.zst"), func(line []byte) {
+		var s struct{ ID, Text string }
+		if err := json.Unmarshal(line, &s); err != nil {
+			t.Fatal(err)
+		}
+		texts[s.ID] = s.Text
+	})
+	ran := 0
+	for _, name := range supported {
+		file := filepath.Join(dir, "tok."+name+".jsonl.zst")
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			t.Logf("%s: no cases in %s", name, dir)
+			continue
+		}
+		tok := findTokenizer(t, name)
+		if tok == nil {
+			t.Logf("%s: NOT COMPARED: no tokenizer; %s can name a folder with %s/%s", name, tokenizersEnv, name, FileName)
+			continue
+		}
+		plain, special, asText := tok.NewEncoder(Options{}), tok.NewEncoder(Options{AddSpecialTokens: true}), tok.NewEncoder(Options{SpecialsAsText: true})
+		cases, agreed := 0, 0
+		eachLine(t, file, func(line []byte) {
+			var a answer
+			if err := json.Unmarshal(line, &a); err != nil {
+				t.Fatal(err)
+			}
+			text, ok := texts[a.ID]
+			if !ok {
+				t.Fatalf("%s: no string %s", file, a.ID)
+			}
+			cases++
+			if err := tok.compare(plain, special, asText, text, &a); err != nil {
+				t.Errorf("%s: %s: %.80q: %v", name, a.ID, text, err)
+				return
+			}
+			agreed++
+		})
+		if cases == 0 {
+			t.Errorf("%s: no cases in %s", name, file)
+		}
+		t.Logf("%s: %d of %d strings as HF tokenizers", name, agreed, cases)
+		ran += cases
+	}
+	if ran == 0 {
+		t.Fatal("nothing was compared")
+	}
+}
+
+func (t *Tokenizer) compare(plain, special, asText *Encoder, text string, a *answer) error {
+	ids := plain.Append(nil, []byte(text))
+	if !sameIDs(ids, a.IDs, a.N, a.SHA) {
+		return fmt.Errorf("ids\n got %.20v\nwant %.20v", ids, a.IDs)
+	}
+	want := a.AsText
+	if got := asText.Append(nil, []byte(text)); want != nil && !slices.Equal(got, want) || want == nil && !slices.Equal(got, ids) {
+		return fmt.Errorf("specials as text\n got %v\nwant %v", got, want)
+	}
+	got := special.Append(nil, []byte(text))
+	switch {
+	case a.WithSpecial == nil:
+		if !slices.Equal(got, ids) {
+			return fmt.Errorf("with special tokens\n got %.20v\nwant %.20v", got, ids)
+		}
+	case a.WithSpecial[0] == '{':
+		var w struct {
+			Prefix []uint32
+			N      int
+		}
+		if err := json.Unmarshal(a.WithSpecial, &w); err != nil {
+			return err
+		}
+		if !sameIDs(got, w.Prefix, &w.N, "") {
+			return fmt.Errorf("with special tokens\n got %.20v\nwant %.20v", got, w.Prefix)
+		}
+	default:
+		var w []uint32
+		if err := json.Unmarshal(a.WithSpecial, &w); err != nil {
+			return err
+		}
+		if !slices.Equal(got, w) {
+			return fmt.Errorf("with special tokens\n got %.20v\nwant %.20v", got, w)
+		}
+	}
+	decoded := string(t.AppendDecoded(nil, ids))
+	switch {
+	case a.RoundTrip && decoded != text:
+		return fmt.Errorf("decoded as %.80q", decoded)
+	case a.Decoded != nil && decoded != *a.Decoded:
+		sum := sha256.Sum256([]byte(decoded))
+		if hex.EncodeToString(sum[:]) != *a.Decoded {
+			return fmt.Errorf("decoded as %.80q, want %.80q", decoded, *a.Decoded)
+		}
+	}
+	skipped := string(t.AppendDecoded(nil, slices.DeleteFunc(ids, t.Special)))
+	if a.DecodedSkip != nil && skipped != *a.DecodedSkip || a.DecodedSkip == nil && skipped != decoded {
+		return fmt.Errorf("decoded without special tokens as %.80q", skipped)
+	}
+	return nil
+}
+
+// TestConformanceUnreachable is about tokens of Llama 3.1 that no merges lead to: they are found as whole pieces alone
+// (ignore_merges), and longest-match encoders put them inside longer words.
+func TestConformanceUnreachable(t *testing.T) {
+	file := filepath.Join(conformanceDir(), "unreachable.llama31.jsonl.zst")
+	tok := findTokenizer(t, "llama31")
+	if _, err := os.Stat(file); err != nil || tok == nil {
+		t.Logf("NOT COMPARED: it needs %s and the tokenizer llama31", file)
+		return
+	}
+	e := tok.NewEncoder(Options{})
+	cases, agreed := 0, 0
+	eachLine(t, file, func(line []byte) {
+		var a struct {
+			ID, Text string
+			IDs      []uint32
+		}
+		if err := json.Unmarshal(line, &a); err != nil {
+			t.Fatal(err)
+		}
+		cases++
+		if got := e.Append(nil, []byte(a.Text)); !slices.Equal(got, a.IDs) {
+			t.Errorf("%s: %q:\n got %v\nwant %v", a.ID, a.Text, got, a.IDs)
+			return
+		}
+		agreed++
+	})
+	if cases == 0 {
+		t.Error("no cases in", file)
+	}
+	t.Logf("%d of %d strings as HF tokenizers", agreed, cases)
+}

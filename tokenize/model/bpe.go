@@ -1,0 +1,289 @@
+package model
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+// BPE is byte-level byte pair encoding: a piece of text begins as one token a byte, and again and again the adjacent
+// pair that stands first in the list of merges becomes one token, the leftmost of its kind first (Sennrich et al.
+// 2016; GPT-2's bytes as symbols). It is immutable and may be shared; an [Encoder] runs it.
+type BPE struct {
+	vocab        *Vocabulary
+	ignoreMerges bool
+	bytes        [256]uint32 // the token of each byte
+	// merged is the token that each rank, a place in the list of merges, makes.
+	merged []uint32
+	// first is the rank of two bytes' tokens, by the bytes: what the first look at a piece asks for.
+	first [256 * 256]uint32
+	// pairs is a flat open-addressed table of left<<43 | right<<22 | rank. Both ids have 21 bits and the rank 22, so that an entry
+	// is one word, and a cache line holds eight.
+	pairs []uint64
+	shift uint // of the hash, so that what is left is an index
+}
+
+const (
+	rankBits = 22
+	idBits   = 21
+	// MaxMerges is how many merges there may be at most. Real lists have up to about 450,000.
+	MaxMerges = 1<<rankBits - 1
+
+	noRank  = 1<<32 - 1
+	noEntry = 1<<64 - 1 // no pair has it: MaxIDs is no id
+)
+
+// NewBPE makes a model. merges are pairs of ids, the first one done first; of a pair that stands there twice, the
+// later place counts (as in HF tokenizers). With ignoreMerges, a piece that is a token becomes that token, whether merges
+// lead there or not.
+func NewBPE(v *Vocabulary, merges [][2]uint32, ignoreMerges bool) (*BPE, error) {
+	m := &BPE{vocab: v, ignoreMerges: ignoreMerges, merged: make([]uint32, len(merges))}
+	if len(merges) > MaxMerges {
+		return nil, fmt.Errorf("%d merges; at most %d are possible", len(merges), MaxMerges)
+	}
+	for b := range 256 {
+		id, ok := v.Lookup([]byte{byte(b)})
+		if !ok {
+			return nil, fmt.Errorf("no token for the byte 0x%02x: texts that contain it could not be encoded", b)
+		}
+		m.bytes[b] = id
+	}
+	for i := range m.first {
+		m.first[i] = noRank
+	}
+	size := 64
+	for size < 2*len(merges) { // at most half full
+		size *= 2
+	}
+	m.pairs = make([]uint64, size)
+	m.shift = uint(64 - bits.TrailingZeros(uint(size)))
+	for i := range m.pairs {
+		m.pairs[i] = noEntry
+	}
+	var both []byte
+	for rank, p := range merges {
+		a, b := v.Bytes(p[0]), v.Bytes(p[1])
+		if len(a) == 0 || len(b) == 0 {
+			return nil, fmt.Errorf("merge %d: no token has id %d or %d", rank, p[0], p[1])
+		}
+		both = append(append(both[:0], a...), b...)
+		id, ok := v.Lookup(both)
+		if !ok {
+			return nil, fmt.Errorf("merge %d: %q and %q make %q, which is no token", rank, a, b, both)
+		}
+		m.merged[rank] = id
+		m.put(p[0], p[1], uint32(rank))
+		if len(a) == 1 && len(b) == 1 {
+			m.first[int(a[0])<<8|int(b[0])] = uint32(rank)
+		}
+	}
+	return m, nil
+}
+
+// Vocabulary are the model's tokens.
+func (m *BPE) Vocabulary() *Vocabulary { return m.vocab }
+
+// Merges is the number of merges.
+func (m *BPE) Merges() int { return len(m.merged) }
+
+// Memory is what the model holds, in bytes.
+func (m *BPE) Memory() int64 {
+	v := m.vocab
+	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
+}
+
+func (m *BPE) slot(key uint64) uint64 { return key * mixA >> m.shift }
+
+func (m *BPE) put(a, b, rank uint32) {
+	key := uint64(a)<<idBits | uint64(b)
+	mask := uint64(len(m.pairs) - 1)
+	h := m.slot(key)
+	for m.pairs[h] != noEntry && m.pairs[h]>>rankBits != key {
+		h = (h + 1) & mask
+	}
+	m.pairs[h] = key<<rankBits | uint64(rank)
+}
+
+// rank is the place of the pair in the list of merges, or noRank.
+func (m *BPE) rank(a, b uint32) uint32 {
+	key := uint64(a)<<idBits | uint64(b)
+	mask := uint64(len(m.pairs) - 1)
+	for h := m.slot(key); ; h = (h + 1) & mask {
+		e := m.pairs[h&mask]
+		if e>>rankBits == key {
+			return uint32(e & (1<<rankBits - 1))
+		}
+		if e == noEntry {
+			return noRank
+		}
+	}
+}
+
+// scanLimit is the longest piece, in bytes, whose pairs are looked through one by one for the first merge; longer ones
+// take a heap.
+const scanLimit = 32
+
+// scratch is what merging a piece needs.
+type scratch struct {
+	ids   [scanLimit]uint32
+	ranks [scanLimit + 1]uint32
+
+	symbols []symbol
+	heap    []uint64 // rank<<32 | position, the smallest first
+}
+
+// symbol is a token on the way, at the position of its first byte. A token that has been taken into the one before it
+// has length 0.
+type symbol struct {
+	id         uint32
+	prev, next int32
+	dead       bool
+}
+
+// append encodes a piece that is not empty.
+func (m *BPE) append(dst []uint32, piece []byte, s *scratch) []uint32 {
+	if m.ignoreMerges {
+		if id, ok := m.vocab.Lookup(piece); ok {
+			return append(dst, id)
+		}
+	}
+	if len(piece) <= scanLimit {
+		return m.scan(dst, piece, s)
+	}
+	return m.heapMerge(dst, piece, s)
+}
+
+// scan merges a piece of up to scanLimit bytes. ranks[i] is the rank of tokens i and i+1.
+func (m *BPE) scan(dst []uint32, piece []byte, s *scratch) []uint32 {
+	n := len(piece)
+	ids, ranks := &s.ids, &s.ranks
+	for i := range n {
+		ids[i] = m.bytes[piece[i]]
+	}
+	for i := range n - 1 {
+		ranks[i] = m.first[int(piece[i])<<8|int(piece[i+1])]
+	}
+	for n > 1 {
+		best, at := uint32(noRank), 0
+		for i, r := range ranks[:n-1] {
+			if r < best {
+				best, at = r, i
+			}
+		}
+		if best == noRank {
+			break
+		}
+		ids[at] = m.merged[best]
+		n--
+		for i := at + 1; i < n; i++ {
+			ids[i] = ids[i+1]
+			ranks[i-1] = ranks[i]
+		}
+		// Now ranks[at-1] and ranks[at] are of pairs that no longer exist.
+		if at+1 < n {
+			ranks[at] = m.rank(ids[at], ids[at+1])
+		}
+		if at > 0 {
+			ranks[at-1] = m.rank(ids[at-1], ids[at])
+		}
+	}
+	return append(dst, ids[:n]...)
+}
+
+// heapMerge merges a piece of any length in O(n log n). A pair enters the heap when it comes into being; when it is taken
+// out, it counts only if it still stands there.
+func (m *BPE) heapMerge(dst []uint32, piece []byte, s *scratch) []uint32 {
+	n := len(piece)
+	if cap(s.symbols) < n {
+		s.symbols = make([]symbol, n)
+	}
+	sym := s.symbols[:n]
+	heap := s.heap[:0]
+	for i, b := range piece {
+		sym[i] = symbol{id: m.bytes[b], prev: int32(i - 1), next: int32(i + 1)}
+		if i+1 < n {
+			if r := m.first[int(b)<<8|int(piece[i+1])]; r != noRank {
+				heap = append(heap, uint64(r)<<32|uint64(i))
+			}
+		}
+	}
+	for i := len(heap)/2 - 1; i >= 0; i-- {
+		down(heap, i)
+	}
+	for len(heap) > 0 {
+		r, at := uint32(heap[0]>>32), int32(uint32(heap[0]))
+		last := len(heap) - 1
+		heap[0] = heap[last]
+		heap = heap[:last]
+		down(heap, 0)
+
+		a := &sym[at]
+		if a.dead || int(a.next) >= n {
+			continue
+		}
+		b := &sym[a.next]
+		// Tokens only grow: a pair at this place with this rank is the pair that was put into the heap.
+		if m.rank(a.id, b.id) != r {
+			continue
+		}
+		a.id, a.next, b.dead = m.merged[r], b.next, true
+		if int(a.next) < n {
+			sym[a.next].prev = at
+			if r := m.rank(a.id, sym[a.next].id); r != noRank {
+				heap = push(heap, uint64(r)<<32|uint64(at))
+			}
+		}
+		if a.prev >= 0 {
+			if r := m.rank(sym[a.prev].id, a.id); r != noRank {
+				heap = push(heap, uint64(r)<<32|uint64(a.prev))
+			}
+		}
+	}
+	for i := 0; i < n; i = int(sym[i].next) {
+		dst = append(dst, sym[i].id)
+	}
+	s.heap = heap[:0]
+	if cap(s.symbols) > scratchLimit {
+		s.symbols, s.heap = nil, nil
+	}
+	return dst
+}
+
+// scratchLimit is the longest piece, in bytes, for which memory is kept.
+const scratchLimit = 1 << 16
+
+func push(h []uint64, v uint64) []uint64 {
+	h = append(h, v)
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if h[up] <= v {
+			break
+		}
+		h[i] = h[up]
+		i = up
+	}
+	h[i] = v
+	return h
+}
+
+func down(h []uint64, i int) {
+	if i >= len(h) {
+		return
+	}
+	v := h[i]
+	for {
+		c := 2*i + 1
+		if c >= len(h) {
+			break
+		}
+		if c+1 < len(h) && h[c+1] < h[c] {
+			c++
+		}
+		if h[c] >= v {
+			break
+		}
+		h[i] = h[c]
+		i = c
+	}
+	h[i] = v
+}

@@ -1,0 +1,54 @@
+package normalizer
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+func nfc(text string) string {
+	out, same := AppendNFC(nil, []byte(text))
+	if same {
+		return text
+	}
+	return string(out)
+}
+
+func TestNFC(t *testing.T) {
+	acute := strings.Repeat("\u0301", 40)
+	for _, c := range []struct{ text, want string }{
+		{"", ""},
+		{"plain", "plain"},
+		{"e\u0301", "é"},
+		{"a\u0323\u0307 a\u0307\u0323", "ạ\u0307 ạ\u0307"},
+		{"\u212b\u2126", "ÅΩ"},
+		{"\u1100\u1161\u11a8", "각"},
+		{"가\u11a8", "각"},
+		{"e" + acute, "é" + acute[2:]},               // no U+034F
+		{"e" + acute + "\u0323", "ẹ" + acute},        // ordered across 40 marks
+		{"가\u11a8" + acute + "x", "각" + acute + "x"}, // in the slow path
+		{acute + "\u0344", acute + "\u0308\u0301"},   // a mark of two
+		{"\u0958 \u0f43" + acute, "क़ གྷ" + acute},   // never composed
+	} {
+		if got := nfc(c.text); got != c.want {
+			t.Errorf("%+q: %+q, want %+q", c.text, got, c.want)
+		}
+	}
+}
+
+// TestSlow compares the two ways where package norm's is right.
+func TestSlow(t *testing.T) {
+	letters := []rune("ae Ąąoǭ가각\u1100\u1161\u11a8\u0301\u0302\u0323\u0327\u0328\u0345\u0344\u05b0\u05bcשׂ\u0958क\u093c\u212b日😀\u1e9b\u0c46\u0c56")
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for range 30000 {
+		var b strings.Builder
+		for range 1 + rnd.IntN(9) {
+			b.WriteRune(letters[rnd.IntN(len(letters))])
+		}
+		if got, want := string(appendSlow(nil, []byte(b.String()))), norm.NFC.String(b.String()); got != want {
+			t.Fatalf("%+q: %+q, want %+q", b.String(), got, want)
+		}
+	}
+}

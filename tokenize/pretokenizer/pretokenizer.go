@@ -1,0 +1,73 @@
+// Package pretokenizer cuts text into the pieces (pretokens) that a BPE model encodes one by one: the component
+// pre_tokenizer of tokenizer.json.
+//
+// Real models state where to cut as a regex with look-ahead and Unicode classes. A [Scanner] is one such regex
+// written by hand; scanners.go holds them, with the regex each stands for, and is the file to read first.
+// classes.go is what they know of characters, unicode16.go the table behind it. The tests compare every scanner
+// with a backtracking matcher of its regex.
+package pretokenizer
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Scanner is a regex of a pre-tokenizer, written by hand. It is immutable and may be shared.
+type Scanner struct {
+	name, pattern string
+	next          func(t *classes, text []byte, i int) int
+	classes       *classes
+}
+
+// scanners are all there are, sorted by name.
+var scanners = []Scanner{
+	{name: "cl100k", pattern: cl100kPattern, next: cl100k}, // cl100k_base, Llama 3
+	{name: "gpt2", pattern: gpt2Pattern, next: gpt2},       // GPT-2, r50k_base; ByteLevel's own regex
+	{name: "o200k", pattern: o200kPattern, next: o200k},    // o200k_base, gpt-oss
+	{name: "qwen2", pattern: qwen2Pattern, next: qwen2},    // Qwen2 to Qwen3
+}
+
+// Names are the scanners' names.
+func Names() []string {
+	names := make([]string, len(scanners))
+	for i := range scanners {
+		names[i] = scanners[i].name
+	}
+	return names
+}
+
+func (s Scanner) ready() *Scanner {
+	s.classes = theClasses()
+	return &s
+}
+
+// New makes the scanner of that name; see [Names].
+func New(name string) (*Scanner, error) {
+	for _, s := range scanners {
+		if s.name == name {
+			return s.ready(), nil
+		}
+	}
+	return nil, fmt.Errorf("no scanner is called %q; there are: %s", name, strings.Join(Names(), ", "))
+}
+
+// ForPattern is the scanner of a regex as tokenizer.json writes it, or nil if there is none for it.
+func ForPattern(regex string) *Scanner {
+	for _, s := range scanners {
+		if s.pattern == regex {
+			return s.ready()
+		}
+	}
+	return nil
+}
+
+// Name is the scanner's name.
+func (s *Scanner) Name() string { return s.name }
+
+// Pattern is the regex that it stands for, as tokenizer.json writes it.
+func (s *Scanner) Pattern() string { return s.pattern }
+
+// Next is where the piece that starts at text[at] ends; at is below len(text). Pieces follow each other without
+// gaps, from 0 to len(text), and each has at least one code point. What stands before at does not count; what
+// stands behind the piece does. A byte that is not UTF-8 is punctuation.
+func (s *Scanner) Next(text []byte, at int) int { return s.next(s.classes, text, at) }
