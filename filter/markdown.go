@@ -65,6 +65,9 @@ const markdownSignals = `
   three words.
 * ` + "`--dropped PATH`" + ` writes the same object into each dropped record, with the signals up to the test that failed;
   the tests after it were not made.
+* A rule may edit the text (` + "`c4_quality`" + ` takes lines out). The rules after it and the stages after the filter see what it left;
+  a kept record is written with the new text, a dropped one as it was read, and the ledger's tally ` + "`" + EditedTally + "`" + ` of the stage
+  says how many kept texts were edited. With ` + "`--annotate`" + ` no text is edited, but the signals are those of the edited text.
 * A record whose ` + "`curate`" + ` is something else than an object cannot be annotated and is quarantined.
 `
 
@@ -83,15 +86,26 @@ func markdownProfile(b *strings.Builder, p *Profile) {
 		rule, values := mustThresholds(&p.Rules[k])
 		for i := range rule.Tests {
 			t := &rule.Tests[i]
-			at, _ := rule.param(t.Param)
 			n++
-			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` %s %s |\n", n, rule.Name, rule.Name, t.Reason, t.Signal, t.Compare.sign(), number(values[at]))
+			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` |\n", n, rule.Name, rule.Name, t.Reason, t.condition(Values{rule, values}))
+		}
+	}
+	head := "\nParameters with another value than the rule's default:\n\n| rule | parameter | default | here | why |\n|---|---|---:|---:|---|\n"
+	for k := range p.Rules {
+		rule, _ := mustThresholds(&p.Rules[k])
+		for _, s := range p.Rules[k].Set {
+			at, _ := rule.param(s.Param)
+			fmt.Fprintf(b, "%s| `%s` | `%s` | %s | %s | %s |\n", head, rule.Name, s.Param, number(rule.Params[at].Default), number(s.Value), cell(s.Why))
+			head = ""
 		}
 	}
 }
 
 func markdownRule(b *strings.Builder, r *Rule) {
 	fmt.Fprintf(b, "\n## Rule %s\n\nVersion %d: %s.\n\nSource: %s.\n\n", r.Name, r.Version, r.Summary, r.Source)
+	if r.Edits != "" {
+		fmt.Fprintf(b, "**Edits the text**: %s.\n\n", r.Edits)
+	}
 	b.WriteString("| parameter | default | unit | source of the default |\n|---|---:|---|---|\n")
 	for i := range r.Params {
 		p := &r.Params[i]
@@ -103,16 +117,16 @@ func markdownRule(b *strings.Builder, r *Rule) {
 		t := &r.Tests[i]
 		if t.ZeroOff {
 			off++
-		} else {
+		} else if t.Param != "" && t.Compare != Found {
 			always++
 		}
-		fmt.Fprintf(b, "| `%s` | `%s` | %s `%s`%s | %s |\n", t.Reason, t.Signal, t.Compare, t.Param, zeroMark(t), cell(t.Measure))
+		fmt.Fprintf(b, "| `%s` | `%s` | %s%s | %s |\n", t.Reason, t.Signal, t.against(), zeroMark(t), cell(t.Measure))
 	}
 	switch {
 	case off > 0:
 		b.WriteString("\n\\* 0 switches the test off.\n")
 	case always > 0:
-		b.WriteString("\n0 is a threshold like any other.\n")
+		b.WriteString("\nA threshold of 0 is one like any other.\n")
 	}
 }
 

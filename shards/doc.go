@@ -1,3 +1,12 @@
-// Package shards is the room of training shards: mixing, shuffling, packing, and the formats trainers read.
-// It has no code yet.
+// Package shards makes training shards of tokenized documents and reads them back: a deterministic global shuffle,
+// packing into rows, the formats that trainers read, a manifest, and a verifier that believes nothing.
+//
+// A document is the token ids of one record, ended by the end-of-document token (EOD). A sequence is what a trainer
+// takes as one unit: a document, or with packing a row of at most Length tokens that holds pieces of documents. A
+// shard is a few files with the same name, and a shard set is one folder of shards with manifest.json and done.
+//
+//	documents ─▶ shuffle (sealed, merged) ─▶ pack ─▶ format writer ─▶ shard-00000.bin .idx .bounds …
+//
+// Read config.go first, then build.go (the stage), shuffle.go, pack.go, set_writer.go, format.go and megatron.go;
+// set.go and verify.go read what those wrote.
 package shards

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -373,16 +374,29 @@ func (s *suite) outcomeOf(t *testing.T, m stage.Mapper, ws *Workspace) outcome {
 		t.Fatal(err)
 	}
 	if m == nil {
-		f, size, err := ws.Open(t.Context(), stage.ResultFile)
-		if err != nil {
-			t.Fatalf("neither a Mapper nor a result: %v", err)
+		names := []string{stage.ResultFile}
+		if isSet := strings.HasSuffix(s.r.Spec().Result, "/"); isSet {
+			names = slices.DeleteFunc(ws.Names(), func(n string) bool { return !strings.HasPrefix(n, stage.ResultDir) })
+			if len(names) == 0 {
+				t.Fatal("neither a Mapper nor files of a result")
+			}
 		}
-		defer f.Close()
-		b, err := io.ReadAll(io.NewSectionReader(f, 0, size))
-		if err != nil {
-			t.Fatal(err)
+		var all strings.Builder
+		for _, name := range names {
+			f, size, err := ws.Open(t.Context(), name)
+			if err != nil {
+				t.Fatalf("neither a Mapper nor a result: %v", err)
+			}
+			b, err := io.ReadAll(io.NewSectionReader(f, 0, size))
+			if err := errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if len(names) > 1 {
+				fmt.Fprintf(&all, "%s, %d bytes: ", name, size)
+			}
+			all.Write(b)
 		}
-		return outcome{file: string(b)}
+		return outcome{file: all.String()}
 	}
 	o := outcome{records: slices.Clone(s.keyed)}
 	w := m.NewWorker()

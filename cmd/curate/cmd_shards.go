@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"curate/corpus"
+	"curate/corpus/store"
+	"curate/shards"
+)
+
+// shardsCommands are the verbs of curate shards; each is a file cmd_shards_NAME.go, but for those that read a set.
+func shardsCommands(env environment) []*cobra.Command {
+	return []*cobra.Command{
+		newShardsBuild(env),
+		newShardsVerify(env),
+		newShardsInfo(env),
+		newShardsCat(env),
+	}
+}
+
+func newShards(env environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "shards",
+		Short: "Build and look at training shards",
+		Long: `Build training shards of documents, and look at them: the files of token ids that trainers read, one folder
+(a shard set) with manifest.json and done.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	for _, c := range shardsCommands(env) {
+		cmd.AddCommand(c)
+	}
+	return cmd
+}
+
+// localDir refuses what is no local path.
+func localDir(verb, dir string) error {
+	if corpus.IsURL(dir) {
+		return usage("shards %s %s: this version reads local files only", verb, dir)
+	}
+	return nil
+}
+
+func newShardsVerify(environment) *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Read every byte of shard sets and name the first fault",
+		Long: `Read every byte of the shard sets in DIR and below it, and compare: the manifest with the done file, files
+with their sizes and digests, indices with the tokens they lead to, every id with the size of the
+vocabulary, the ends of documents with the end-of-document token, bounds with rows, and all counts.
+The first fault is named with its file and byte, and ends with exit code 1; so does a DIR without any
+shard set, and a set that is not finished.`,
+		Example: `  curate shards verify shards/
+  curate shards verify shards/length-2048`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := localDir("verify", args[0]); err != nil {
+				return err
+			}
+			v, err := shards.Verify(cmd.Context(), store.NewLocal(nil), args[0])
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "verified %s: %s, %s, %s, %s, %s\n", args[0],
+				plural(len(v.Sets), "shard set", "shard sets"), plural(v.Files, "file", "files"),
+				count(v.Documents, "document"), count(v.Tokens, "token"), count(v.Bytes, "byte"))
+			return err
+		},
+	}
+}
+
+func newShardsInfo(environment) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "info DIR",
+		Short: "Describe shard sets by their manifests",
+		Long: `Describe the shard sets in DIR and below it by their manifests; nothing else is read, so see
+"curate shards verify" for whether it is true.`,
+		Example: `  curate shards info shards/
+  curate shards info --json shards/ | jq .tokens`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := localDir("info", args[0]); err != nil {
+				return err
+			}
+			st := store.NewLocal(nil)
+			dirs, err := shards.Find(cmd.Context(), st, args[0])
+			if err != nil {
+				return err
+			}
+			for i, dir := range dirs {
+				s, err := shards.Open(cmd.Context(), st, dir)
+				if err != nil {
+					return err
+				}
+				if i > 0 && !asJSON {
+					fmt.Fprintln(cmd.OutOrStdout())
+				}
+				if err := writeShardsInfo(cmd.OutOrStdout(), s, asJSON); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a set: the manifest, and the folder as \"dir\"")
+	return cmd
+}
+
+// count is a number with its noun, in groups of three digits.
+func count(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return grouped(n) + " " + noun
+}
+
+// grouped writes 1234567 as 1,234,567.
+func grouped(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func writeShardsInfo(w io.Writer, s *shards.Set, asJSON bool) error {
+	m := s.Manifest
+	if asJSON {
+		out, err := json.Marshal(struct {
+			Dir string `json:"dir"`
+			*shards.Manifest
+		}{s.Dir, m})
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(out, '\n'))
+		return err
+	}
+	var b strings.Builder
+	row := func(name, value string) { fmt.Fprintf(&b, "%-11s %s\n", name, value) }
+	fmt.Fprintf(&b, "%s\n", s.Dir)
+	row("format", fmt.Sprintf("%s, ids as %s", m.Format, m.Dtype))
+	row("shards", grouped(int64(len(m.Shards))))
+	row("documents", grouped(m.Documents))
+	row("tokens", grouped(m.Tokens))
+	if p := m.Packing; p != nil {
+		row("rows", fmt.Sprintf("%s of %s, %.2f %% filled; documents were cut %s", grouped(m.Sequences), count(int64(m.Length), "token"), 100*p.Fill, count(p.Cuts, "time")))
+	} else {
+		row("sequences", fmt.Sprintf("documents, for rows of %s", count(int64(m.Length), "token")))
+	}
+	row("vocabulary", grouped(int64(m.Vocabulary)))
+	if m.EOD != nil {
+		inside := ""
+		if m.EODInside > 0 {
+			inside = fmt.Sprintf(", and %s inside of documents", count(m.EODInside, "time"))
+		}
+		row("EOD", fmt.Sprintf("%d, after each document%s", *m.EOD, inside))
+	} else {
+		row("EOD", "none")
+	}
+	row("seed", fmt.Sprint(m.Seed))
+	row("tokenizer", m.Tokenizer)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
