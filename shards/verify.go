@@ -130,6 +130,12 @@ func (s *Set) verifyShard(ctx context.Context, k int) (c checked, err error) {
 			return c, err
 		}
 	}
+	// Before the counts: what does not add up because a file was changed is that file's fault.
+	for i, f := range sh.Record.Files {
+		if err := checkDigest(ctx, sh.files[i], f.SHA256); err != nil {
+			return c, err
+		}
+	}
 	c = check.checked
 	name := path.Join(s.Dir, ManifestFile)
 	if c.tokens != sh.Record.Tokens {
@@ -137,11 +143,6 @@ func (s *Set) verifyShard(ctx context.Context, k int) (c checked, err error) {
 	}
 	if documents := c.pieces - c.continued; documents != sh.Record.Documents {
 		return c, fault(name, -1, "%d documents begin in %s, and the manifest says %d", documents, sh.Record.Name, sh.Record.Documents)
-	}
-	for i, f := range sh.Record.Files {
-		if err := checkDigest(ctx, sh.files[i], f.SHA256); err != nil {
-			return c, err
-		}
 	}
 	return c, nil
 }
