@@ -226,7 +226,7 @@ func (c *sequenceCheck) piece(i int64, ids []uint32, start, end int) error {
 // checkDigest reads a whole file.
 func checkDigest(ctx context.Context, f File, want string) error {
 	sum := sha256.New()
-	buf := make([]byte, 1<<20)
+	buf := make([]byte, min(1<<20, f.Size))
 	for at := int64(0); at < f.Size; {
 		if err := ctx.Err(); err != nil {
 			return err
