@@ -128,10 +128,10 @@ func parse(data []byte) (*Tokenizer, error) {
 		return nil, err
 	}
 	if !isNull(f.Truncation) {
-		t.info.Ignored = append(t.info.Ignored, "truncation: texts are encoded whole")
+		t.info.Ignored = append(t.info.Ignored, "truncation (texts are encoded whole)")
 	}
 	if !isNull(f.Padding) {
-		t.info.Ignored = append(t.info.Ignored, "padding: nothing is added to short texts")
+		t.info.Ignored = append(t.info.Ignored, "padding (nothing is added to short texts)")
 	}
 	t.describe()
 	return t, nil

@@ -36,6 +36,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TZ", "UTC")
 			parquet, err := filepath.Abs("../../corpus/parquet/testdata")
 			e.Setenv("PARQUET", parquet)
+			if err != nil {
+				return err
+			}
+			tokenizers, err := filepath.Abs("../../tokenize/testdata")
+			e.Setenv("TOKENIZERS", tokenizers)
 			return err
 		},
 	})
