@@ -43,12 +43,12 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		kept, dropped, err := w.cursor.Lookup(r.ID)
+		found, dropped, err := w.cursor.Lookup(r.ID)
 		if err != nil {
 			return err
 		}
 		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			err = r.Set(curateDedup, w.verdict(kept, dropped))
+			err = r.Set(curateDedup, w.verdict(found.Kept, dropped))
 		} else if dropped {
 			err = r.CanSet(curateDedup) // whether somebody keeps dropped records decides nothing
 		}

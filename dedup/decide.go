@@ -27,43 +27,112 @@ const (
 
 // Finish implements stage.Reducer. Within Workspace.Memory it needs 4 MiB to sort pairs and 4 KiB for each
 // sealed file, for each goroutine at work; it takes fewer goroutines where there is less memory.
-//
-// The keys are cut into ranges, and each is worked on alone: its pairs of a dropped and a kept ID are sorted by the
-// dropped into one file, and the files are merged into the decisions. How many ranges there are follows the
-// number of records, and where they are cut nothing but that, since digests are uniform: so a file that a killed
-// attempt has made is the file that this attempt would make, whatever memory and workers either had and however
-// the engine had merged what was sealed.
 func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	var ranges []string
-	err := ws.Make(ctx, decisionsFile, func(w io.Writer) error {
-		var err error
-		if ranges, err = e.decideRanges(ctx, sealed, ws); err != nil {
-			return err
-		}
-		return mergeDecisions(ctx, w, ranges, ws)
-	})
+	d, err := e.ranged.table(ctx, sealed, ws)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
-	}
-	// None if an earlier attempt made the decisions. A kill right here leaves some until the workspace goes.
-	for _, name := range ranges {
-		if err := ws.Remove(ctx, name); err != nil {
-			return nil, fmt.Errorf("dedup: %w", err)
-		}
-	}
-	file, size, err := ws.Open(ctx, decisionsFile)
-	if err != nil {
-		return nil, fmt.Errorf("dedup: %w", err)
-	}
-	d, err := OpenDecisions(file, size)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("dedup: %w", err), file.Close())
 	}
 	return e.apply(d), nil
 }
 
-// decideRanges makes a file of pairs for each range of keys and returns the files' names.
-func (e *Exact) decideRanges(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) ([]string, error) {
+// ranged makes a table about records, sorted by ID, of sealed items that are sorted by key.
+//
+// The keys are cut into ranges, and each is worked on alone: its pairs of an ID and what is to be said of it are
+// sorted by the ID into one file, and the files are merged into the table. How many ranges there are follows the
+// number of records, and where they are cut nothing but that, since keys begin with a digest: so a file that a killed
+// attempt has made is the file that this attempt would make, whatever memory and workers either had and however
+// the engine had merged what was sealed.
+type ranged struct {
+	name   string // of the table's file
+	prefix string // of the ranges' files
+	width  int    // of an item
+	// pair adds pairs of the items of a range: ID, and 8 bytes about it, both big-endian.
+	pair func(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
+	// merge writes all pairs, sorted, as the table.
+	merge   func(ctx context.Context, w io.Writer, pairs *runs.Iterator) error
+	columns columns
+
+	// Constants, but in tests: names and bytes of the workspace's files depend on them, so a change raises the
+	// version.
+	rangeSize int64 // sealed bytes for which there is one more range
+	spillSize int   // bytes of pairs that are sorted in memory
+}
+
+// The constants of ranged.
+const (
+	rangeSize = 4 << 20
+	spillSize = 4 << 20
+)
+
+// table makes the table's file, unless it is there, and opens it.
+func (e *ranged) table(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, error) {
+	var ranges []string
+	err := ws.Make(ctx, e.name, func(w io.Writer) error {
+		var err error
+		if ranges, err = e.pairs(ctx, sealed, ws); err != nil {
+			return err
+		}
+		return withRun(ctx, ws, pairWidth, nil, func(pairs *runs.Iterator) error { return e.merge(ctx, w, pairs) }, ranges...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	// None if an earlier attempt made the table. A kill right here leaves some until the workspace goes.
+	if err := removeAll(ctx, ws, ranges); err != nil {
+		return nil, err
+	}
+	return openTable(ctx, ws, e.name, e.columns)
+}
+
+// openTable opens a file of decisions that was made.
+func openTable(ctx context.Context, ws stage.Workspace, name string, c columns) (*Decisions, error) {
+	file, size, err := ws.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := openColumns(file, size, c)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return d, nil
+}
+
+func removeAll(ctx context.Context, ws stage.Workspace, names []string) error {
+	for _, name := range names {
+		if err := ws.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withRun lets read see the items of all files, in order. space is as in runs.NewIterator.
+func withRun(ctx context.Context, ws stage.Workspace, width int, space []byte, read func(*runs.Iterator) error, names ...string) (err error) {
+	files := make([]stage.Sealed, 0, len(names))
+	defer func() {
+		for _, f := range files {
+			err = errors.Join(err, f.Data.Close())
+		}
+	}()
+	for _, name := range names {
+		data, size, err := ws.Open(ctx, name)
+		if err != nil {
+			return err
+		}
+		files = append(files, stage.Sealed{Size: size, Data: data})
+	}
+	items, err := runs.Open(files, width, runs.Range{}, space)
+	if err != nil {
+		return err
+	}
+	if err := read(items); err != nil {
+		return err
+	}
+	return items.Err()
+}
+
+// pairs makes a file of pairs for each range of keys and returns the files' names.
+func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) ([]string, error) {
 	total := int64(0)
 	for i := range sealed {
 		total += sealed[i].Size
@@ -71,7 +140,7 @@ func (e *Exact) decideRanges(ctx context.Context, sealed []stage.Sealed, ws stag
 	ranges := runs.Uniform(int(min(maxRanges, 1+total/e.rangeSize)))
 	names := make([]string, len(ranges))
 	for i := range names {
-		names[i] = fmt.Sprintf("exact-%02d", i)
+		names[i] = fmt.Sprintf("%s-%02d", e.prefix, i)
 	}
 
 	// A quarter of the memory is for what is not counted here.
@@ -85,7 +154,7 @@ func (e *Exact) decideRanges(ctx context.Context, sealed []stage.Sealed, ws stag
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			d := decider{sealed: sealed, ws: ws, space: make([]byte, each*buffer), pairs: runs.NewSorter(ws, pairWidth, e.spillSize)}
+			d := decider{e: e, sealed: sealed, ws: ws, space: make([]byte, each*buffer), pairs: runs.NewSorter(ws, pairWidth, e.spillSize)}
 			for i := range next {
 				if ctx.Err() != nil {
 					continue
@@ -109,24 +178,25 @@ func (e *Exact) decideRanges(ctx context.Context, sealed []stage.Sealed, ws stag
 
 // decider works on one range after the other, in one goroutine.
 type decider struct {
+	e      *ranged
 	sealed []stage.Sealed
 	ws     stage.Workspace
 	space  []byte       // to read sealed files
 	pairs  *runs.Sorter // of the range at work
 }
 
-// pairWidth: dropped ID, kept ID, both big-endian.
+// pairWidth: ID and what is said of it, both big-endian; of exact the IDs of dropped and kept.
 const pairWidth = 8 + 8
 
 // decide makes the file name: the pairs of the keys in r, sorted.
 func (d *decider) decide(ctx context.Context, name string, r runs.Range) error {
 	d.pairs.Reset(name + "-sort")
 	err := d.ws.Make(ctx, name, func(w io.Writer) error {
-		keys, err := runs.Open(d.sealed, itemWidth, r, d.space)
+		keys, err := runs.Open(d.sealed, d.e.width, r, d.space)
 		if err != nil {
 			return err
 		}
-		if err := pairUp(ctx, keys, d.pairs); err != nil {
+		if err := d.e.pair(ctx, keys, d.pairs); err != nil {
 			return err
 		}
 		return d.pairs.Merge(ctx, w)
@@ -165,33 +235,16 @@ func pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
 	return items.Err()
 }
 
-// mergeDecisions writes the pairs of all files as decisions.
-func mergeDecisions(ctx context.Context, w io.Writer, names []string, ws stage.Workspace) (err error) {
-	files := make([]stage.Sealed, 0, len(names))
-	defer func() {
-		for _, f := range files {
-			err = errors.Join(err, f.Data.Close())
-		}
-	}()
-	for _, name := range names {
-		data, size, err := ws.Open(ctx, name)
-		if err != nil {
-			return err
-		}
-		files = append(files, stage.Sealed{Size: size, Data: data})
-	}
-	pairs, err := runs.Open(files, pairWidth, runs.Range{}, nil)
-	if err != nil {
-		return err
-	}
-	d := newDecisionsWriter(w)
+// mergeDecisions writes pairs of a dropped and a kept ID as decisions.
+func mergeDecisions(ctx context.Context, w io.Writer, pairs *runs.Iterator) error {
+	d := newDecisionsWriter(w, columnsExact)
 	for n := 0; pairs.Next(); n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
 		pair := pairs.Item()
 		dropped, kept := binary.BigEndian.Uint64(pair), binary.BigEndian.Uint64(pair[8:])
-		if err := d.add(record.ID(dropped), record.ID(kept)); err != nil {
+		if err := d.add(record.ID(dropped), Decision{Kept: record.ID(kept)}, nil); err != nil {
 			return err
 		}
 	}

@@ -17,11 +17,11 @@ import (
 	"curate/record"
 )
 
-type decision struct{ dropped, kept record.ID }
+type dropOf struct{ dropped, kept record.ID }
 
 // randomDecisions drop n records of several files, some runs of them without a gap.
-func randomDecisions(rng *rand.Rand, n int) []decision {
-	ds := make([]decision, 0, n)
+func randomDecisions(rng *rand.Rand, n int) []dropOf {
+	ds := make([]dropOf, 0, n)
 	id := record.ID(0)
 	for range n {
 		switch rng.IntN(4) {
@@ -39,17 +39,17 @@ func randomDecisions(rng *rand.Rand, n int) []decision {
 		if kept == id {
 			kept++
 		}
-		ds = append(ds, decision{id, kept})
+		ds = append(ds, dropOf{id, kept})
 	}
 	return ds
 }
 
-func written(t testing.TB, ds []decision) []byte {
+func written(t testing.TB, ds []dropOf) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	w := newDecisionsWriter(&b)
+	w := newDecisionsWriter(&b, columnsExact)
 	for _, d := range ds {
-		if err := w.add(d.dropped, d.kept); err != nil {
+		if err := w.add(d.dropped, Decision{Kept: d.kept}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -57,6 +57,99 @@ func written(t testing.TB, ds []decision) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// withColumns writes random values of the columns for the records of ds, and says what they are.
+func withColumns(t testing.TB, rng *rand.Rand, c columns, ds []dropOf) (file []byte, found []Decision, buckets [][]uint64) {
+	t.Helper()
+	var b bytes.Buffer
+	w := newDecisionsWriter(&b, c)
+	for _, d := range ds {
+		var f Decision
+		var list []uint64
+		if c&columnKept != 0 {
+			f.Kept = d.kept
+			if c&columnCluster != 0 && rng.IntN(2) == 0 {
+				f.Kept = d.dropped
+			}
+		}
+		if c&columnSimilarity != 0 {
+			f.Similarity = []uint32{0, rng.Uint32N(million), million}[rng.IntN(3)]
+		}
+		if c&columnCluster != 0 {
+			f.Cluster = record.ID(rng.Uint64N(uint64(d.dropped) + 1))
+		}
+		if c&columnBuckets != 0 {
+			for range []int{1, 20, 1 + rng.IntN(maxBuckets)}[rng.IntN(3)] {
+				list = append(list, rng.Uint64())
+			}
+		}
+		if err := w.add(d.dropped, f, list); err != nil {
+			t.Fatal(err)
+		}
+		found, buckets = append(found, f), append(buckets, list)
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes(), found, buckets
+}
+
+// TestDecisionsColumns: every column says what was written, for records in order and anywhere, or that it is damaged.
+func TestDecisionsColumns(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for _, c := range []columns{columnsExact, columnsMinHash, columnsCandidates} {
+		ds := randomDecisions(rng, blockPairs+500)
+		file, found, buckets := withColumns(t, rng, c, ds)
+		look := func(file []byte, order []int) error {
+			d, err := openColumns(bytes.NewReader(file), int64(len(file)), c)
+			if err != nil {
+				return err
+			}
+			cursor := d.NewCursor()
+			for _, i := range order {
+				if c == columnsCandidates {
+					got, known, err := cursor.Buckets(ds[i].dropped)
+					if err != nil {
+						return err
+					}
+					if !known || !slices.Equal(got, buckets[i]) {
+						t.Fatalf("seed %d: record %d is in buckets %v, want %v", seed, ds[i].dropped, got, buckets[i])
+					}
+					continue
+				}
+				got, known, err := cursor.Lookup(ds[i].dropped)
+				if err != nil {
+					return err
+				}
+				if !known || got != found[i] {
+					t.Fatalf("seed %d: record %d: %+v, want %+v", seed, ds[i].dropped, got, found[i])
+				}
+			}
+			return nil
+		}
+		up := make([]int, len(ds))
+		for i := range up {
+			up[i] = i
+		}
+		if err := errors.Join(look(file, up), look(file, rng.Perm(len(ds))[:300])); err != nil {
+			t.Fatal(err)
+		}
+		for range 200 {
+			bad := slices.Clone(file)
+			bit := rng.IntN(8 * len(bad))
+			bad[bit/8] ^= 1 << (bit % 8)
+			if err := look(bad, up); err == nil {
+				t.Fatalf("seed %d, columns %d: bit %d flipped, and nothing is noticed", seed, c, bit)
+			}
+		}
+		for _, other := range []columns{columnsExact, columnsMinHash, columnsCandidates} {
+			if _, err := openColumns(bytes.NewReader(file), int64(len(file)), other); (err == nil) != (other == c) {
+				t.Errorf("columns %d opened as %d: %v", c, other, err)
+			}
+		}
+	}
 }
 
 func opened(t testing.TB, b []byte) *Decisions {
@@ -78,13 +171,13 @@ func TestDecisions(t *testing.T) {
 			t.Errorf("%d records, want %d", d.Len(), n)
 		}
 		look := func(c *Cursor, i int) error {
-			kept, ok, err := c.Lookup(ds[i].dropped)
-			if err != nil || !ok || kept != ds[i].kept {
-				return fmt.Errorf("record %d: %d, %v, %v; want %d", ds[i].dropped, kept, ok, err, ds[i].kept)
+			found, ok, err := c.Lookup(ds[i].dropped)
+			if err != nil || !ok || found.Kept != ds[i].kept {
+				return fmt.Errorf("record %d: %d, %v, %v; want %d", ds[i].dropped, found.Kept, ok, err, ds[i].kept)
 			}
 			// The IDs on both sides, if they are others'.
 			for _, id := range []record.ID{ds[i].dropped - 1, ds[i].dropped + 1} {
-				_, want := slices.BinarySearchFunc(ds, id, func(d decision, id record.ID) int { return int(int64(d.dropped) - int64(id)) })
+				_, want := slices.BinarySearchFunc(ds, id, func(d dropOf, id record.ID) int { return int(int64(d.dropped) - int64(id)) })
 				if _, ok, err := c.Lookup(id); ok != want || err != nil {
 					return fmt.Errorf("record %d, next to one: %v, %v; want %v", id, ok, err, want)
 				}
@@ -124,16 +217,16 @@ func TestDecisions(t *testing.T) {
 }
 
 func TestDecisionsOrder(t *testing.T) {
-	w := newDecisionsWriter(io.Discard)
+	w := newDecisionsWriter(io.Discard, columnsExact)
 	for i := range record.ID(blockPairs) {
-		if err := w.add(i+5, i); err != nil {
+		if err := w.add(i+5, Decision{Kept: i}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := w.flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.add(blockPairs+4, 1); err == nil || !strings.Contains(err.Error(), "record 4100 is dropped after record 4100") {
+	if err := w.add(blockPairs+4, Decision{Kept: 1}, nil); err == nil || !strings.Contains(err.Error(), "record 4100 is decided after record 4100") {
 		t.Errorf("a record dropped twice: %v", err)
 	}
 }
@@ -151,12 +244,12 @@ func TestDecisionsDamaged(t *testing.T) {
 		}
 		c := d.NewCursor()
 		for _, want := range ds {
-			kept, ok, err := c.Lookup(want.dropped)
+			found, ok, err := c.Lookup(want.dropped)
 			if err != nil {
 				return err
 			}
-			if !ok || kept != want.kept {
-				t.Fatalf("seed %d: another answer for record %d: %v, %v", seed, want.dropped, kept, ok)
+			if !ok || found.Kept != want.kept {
+				t.Fatalf("seed %d: another answer for record %d: %v, %v", seed, want.dropped, found.Kept, ok)
 			}
 		}
 		return nil
@@ -197,10 +290,16 @@ func FuzzDecisions(f *testing.F) {
 	for _, n := range []int{0, 1, 5, blockPairs + 3} {
 		f.Add(written(f, randomDecisions(rng, n)))
 	}
+	for _, c := range []columns{columnsMinHash, columnsCandidates} {
+		for _, n := range []int{1, 7} {
+			b, _, _ := withColumns(f, rng, c, randomDecisions(rng, n))
+			f.Add(b)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = slices.Clone(b)
 		mend(b)
-		d, err := OpenDecisions(bytes.NewReader(b), int64(len(b)))
+		d, err := openColumns(bytes.NewReader(b), int64(len(b)), columnsExact, columnsMinHash, columnsCandidates)
 		if err != nil {
 			return
 		}
@@ -222,6 +321,12 @@ func FuzzDecisions(f *testing.F) {
 				b, okB, errB := d.NewCursor().Lookup(id)
 				if a != b || okA != okB || (errA == nil) != (errB == nil) {
 					t.Fatalf("record %d: %v %v %v, and with a new cursor %v %v %v", id, a, okA, errA, b, okB, errB)
+				}
+				if d.columns != columnsCandidates {
+					continue
+				}
+				if list, ok, err := up.Buckets(id); ok != okA || err == nil && ok == (len(list) == 0) {
+					t.Fatalf("record %d: buckets %v, %v, %v", id, list, ok, err)
 				}
 			}
 		}
@@ -258,10 +363,10 @@ func mend(b []byte) {
 func BenchmarkLookup(b *testing.B) {
 	const n = 1_000_000
 	rng := rand.New(rand.NewPCG(1, 0))
-	var ds []decision
+	var ds []dropOf
 	for i := range n {
 		if rng.IntN(10) == 0 {
-			ds = append(ds, decision{record.MakeID(1, int64(i)*5000), record.ID(i / 2)})
+			ds = append(ds, dropOf{record.MakeID(1, int64(i)*5000), record.ID(i / 2)})
 		}
 	}
 	d := opened(b, written(b, ds))

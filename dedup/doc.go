@@ -1,11 +1,19 @@
-// Package dedup finds records that say the same as another and lets one of each group stay.
+// Package dedup finds records that say the same as another, or nearly so, and lets one of each group stay.
 //
-// A method is a [stage.Reducer]. Its Map side makes a key of each record (a digest of a field); keys with the
-// records' IDs are sealed split by split, sorted; Finish reads all keys in order, finds the groups and decides: in
-// each group one record is kept and every other is dropped, with the kept one's ID as evidence. The decisions
-// are one file, sorted by the IDs of the dropped ([Decisions]), and the last Mapper looks each record up in it.
-// The text itself never moves, and nothing needs to fit into memory.
+// A method is one or more [stage.Reducer]s. The Map side makes a key of each record; keys with the records' IDs are
+// sealed split by split, sorted; Finish reads all keys in order and finds groups. What it has found out is one file,
+// sorted by ID ([Decisions]), and the last Mapper looks each record up in it. The text itself never moves, and
+// nothing of all records needs to fit into memory.
 //
-// The methods so far: exact, in exact.go, which is where to begin. Below it lie digest.go (what "the same" means),
-// decisions.go (the file) and apply.go (the last Mapper).
+// Two methods:
+//
+//   - [Exact], in exact.go, which is where to begin: the key is a digest of a field, equal keys are a group, and all
+//     but the first go. Below it lie digest.go (what "the same" means), decide.go (from keys to the file),
+//     decisions.go (the file) and apply.go (the last Mapper).
+//   - [MinHash], in minhash.go: documents whose sets of shingles are similar. A [Scheme] (scheme.go) cuts a text into
+//     shingles (shingle.go) and makes a signature of them (signature.go), whose bands are buckets. The first Reducer
+//     finds the documents that share a bucket with another, candidates (candidates.go). The second gets the sets of
+//     those alone (sets.go), numbers them (documents.go), compares each with its bucket's first, the hub, in a few
+//     rounds (rounds.go, verify.go), links what is similar to clusters (components.go) and decides in each
+//     (cluster.go). apply_minhash.go is the last Mapper.
 package dedup

@@ -40,11 +40,7 @@ type ExactConfig struct {
 type Exact struct {
 	cfg  ExactConfig
 	spec stage.Spec
-
-	// Constants, but in tests: names and bytes of the workspace's files depend on them, so a change raises the
-	// version.
-	rangeSize int64 // sealed bytes for which Finish makes one more range
-	spillSize int   // bytes of pairs that Finish sorts in memory
+	ranged
 }
 
 // NewExact makes the stage.
@@ -72,10 +68,12 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 		return nil, err
 	}
 	return &Exact{
-		cfg:       cfg,
-		spec:      stage.Spec{Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field}},
-		rangeSize: 4 << 20,
-		spillSize: 4 << 20,
+		cfg:  cfg,
+		spec: stage.Spec{Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field}},
+		ranged: ranged{
+			name: decisionsFile, prefix: "exact", width: itemWidth, pair: pairUp, merge: mergeDecisions, columns: columnsExact,
+			rangeSize: rangeSize, spillSize: spillSize,
+		},
 	}, nil
 }
 
@@ -162,14 +160,9 @@ func (w *exactKeyWorker) key(key *[keyWidth]byte, r *record.Record) error {
 }
 
 // NewPartial implements stage.Reducer.
-func (e *Exact) NewPartial() stage.Partial { return &exactPartial{} }
+func (e *Exact) NewPartial() stage.Partial { return &exactPartial{itemsPartial{width: itemWidth}} }
 
-// exactPartial holds items as they came, a block a batch; all are sorted at once in Seal, which is less work than
-// sorting a batch's hundred or so and merging them (BenchmarkExactSeal).
-type exactPartial struct {
-	blocks [][]byte
-	bytes  int // of all blocks
-}
+type exactPartial struct{ itemsPartial }
 
 // Add implements stage.Partial.
 func (p *exactPartial) Add(b *record.Batch) error {
@@ -195,8 +188,7 @@ func (p *exactPartial) Add(b *record.Batch) error {
 		items = append(items, key...)
 		items = binary.BigEndian.AppendUint64(items, uint64(r.ID))
 	}
-	p.blocks = append(p.blocks, items)
-	p.bytes += len(items)
+	p.take(items)
 	return nil
 }
 
@@ -206,18 +198,35 @@ func (p *exactPartial) Join(next stage.Partial) error {
 	if !ok {
 		return fmt.Errorf("dedup: a %T cannot be joined", next)
 	}
-	p.blocks = append(p.blocks, n.blocks...)
-	p.bytes += n.bytes
-	n.blocks, n.bytes = nil, 0
+	p.join(&n.itemsPartial)
 	return nil
 }
 
+// itemsPartial holds items as they came, a block a batch; all are sorted at once in Seal, which is less work than
+// sorting a batch's hundred or so and merging them (BenchmarkExactSeal).
+type itemsPartial struct {
+	width  int
+	blocks [][]byte
+	bytes  int // of all blocks
+}
+
+func (p *itemsPartial) take(items []byte) {
+	p.blocks = append(p.blocks, items)
+	p.bytes += len(items)
+}
+
+func (p *itemsPartial) join(n *itemsPartial) {
+	p.blocks = append(p.blocks, n.blocks...)
+	p.bytes += n.bytes
+	n.blocks, n.bytes = nil, 0
+}
+
 // Size implements stage.Partial: Seal makes a second copy.
-func (p *exactPartial) Size() int { return 2 * p.bytes }
+func (p *itemsPartial) Size() int { return 2 * p.bytes }
 
 // Seal implements stage.Partial.
-func (p *exactPartial) Seal(w io.Writer) error {
-	items := runs.SortBlocks(p.blocks, itemWidth)
+func (p *itemsPartial) Seal(w io.Writer) error {
+	items := runs.SortBlocks(p.blocks, p.width)
 	p.blocks = nil
 	_, err := w.Write(items)
 	return err

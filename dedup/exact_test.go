@@ -272,10 +272,10 @@ func TestAgainstMap(t *testing.T) {
 		}
 		c := d.NewCursor()
 		for i := range in {
-			kept, dropped, err := c.Lookup(record.MakeID(1, int64(i)))
+			found, dropped, err := c.Lookup(record.MakeID(1, int64(i)))
 			k, ok := want[i]
-			if err != nil || dropped != ok || ok && kept != record.MakeID(1, int64(k)) {
-				t.Fatalf("seed %d, round %d: record %d of %q: %v, %v, %v; want %v, %v", seed, round, i, in, kept, dropped, err, k, ok)
+			if err != nil || dropped != ok || ok && found.Kept != record.MakeID(1, int64(k)) {
+				t.Fatalf("seed %d, round %d: record %d of %q: %v, %v, %v; want %v, %v", seed, round, i, in, found.Kept, dropped, err, k, ok)
 			}
 		}
 	}

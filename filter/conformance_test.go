@@ -3,7 +3,9 @@ package filter
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -250,3 +252,103 @@ func TestConformanceDatatroveGopher(t *testing.T) {
 }
 
 func percent(a, b int) float64 { return 100 * float64(a) / float64(max(b, 1)) }
+
+// TestConformanceDatatroveLines compares decisions, reasons and resulting texts with those of datatrove's
+// C4QualityFilter and FineWebQualityFilter for English. The first needs no words of the profile, and its sentences are
+// the reference's: every answer and every text must agree.
+func TestConformanceDatatroveLines(t *testing.T) {
+	docs := conformanceDocs(t)
+	for _, c := range []struct {
+		key   string
+		words bool // the reference's are needed
+		f     *Filter
+	}{
+		{"eng.c4_default", false, only(t, "c4_quality")},
+		{"eng.c4_fineweb", false, only(t, "c4_quality", Setting{"filter_no_terminal_punct", 0})},
+		{"eng.c4_sentences", false, only(t, "c4_quality", Setting{"split_paragraph", 0})},
+		{"eng.fineweb", true, only(t, "fineweb_quality")},
+	} {
+		v := c.f.NewView()
+		ran, agreed, edited, spaceRan, spaceAgreed, empty := 0, 0, 0, 0, 0, 0
+		for _, d := range docs {
+			raw, ok := d.Filters[c.key]
+			if !ok {
+				continue
+			}
+			reason, text, sum := lineAnswer(t, d, raw)
+			if d.Text == "" {
+				// The reference's own words for it are "too_few_sentences" and "empty".
+				if rule, got := c.f.Check(v, nil); rule != EmptyRule || got != EmptyReason || reason == "" {
+					t.Errorf("%s: %s %s, datatrove %q", d.ID, rule, got, reason)
+				}
+				empty++
+				continue
+			}
+			if c.words {
+				_, got := c.f.Check(v, []byte(d.Text))
+				spaceRan++
+				if got == reason {
+					spaceAgreed++
+				}
+				words, ok := d.wordsOf(t, "eng")
+				if !ok {
+					continue
+				}
+				_, got = c.f.CheckWords(v, []byte(d.Text), locate(t, d, words))
+				ran++
+				if got == reason {
+					agreed++
+				} else {
+					t.Errorf("%s: %s is %q, datatrove %q", d.ID, c.key, got, reason)
+				}
+				continue
+			}
+			_, got := c.f.Check(v, []byte(d.Text))
+			ran++
+			switch {
+			case got != reason:
+				t.Errorf("%s: %s is %q, datatrove %q", d.ID, c.key, got, reason)
+			case reason == "" && text == "" && sum == "" && string(v.Text()) != d.Text:
+				t.Errorf("%s: %s edits the text, datatrove does not: %q", d.ID, c.key, v.Text())
+			case reason == "" && (text != "" && string(v.Text()) != text || sum != "" && digest16(v.Text()) != sum):
+				t.Errorf("%s: %s leaves another text than datatrove: %q", d.ID, c.key, v.Text())
+			default:
+				agreed++
+				if reason == "" && string(v.Text()) != d.Text {
+					edited++
+				}
+			}
+		}
+		t.Logf("%-16s %5d of %5d agree, %d of them with an edited text; %d about empty text", c.key, agreed, ran, edited, empty)
+		if c.words {
+			t.Logf("%-16s at white space %d of %d", c.key, spaceAgreed, spaceRan)
+		}
+		if ran == 0 {
+			t.Errorf("%s: no case", c.key)
+		}
+	}
+}
+
+// lineAnswer is a reason, or what is known of the text of a kept document that was edited.
+func lineAnswer(t *testing.T, d *doc, raw json.RawMessage) (reason, text, sum string) {
+	switch {
+	case string(raw) == "true":
+	case raw[0] == '"':
+		if err := json.Unmarshal(raw, &reason); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		var e struct {
+			R    json.RawMessage `json:"r"`
+			Text string          `json:"text"`
+			Sum  string          `json:"text_sha256_16"`
+		}
+		if err := json.Unmarshal(raw, &e); err != nil || string(e.R) != "true" {
+			t.Fatalf("%s: %s: %v", d.ID, raw, err)
+		}
+		text, sum = e.Text, e.Sum
+	}
+	return reason, text, sum
+}
+
+func digest16(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b))[:16] }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -25,6 +26,9 @@ type Config struct {
 	// Verdicts writes verdict and signals into dropped records. Ask for it when somebody keeps them; it
 	// changes no decision, so it is no part of the stage's identity.
 	Verdicts bool
+	// Histograms tallies each signal that was computed for a decision, as "SIGNAL@BIN" with the bins of
+	// stage.Bin. It changes no decision and is no part of the stage's identity.
+	Histograms bool
 }
 
 // Rule and reason of a document without any text: no rule can be asked about it, since shares of nothing do
@@ -40,6 +44,8 @@ type Filter struct {
 	profile Profile
 	tests   []check
 	signals int
+	names   []string // of the signals
+	edits   bool     // a rule may edit the text
 	stop    *stopWords
 	spec    stage.Spec
 	head    []byte // {"profile":"…","verdict":"
@@ -49,9 +55,12 @@ type Filter struct {
 type check struct {
 	rule      string
 	test      *Test
+	params    Values
 	threshold float64
 	off       bool
-	signal    int // index of the signal; tests that share one have the same
+	signal    int                 // index of the signal; tests that share one have the same
+	edit      func(*View, Values) // of the rule, on its first test
+	last      bool                // of a rule that edits: its edit counts if none of its tests has failed
 }
 
 // New makes the filter of a profile.
@@ -81,17 +90,27 @@ func build(p Profile, cfg Config) (*Filter, error) {
 		Params  map[string]float64 `json:"params"`
 		Version int                `json:"version"`
 	}
+	// Whoever reads the configuration, as package report does, learns from tests which signal is compared with what.
+	type testConfig struct {
+		Compare   Comparison `json:"compare"`
+		Reason    string     `json:"reason"`
+		Rule      string     `json:"rule"`
+		Signal    string     `json:"signal"`
+		Threshold float64    `json:"threshold"`
+	}
 	resolved := struct {
 		Annotate       bool         `json:"annotate"`
 		Profile        string       `json:"profile"`
 		ProfileVersion int          `json:"profile_version"`
 		Rules          []ruleConfig `json:"rules"`
 		StopWords      []string     `json:"stop_words"`
+		Tests          []testConfig `json:"tests"` // in the order in which they are made
 		TextField      string       `json:"text_field"`
 		Words          string       `json:"words"`
-	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, cfg.TextField.String(), p.Words}
+	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, nil, cfg.TextField.String(), p.Words}
 
 	signals := map[string]int{}
+	old := 0 // signals below were computed from text that a rule may have edited since
 	for i := range p.Rules {
 		rule, values, err := p.Rules[i].thresholds()
 		if err != nil {
@@ -102,18 +121,37 @@ func build(p Profile, cfg Config) (*Filter, error) {
 			rc.Params[rule.Params[k].Name] = v
 		}
 		resolved.Rules = append(resolved.Rules, rc)
+		params := Values{rule, values}
+		if rule.Edit != nil {
+			f.edits = true
+		}
 		for k := range rule.Tests {
 			t := &rule.Tests[k]
-			at, ok := rule.param(t.Param)
-			if !ok {
+			if _, ok := rule.param(t.Param); !ok && t.Param != "" {
 				return nil, fmt.Errorf("rule %q tests a parameter %q that it does not have", rule.Name, t.Param)
 			}
 			s, ok := signals[t.Signal]
+			if ok && s < old {
+				return nil, fmt.Errorf("profile %q: signal %q is asked for before and after a rule that edits the text", p.Name, t.Signal)
+			}
 			if !ok {
 				s = len(signals)
 				signals[t.Signal] = s
+				f.names = append(f.names, t.Signal)
 			}
-			f.tests = append(f.tests, check{rule.Name, t, values[at], t.ZeroOff && values[at] == 0, s})
+			threshold, on := t.threshold(params)
+			c := check{rule: rule.Name, test: t, params: params, threshold: threshold, off: !on, signal: s}
+			if rule.Edit != nil && k == 0 {
+				c.edit = rule.Edit
+			}
+			c.last = rule.Edit != nil && k == len(rule.Tests)-1
+			f.tests = append(f.tests, c)
+			if !c.off {
+				resolved.Tests = append(resolved.Tests, testConfig{t.Compare, t.Reason, rule.Name, t.Signal, c.threshold})
+			}
+		}
+		if rule.Edit != nil {
+			old = len(signals)
 		}
 	}
 	f.signals = len(signals)
@@ -138,7 +176,7 @@ func build(p Profile, cfg Config) (*Filter, error) {
 func (f *Filter) NewView() *View { return &View{stop: f.stop, values: make([]value, f.signals)} }
 
 // Check decides about a document: rule and reason of the first test that fails, or "" to keep it. v comes
-// from NewView of the same filter; doc is valid UTF-8.
+// from NewView of the same filter; doc is valid UTF-8. v.Text is then what the rules leave of a kept document.
 func (f *Filter) Check(v *View, doc []byte) (rule, reason string) {
 	v.Reset(doc)
 	return f.decide(v, false)
@@ -159,32 +197,46 @@ func (f *Filter) Verdict(dst []Signal, v *View, doc []byte, all bool) (signals [
 }
 
 // decide asks the tests in order about the document of v. With all it goes on after one has failed, so that
-// every signal is known.
+// every signal is known. v turns to the text that the rules leave of the document.
 func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 	if len(v.doc) == 0 {
 		return EmptyRule, EmptyReason
 	}
+	failed := false // a test of a rule that edits
 	for i := range f.tests {
 		c := &f.tests[i]
-		if c.off && !all {
-			continue
+		if c.edit != nil {
+			c.edit(v, c.params)
+			failed = false
 		}
-		s := &v.values[c.signal]
-		if !s.known {
-			s.v, s.ok = c.test.Value(v)
-			s.known = true
-		}
-		if !s.ok || c.off || reason != "" {
-			continue
-		}
-		if c.test.Compare == Above && s.v > c.threshold || c.test.Compare == Below && s.v < c.threshold {
-			rule, reason = c.rule, c.test.Reason
-			if !all {
-				break
+		if !c.off || all {
+			s := &v.values[c.signal]
+			if !s.known {
+				s.v, s.ok = c.test.Value(v, c.params)
+				s.known = true
 			}
+			if s.ok && !c.off && c.fails(s.v) {
+				failed = true
+				if reason == "" {
+					rule, reason = c.rule, c.test.Reason
+				}
+				if !all {
+					break
+				}
+			}
+		}
+		if c.last && !failed {
+			v.applyEdit()
 		}
 	}
 	return rule, reason
+}
+
+func (c *check) fails(v float64) bool {
+	if c.test.Compare == Below {
+		return v < c.threshold
+	}
+	return v > c.threshold
 }
 
 func (f *Filter) appendSignals(dst []Signal, v *View) []Signal {
@@ -204,7 +256,17 @@ func (f *Filter) appendSignals(dst []Signal, v *View) []Signal {
 func (f *Filter) Spec() stage.Spec { return f.spec }
 
 // NewWorker implements stage.Mapper.
-func (f *Filter) NewWorker() stage.Worker { return &worker{f: f, view: f.NewView()} }
+func (f *Filter) NewWorker() stage.Worker {
+	w := &worker{f: f, view: f.NewView()}
+	if f.cfg.Histograms {
+		w.counts = make([]uint32, f.signals*stage.Bins)
+		w.names = make([]string, len(w.counts))
+	}
+	return w
+}
+
+// EditedTally counts the kept documents whose text the rules have edited.
+const EditedTally = "edited"
 
 // curateFilter is where the verdict is written.
 var curateFilter = record.MustPath("curate.filter")
@@ -219,6 +281,11 @@ type worker struct {
 	text    []byte // decoded
 	signals []Signal
 	json    []byte
+	edited  int64 // documents of this batch
+
+	counts []uint32 // with Histograms: signal * stage.Bins + bin
+	filled []int32  // those that are not 0
+	names  []string // of the tallies, made when first needed
 }
 
 // Map implements stage.Worker.
@@ -231,15 +298,47 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome == record.Keep {
 			w.one(r)
 		}
-		if w.view.Size()+cap(w.text) > scratchLimit {
+		if w.view.Size()+cap(w.text)+cap(w.json) > scratchLimit {
 			w.view.Shrink(scratchLimit / 2)
 			if cap(w.text) > scratchLimit/2 {
 				w.text = nil
 			}
+			if cap(w.json) > scratchLimit/2 {
+				w.json = nil
+			}
 		}
 	}
 	w.view.Reset(nil) // the batch's bytes are the engine's again
+	w.tally(b)
 	return nil
+}
+
+func (w *worker) tally(b *record.Batch) {
+	if w.edited > 0 {
+		b.Tally(EditedTally, w.edited)
+		w.edited = 0
+	}
+	slices.Sort(w.filled)
+	for _, i := range w.filled {
+		if w.names[i] == "" {
+			w.names[i] = w.f.names[i/stage.Bins] + "@" + strconv.Itoa(int(i%stage.Bins))
+		}
+		b.Tally(w.names[i], int64(w.counts[i]))
+		w.counts[i] = 0
+	}
+	w.filled = w.filled[:0]
+}
+
+func (w *worker) count() {
+	for s, v := range w.view.values {
+		if v.known && v.ok {
+			i := s*stage.Bins + stage.Bin(v.v)
+			if w.counts[i] == 0 {
+				w.filled = append(w.filled, int32(i))
+			}
+			w.counts[i]++
+		}
+	}
 }
 
 func (w *worker) one(r *record.Record) {
@@ -251,6 +350,9 @@ func (w *worker) one(r *record.Record) {
 	}
 	w.view.Reset(doc)
 	rule, reason := f.decide(w.view, f.cfg.Annotate)
+	if w.counts != nil {
+		w.count()
+	}
 	if f.cfg.Annotate || reason != "" {
 		var err error
 		if f.cfg.Annotate || f.cfg.Verdicts {
@@ -265,11 +367,27 @@ func (w *worker) one(r *record.Record) {
 	}
 	switch {
 	case reason == "":
+		if f.edits && !f.cfg.Annotate && w.view.changed {
+			if err := w.setText(r); err != nil {
+				r.QuarantineFor(err)
+				return
+			}
+			w.edited++
+		}
 	case f.cfg.Annotate:
 		r.Flag(rule, reason)
 	default:
 		r.DropFor(rule, reason)
 	}
+}
+
+// setText stages what the rules have left of the text.
+func (w *worker) setText(r *record.Record) error {
+	var err error
+	if w.json, err = jsontext.AppendQuote(w.json[:0], w.view.Text()); err != nil {
+		return err // invalid UTF-8, which no record holds
+	}
+	return r.Set(w.f.cfg.TextField, w.json)
 }
 
 // verdict is the JSON text of curate.filter. Names are constants of the rules, which need no escapes

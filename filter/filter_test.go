@@ -145,7 +145,31 @@ func TestSpec(t *testing.T) {
 		`{"name":"gopher_quality","params":{"max_avg_word_length":10,"max_bullet_lines_ratio":0.9,"max_doc_words":100000,` +
 		`"max_ellipsis_lines_ratio":0.3,"max_non_alpha_words_ratio":0.8,"max_symbol_word_ratio":0.1,"min_avg_word_length":3,` +
 		`"min_doc_words":50,"min_stop_words":2},"version":1}],` +
-		`"stop_words":["the","be","to","of","and","that","have","with"],"text_field":"text","words":"whitespace"}`
+		`"stop_words":["the","be","to","of","and","that","have","with"],"tests":[` +
+		`{"compare":"above","reason":"dup_para_frac","rule":"gopher_repetition","signal":"dup_para_frac","threshold":0.3},` +
+		`{"compare":"above","reason":"dup_para_char_frac","rule":"gopher_repetition","signal":"dup_para_char_frac","threshold":0.2},` +
+		`{"compare":"above","reason":"dup_line_frac","rule":"gopher_repetition","signal":"dup_line_frac","threshold":0.3},` +
+		`{"compare":"above","reason":"dup_line_char_frac","rule":"gopher_repetition","signal":"dup_line_char_frac","threshold":0.2},` +
+		`{"compare":"above","reason":"top_2_gram","rule":"gopher_repetition","signal":"top_2_gram","threshold":0.2},` +
+		`{"compare":"above","reason":"top_3_gram","rule":"gopher_repetition","signal":"top_3_gram","threshold":0.18},` +
+		`{"compare":"above","reason":"top_4_gram","rule":"gopher_repetition","signal":"top_4_gram","threshold":0.16},` +
+		`{"compare":"above","reason":"duplicated_5_n_grams","rule":"gopher_repetition","signal":"dup_5_gram","threshold":0.15},` +
+		`{"compare":"above","reason":"duplicated_6_n_grams","rule":"gopher_repetition","signal":"dup_6_gram","threshold":0.14},` +
+		`{"compare":"above","reason":"duplicated_7_n_grams","rule":"gopher_repetition","signal":"dup_7_gram","threshold":0.13},` +
+		`{"compare":"above","reason":"duplicated_8_n_grams","rule":"gopher_repetition","signal":"dup_8_gram","threshold":0.12},` +
+		`{"compare":"above","reason":"duplicated_9_n_grams","rule":"gopher_repetition","signal":"dup_9_gram","threshold":0.11},` +
+		`{"compare":"above","reason":"duplicated_10_n_grams","rule":"gopher_repetition","signal":"dup_10_gram","threshold":0.1},` +
+		`{"compare":"below","reason":"gopher_short_doc","rule":"gopher_quality","signal":"words","threshold":50},` +
+		`{"compare":"above","reason":"gopher_long_doc","rule":"gopher_quality","signal":"words","threshold":100000},` +
+		`{"compare":"below","reason":"gopher_below_avg_threshold","rule":"gopher_quality","signal":"mean_word_length","threshold":3},` +
+		`{"compare":"above","reason":"gopher_above_avg_threshold","rule":"gopher_quality","signal":"mean_word_length","threshold":10},` +
+		`{"compare":"above","reason":"gopher_too_many_hashes","rule":"gopher_quality","signal":"hash_ratio","threshold":0.1},` +
+		`{"compare":"above","reason":"gopher_too_many_ellipsis","rule":"gopher_quality","signal":"ellipsis_ratio","threshold":0.1},` +
+		`{"compare":"above","reason":"gopher_too_many_bullets","rule":"gopher_quality","signal":"bullet_lines","threshold":0.9},` +
+		`{"compare":"above","reason":"gopher_too_many_end_ellipsis","rule":"gopher_quality","signal":"end_ellipsis_lines","threshold":0.3},` +
+		`{"compare":"below","reason":"gopher_below_alpha_threshold","rule":"gopher_quality","signal":"alpha_words","threshold":0.8},` +
+		`{"compare":"below","reason":"gopher_enough_stop_words","rule":"gopher_quality","signal":"stop_words","threshold":2}` +
+		`],"text_field":"text","words":"whitespace"}`
 	if string(got) != want {
 		t.Errorf("configuration\n%s\nwant\n%s", got, want)
 	}

@@ -23,15 +23,15 @@ var gopherQuality = Rule{
 	Summary: "drops documents by their number of words, word length, symbols, bullets, ellipses, words without letters and stop words",
 	Source:  datatroveQuality + "; " + gopherA11,
 	Params: []Param{
-		{"min_doc_words", 50, "words that are not only punctuation", gopherA11},
-		{"max_doc_words", 100000, "words that are not only punctuation", gopherA11},
-		{"min_avg_word_length", 3, "characters", gopherA11},
-		{"max_avg_word_length", 10, "characters", gopherA11},
-		{"max_symbol_word_ratio", 0.1, "per word", gopherA11},
-		{"max_bullet_lines_ratio", 0.9, "of all lines", gopherA11},
-		{"max_ellipsis_lines_ratio", 0.3, "of all lines", gopherA11},
-		{"max_non_alpha_words_ratio", 0.8, "of all words", gopherA11},
-		{"min_stop_words", 2, "different stop words", gopherA11},
+		{Name: "min_doc_words", Default: 50, Unit: "words that are not only punctuation", Source: gopherA11},
+		{Name: "max_doc_words", Default: 100000, Unit: "words that are not only punctuation", Source: gopherA11},
+		{Name: "min_avg_word_length", Default: 3, Unit: "characters", Source: gopherA11},
+		{Name: "max_avg_word_length", Default: 10, Unit: "characters", Source: gopherA11},
+		{Name: "max_symbol_word_ratio", Default: 0.1, Unit: "per word", Source: gopherA11},
+		{Name: "max_bullet_lines_ratio", Default: 0.9, Unit: "of all lines", Source: gopherA11},
+		{Name: "max_ellipsis_lines_ratio", Default: 0.3, Unit: "of all lines", Source: gopherA11},
+		{Name: "max_non_alpha_words_ratio", Default: 0.8, Unit: "of all words", Source: gopherA11},
+		{Name: "min_stop_words", Default: 2, Unit: "different stop words", Source: gopherA11},
 	},
 	Tests: []Test{
 		{
@@ -54,19 +54,19 @@ var gopherQuality = Rule{
 			Reason: "gopher_too_many_hashes", Signal: "hash_ratio",
 			Measure: "number of \"#\" per word (all words)",
 			Compare: Above, Param: "max_symbol_word_ratio", ZeroOff: true,
-			Value: func(v *View) (float64, bool) { return ratio(bytes.Count(v.doc, hash), len(v.Words())) },
+			Value: func(v *View, _ Values) (float64, bool) { return ratio(bytes.Count(v.doc, hash), len(v.Words())) },
 		}, {
 			Reason: "gopher_too_many_ellipsis", Signal: "ellipsis_ratio",
 			Measure: "number of \"...\" and \"…\" per word (all words)",
 			Compare: Above, Param: "max_symbol_word_ratio", ZeroOff: true,
-			Value: func(v *View) (float64, bool) {
+			Value: func(v *View, _ Values) (float64, bool) {
 				return ratio(bytes.Count(v.doc, dots)+bytes.Count(v.doc, ellipsis), len(v.Words()))
 			},
 		}, {
 			Reason: "gopher_too_many_bullets", Signal: "bullet_lines",
 			Measure: "share of lines that begin with \"•\" or \"-\" after white space",
 			Compare: Above, Param: "max_bullet_lines_ratio", ZeroOff: true,
-			Value: func(v *View) (float64, bool) {
+			Value: func(v *View, _ Values) (float64, bool) {
 				n := 0
 				for _, l := range v.Lines() {
 					if s := text.TrimLeft(l.Of(v.doc)); len(s) > 0 && (s[0] == '-' || s[0] == bullet[0] && bytes.HasPrefix(s, bullet)) {
@@ -79,7 +79,7 @@ var gopherQuality = Rule{
 			Reason: "gopher_too_many_end_ellipsis", Signal: "end_ellipsis_lines",
 			Measure: "share of lines that end with \"...\" or \"…\" before white space",
 			Compare: Above, Param: "max_ellipsis_lines_ratio", ZeroOff: true,
-			Value: func(v *View) (float64, bool) {
+			Value: func(v *View, _ Values) (float64, bool) {
 				n := 0
 				for _, l := range v.Lines() {
 					if s := text.TrimRight(l.Of(v.doc)); bytes.HasSuffix(s, dots) || bytes.HasSuffix(s, ellipsis) {
@@ -92,12 +92,12 @@ var gopherQuality = Rule{
 			Reason: "gopher_below_alpha_threshold", Signal: "alpha_words",
 			Measure: "share of words (all words) with at least one letter",
 			Compare: Below, Param: "max_non_alpha_words_ratio", ZeroOff: true,
-			Value: func(v *View) (float64, bool) { return ratio(v.gopherWords().alpha, len(v.Words())) },
+			Value: func(v *View, _ Values) (float64, bool) { return ratio(v.gopherWords().alpha, len(v.Words())) },
 		}, {
 			Reason: "gopher_enough_stop_words", Signal: "stop_words",
 			Measure: "number of different stop words of the profile that occur as words, in their very spelling",
 			Compare: Below, Param: "min_stop_words", ZeroOff: true,
-			Value: func(v *View) (float64, bool) { return float64(bits.OnesCount64(v.gopherWords().stop)), true },
+			Value: func(v *View, _ Values) (float64, bool) { return float64(bits.OnesCount64(v.gopherWords().stop)), true },
 		},
 	},
 }
@@ -112,9 +112,9 @@ var (
 	bullet   = []byte("•")
 )
 
-func notSymbols(v *View) (float64, bool) { return float64(v.gopherWords().notSymbols), true }
+func notSymbols(v *View, _ Values) (float64, bool) { return float64(v.gopherWords().notSymbols), true }
 
-func meanWordLength(v *View) (float64, bool) {
+func meanWordLength(v *View, _ Values) (float64, bool) {
 	g := v.gopherWords()
 	return ratio(g.points, g.notSymbols)
 }

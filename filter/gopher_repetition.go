@@ -19,34 +19,34 @@ var gopherRepetition = Rule{
 	Summary: "drops documents with too many repeated paragraphs, lines or n-grams of words",
 	Source:  datatroveRepetition + "; " + gopherTableA1,
 	Params: append([]Param{
-		{"dup_para_frac", 0.3, "of all paragraphs", gopherTableA1},
-		{"dup_para_char_frac", 0.2, "of all characters", gopherTableA1},
-		{"dup_line_frac", 0.3, "of all lines", gopherTableA1},
-		{"dup_line_char_frac", 0.2, "of all characters", gopherTableA1},
+		{Name: "dup_para_frac", Default: 0.3, Unit: "of all paragraphs", Source: gopherTableA1},
+		{Name: "dup_para_char_frac", Default: 0.2, Unit: "of all characters", Source: gopherTableA1},
+		{Name: "dup_line_frac", Default: 0.3, Unit: "of all lines", Source: gopherTableA1},
+		{Name: "dup_line_char_frac", Default: 0.2, Unit: "of all characters", Source: gopherTableA1},
 	}, nGramParams()...),
 	Tests: append([]Test{
 		{
 			Reason: "dup_para_frac", Signal: "dup_para_frac",
 			Measure: "share of paragraphs (cut at two or more line feeds, white space at both ends of the document ignored) that occurred before in the document",
 			Compare: Above, Param: "dup_para_frac", ZeroOff: true,
-			Value: func(v *View) (float64, bool) {
+			Value: func(v *View, _ Values) (float64, bool) {
 				return ratio(v.duplicateParagraphs().elements, len(v.Paragraphs()))
 			},
 		}, {
 			Reason: "dup_para_char_frac", Signal: "dup_para_char_frac",
 			Measure: "share of characters in paragraphs that occurred before",
 			Compare: Above, Param: "dup_para_char_frac", ZeroOff: true,
-			Value: func(v *View) (float64, bool) { return ratio(v.duplicateParagraphs().points, v.CodePoints()) },
+			Value: func(v *View, _ Values) (float64, bool) { return ratio(v.duplicateParagraphs().points, v.CodePoints()) },
 		}, {
 			Reason: "dup_line_frac", Signal: "dup_line_frac",
 			Measure: "share of lines (cut at runs of line feeds; an empty one stands before a leading and after a trailing line feed) that occurred before",
 			Compare: Above, Param: "dup_line_frac", ZeroOff: true,
-			Value: func(v *View) (float64, bool) { return ratio(v.duplicatePieces().elements, len(v.Pieces())) },
+			Value: func(v *View, _ Values) (float64, bool) { return ratio(v.duplicatePieces().elements, len(v.Pieces())) },
 		}, {
 			Reason: "dup_line_char_frac", Signal: "dup_line_char_frac",
 			Measure: "share of characters in lines that occurred before",
 			Compare: Above, Param: "dup_line_char_frac", ZeroOff: true,
-			Value: func(v *View) (float64, bool) { return ratio(v.duplicatePieces().points, v.CodePoints()) },
+			Value: func(v *View, _ Values) (float64, bool) { return ratio(v.duplicatePieces().points, v.CodePoints()) },
 		},
 	}, nGramTests()...),
 }
@@ -64,10 +64,10 @@ type nGram struct {
 
 func nGramParams() (params []Param) {
 	for _, g := range topNGrams {
-		params = append(params, Param{"top_" + strconv.Itoa(g.n) + "_gram", g.frac, "of all characters", gopherTableA1})
+		params = append(params, Param{Name: "top_" + strconv.Itoa(g.n) + "_gram", Default: g.frac, Unit: "of all characters", Source: gopherTableA1})
 	}
 	for _, g := range dupNGrams {
-		params = append(params, Param{"dup_" + strconv.Itoa(g.n) + "_gram", g.frac, "of all characters", gopherTableA1})
+		params = append(params, Param{Name: "dup_" + strconv.Itoa(g.n) + "_gram", Default: g.frac, Unit: "of all characters", Source: gopherTableA1})
 	}
 	return params
 }
@@ -80,7 +80,7 @@ func nGramTests() (tests []Test) {
 			Reason: "top_" + n + "_gram", Signal: "top_" + n + "_gram",
 			Measure: "length of the most frequent " + n + "-gram (words joined by a space; of several the first) times its count, overlapping occurrences included, as a share of characters",
 			Compare: Above, Param: "top_" + n + "_gram",
-			Value: func(v *View) (float64, bool) {
+			Value: func(v *View, _ Values) (float64, bool) {
 				points, count := v.nGrams().MostFrequent(g.n, text.Space)
 				if count == 0 {
 					return 0, false
@@ -95,7 +95,7 @@ func nGramTests() (tests []Test) {
 			Reason: "duplicated_" + n + "_n_grams", Signal: "dup_" + n + "_gram",
 			Measure: "share of characters in " + n + "-grams (words joined by nothing, counted without overlap) that occurred before",
 			Compare: Above, Param: "dup_" + n + "_gram",
-			Value: func(v *View) (float64, bool) {
+			Value: func(v *View, _ Values) (float64, bool) {
 				return ratio(v.nGrams().Repeated(g.n, text.Nothing), v.CodePoints())
 			},
 		})

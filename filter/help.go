@@ -33,10 +33,14 @@ func (p Profile) Help() string {
 	for i := range p.Rules {
 		rule, values := mustThresholds(&p.Rules[i])
 		fmt.Fprintf(&b, "\n%s, version %d: %s\n", rule.Name, rule.Version, rule.Summary)
+		for k, p := range rule.Params {
+			if p.Inside {
+				fmt.Fprintf(&b, "  %s = %s\n", p.Name, number(values[k]))
+			}
+		}
 		for k := range rule.Tests {
 			t := &rule.Tests[k]
-			at, _ := rule.param(t.Param)
-			fmt.Fprintf(&b, "  %-29s %s %s %s\n", t.Reason, t.Signal, t.Compare.sign(), number(values[at]))
+			fmt.Fprintf(&b, "  %-29s %s\n", t.Reason, t.condition(Values{rule, values}))
 		}
 	}
 	return b.String()
@@ -49,15 +53,29 @@ func (r Rule) Help() string {
 	for _, p := range r.Params {
 		fmt.Fprintf(&b, "  %-26s %s  %s (%s)\n", p.Name, number(p.Default), p.Unit, p.Source)
 	}
+	if r.Edits != "" {
+		fmt.Fprintf(&b, "\nedits the text: %s\n", r.Edits)
+	}
 	b.WriteString("\nreasons, in order\n")
 	for _, t := range r.Tests {
-		fmt.Fprintf(&b, "  %-29s %s %s %s\n", t.Reason, t.Signal, t.Compare, t.Param)
+		fmt.Fprintf(&b, "  %-29s %s %s\n", t.Reason, t.Signal, t.against())
 	}
 	b.WriteString("\nsignals\n")
 	for _, t := range r.signals() {
 		fmt.Fprintf(&b, "  %-19s %s\n", t.Signal, t.Measure)
 	}
 	return b.String()
+}
+
+// against is what the signal is compared with: "below min_doc_words".
+func (t *Test) against() string {
+	switch {
+	case t.Param == "":
+		return string(t.Compare) + " " + number(t.Fixed)
+	case t.Compare == Found:
+		return "above 0 if " + t.Param
+	}
+	return string(t.Compare) + " " + t.Param
 }
 
 // signals are the tests that are the first to have theirs.
@@ -72,6 +90,19 @@ func (r *Rule) signals() (tests []*Test) {
 	return tests
 }
 
+// condition is when the test fails: "words < 50".
+func (t *Test) condition(p Values) string {
+	threshold, on := t.threshold(p)
+	if !on {
+		return t.Signal + ": off"
+	}
+	sign := ">"
+	if t.Compare == Below {
+		sign = "<"
+	}
+	return t.Signal + " " + sign + " " + number(threshold)
+}
+
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // mustThresholds is for the profiles of the table, which TestRegistry has found whole.
@@ -81,11 +112,4 @@ func mustThresholds(u *RuleUse) (*Rule, []float64) {
 		panic(err)
 	}
 	return rule, values
-}
-
-func (c Comparison) sign() string {
-	if c == Above {
-		return ">"
-	}
-	return "<"
 }

@@ -83,15 +83,17 @@ func markdownProfile(b *strings.Builder, p *Profile) {
 		rule, values := mustThresholds(&p.Rules[k])
 		for i := range rule.Tests {
 			t := &rule.Tests[i]
-			at, _ := rule.param(t.Param)
 			n++
-			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` %s %s |\n", n, rule.Name, rule.Name, t.Reason, t.Signal, t.Compare.sign(), number(values[at]))
+			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` |\n", n, rule.Name, rule.Name, t.Reason, t.condition(Values{rule, values}))
 		}
 	}
 }
 
 func markdownRule(b *strings.Builder, r *Rule) {
 	fmt.Fprintf(b, "\n## Rule %s\n\nVersion %d: %s.\n\nSource: %s.\n\n", r.Name, r.Version, r.Summary, r.Source)
+	if r.Edits != "" {
+		fmt.Fprintf(b, "**Edits the text**: %s.\n\n", r.Edits)
+	}
 	b.WriteString("| parameter | default | unit | source of the default |\n|---|---:|---|---|\n")
 	for i := range r.Params {
 		p := &r.Params[i]
@@ -103,16 +105,16 @@ func markdownRule(b *strings.Builder, r *Rule) {
 		t := &r.Tests[i]
 		if t.ZeroOff {
 			off++
-		} else {
+		} else if t.Param != "" && t.Compare != Found {
 			always++
 		}
-		fmt.Fprintf(b, "| `%s` | `%s` | %s `%s`%s | %s |\n", t.Reason, t.Signal, t.Compare, t.Param, zeroMark(t), cell(t.Measure))
+		fmt.Fprintf(b, "| `%s` | `%s` | %s%s | %s |\n", t.Reason, t.Signal, t.against(), zeroMark(t), cell(t.Measure))
 	}
 	switch {
 	case off > 0:
 		b.WriteString("\n\\* 0 switches the test off.\n")
 	case always > 0:
-		b.WriteString("\n0 is a threshold like any other.\n")
+		b.WriteString("\nA threshold of 0 is one like any other.\n")
 	}
 }
 

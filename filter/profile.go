@@ -34,6 +34,30 @@ type Setting struct {
 // profiles is sorted by name.
 var profiles = []Profile{
 	{
+		Name:       "c4",
+		Version:    1,
+		Summary:    "the line and document rules of C4; edits the text",
+		Reproduces: "datatrove 0.10.1, C4QualityFilter with its defaults, its sentences included",
+		Language:   "MADE FOR ENGLISH. Its phrases are English; that lines end in . ? ! \" or ' holds for most languages in Latin script",
+		Words:      "whitespace",
+		Rules:      []RuleUse{{Rule: "c4_quality"}},
+	},
+	{
+		Name:       "fineweb",
+		Version:    1,
+		Summary:    "the text rules of FineWeb: Gopher, C4 without its terminal punctuation, FineWeb quality; edits the text",
+		Reproduces: "datatrove 0.10.1, examples/fineweb.py between its language filter and its deduplication: GopherRepetitionFilter, GopherQualityFilter, C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter, on words cut at white space (datatrove cuts them with spaCy, which also separates punctuation); URL and language filters are stages of their own",
+		Language:   "ENGLISH ONLY. Its stop words are English: a text in another language nearly always holds fewer than two of them and is dropped, however good it is",
+		Words:      "whitespace",
+		StopWords:  gopherStopWords,
+		Rules: []RuleUse{
+			{Rule: "gopher_repetition"},
+			{Rule: "gopher_quality"},
+			{Rule: "c4_quality", Set: []Setting{{"filter_no_terminal_punct", 0}}},
+			{Rule: "fineweb_quality"},
+		},
+	},
+	{
 		Name:       "gopher",
 		Version:    1,
 		Summary:    "the repetition and quality rules of Gopher (MassiveText)",

@@ -4,6 +4,8 @@ import "slices"
 
 // rules is the registry, sorted by name.
 var rules = []Rule{
+	c4Quality,
+	finewebQuality,
 	gopherQuality,
 	gopherRepetition,
 }

@@ -9,23 +9,49 @@ type Rule struct {
 	// Source is where the rule comes from: the peer's file@version, the paper.
 	Source string
 	Params []Param
-	Tests  []Test // in the order in which they are made
+	// Edit, if there is one, makes the text that the rule leaves of the document (View.edit), before its first
+	// test. Where all tests of the rule pass, the rules after it and the stages after the filter see that text.
+	Edit func(*View, Values)
+	// Edits says what Edit does, for help.
+	Edits string
+	Tests []Test // in the order in which they are made
 }
 
-// Param is a threshold.
+// Param is a threshold, or a number that says how a signal is computed or the text edited.
 type Param struct {
 	Name    string
 	Default float64
-	Unit    string // what 1 means: "words", "of all lines"
+	Unit    string // what 1 means: "words", "of all lines"; "1 on, 0 off" for a switch
 	Source  string // of the default
+	// Inside says that no signal is compared with it: a signal or an edit depends on it.
+	Inside bool
 }
 
-// Comparison of a signal with its threshold. Both are strict: a signal at the threshold passes.
+// Values are a rule's parameters in force.
+type Values struct {
+	rule *Rule
+	v    []float64 // by the order of rule.Params
+}
+
+// Of is the value of a parameter that the rule has.
+func (p Values) Of(name string) float64 {
+	i, ok := p.rule.param(name)
+	if !ok {
+		panic("filter: rule " + p.rule.Name + " asks for a parameter that it does not have: " + name) // met by rules_test.go
+	}
+	return p.v[i]
+}
+
+// On is whether a switch is on.
+func (p Values) On(name string) bool { return p.Of(name) != 0 }
+
+// Comparison of a signal with its threshold. Above and Below are strict: a signal at the threshold passes.
 type Comparison string
 
 const (
 	Above Comparison = "above" // fails above the threshold
 	Below Comparison = "below" // fails below the threshold
+	Found Comparison = "found" // fails above 0 if the parameter, a switch, is on
 )
 
 // Test compares one signal with one parameter.
@@ -38,12 +64,26 @@ type Test struct {
 	Measure string // what the signal is, for help
 	Compare Comparison
 	Param   string
+	// Fixed is the threshold of a test without a parameter.
+	Fixed float64
 	// ZeroOff says that a threshold of 0 switches the test off, as where the reference asks "if threshold
 	// and value > threshold".
 	ZeroOff bool
 	// Value of the signal, exactly as the reference computes it. Without ok the test does not apply to the
 	// document.
-	Value func(*View) (value float64, ok bool)
+	Value func(*View, Values) (value float64, ok bool)
+}
+
+// threshold is what the signal is compared with, and whether the test is made at all.
+func (t *Test) threshold(p Values) (threshold float64, on bool) {
+	if t.Param == "" {
+		return t.Fixed, true
+	}
+	threshold = p.Of(t.Param)
+	if t.Compare == Found {
+		return 0, threshold != 0
+	}
+	return threshold, !t.ZeroOff || threshold != 0
 }
 
 // Signal is a value that a rule computed.

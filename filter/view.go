@@ -1,23 +1,41 @@
 package filter
 
-import "curate/text"
+import (
+	"bytes"
+
+	"curate/text"
+)
 
 // View is what rules see of one document: each cut is made when a rule first asks for it, and once. It
 // serves document after document, keeps its memory, and is used by one goroutine at a time.
 type View struct {
-	doc        []byte
-	have       cuts
-	points     int
-	words      []text.Span // of the view, or given to ResetWords
-	own        []text.Span // memory for words
-	lines      []text.Span
-	pieces     []text.Span
-	paragraphs []text.Span
-	repeats    text.Repeats
-	dupPieces  duplicates
-	dupParas   duplicates
-	gopher     gopherWords
-	stop       *stopWords // of the profile
+	doc            []byte
+	have           cuts
+	points         int
+	words          []text.Span // of the view, or given to ResetWords
+	own            []text.Span // memory for words
+	lines          []text.Span
+	pieces         []text.Span
+	paragraphs     []text.Span
+	repeats        text.Repeats
+	dupPieces      duplicates
+	dupParas       duplicates
+	fields         []text.Span // Python's words, memory of its own only where they are others than words
+	textLines      []text.Span
+	pieceSentences []text.Span
+	sentences      []text.Span // of a line
+	dupLines       duplicates
+	gopher         gopherWords
+	fineweb        finewebLines
+	c4             c4Result
+	stop           *stopWords // of the profile
+
+	edited  [2][]byte // memory for edited text: one may be the document, the other takes the next edit
+	target  int       // the one that takes it
+	fresh   bool      // it holds what the rule that is being asked leaves
+	changed bool      // the text is no longer the one given to Reset
+	lower   []byte
+	line    []byte
 
 	values []value // by signal, while a Filter checks the document
 }
@@ -44,6 +62,11 @@ const (
 	haveDupParas
 	haveRepeats // has its words
 	haveGopher
+	haveFields
+	haveTextLines
+	haveDupLines
+	haveFineweb
+	givenWords // to ResetWords
 )
 
 func (v *View) first(c cuts) bool {
@@ -57,7 +80,25 @@ func (v *View) first(c cuts) bool {
 // Reset turns to another document. It must be valid UTF-8 and not change while the view is asked about it.
 func (v *View) Reset(doc []byte) {
 	v.doc, v.have = doc, 0
+	v.fresh, v.changed = false, false
 	clear(v.values)
+}
+
+// edit is empty memory for the text that a rule leaves; what is made of it is given to setEdit.
+func (v *View) edit() []byte { return v.edited[v.target][:0] }
+
+func (v *View) setEdit(b []byte) { v.edited[v.target], v.fresh = b, true }
+
+// applyEdit turns to the text that the rule has left, if it is another: all cuts are made anew then.
+func (v *View) applyEdit() {
+	b := v.edited[v.target]
+	if !v.fresh || bytes.Equal(b, v.doc) {
+		return
+	}
+	v.fresh = false
+	v.doc, v.have = b, 0
+	v.target ^= 1
+	v.changed = true
 }
 
 // ResetWords is Reset for a caller who has cut the words: spans in order that do not overlap,
@@ -65,7 +106,7 @@ func (v *View) Reset(doc []byte) {
 func (v *View) ResetWords(doc []byte, words []text.Span) {
 	v.Reset(doc)
 	v.words = words
-	v.have = haveWords
+	v.have = haveWords | givenWords
 }
 
 // Text is the document.
@@ -86,6 +127,31 @@ func (v *View) Words() []text.Span {
 		v.words = v.own
 	}
 	return v.words
+}
+
+// Fields are the words of Python's str.split, whatever the words of the profile are.
+func (v *View) Fields() []text.Span {
+	if v.first(haveFields) {
+		if v.have&givenWords == 0 && !text.HasSeparators(v.doc) {
+			v.fields = v.Words()
+		} else {
+			v.fields = text.Fields(nil, v.doc)
+		}
+	}
+	return v.fields
+}
+
+// TextLines are what lies between line feeds and is not only white space.
+func (v *View) TextLines() []text.Span {
+	if v.first(haveTextLines) {
+		v.textLines = v.textLines[:0]
+		for _, l := range v.Pieces() {
+			if len(text.TrimLeft(l.Of(v.doc))) > 0 {
+				v.textLines = append(v.textLines, l)
+			}
+		}
+	}
+	return v.textLines
 }
 
 // Lines are those of text.Lines: Python's splitlines.
@@ -126,6 +192,17 @@ func (v *View) duplicateParagraphs() duplicates {
 	return v.dupParas
 }
 
+func (v *View) duplicateTextLines() duplicates {
+	if v.first(haveDupLines) {
+		if len(v.TextLines()) == len(v.Pieces()) { // the same list
+			v.dupLines = v.duplicatePieces()
+		} else {
+			v.dupLines.elements, v.dupLines.points = v.repeats.Duplicates(v.doc, v.TextLines())
+		}
+	}
+	return v.dupLines
+}
+
 // nGrams is ready for questions about n-grams of the document's words.
 func (v *View) nGrams() *text.Repeats {
 	if v.first(haveRepeats) {
@@ -138,7 +215,8 @@ const spanSize = 8
 
 // Size is the memory held, in bytes, without the document.
 func (v *View) Size() int {
-	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs))
+	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.pieceSentences)) +
+		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line)
 }
 
 // Shrink forgets the document, and gives the memory back that an unusually long one needed, if it is above
@@ -146,9 +224,11 @@ func (v *View) Size() int {
 func (v *View) Shrink(limit int) {
 	over := v.Size() > limit
 	v.Reset(nil)
-	v.words = nil
+	v.words, v.fields = nil, nil
 	if over {
-		v.own, v.lines, v.pieces, v.paragraphs = nil, nil, nil, nil
+		v.own, v.lines, v.pieces, v.paragraphs, v.textLines = nil, nil, nil, nil, nil
+		v.sentences, v.pieceSentences = nil, nil
+		v.edited, v.lower, v.line = [2][]byte{}, nil, nil
 		limit = 0
 	}
 	v.repeats.Shrink(limit)

@@ -20,7 +20,7 @@ import (
 )
 
 // Und is the code of a text about which nothing can be said: it has no letters, none of a script that the
-// engine's languages are written in, or two languages fit it equally well.
+// engine's languages are written in, or no language fits it better than the others.
 const Und = "und"
 
 // Answer is what an engine says of a text.
@@ -60,8 +60,8 @@ type Identifier interface {
 // DefaultEngine is the engine where none is named.
 const DefaultEngine = "lingua"
 
-// defaultLanguages is the set of languages without --keep and --languages: those of the Iberian peninsula that
-// lingua knows, and the largest of their neighbours on the web.
+// defaultLanguages is the set of languages without Keep and Languages: those of the Iberian peninsula that
+// lingua knows, and the languages of Western Europe that the web holds most of.
 var defaultLanguages = []string{"ca", "de", "en", "es", "eu", "fr", "it", "pt"}
 
 // engineKind is how an engine is made.

@@ -174,12 +174,16 @@ func (s *Sample) oneScript() {
 		return
 	}
 	clear(s.used[:])
-	for i := 0; i < len(s.text); {
-		start, n, after := nextWord(s.text, i)
-		if k := scriptOf(s.text[start : start+n]); k >= 0 {
-			s.used[k] += utf8.RuneCount(s.text[start : start+n])
+	lo := 0
+	for _, end := range s.ends {
+		for i := lo; i < end; {
+			start, n, after := nextWord(s.text[:end], i)
+			if k := scriptOf(s.text[start : start+n]); k >= 0 {
+				s.used[k] += utf8.RuneCount(s.text[start : start+n])
+			}
+			i = after
 		}
-		i = after
+		lo = end
 	}
 	best, scriptsUsed := 0, 0
 	for k, n := range s.used {
@@ -190,7 +194,8 @@ func (s *Sample) oneScript() {
 			scriptsUsed++
 		}
 	}
-	out, lo, ends := s.text[:0], 0, s.ends[:0]
+	out, ends := s.text[:0], s.ends[:0]
+	lo = 0
 	for _, end := range s.ends {
 		began := len(out)
 		for i := lo; i < end; {

@@ -76,6 +76,48 @@ func Words(dst []Span, text []byte) []Span {
 	return dst
 }
 
+// HasSeparators says that text holds one of U+001C to U+001F, which Python takes for white space and Unicode does
+// not.
+func HasSeparators(text []byte) bool {
+	for len(text) >= 8 {
+		v := binary.LittleEndian.Uint64(text)
+		l := v & low7
+		if ((l+(0x80-0x1C)*each)&^(l+(0x80-0x20)*each))&^v&high != 0 {
+			return true
+		}
+		text = text[8:]
+	}
+	for _, c := range text {
+		if c >= 0x1C && c <= 0x1F {
+			return true
+		}
+	}
+	return false
+}
+
+// Fields appends the words of Python's str.split: those of Words, cut at U+001C to U+001F too.
+func Fields(dst []Span, text []byte) []Span {
+	from := len(dst)
+	dst = Words(dst, text)
+	if !HasSeparators(text) {
+		return dst
+	}
+	words := append([]Span(nil), dst[from:]...) // rare enough for an allocation
+	dst = dst[:from]
+	for _, w := range words {
+		lo := w.Lo
+		for i := w.Lo; i <= w.Hi; i++ {
+			if i == w.Hi || classes[text[i]]&pySpace != 0 {
+				if lo < i {
+					dst = append(dst, Span{lo, i})
+				}
+				lo = i + 1
+			}
+		}
+	}
+	return dst
+}
+
 // longText is where the garbage of growing by doubling begins to matter under a memory limit.
 const longText = 1 << 20
 

@@ -1,58 +1,108 @@
 package main
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"curate/dedup"
 	"curate/stage"
 )
 
+// dedupMethods are the methods, sorted, each with the flags that belong to it alone.
+var dedupMethods = []struct {
+	name  string
+	flags []string
+}{
+	{"exact", nil},
+	{"minhash", []string{"threshold", "scheme"}},
+}
+
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
-	var method, keep string
+	var method, keep, scheme string
+	var threshold float64
 	cmd := &cobra.Command{
-		Use:   "dedup --method exact [INPUT…]",
-		Short: "Keep one of each set of duplicate documents",
+		Use:   "dedup [flags] [INPUT…]",
+		Short: "Keep one of each set of duplicate or near-duplicate documents",
 		Long: `Keep one of each set of duplicate documents of all inputs together, and say of each other one which
 document it duplicates.
+
+Method minhash (the default): a document goes if its text is similar to one that is kept. The similarity
+of two texts is Jaccard's, of their sets of shingles (--scheme words: five words in a row, lower-cased, or
+all words of a shorter text): shingles in common over all shingles of both. Pairs to be compared are found
+by MinHash, which misses hardly any pair above 0.8: 1-(1-s^5)^20 is the chance to find one of similarity s.
+Each pair is then compared exactly, so nothing goes for a document that it is not like, or for one that
+goes itself. With --keep first documents are decided about in the order of the inputs, with --keep longest
+from the longest text on; a document that was looked at before stays. A text without words is kept. A
+record whose --text-field is no string is quarantined.
 
 Method exact: documents are duplicates if the field --text-field has the same value: the same text,
 whatever its escapes; or, if it holds no string, the same JSON as written but for white space (5 and
 5.0 differ). The first document in the order of the inputs is kept. A record without the field, or with
 null in it, is quarantined.
 
-The decision needs all documents, so files are read twice, and must not change meanwhile, and a stream
-is spooled (--tmp says where). Memory stays within --memory however large the input: keys are sorted
-on disk.
+The decision needs all documents, so files are read twice (exact) or three times (minhash), and must not
+change meanwhile, and a stream is spooled (--tmp says where). Memory stays within --memory however large
+the input: keys are sorted on disk. Only minhash holds about 20 bytes for each document that may be like
+another; if they do not fit, the error says how much --memory it takes.
 
 "duplicate_of" in a dropped or annotated record is the ID of the one that is kept, a string because many
 JSON readers round such numbers: file << 40 | offset, where file counts the inputs from 1 (standard input
 is 0; _curate/manifest.json of an output directory lists them) and offset is the byte of the line in the
-uncompressed file, or the row in Parquet.
+uncompressed file, or the row in Parquet. Method minhash says the "similarity" to that document, and the
+"cluster": the smallest ID of all documents that similar pairs link with this one.
 
 ` + inputHelp,
-		Example: `  zstd -dc pages.jsonl.zst | curate dedup --method exact > unique.jsonl
-  curate dedup --method exact --dropped duplicates.jsonl.zst -o unique/ clean/
+		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
+  curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			switch method {
-			case "":
-				return usage("dedup needs --method NAME; the methods are:\n  exact    the same value of --text-field")
-			case "exact":
-			default:
-				return usage("--method: %v", stage.UnknownName("method", method, []string{"exact"}))
+			names := make([]string, 0, len(dedupMethods))
+			for _, m := range dedupMethods {
+				names = append(names, m.name)
+			}
+			if !slices.Contains(names, method) {
+				return usage("--method: %v", stage.UnknownName("method", method, names))
+			}
+			for _, m := range dedupMethods {
+				for _, flag := range m.flags {
+					if m.name != method && cmd.Flags().Changed(flag) {
+						return usage("--%s belongs to --method %s, and this is --method %s; leave one of them out", flag, m.name, method)
+					}
+				}
+			}
+			if method == "minhash" && threshold == 0 {
+				return usage("--threshold 0: a similarity above 0, at most 1")
 			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				d, err := dedup.NewExact(dedup.ExactConfig{Field: s.textField, Keep: keep, Annotate: flags.annotate, Verdicts: flags.dropped != ""})
+				verdicts := flags.dropped != ""
+				if method == "exact" {
+					d, err := dedup.NewExact(dedup.ExactConfig{Field: s.textField, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts})
+					if err != nil {
+						return nil, usage("%v", err)
+					}
+					return []stage.Stage{d}, nil
+				}
+				d, err := dedup.NewMinHash(dedup.MinHashConfig{
+					Field: s.textField, Scheme: scheme, Threshold: threshold, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts,
+				})
 				if err != nil {
 					return nil, usage("%v", err)
 				}
-				return []stage.Stage{d}, nil
+				return d.Stages(), nil
 			})
 		},
 	}
-	cmd.Flags().StringVar(&method, "method", "", "`NAME` of the method (required): exact")
-	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs")
+	var schemes []string
+	for _, s := range dedup.Schemes() {
+		schemes = append(schemes, s.Name)
+	}
+	cmd.Flags().StringVar(&method, "method", "minhash", "`NAME` of the method: minhash or exact")
+	cmd.Flags().Float64Var(&threshold, "threshold", dedup.DefaultThreshold, "minhash: `SIMILARITY` from which on documents are duplicates, above 0 and at most 1")
+	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
+	cmd.Flags().StringVar(&scheme, "scheme", dedup.DefaultScheme, "minhash: `NAME` of how shingles and signatures are made: "+strings.Join(schemes, " or "))
 	flags.register(cmd)
 	return cmd
 }

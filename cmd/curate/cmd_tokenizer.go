@@ -16,14 +16,15 @@ import (
 func tokenizerCommands(env environment) []*cobra.Command {
 	return []*cobra.Command{
 		newTokenizerInfo(env),
+		newTokenizerTrain(env),
 	}
 }
 
 func newTokenizer(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokenizer",
-		Short: "Look at tokenizers",
-		Long:  "Look at tokenizers. To encode documents with one, see curate tokenize.",
+		Short: "Train and look at tokenizers",
+		Long:  "Train and look at tokenizers. To encode documents with one, see curate tokenize.",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

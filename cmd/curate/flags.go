@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -51,7 +52,10 @@ type stageFlags struct {
 	// engine's. reservedFor says what they are for.
 	reserved    int64
 	reservedFor string
+	whole       bool                   // the command has the machine for itself, as a run has
 	result      bool                   // the output is what the command has found, not records
+	json        bool                   // that is one JSON document, in a file .json
+	say         func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
 	given       func(flag string) bool // whether it is on the command line
 }
 
@@ -64,6 +68,28 @@ func (f *stageFlags) registerResult(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output is written as")
 	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	f.registerRun(cmd)
+}
+
+// registerJSON is for a command whose output is one JSON document.
+func (f *stageFlags) registerJSON(cmd *cobra.Command) {
+	f.registerResult(cmd)
+	f.json = true
+	fs := cmd.Flags()
+	fs.Lookup("output").Usage = "`PATH` of the result: a file if its name ends with .json, else a directory in which the run can be resumed; default standard output"
+	fs.Lookup("format").Usage = "`FORMAT`: text reads every input as text, one document a line"
+}
+
+// target says where -o goes.
+func (f *stageFlags) target(parts corpus.Format) (pipeline.Target, error) {
+	if f.json && f.out != "" && f.out != "-" {
+		if strings.HasSuffix(strings.ToLower(f.out), ".json") {
+			return pipeline.Target{Path: f.out, File: true}, nil
+		}
+		if _, isFile, err := corpus.OutputFormat(f.out); isFile || err != nil {
+			return pipeline.Target{}, fmt.Errorf("%s: the result is one JSON document; name the file .json, or a directory", f.out)
+		}
+	}
+	return pipeline.ParseTarget(f.out, parts)
 }
 
 // register is for a command that records go through.
@@ -80,13 +106,23 @@ func (f *stageFlags) register(cmd *cobra.Command) {
 
 func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs := cmd.Flags()
+	defer f.registerMachine(cmd)
 	fs.StringVar(&f.quarantine, "quarantine", "", "`PATH` for records that could not be read, with file, line, byte and error (in an output directory they are always kept)")
 	fs.StringVar(&f.ledger, "ledger", "", "`PATH` for the counts, as JSON")
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more quarantined records than that end with exit code 3")
 	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
+}
+
+// registerMachine is for a command that uses the machine as the engine does.
+func (f *stageFlags) registerMachine(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	share := "a quarter"
+	if f.whole {
+		share = "three quarters"
+	}
 	fs.IntVarP(&f.workers, "jobs", "j", 0, "`N` workers; default one a core")
-	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default a quarter of the machine or cgroup")
+	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default "+share+" of the machine or cgroup")
 	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
 	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
@@ -121,6 +157,9 @@ func (f *stageFlags) resolve() (*settings, error) {
 		if name == "text" { // every other input is known by its first bytes
 			s.codec = name
 			continue
+		}
+		if f.json {
+			return nil, usage("--format %s: the result is JSON; text, of the inputs, is all there is to say", name)
 		}
 		if s.parts, err = corpus.FormatNamed(name); err != nil {
 			return nil, usage("--format: %v, text", err)
@@ -165,7 +204,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 			return nil, usage("--%s is empty; leave it out, or give it a value", flag)
 		}
 	}
-	if s.out, err = pipeline.ParseTarget(f.out, s.parts); err != nil {
+	if s.out, err = f.target(s.parts); err != nil {
 		return nil, usage("-o %v", err)
 	}
 	if s.out.File && s.formatGiven && s.out.Format != s.parts {
@@ -218,10 +257,13 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 		return nil
 	}
 	machine := machineMemory()
-	s.memory = machine / 4
+	share := "a quarter"
+	if s.memory = machine / 4; f.whole {
+		share, s.memory = "three quarters", machine/4*3
+	}
 	if least := minMemory(s.workers); s.memory < least {
 		j := max(1, int((s.memory-minMemory(0))/(minMemory(1)-minMemory(0))))
-		s.notes = append(s.notes, fmt.Sprintf("a quarter of %s of memory is enough for %d of %d workers; --memory allows more", pipeline.FormatBytes(machine), j, s.workers))
+		s.notes = append(s.notes, fmt.Sprintf("%s of %s of memory is enough for %d of %d workers; --memory allows more", share, pipeline.FormatBytes(machine), j, s.workers))
 		s.workers = j
 		s.memory = max(s.memory, minMemory(j))
 	}
@@ -251,6 +293,9 @@ func parseSize(flag, text string) (int64, error) {
 	}
 	return int64(v * unit), nil
 }
+
+// onMachine keeps the runtime to what is left of s.memory beside the pages that are no heap.
+func (s *settings) onMachine() { debug.SetMemoryLimit(s.memory - pipeline.NotHeap) }
 
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
 func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) error {
@@ -298,8 +343,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if n := len(manifest.Skipped); n > 0 {
 		show.log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
 	}
-	// The runtime keeps to what is left beside the pages that are no heap.
-	debug.SetMemoryLimit(s.memory - pipeline.NotHeap)
+	s.onMachine()
 	job := &pipeline.Job{
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
@@ -316,6 +360,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
 			show.log.Info(res.Counts.Summary(f.summary))
+			if f.say != nil {
+				f.say(show.log)
+			}
 		case errors.Is(err, syscall.EPIPE) || res.Counts.Read == 0:
 		case res.Phase < res.Phases:
 			show.log.Info(fmt.Sprintf("so far: %d records read; nothing is decided yet", res.Counts.Read))
@@ -375,6 +422,10 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 	if maxRecord == 0 {
 		maxRecord = pipeline.DefaultMaxRecord(s.memory - f.reserved)
 	}
+	format := s.out.Format.String()
+	if f.json {
+		format = "json"
+	}
 	var list yaml.MapSlice
 	for _, m := range stages {
 		spec := m.Spec()
@@ -390,7 +441,7 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 	}
 	out, err := yaml.Marshal(append(list,
 		yaml.MapItem{Key: "output", Value: f.out},
-		yaml.MapItem{Key: "format", Value: s.out.Format.String()},
+		yaml.MapItem{Key: "format", Value: format},
 		yaml.MapItem{Key: "text_field", Value: s.textField.String()},
 		yaml.MapItem{Key: "max_quarantined", Value: s.allowance.String()},
 		yaml.MapItem{Key: "strict", Value: f.strict},

@@ -86,6 +86,11 @@ func TestKill(t *testing.T) { killed(t, "filter", "--profile", "gopher") }
 // TestKillPhases does so with a run of two phases, in both and, one time in three, while the Reducer finishes.
 func TestKillPhases(t *testing.T) { killed(t, "dedup", "--method", "exact") }
 
+// TestKillMinHash does so with three phases, of which two end with a Reducer that finishes.
+func TestKillMinHash(t *testing.T) {
+	killed(t, "dedup", "--method", "minhash", "--keep", "longest", "--threshold", "0.5")
+}
+
 func killed(t *testing.T, stage ...string) {
 	kills, scale := 8, 1
 	if s := os.Getenv("CURATE_KILLS"); s != "" {
@@ -164,7 +169,7 @@ func killed(t *testing.T, stage ...string) {
 // finishes waits until a Reducer has begun to finish, and says how long to wait for its middle.
 func finishes(out string, most time.Duration) time.Duration {
 	for began := time.Now(); time.Since(began) < most; time.Sleep(100 * time.Microsecond) {
-		if files, _ := filepath.Glob(out + "/_curate/phase1/.*exact-*"); len(files) > 0 {
+		if finishing(out) != "" {
 			return time.Duration(rand.IntN(5000)) * time.Microsecond
 		}
 	}
@@ -179,13 +184,27 @@ func phaseOf(out string) string {
 	if _, err := os.Stat(out + "/_curate/journal"); err == nil {
 		return "last phase"
 	}
-	if files, _ := filepath.Glob(out + "/_curate/phase1/.*exact-*"); len(files) > 0 {
-		return "finish"
+	if phase := finishing(out); phase != "" {
+		return "finish of " + phase
 	}
-	if files, _ := filepath.Glob(out + "/_curate/phase1/exact-*"); len(files) > 0 {
-		return "finish"
+	if _, err := os.Stat(out + "/_curate/phase2"); err == nil {
+		return "phase 2"
 	}
 	return "phase 1"
+}
+
+// finishing names the phase whose Reducer has begun to finish: there are files of its own that are made only then.
+func finishing(out string) string {
+	for _, of := range []struct{ phase, files string }{
+		{"phase2", "members-*"}, {"phase2", "hubs-*"}, {"phase2", "verdicts-*"}, {"phase1", "exact-*"}, {"phase1", "candidates-*"},
+	} {
+		for _, dot := range []string{"", "."} {
+			if files, _ := filepath.Glob(out + "/_curate/" + of.phase + "/" + dot + of.files); len(files) > 0 {
+				return of.phase
+			}
+		}
+	}
+	return ""
 }
 
 // TestSignals: SIGINT and SIGTERM finish what is in hand, exit 130 and 143, and the same command goes on.

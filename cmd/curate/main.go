@@ -82,11 +82,11 @@ func run(args []string, env environment) (code int) {
 	root := newRoot(env)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	return report(err, env.stderr)
+	return conclude(err, env.stderr)
 }
 
-// report says what ended the command and chooses the exit code.
-func report(err error, stderr io.Writer) int {
+// conclude says what ended the command and chooses the exit code.
+func conclude(err error, stderr io.Writer) int {
 	var (
 		usage      *pipeline.UsageError
 		input      *corpus.InputError

@@ -26,10 +26,12 @@ func commands(env environment) []*cobra.Command {
 		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newRun(env),
 		newTokenize(env),
 		newTokenizer(env),
 		newShards(env),
 		newStats(env),
+		newReport(env),
 		newMan(env),
 		newVersion(env),
 	}

@@ -26,6 +26,8 @@ type Kind struct {
 	Check func(v *Values) error
 	// Build makes the stages, once the steps before have run.
 	Build func(ctx context.Context, v *Values, s Setting) ([]stage.Stage, error)
+	// Reserve is how many bytes of memory the stages hold from beginning to end, such as models. It may be nil.
+	Reserve func(v *Values) int64
 	// Speed is how many MB (10^6 bytes) of JSON Lines a core takes a second, for estimates; Factor is how many times
 	// its input it puts on disk in between.
 	Speed, Factor float64

@@ -66,13 +66,30 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 	if err != nil {
 		return nil, err
 	}
+	memory := r.Memory - r.reserved()
+	if least := pipeline.MinMemory(r.Workers); memory < least {
+		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s of memory are too little for %d workers: at least %s, of which %s are for models",
+			pipeline.FormatBytes(r.Memory), r.Workers, pipeline.FormatBytes(least+r.reserved()), pipeline.FormatBytes(r.reserved()))}
+	}
 	return &pipeline.Job{
 		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
-		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: r.Memory,
+		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
 		MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
 		Strict: r.Strict, Tmp: r.Tmp, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
+}
+
+// reserved are the bytes that stages hold, those of all steps: a model that is loaded stays.
+func (r *Runner) reserved() (n int64) {
+	for _, s := range r.Recipe.Steps {
+		for _, u := range s.Uses {
+			if u.Kind.Reserve != nil {
+				n = max(n, u.Kind.Reserve(u.Values))
+			}
+		}
+	}
+	return n
 }
 
 // manifest of a step: its files, then what the steps it reads from have made.

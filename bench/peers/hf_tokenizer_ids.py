@@ -1,0 +1,54 @@
+"""The ids that Hugging Face's tokenizers gives the texts of JSON Lines.
+
+usage: hf_tokenizer_ids.py TOKENIZER.json FILE…
+
+FILE is JSON Lines, plain or .zst; each text is encoded alone, without adding special tokens, as `curate tokenize`
+does. Prints one JSON object: documents, ids, sha256 of all ids one behind the other as 32 bits little-endian, how
+many texts did not decode to themselves, CPU seconds of encoding. Needs tokenizers, and zstandard for .zst.
+"""
+import array
+import hashlib
+import io
+import json
+import sys
+import time
+from importlib.metadata import version
+
+from tokenizers import Tokenizer
+
+
+def texts(name):
+    with open(name, "rb") as f:
+        if name.endswith(".zst"):
+            import zstandard
+
+            f = zstandard.ZstdDecompressor().stream_reader(f)
+        for line in io.TextIOWrapper(f, encoding="utf-8", newline="\n"):
+            if line.strip():
+                yield json.loads(line)["text"]
+
+
+def main():
+    tok = Tokenizer.from_file(sys.argv[1])
+    tok.no_truncation()
+    tok.no_padding()
+    digest, documents, count, differ, cpu = hashlib.sha256(), 0, 0, 0, 0.0
+    for name in sys.argv[2:]:
+        for text in texts(name):
+            began = time.process_time()
+            ids = tok.encode(text, add_special_tokens=False).ids
+            cpu += time.process_time() - began
+            differ += tok.decode(ids, skip_special_tokens=False) != text
+            packed = array.array("I", ids)
+            if sys.byteorder == "big":
+                packed.byteswap()
+            digest.update(packed.tobytes())
+            documents += 1
+            count += len(ids)
+    print(json.dumps({
+        "documents": documents, "ids": count, "sha256": digest.hexdigest(), "not_round_trip": differ, "cpu": round(cpu, 3),
+        "version": version("tokenizers"),
+    }))
+
+
+main()

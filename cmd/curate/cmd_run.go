@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"curate/corpus/store"
+	"curate/pipeline"
+	"curate/pipeline/recipe"
+	"curate/report"
+	"curate/stats"
+)
+
+func newRun(env environment) *cobra.Command {
+	flags := stageFlags{summary: "kept", whole: true}
+	var sets []string
+	var plan, schema bool
+	cmd := &cobra.Command{
+		Use:   "run RECIPE.yaml",
+		Short: "Run a whole pipeline from a recipe",
+		Long: `Run a whole pipeline from a recipe: a YAML file of steps. Each step reads files or earlier steps, applies
+the stages it names in the order in which they are written, and has a folder in the run directory.
+
+Kill it at any moment and repeat the command: it goes on where it was. Steps that are done are left
+alone; one that has changed since is made anew, and so is what depends on it. Dropped and quarantined
+records are kept in each step's folder, with their reasons.
+
+A step has a name, files under "read" or steps under "from", and one or more of:
+` + recipe.Help(recipeKinds),
+		Example: `  curate run recipe.yaml
+  curate run recipe.yaml --plan
+  curate run recipe.yaml --set run=/scratch/basque --set steps.clean.filter.profile=gopher`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				return cobra.NoArgs(cmd, args)
+			}
+			return cobra.ExactArgs(1)(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if schema {
+				return recipe.WriteSchema(cmd.OutOrStdout(), recipeKinds)
+			}
+			return runRecipe(cmd.Context(), cmd, env, &flags, args[0], sets, plan)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.BoolVar(&plan, "plan", false, "say what there is to do, with estimates of time, disk and memory; run nothing")
+	fs.StringArrayVar(&sets, "set", nil, "`KEY=VALUE` that changes the recipe, such as run=DIR; a step stands below steps by its name")
+	fs.BoolVar(&schema, "json-schema", false, "print the JSON schema of recipes, for editors, and end")
+	fs.BoolVar(&flags.strict, "strict", false, "stop at the first record that has to be quarantined")
+	fs.BoolVar(&flags.restart, "restart", false, "begin steps anew that another recipe has left half-way")
+	flags.registerMachine(cmd)
+	return cmd
+}
+
+func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, file string, sets []string, plan bool) error {
+	f.given = cmd.Flags().Changed
+	f.textField, f.maxQuarantined = "text", "0" // the recipe says them
+	s, err := f.resolve()
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return usage("%s: no such recipe", file)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := recipe.Parse(file, text, sets, recipeKinds)
+	if err != nil {
+		return err
+	}
+	if f.printConfig {
+		return r.WriteConfig(cmd.OutOrStdout())
+	}
+	show := newDisplay(env.stderr, f)
+	defer show.close()
+	for _, n := range s.notes {
+		show.log.Info(n)
+	}
+	s.onMachine()
+	runner := &recipe.Runner{
+		Recipe: r, Program: program(), Store: store.NewLocal(nil), Workers: s.workers, Memory: s.memory,
+		MaxRecord: int(s.maxRecord), SplitSize: s.splitSize, Tmp: f.tmp, Strict: f.strict, Restart: f.restart,
+		Meter: &pipeline.Meter{Names: stats.MeasureNames(), New: stats.NewMeasure(r.TextField)},
+		Log:   show.log, Now: time.Now, Started: show.start, Stopped: show.stop,
+	}
+	if plan {
+		p, err := runner.Plan(ctx)
+		if err != nil {
+			return err
+		}
+		return p.Write(cmd.OutOrStdout())
+	}
+	_, err = runner.Run(ctx)
+	if errors.As(err, new(interrupted)) {
+		return fmt.Errorf("%w; repeat the command to go on", err)
+	}
+	if err != nil && !errors.As(err, new(*pipeline.QuarantineError)) || f.quiet {
+		return err
+	}
+	funnel, readErr := report.ReadFunnel(ctx, runner.Store, r.Run)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	if err := funnel.WriteFunnel(env.stderr); err != nil {
+		return err
+	}
+	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", r.Run, r.Run))
+	return err
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+
+	"curate/langid"
+	"curate/pipeline/recipe"
+	"curate/stage"
+)
+
+var langidKind = recipe.Kind{
+	Name:    "langid",
+	Summary: "says in which language each document is, and keeps those in given languages",
+	Keys: []recipe.Key{
+		{Name: "keep", Type: recipe.Texts, Help: "codes of the languages that stay; without it nothing is dropped"},
+		{Name: "languages", Type: recipe.Texts, Help: "codes of the set that an answer is from; default what keep names, what is mistaken for those, and English"},
+		{Name: "engine", Type: recipe.Text, Default: langid.DefaultEngine, Choices: langid.Engines(), Help: "which one answers"},
+		{Name: "sample_bytes", Type: recipe.Integer, Default: int64(langid.DefaultSample), Min: langid.MinSample, Max: langid.MaxSample, Help: "bytes of letters that the engine is asked about"},
+	},
+	Check: func(v *recipe.Values) error {
+		_, err := langidConfig(v, recipe.Setting{}).Resolve()
+		return err
+	},
+	Reserve: func(v *recipe.Values) int64 {
+		cfg, err := langidConfig(v, recipe.Setting{}).Resolve()
+		if err != nil { // Check has said so
+			return 0
+		}
+		return cfg.Memory()
+	},
+	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
+		st, err := langid.New(langidConfig(v, s))
+		if err != nil {
+			return nil, v.Errorf("", "%v", err)
+		}
+		debug.SetGCPercent(langid.GCPercent)
+		return []stage.Stage{st}, nil
+	},
+	Speed: 0.9, Factor: 0,
+}
+
+func langidConfig(v *recipe.Values, s recipe.Setting) langid.Config {
+	return langid.Config{
+		Keep: v.Texts("keep"), Languages: v.Texts("languages"), Engine: v.Text("engine"), SampleBytes: int(v.Integer("sample_bytes")),
+		TextField: s.TextField.String(), Verdicts: true,
+	}
+}

@@ -1,0 +1,289 @@
+package dedup
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/cespare/xxhash/v2"
+
+	"curate/record"
+	"curate/stage"
+	"curate/stage/runs"
+)
+
+const candidatesFile = "candidates"
+
+// candidates is the first Reducer: it finds the documents that share a bucket with another. A bucket is all documents
+// with the same rows of a signature in the same band, and is known by a hash of both. 64 bits are enough: who shares
+// a bucket by chance is compared in vain, and there is one such pair among the 2e8 buckets of ten million documents
+// with a probability of 1e-3.
+type candidates struct {
+	m *MinHash
+	ranged
+}
+
+// Bucket (8 bytes) and ID (8), both big-endian.
+const (
+	bucketWidth    = 8
+	candidateWidth = bucketWidth + 8
+)
+
+func newCandidates(m *MinHash) *candidates {
+	return &candidates{m, ranged{
+		name: candidatesFile, prefix: candidatesFile, width: candidateWidth, pair: shared, merge: mergeCandidates,
+		columns: columnsCandidates, rangeSize: m.rangeSize, spillSize: m.spillSize,
+	}}
+}
+
+// AppendBuckets appends the hash of each band of a signature. Its bytes are those of the band's number and its
+// rows, 8 each, little-endian.
+func (s *Scheme) AppendBuckets(dst, signature []uint64) []uint64 {
+	var room [8 * 33]byte
+	b := room[:]
+	for band := range s.Bands {
+		b = binary.LittleEndian.AppendUint64(b[:0], uint64(band))
+		for _, v := range signature[band*s.Rows : (band+1)*s.Rows] {
+			b = binary.LittleEndian.AppendUint64(b, v)
+		}
+		dst = append(dst, xxhash.Sum64(b))
+	}
+	return dst
+}
+
+// Spec implements stage.Reducer.
+func (c *candidates) Spec() stage.Spec { return c.m.candidatesSpec }
+
+// Key implements stage.Reducer. A record's key is its buckets, big-endian, or nothing where there are no shingles.
+func (c *candidates) Key() stage.Mapper { return candidatesKey{c.m} }
+
+type candidatesKey struct{ m *MinHash }
+
+func (k candidatesKey) Spec() stage.Spec { return k.m.candidatesSpec }
+
+func (k candidatesKey) NewWorker() stage.Worker { return &candidatesKeyWorker{m: k.m} }
+
+type candidatesKeyWorker struct {
+	m         *MinHash
+	text      []byte
+	scratch   Scratch
+	shingles  []uint64
+	signature []uint64
+	buckets   []uint64
+	key       []byte
+}
+
+// Map implements stage.Worker.
+func (w *candidatesKeyWorker) Map(ctx context.Context, b *record.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome != record.Keep {
+			continue
+		}
+		if w.m.cfg.Annotate { // as exactKeyWorker.annotate
+			if err := r.CanSet(curateDedup); err != nil {
+				r.QuarantineFor(err)
+				continue
+			}
+		}
+		text, err := r.Text(w.m.cfg.Field, &w.text)
+		if err != nil {
+			r.QuarantineFor(err)
+			continue
+		}
+		w.shingles = w.m.scheme.Shingles(w.shingles[:0], text, &w.scratch)
+		if len(w.shingles) > 0 {
+			w.signature = w.m.scheme.Signature(w.signature[:0], w.shingles)
+			w.buckets = w.m.scheme.AppendBuckets(w.buckets[:0], w.signature)
+			w.key = w.key[:0]
+			for _, v := range w.buckets {
+				w.key = binary.BigEndian.AppendUint64(w.key, v)
+			}
+			r.SetKey(w.key)
+		}
+		if cap(w.text) > scratchLimit || 8*cap(w.shingles) > scratchLimit {
+			w.text, w.shingles, w.scratch = nil, nil, Scratch{}
+		}
+	}
+	return nil
+}
+
+// NewPartial implements stage.Reducer.
+func (c *candidates) NewPartial() stage.Partial {
+	return &candidatesPartial{itemsPartial{width: candidateWidth}, c.m.scheme.Bands * bucketWidth}
+}
+
+type candidatesPartial struct {
+	itemsPartial
+	key int // bytes
+}
+
+// Add implements stage.Partial.
+func (p *candidatesPartial) Add(b *record.Batch) error {
+	n := 0
+	for i := range b.Records {
+		if r := &b.Records[i]; r.Outcome == record.Keep {
+			n += len(r.Key()) / bucketWidth
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	items := make([]byte, 0, n*candidateWidth)
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome != record.Keep {
+			continue
+		}
+		key := r.Key()
+		if len(key) != 0 && len(key) != p.key {
+			return fmt.Errorf("dedup: record %d has a key of %d bytes instead of %d; Key must run before Add", r.ID, len(key), p.key)
+		}
+		for ; len(key) > 0; key = key[bucketWidth:] {
+			items = append(items, key[:bucketWidth]...)
+			items = binary.BigEndian.AppendUint64(items, uint64(r.ID))
+		}
+	}
+	p.take(items)
+	return nil
+}
+
+// Join implements stage.Partial.
+func (p *candidatesPartial) Join(next stage.Partial) error {
+	n, ok := next.(*candidatesPartial)
+	if !ok {
+		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	}
+	p.join(&n.itemsPartial)
+	return nil
+}
+
+// Merge implements stage.Reducer.
+func (c *candidates) Merge(w io.Writer, sealed []io.Reader) error {
+	return runs.Merge(w, candidateWidth, sealed)
+}
+
+// Finish implements stage.Reducer. It needs as much memory as Exact.Finish.
+func (c *candidates) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
+	d, err := c.table(ctx, sealed, ws)
+	if err != nil {
+		return nil, fmt.Errorf("dedup_candidates: %w", err)
+	}
+	return marks{c.m, d}, nil
+}
+
+// shared adds a pair of ID and bucket for every document in a bucket of two or more.
+func shared(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error {
+	var first, last [candidateWidth]byte // the bucket's first item, and the item before
+	var pair [pairWidth]byte
+	add := func(item []byte) error {
+		copy(pair[:8], item[bucketWidth:])
+		copy(pair[8:], item[:bucketWidth])
+		return pairs.Add(ctx, pair[:])
+	}
+	waits := false // the first item is not added, since it may be alone
+	for n := 0; items.Next(); n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		item := items.Item()
+		switch {
+		case n == 0 || !bytes.Equal(item[:bucketWidth], first[:bucketWidth]):
+			copy(first[:], item)
+			waits = true
+		case bytes.Equal(item, last[:]): // two bands of a document with the same hash: one bucket
+		default:
+			if waits {
+				if err := add(first[:]); err != nil {
+					return err
+				}
+				waits = false
+			}
+			if err := add(item); err != nil {
+				return err
+			}
+		}
+		copy(last[:], item)
+	}
+	return items.Err()
+}
+
+// mergeCandidates writes pairs of ID and bucket as a table.
+func mergeCandidates(ctx context.Context, w io.Writer, pairs *runs.Iterator) error {
+	d := newDecisionsWriter(w, columnsCandidates)
+	var id uint64
+	var buckets []uint64
+	for n := 0; pairs.Next(); n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		pair := pairs.Item()
+		next := binary.BigEndian.Uint64(pair)
+		if len(buckets) > 0 && next != id {
+			if err := d.add(record.ID(id), Decision{}, buckets); err != nil {
+				return err
+			}
+			buckets = buckets[:0]
+		}
+		if id, buckets = next, append(buckets, binary.BigEndian.Uint64(pair[8:])); len(buckets) > maxBuckets {
+			return fmt.Errorf("record %d is in more than %d buckets", id, maxBuckets)
+		}
+	}
+	if err := pairs.Err(); err != nil {
+		return err
+	}
+	if len(buckets) > 0 {
+		if err := d.add(record.ID(id), Decision{}, buckets); err != nil {
+			return err
+		}
+	}
+	return d.close()
+}
+
+// marks gives the documents that share a bucket their buckets as keys, big-endian, ascending, for the second Reducer.
+type marks struct {
+	m *MinHash
+	d *Decisions
+}
+
+// Spec implements stage.Mapper.
+func (k marks) Spec() stage.Spec { return k.m.candidatesSpec }
+
+// NewWorker implements stage.Mapper.
+func (k marks) NewWorker() stage.Worker { return &marksWorker{cursor: k.d.NewCursor()} }
+
+type marksWorker struct {
+	cursor *Cursor
+	key    []byte
+}
+
+// Map implements stage.Worker.
+func (w *marksWorker) Map(ctx context.Context, b *record.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome != record.Keep {
+			continue
+		}
+		buckets, known, err := w.cursor.Buckets(r.ID)
+		if err != nil {
+			return err
+		}
+		if !known {
+			continue
+		}
+		w.key = w.key[:0]
+		for _, v := range buckets {
+			w.key = binary.BigEndian.AppendUint64(w.key, v)
+		}
+		r.SetKey(w.key)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package dedup
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"curate/record"
+	"curate/stage"
+)
+
+// documents are the candidates, numbered from 0 in the order of their IDs. What is held of each is all that the
+// second Reducer holds in proportion to the number of candidates.
+type documents struct {
+	sealed  []stage.Sealed
+	ids     column[record.ID]
+	places  column[uint64] // number of the sealed file << placeBits | byte of the entry
+	lengths column[uint32] // of the texts, in bytes; only where the longest stay
+	parents column[uint32] // see components.go; made when it is needed
+}
+
+// placeBits leave 1,024 files of 16 PiB.
+const placeBits = 54
+
+// documentBytes is what a document takes.
+func documentBytes(longest bool) int64 {
+	if longest {
+		return 8 + 8 + 4 + 4
+	}
+	return 8 + 8 + 4
+}
+
+// column is a slice that grows without a copy.
+type column[T any] struct {
+	chunks [][]T
+	n      int
+}
+
+// columnChunk is how many values a chunk has.
+const columnChunk = 1 << 15
+
+func (c *column[T]) add(v T) {
+	if c.n%columnChunk == 0 {
+		c.chunks = append(c.chunks, make([]T, columnChunk))
+	}
+	c.chunks[c.n/columnChunk][c.n%columnChunk] = v
+	c.n++
+}
+
+func (c *column[T]) at(i uint32) *T { return &c.chunks[i/columnChunk][i%columnChunk] }
+
+// scan finds all documents of the sealed files, and calls each, if it is not nil, for every bucket of every document.
+// memory is what the documents may take.
+func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64, each func(bucket uint64, doc uint32) error) (*documents, error) {
+	if len(sealed) > 1<<(64-placeBits) {
+		return nil, fmt.Errorf("%d sealed files are more than %d", len(sealed), 1<<(64-placeBits))
+	}
+	d := &documents{sealed: sealed}
+	space := make([]byte, len(sealed)*smallRunBuffer)
+	in := make([]entryScanner, len(sealed))
+	var open []int32 // files that have more, by their entries' IDs; the last one is next
+	order := func(a, b int32) int { return cmp.Compare(in[b].entry.id, in[a].entry.id) }
+	for i := range in {
+		in[i].f, in[i].buf = sealed[i], space[i*smallRunBuffer:(i+1)*smallRunBuffer]
+		if err := in[i].next(); err != nil {
+			return nil, fmt.Errorf("run %d: %w", i, err)
+		}
+		if !in[i].done {
+			open = append(open, int32(i))
+		}
+	}
+	slices.SortFunc(open, order)
+	per := documentBytes(m.longest)
+	n, last := int64(0), record.ID(0)
+	for ; len(open) > 0; n++ {
+		if n%checkEvery == 0 && ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		i := open[len(open)-1]
+		s := &in[i]
+		if n > 0 && s.entry.id == last {
+			return nil, fmt.Errorf("record %d was sealed twice", last)
+		}
+		last = s.entry.id
+		if (n+columnChunk)*per <= memory && n < math.MaxUint32 {
+			d.ids.add(s.entry.id)
+			d.places.add(uint64(i)<<placeBits | uint64(s.at))
+			if m.longest {
+				d.lengths.add(s.entry.length)
+			}
+			for b := s.buckets; each != nil && len(b) > 0; b = b[8:] {
+				if err := each(binary.LittleEndian.Uint64(b), uint32(n)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := s.next(); err != nil {
+			return nil, fmt.Errorf("run %d: %w", i, err)
+		}
+		// Most often the same file has the next one, too.
+		open = open[:len(open)-1]
+		if !s.done {
+			to, _ := slices.BinarySearchFunc(open, i, order)
+			open = slices.Insert(open, to, i)
+		}
+	}
+	if n > int64(d.ids.n) {
+		return nil, fmt.Errorf("%d documents are candidates, and to hold them takes %s: %w", n, mebibytes((n+columnChunk)*per), tooMuch((n+columnChunk)*per-memory))
+	}
+	return d, nil
+}
+
+// tooMuch is the remedy where so many bytes are missing: of --memory a part is for other things (pipeline's
+// heapShare 0.6, of which a quarter is not counted here).
+func tooMuch(missing int64) error {
+	return fmt.Errorf("give --memory at least %s more", mebibytes(missing*20/9))
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%dMiB", (n+1<<20-1)>>20) }

@@ -1,0 +1,173 @@
+package dedup
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/record"
+	"curate/stage"
+)
+
+// Rule and reason of a document that is verified to be similar to another that is kept.
+const (
+	MinHashRule   = "minhash"
+	MinHashReason = "near_duplicate"
+)
+
+// Constants of the method. They are part of its identity, since other values give other results.
+const (
+	// maxRehubs: those of a bucket that are not similar to its hub are compared among themselves, with a hub of
+	// their own, at most so many times. The first hub comes before that.
+	maxRehubs = 3
+	// maxExtra is how many kept documents of its cluster a document is compared with when no kept one was among its
+	// candidates. It keeps a page that 100,000 documents are like linear.
+	maxExtra = 16
+)
+
+// MinHashConfig of near-duplicate removal.
+type MinHashConfig struct {
+	// Field holds the text; "text" by default. A record where it is no string is quarantined.
+	Field record.Path
+	// Scheme makes shingles and signatures of a text; DefaultScheme by default. See Schemes.
+	Scheme string
+	// Threshold is the least similarity of duplicates, above 0 and at most 1, of which six digits count; 0 means
+	// DefaultThreshold. Similarity is Jaccard's, of the sets of shingles: common ones over all.
+	Threshold float64
+	// Keep says which of a cluster is looked at first, and so stays: "first", the smallest record ID, which is the
+	// first in the order of the inputs and the default, or "longest", the text of most bytes.
+	Keep string
+	// Annotate drops nothing: the verdict is written into every record.
+	Annotate bool
+	// Verdicts writes the verdict into dropped records. Ask for it when somebody keeps them; it changes no
+	// decision, so it is no part of the stage's identity.
+	Verdicts bool
+}
+
+// DefaultThreshold is datatrove's and NeMo Curator's 0.8 (FineWeb: 14 bands of 8 rows, "at least 75 %"; SlimPajama:
+// 0.8).
+const DefaultThreshold = 0.8
+
+// MinHash removes near-duplicates: a document goes only if it is verified to be similar to one that is kept. It is
+// two Reducers in a row, since text crosses no shuffle: the first finds candidates by the bands of their signatures
+// (candidates.go), the second compares the shingles of those alone (sets.go, rounds.go) and decides (components.go, cluster.go). It is immutable.
+type MinHash struct {
+	cfg       MinHashConfig
+	scheme    *Scheme
+	threshold uint32 // in millionths
+	longest   bool
+
+	candidatesSpec, spec stage.Spec
+
+	// Constants, but in tests; see ranged.
+	rangeSize int64
+	spillSize int
+	largeSet  int // shingles that are held of a set at a time
+}
+
+// NewMinHash makes the method. Errors are about cfg.
+func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
+	if cfg.Field.String() == "" {
+		cfg.Field = record.MustPath("text")
+	}
+	if cfg.Scheme == "" {
+		cfg.Scheme = DefaultScheme
+	}
+	scheme, err := LookupScheme(cfg.Scheme)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	if scheme.Bands > maxBuckets {
+		return nil, fmt.Errorf("dedup: scheme %s has %d bands, above %d", scheme.Name, scheme.Bands, maxBuckets)
+	}
+	if cfg.Threshold == 0 {
+		cfg.Threshold = DefaultThreshold
+	}
+	if !(cfg.Threshold >= 1.0/million && cfg.Threshold <= 1) {
+		return nil, fmt.Errorf("dedup: threshold %v is no similarity; it lies above 0 and is at most 1", cfg.Threshold)
+	}
+	threshold := uint32(math.Round(cfg.Threshold * million))
+	switch cfg.Keep {
+	case "":
+		cfg.Keep = "first"
+	case "first", "longest":
+	default:
+		return nil, fmt.Errorf("dedup: keep %q is not possible with method minhash; \"first\" and \"longest\" are", cfg.Keep)
+	}
+	signed, err := canonical(struct {
+		Annotate bool   `json:"annotate"`
+		Bands    int    `json:"bands"`
+		Field    string `json:"field"`
+		Rows     int    `json:"rows"`
+		Scheme   string `json:"scheme"`
+		Version  int    `json:"scheme_version"`
+	}{cfg.Annotate, scheme.Bands, cfg.Field.String(), scheme.Rows, scheme.Name, scheme.Version})
+	if err != nil {
+		return nil, err
+	}
+	decided, err := canonical(struct {
+		Annotate  bool    `json:"annotate"`
+		Bands     int     `json:"bands"`
+		Extra     int     `json:"extra_comparisons"`
+		Field     string  `json:"field"`
+		Keep      string  `json:"keep"`
+		Method    string  `json:"method"`
+		Rehubs    int     `json:"rehubs"`
+		Rows      int     `json:"rows"`
+		Scheme    string  `json:"scheme"`
+		Version   int     `json:"scheme_version"`
+		Threshold float64 `json:"threshold"`
+	}{cfg.Annotate, scheme.Bands, maxExtra, cfg.Field.String(), cfg.Keep, "minhash", maxRehubs, scheme.Rows, scheme.Name,
+		scheme.Version, float64(threshold) / million})
+	if err != nil {
+		return nil, err
+	}
+	needs := []record.Path{cfg.Field}
+	return &MinHash{
+		cfg: cfg, scheme: scheme, threshold: threshold, longest: cfg.Keep == "longest",
+		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs},
+		spec:           stage.Spec{Name: "dedup", Version: 1, Config: decided, Needs: needs},
+		rangeSize:      rangeSize, spillSize: spillSize, largeSet: 64 << 10,
+	}, nil
+}
+
+// canonical is v as RFC 8785 writes it.
+func canonical(v any) (json.RawMessage, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	c := jsontext.Value(raw)
+	err = c.Canonicalize()
+	return json.RawMessage(c), err
+}
+
+// Stages are the two Reducers, to be run one right behind the other.
+func (m *MinHash) Stages() []stage.Stage {
+	return []stage.Stage{newCandidates(m), &verification{m}}
+}
+
+// millionths is a similarity: common shingles over those of both, rounded, half up. The sets have a and b shingles.
+func millionths(common, a, b int) uint32 {
+	all := uint64(a) + uint64(b) - uint64(common)
+	return uint32((2*million*uint64(common) + all) / (2 * all))
+}
+
+// appendSimilarity writes millionths as a JSON number without trailing zeros: 0.91, 1.
+func appendSimilarity(dst []byte, v uint32) []byte {
+	if v >= million {
+		return append(dst, '1')
+	}
+	dst = append(dst, '0')
+	if v == 0 {
+		return dst
+	}
+	dst = append(dst, '.')
+	for unit := uint32(million / 10); v > 0; unit /= 10 {
+		dst = append(dst, byte('0'+v/unit))
+		v %= unit
+	}
+	return dst
+}

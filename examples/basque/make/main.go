@@ -1,0 +1,136 @@
+// Command make builds the Basque example's corpus from the pages of LibreOffice's help:
+//
+//	go run ./examples/basque/make -data DIR -o examples/basque
+//
+// DIR holds one {eu,en,…}.jsonl.zst a language. What it writes is committed, so nobody needs DIR to run the
+// example; the same DIR, seed and Go module versions give the same bytes.
+//
+// Read corpus.go first: it says what is put together. edit.go holds the edits that make a near-duplicate of a
+// page, similarity.go the measure they are aimed at.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "make:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, stderr io.Writer) error {
+	flags := flag.NewFlagSet("make", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	data := flags.String("data", "", "folder with one `LANG.jsonl.zst` a language")
+	out := flags.String("o", "examples/basque", "folder that receives raw/ and truth.jsonl.zst")
+	seed := flags.Uint64("seed", 20261126, "seed of the sample, the edits and the order")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *data == "" || flags.NArg() > 0 {
+		return fmt.Errorf("usage: make -data DIR [-o DIR] [-seed N]")
+	}
+	pages := map[string][]page{}
+	for _, lang := range append([]string{basque}, noiseLanguages...) {
+		name := filepath.Join(*data, lang+".jsonl.zst")
+		lines, err := readLines(name)
+		if err != nil {
+			return err
+		}
+		if pages[lang], err = parsePages(name, lines); err != nil {
+			return err
+		}
+	}
+	c, err := build(pages, defaultPlan(), *seed)
+	if err != nil {
+		return err
+	}
+	if err := write(*out, c); err != nil {
+		return err
+	}
+	var counts []string
+	for name := range c.counts {
+		counts = append(counts, name)
+	}
+	sort.Strings(counts)
+	for _, name := range counts {
+		fmt.Fprintf(stderr, "%-24s %6d\n", name, c.counts[name])
+	}
+	return nil
+}
+
+// write puts the corpus below dir, in place of an earlier one.
+func write(dir string, c corpus) error {
+	raw := filepath.Join(dir, "raw")
+	old, err := filepath.Glob(filepath.Join(raw, "*.jsonl.zst"))
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(raw, 0o777); err != nil {
+		return err
+	}
+	for i, lines := range c.files {
+		if err := writeLines(filepath.Join(raw, fmt.Sprintf("crawl-%02d.jsonl.zst", i)), lines); err != nil {
+			return err
+		}
+	}
+	return writeLines(filepath.Join(dir, "truth.jsonl.zst"), c.truthLines())
+}
+
+// readLines returns the lines of a zstd file, without their line feeds.
+func readLines(name string) ([][]byte, error) {
+	packed, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	b, err := d.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	b, ended := bytes.CutSuffix(b, []byte("\n"))
+	if !ended && len(b) > 0 {
+		return nil, fmt.Errorf("%s: the last line does not end; the file is cut", name)
+	}
+	if len(b) == 0 {
+		return nil, nil
+	}
+	return bytes.Split(b, []byte("\n")), nil
+}
+
+// writeLines writes one frame, at the best level, by one goroutine: its bytes depend on the lines alone.
+func writeLines(name string, lines [][]byte) error {
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression),
+		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(8<<20))
+	if err != nil {
+		return err
+	}
+	var b []byte
+	for _, line := range lines {
+		b = append(append(b, line...), '\n')
+	}
+	packed := e.EncodeAll(b, nil)
+	if err := e.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(name, packed, 0o666)
+}

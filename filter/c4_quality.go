@@ -1,0 +1,259 @@
+package filter
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+
+	"curate/text"
+)
+
+const (
+	datatroveC4 = "datatrove 0.10.1, pipeline/filters/c4_filters.py C4QualityFilter"
+	c4Paper     = "Raffel et al. 2020 (JMLR 21/140), section 2.2"
+	c4Code      = "tensorflow/datasets, text/c4_utils.py"
+	c4Switch    = "1 on, 0 off"
+)
+
+// c4Quality takes lines out of documents and drops those of which too little is left. It asks of the lines in turn
+// and stops at the first that drops the document, so a later one that would drop it for another reason is not seen.
+var c4Quality = Rule{
+	Name:    "c4_quality",
+	Version: 1,
+	Summary: "takes out lines that are no prose, and drops documents with placeholder text, code or too few sentences",
+	Source:  datatroveC4 + "; " + c4Paper,
+	Params: []Param{
+		{Name: "split_paragraph", Default: 1, Unit: c4Switch + ": lines (of Python's splitlines), else sentences", Source: c4Paper, Inside: true},
+		{Name: "remove_citations", Default: 1, Unit: c4Switch + `: takes "[1]", "[]", "[edit]" and "[citation needed]" out of lines`, Source: c4Code, Inside: true},
+		{Name: "filter_no_terminal_punct", Default: 1, Unit: c4Switch + `: a line ends in . ? ! " or ' and not in "..."`, Source: c4Paper, Inside: true},
+		{Name: "min_num_sentences", Default: 5, Unit: "sentences of the lines that stay", Source: c4Paper},
+		{Name: "min_words_per_line", Default: 3, Unit: "words at white space", Source: c4Paper, Inside: true},
+		{Name: "max_word_length", Default: 1000, Unit: "characters of the longest word of a line; 0 is no limit", Source: c4Code, Inside: true},
+		{Name: "filter_lorem_ipsum", Default: 1, Unit: c4Switch, Source: c4Paper},
+		{Name: "filter_javascript", Default: 1, Unit: c4Switch + `: takes lines with "javascript" out`, Source: c4Paper, Inside: true},
+		{Name: "filter_curly_bracket", Default: 1, Unit: c4Switch, Source: c4Paper},
+		{Name: "filter_policy", Default: 1, Unit: c4Switch + ": takes lines with six phrases about cookies, terms and privacy out", Source: c4Code, Inside: true},
+	},
+	Edit: c4Edit,
+	Edits: "lines lose the white space at their ends and their citations; a line goes that has a word longer than max_word_length, " +
+		"does not end as a sentence does, has too few words, or holds \"javascript\" or one of the phrases \"terms of use\", \"privacy policy\", " +
+		"\"cookie policy\", \"uses cookies\", \"use of cookies\", \"use cookies\" in any case. What stays is joined by line feeds",
+	Tests: []Test{
+		{
+			Reason: "lorem_ipsum", Signal: "lorem_ipsum",
+			Measure: `1 if a line that has not been taken out holds "lorem ipsum" in any case`,
+			Compare: Found, Param: "filter_lorem_ipsum",
+			Value: func(v *View, p Values) (float64, bool) { return one(v.c4.lorem), p.On("filter_lorem_ipsum") },
+		}, {
+			Reason: "curly_bracket", Signal: "curly_bracket",
+			Measure: `1 if a line that has not been taken out holds "{"`,
+			Compare: Found, Param: "filter_curly_bracket",
+			Value: func(v *View, p Values) (float64, bool) { return one(v.c4.curly), p.On("filter_curly_bracket") },
+		}, {
+			Reason: "too_few_sentences", Signal: "sentences",
+			Measure: "number of sentences of the lines that stay, each cut by spaCy's rules for English",
+			Compare: Below, Param: "min_num_sentences", ZeroOff: true,
+			Value: func(v *View, _ Values) (float64, bool) {
+				return float64(v.c4.sentences), !v.c4.lorem && !v.c4.curly
+			},
+		},
+	},
+}
+
+func one(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// c4Result is what the walk over the lines found.
+type c4Result struct {
+	lorem, curly bool // the line at which it stopped
+	sentences    int
+}
+
+var (
+	loremIpsum = []byte("lorem ipsum")
+	javascript = []byte("javascript")
+	termsOfUse = []byte("terms of use")
+	cookie     = []byte("cookie")
+	privacy    = []byte("privacy policy")
+	c4Policies = [][]byte{termsOfUse, privacy, []byte("cookie policy"), []byte("uses cookies"), []byte("use of cookies"), []byte("use cookies")}
+)
+
+func c4Edit(v *View, p Values) {
+	var (
+		paragraphs  = p.On("split_paragraph")
+		citations   = p.On("remove_citations")
+		terminal    = p.On("filter_no_terminal_punct")
+		minWords    = int(p.Of("min_words_per_line"))
+		maxWord     = int(p.Of("max_word_length"))
+		lorem       = p.On("filter_lorem_ipsum")
+		scripts     = p.On("filter_javascript")
+		curly       = p.On("filter_curly_bracket")
+		policy      = p.On("filter_policy")
+		doc, fields = v.doc, v.Fields()
+	)
+	v.c4 = c4Result{}
+	pieces, joint := v.Lines(), byte('\n')
+	if !paragraphs {
+		v.pieceSentences = text.Sentences(v.pieceSentences[:0], doc)
+		pieces, joint = v.pieceSentences, ' '
+	}
+	// Most documents hold none of the phrases, and then no line need be looked at for one.
+	v.lower = appendLower(v.lower[:0], doc)
+	anyLorem, anyScript, anyPolicy := bytes.Contains(v.lower, loremIpsum), bytes.Contains(v.lower, javascript), holdsPolicy(v.lower)
+
+	out, kept, next := v.edit(), 0, 0
+	for _, l := range pieces {
+		line := text.TrimRight(text.TrimLeft(l.Of(doc)))
+		words, long := 0, false
+		for next < len(fields) && fields[next].Hi <= l.Lo {
+			next++
+		}
+		for k := next; k < len(fields) && fields[k].Lo < l.Hi; k++ {
+			words++
+			w := text.Span{Lo: max(fields[k].Lo, l.Lo), Hi: min(fields[k].Hi, l.Hi)} // a sentence may end inside
+			long = long || maxWord > 0 && w.Len() > maxWord && text.CodePoints(w.Of(doc)) > maxWord
+		}
+		if long {
+			continue
+		}
+		looked := false // for phrases that the document did not hold before citations went
+		if citations {
+			if i := bytes.IndexByte(line, '['); i >= 0 {
+				v.line = appendUncited(v.line[:0], line)
+				looked = len(v.line) < len(line)
+				line = v.line
+			}
+		}
+		if terminal && !endsAsSentence(line) || words < minWords {
+			continue
+		}
+		if anyLorem || anyScript || anyPolicy || looked {
+			v.lower = appendLower(v.lower[:0], line)
+			if lorem && bytes.Contains(v.lower, loremIpsum) {
+				v.c4.lorem = true
+				return
+			}
+			if scripts && bytes.Contains(v.lower, javascript) {
+				continue
+			}
+		}
+		if curly && bytes.IndexByte(line, '{') >= 0 {
+			v.c4.curly = true
+			return
+		}
+		if policy && (anyPolicy || looked) && holdsPolicy(v.lower) {
+			continue
+		}
+		if paragraphs {
+			v.sentences = text.Sentences(v.sentences[:0], line)
+			v.c4.sentences += len(v.sentences)
+		} else {
+			v.c4.sentences++
+		}
+		if kept > 0 {
+			out = append(out, joint)
+		}
+		out = append(out, line...)
+		kept++
+	}
+	lo := len(out) - len(text.TrimLeft(out))
+	out = append(out[:0], text.TrimRight(out[lo:])...)
+	v.setEdit(out)
+}
+
+// endsAsSentence is datatrove's END_PUNCTUATION without ELLIPSIS.
+func endsAsSentence(line []byte) bool {
+	if len(line) == 0 {
+		return false
+	}
+	switch line[len(line)-1] {
+	case '?', '!', '"', '\'':
+		return true
+	case '.':
+		return !bytes.HasSuffix(line, dots)
+	}
+	return false
+}
+
+// holdsPolicy looks for POLICY_SUBSTRINGS in lower-cased text.
+func holdsPolicy(lower []byte) bool {
+	if !bytes.Contains(lower, cookie) {
+		return bytes.Contains(lower, termsOfUse) || bytes.Contains(lower, privacy)
+	}
+	for _, p := range c4Policies {
+		if bytes.Contains(lower, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// appendLower lower-cases as far as phrases of ASCII letters care: A to Z, and U+212A, the one other character whose
+// lower-case form is such a letter, k.
+func appendLower(dst, s []byte) []byte {
+	lo := len(dst)
+	dst = append(dst, s...)
+	b := dst[lo:]
+	kelvin := false
+	for i, c := range b {
+		if c-'A' < 26 {
+			b[i] = c | 0x20
+		}
+		kelvin = kelvin || c == kelvinSign[0]
+	}
+	if kelvin {
+		for at := lo; ; at++ {
+			i := bytes.Index(dst[at:], kelvinSign)
+			if i < 0 {
+				break
+			}
+			at += i
+			dst[at] = 'k'
+			dst = append(dst[:at+1], dst[at+len(kelvinSign):]...)
+		}
+	}
+	return dst
+}
+
+var (
+	kelvinSign     = []byte("\u212a")
+	editMark       = []byte("edit]")
+	citationNeeded = []byte("citation needed]")
+)
+
+// appendUncited copies line without what CITATION_REGEX matches: "[" and digits (of category Nd) and "]", "[edit]",
+// "[citation needed]".
+func appendUncited(dst, line []byte) []byte {
+	for {
+		i := bytes.IndexByte(line, '[')
+		if i < 0 {
+			return append(dst, line...)
+		}
+		dst = append(dst, line[:i]...)
+		line = line[i:]
+		n := 1
+		for n < len(line) {
+			r, w := utf8.DecodeRune(line[n:])
+			if !unicode.Is(unicode.Nd, r) {
+				break
+			}
+			n += w
+		}
+		switch {
+		case n < len(line) && line[n] == ']':
+			n++
+		case bytes.HasPrefix(line[1:], editMark):
+			n = 1 + len(editMark)
+		case bytes.HasPrefix(line[1:], citationNeeded):
+			n = 1 + len(citationNeeded)
+		default:
+			dst = append(dst, '[')
+			n = 1
+		}
+		line = line[n:]
+	}
+}

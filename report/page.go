@@ -1,0 +1,141 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"html/template"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// pageHead is all that surrounds the sections. No script, font, image or style comes from elsewhere; the policy
+// forbids even what a document's text might smuggle in.
+const pageHead = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{{heading .Run}}</title>
+<style>` + style + `</style>
+</head>
+<body>
+<h1>{{heading .Run}}</h1>
+<p>{{.Run.Program}}. {{len .Run.Steps}} {{if eq (len .Run.Steps) 1}}step{{else}}steps{{end}}
+{{- if not .Run.Finished}}; <b>this run has not finished: steps without numbers are not whole yet</b>{{end}}.</p>
+{{if gt (len .Run.Steps) 1}}<ol>{{range .Run.Steps}}<li>{{.Title}}
+{{- if .From}} from {{join .From}}{{end}}{{if .Read}} reads {{join .Read}}{{end}}{{if not .Finished}} (not finished){{end}}{{end}}</ol>
+{{end}}<nav>{{range .Sections}}<a href="#{{.ID}}">{{.Title}}</a> {{end}}</nav>
+{{range .Sections}}<section id="{{.ID}}"><h2>{{.Title}}</h2>
+<p class="about">{{.About}}</p>
+{{range .Steps}}<h3>{{.Title}}</h3>
+<div class="wide">{{.Body}}</div>
+{{end}}</section>
+{{end}}</body>
+</html>
+`
+
+// style works without images, in light and dark, on screen and paper. Red and blue of the drawings differ in lightness
+// too, for those who do not tell them apart.
+const style = `
+:root{color-scheme:light dark;--ink:#1a1a1a;--soft:#5b5b5b;--page:#fff;--box:#f4f4f2;--edge:#d8d8d4;--bar:#3b6ea5;--track:#e4e8ec;--out:#c0392b22;--cut:#c0392b}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e6e3;--soft:#a3a39e;--page:#161616;--box:#212121;--edge:#3a3a3a;--bar:#7fb0e6;--track:#2c3238;--out:#ff6b5a2b;--cut:#ff7a6b}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:70rem;margin:0 auto;padding:1rem 1.25rem 4rem}
+h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--edge)}h3{font-size:1rem;margin:1.4rem 0 .4rem}h4{font-size:.95rem;font-weight:600;margin:1rem 0 .3rem}
+nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,.axis,.test{color:var(--soft)}
+.wide{overflow-x:auto}table{border-collapse:collapse}th,td{text-align:left;padding:.15rem .9rem .15rem 0;border-bottom:1px solid var(--edge);white-space:nowrap}th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}
+.bar .full{fill:var(--track)}.bar .part{fill:var(--bar)}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.2rem 2rem}figure{margin:0}figure svg{width:100%;height:6rem;background:var(--box);display:block}
+.bars,.zero{fill:var(--bar)}.zero{opacity:.6}.out{fill:var(--out)}figure line{stroke:var(--cut);stroke-width:2;vector-effect:non-scaling-stroke}
+.axis{display:flex;justify-content:space-between;font-size:.8rem}.test{font-size:.85rem}
+details{margin:.3rem 0}summary{cursor:pointer}
+pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);border:1px solid var(--edge);padding:.5rem .7rem;margin:.2rem 0;max-height:24rem;overflow-y:auto;unicode-bidi:isolate;font-size:.85rem}
+.example{margin:.6rem 0 1rem}.example p{margin:.1rem 0}code{font-size:.85em;overflow-wrap:anywhere}
+@media print{details>*{display:block}}
+`
+
+// templates are parsed once a page: the funnel's columns depend on the run.
+func (r *Run) templates() (*template.Template, error) {
+	keys, titles := r.columns()
+	t := template.New("page").Funcs(template.FuncMap{
+		"bar":           bar,
+		"bytes":         func(n int) string { return group(int64(n)) },
+		"cells":         func(f *Funnel, i int) []cell { return f.cells(i, keys) },
+		"group":         group,
+		"heading":       heading,
+		"inputs":        (*Configuration).inputs,
+		"join":          func(list []string) string { return strings.Join(list, ", ") },
+		"number":        number,
+		"percentOf":     percentOf,
+		"pretty":        StageConfig.pretty,
+		"similarities":  (*Duplicates).rows,
+		"titles":        func() []string { return titles },
+		"topReasonBars": topAndRest,
+		"verdict":       func(v jsontext.Value) string { return cut(string(v), 2000) },
+	})
+	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}}
+	for _, s := range sections {
+		parts = append(parts, struct{ name, text string }{"section " + s.id, s.page})
+	}
+	for _, p := range parts {
+		into := t
+		if p.name != "page" {
+			into = t.New(p.name)
+		}
+		if _, err := into.Parse(p.text); err != nil {
+			return nil, fmt.Errorf("template of the report: %w", err)
+		}
+	}
+	return t, nil
+}
+
+func heading(r *Run) string {
+	if r.Recipe != "" {
+		return "Report of " + r.Recipe
+	}
+	return "Report of a run of curate"
+}
+
+// WriteHTML writes the page.
+func (r *Run) WriteHTML(w io.Writer) error {
+	t, err := r.templates()
+	if err != nil {
+		return err
+	}
+	type body struct {
+		Title string
+		Body  template.HTML
+	}
+	type chapter struct {
+		ID, Title, About string
+		Steps            []body
+	}
+	data := struct {
+		Run      *Run
+		Sections []chapter
+	}{Run: r}
+	for _, s := range sections {
+		c := chapter{ID: s.id, Title: s.title, About: s.about}
+		for _, step := range r.Steps {
+			if !step.Finished || !s.has(step) {
+				continue
+			}
+			var b bytes.Buffer
+			if err := t.ExecuteTemplate(&b, "section "+s.id, step); err != nil {
+				return err
+			}
+			c.Steps = append(c.Steps, body{step.Title(), template.HTML(b.String())}) // it was escaped there
+		}
+		if len(c.Steps) > 0 {
+			data.Sections = append(data.Sections, c)
+		}
+	}
+	var page bytes.Buffer
+	if err := t.ExecuteTemplate(&page, "page", data); err != nil {
+		return err
+	}
+	_, err = page.WriteTo(w)
+	return err
+}

@@ -1,0 +1,215 @@
+// Package report says what a run has done: one HTML file that needs no network and no script, the same numbers as
+// JSON, and a table for a terminal. It reads the files of a run directory and nothing else, so it can be made on any
+// machine that has them, and again at any time with the same bytes.
+//
+// A run has steps, each an output directory (docs/formats/output-directory.md); a step has stages. What is told of a
+// step is cut into sections. Read the table in sections.go first: a section is a file with its data, how they are
+// gathered, and its piece of the page.
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus"
+	"curate/corpus/store"
+	"curate/record"
+)
+
+// Version of the JSON, raised when a member changes its meaning.
+const Version = 1
+
+// RunFile names the steps of a run directory, in order. A directory without it is a single step.
+const RunFile = corpus.Dir + "/run.json"
+
+// Run is what is told of a run directory.
+type Run struct {
+	Version int     `json:"version"`
+	Program string  `json:"program"`         // that began the run
+	Recipe  string  `json:"recipe,omitzero"` // its name
+	Steps   []*Step `json:"steps"`
+}
+
+// Step is an output directory and what the sections tell of it.
+type Step struct {
+	Name     string   `json:"name,omitzero"` // empty where the directory is no part of a run
+	Dir      string   `json:"dir"`           // below the run directory
+	From     []string `json:"from,omitzero"` // earlier steps it reads
+	Read     []string `json:"read,omitzero"` // files it reads
+	Finished bool     `json:"finished"`      // nothing else is known of a step that is not
+
+	Program string `json:"program,omitzero"`
+
+	Funnel        *Funnel        `json:"funnel,omitzero"`
+	Results       *Results       `json:"results,omitzero"`
+	Signals       []Signal       `json:"signals,omitzero"`
+	Examples      []Examples     `json:"examples,omitzero"`
+	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
+	Quarantine    *Quarantine    `json:"quarantine,omitzero"`
+	Configuration *Configuration `json:"configuration,omitzero"`
+
+	settings settings
+	text     record.Path // where the records have their text
+}
+
+// Title is the name of a step, or what it does.
+func (s *Step) Title() string {
+	if s.Name != "" {
+		return s.Name
+	}
+	if s.Configuration == nil || len(s.Configuration.Stages) == 0 {
+		return "output"
+	}
+	var names []string
+	for _, c := range s.Configuration.Stages {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, " → ")
+}
+
+// Finished says whether all steps are.
+func (r *Run) Finished() bool {
+	for _, s := range r.Steps {
+		if !s.Finished {
+			return false
+		}
+	}
+	return true
+}
+
+// IsRun says whether dir is a run directory, of several steps; otherwise it is the output of one command.
+func IsRun(ctx context.Context, st store.Store, dir string) (bool, error) {
+	_, err := st.Stat(ctx, path.Join(dir, RunFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Read gathers what the files of a run directory, or of the output directory of one command, say. Steps that have not
+// finished are listed as such; a directory with no finished step is an error.
+func Read(ctx context.Context, st store.Store, dir string) (*Run, error) {
+	return read(ctx, st, dir, sections)
+}
+
+// ReadFunnel gathers what WriteFunnel tells, which takes no look at records.
+func ReadFunnel(ctx context.Context, st store.Store, dir string) (*Run, error) {
+	return read(ctx, st, dir, sections[:1])
+}
+
+func read(ctx context.Context, st store.Store, dir string, sections []section) (*Run, error) {
+	run := &Run{Version: Version}
+	several, err := IsRun(ctx, st, dir)
+	if err != nil {
+		return nil, err
+	}
+	if several {
+		var file struct {
+			Version int            `json:"version"`
+			Program string         `json:"program"`
+			Recipe  jsontext.Value `json:"recipe"`
+			Steps   []struct {
+				Name string   `json:"name"`
+				Dir  string   `json:"dir"`
+				From []string `json:"from"`
+				Read []string `json:"read"`
+			} `json:"steps"`
+		}
+		in := files{st, dir}
+		if err := in.json(ctx, RunFile, &file); err != nil {
+			return nil, err
+		}
+		if file.Version != 1 {
+			return nil, fmt.Errorf("%s: version %d; this program knows version 1", in.path(RunFile), file.Version)
+		}
+		run.Program = file.Program
+		if file.Recipe.Kind() == '"' && json.Unmarshal(file.Recipe, &run.Recipe) != nil {
+			run.Recipe = ""
+		}
+		for _, s := range file.Steps {
+			if !fs.ValidPath(s.Dir) {
+				return nil, fmt.Errorf("%s: step %q is in %q, which is no folder below the run directory", in.path(RunFile), s.Name, s.Dir)
+			}
+			run.Steps = append(run.Steps, &Step{Name: s.Name, Dir: s.Dir, From: s.From, Read: s.Read})
+		}
+	} else {
+		run.Steps = []*Step{{Dir: "."}}
+	}
+	finished := 0
+	for _, s := range run.Steps {
+		if err := s.gather(ctx, files{st, path.Join(dir, s.Dir)}, sections); err != nil {
+			return nil, err
+		}
+		if s.Finished {
+			finished++
+		}
+	}
+	switch {
+	case finished == 0 && several:
+		return nil, fmt.Errorf("%s: no step of this run has finished yet; repeat its command first", dir)
+	case finished == 0:
+		_, err := st.Stat(ctx, path.Join(dir, corpus.Dir, "config.json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: neither a run directory nor the output directory of a command: it has no %s/config.json", dir, corpus.Dir)
+		} else if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: its run has not finished; repeat that run's command first", dir)
+	}
+	if !several {
+		run.Program = run.Steps[0].Program
+	}
+	return run, nil
+}
+
+// gather fills the step in, if it has finished.
+func (s *Step) gather(ctx context.Context, in files, sections []section) error {
+	done, err := in.exists(ctx, corpus.Dir+"/"+corpus.Done)
+	if err != nil || !done {
+		return err
+	}
+	s.Finished = true
+	if err := s.readSettings(ctx, in); err != nil {
+		return err
+	}
+	for i := range sections {
+		if sections[i].read == nil {
+			continue
+		}
+		if err := sections[i].read(ctx, in, s); err != nil {
+			return err
+		}
+	}
+	var wanted []func(*dropped)
+	for i := range sections {
+		if sections[i].drops != nil {
+			wanted = append(wanted, sections[i].drops(s))
+		}
+	}
+	if wanted == nil {
+		return nil
+	}
+	return in.dropped(ctx, s, func(d *dropped) {
+		for _, take := range wanted {
+			take(d)
+		}
+	})
+}
+
+// WriteJSON writes the numbers, indented, with sorted keys where there is no order.
+func (r *Run) WriteJSON(w io.Writer) error {
+	b, err := json.Marshal(r, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}

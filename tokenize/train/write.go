@@ -1,0 +1,187 @@
+package train
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/stage"
+	"curate/tokenize/pretokenizer"
+)
+
+// preTokenizer is one that a vocabulary can be trained with.
+type preTokenizer struct {
+	name    string
+	scanner string // the name in tokenize/pretokenizer
+	split   bool   // it is a Split and a ByteLevel without a regex; else ByteLevel with its own
+}
+
+// preTokenizers are sorted by name.
+var preTokenizers = []preTokenizer{
+	{name: "gpt2", scanner: "gpt2"},
+	{name: "llama3", scanner: "cl100k", split: true},
+}
+
+// PreTokenizers are the names of those that a vocabulary can be trained with.
+func PreTokenizers() []string {
+	names := make([]string, len(preTokenizers))
+	for i, p := range preTokenizers {
+		names[i] = p.name
+	}
+	return names
+}
+
+func preTokenizerNamed(name string) (*preTokenizer, error) {
+	for i := range preTokenizers {
+		if preTokenizers[i].name == name {
+			return &preTokenizers[i], nil
+		}
+	}
+	return nil, stage.UnknownName("pre-tokenizer", name, PreTokenizers())
+}
+
+// AppendJSON appends the model as a tokenizer.json with one of [PreTokenizers], as Hugging Face's tokenizers reads
+// it (tokenizers/src/tokenizer/serialization.rs@v0.23.3, version "1.0"), laid out as its pretty printer does, with a
+// line feed at the end. Merges are strings "a b" and not pairs ["a", "b"]: readers before 0.20 know only these, and
+// no spelling of a byte is a space.
+func (m *Model) AppendJSON(dst []byte, preTokenizerName string) ([]byte, error) {
+	p, err := preTokenizerNamed(preTokenizerName)
+	if err != nil {
+		return nil, err
+	}
+	s, err := pretokenizer.New(p.scanner)
+	if err != nil {
+		return nil, err
+	}
+	w := jsonWriter{b: dst}
+	w.open('{')
+	w.text("version", "1.0")
+	w.raw("truncation", "null")
+	w.raw("padding", "null")
+	w.key("added_tokens").open('[')
+	for id, token := range m.Vocab[:m.Special] {
+		w.item().open('{')
+		w.raw("id", strconv.Itoa(id))
+		w.text("content", token)
+		for _, flag := range []string{"single_word", "lstrip", "rstrip", "normalized"} {
+			w.raw(flag, "false")
+		}
+		w.raw("special", "true")
+		w.close('}')
+	}
+	w.close(']')
+	w.raw("normalizer", "null")
+	w.key("pre_tokenizer")
+	if p.split {
+		w.open('{')
+		w.text("type", "Sequence")
+		w.key("pretokenizers").open('[')
+		w.item().open('{')
+		w.text("type", "Split")
+		w.key("pattern").open('{')
+		w.text("Regex", s.Pattern())
+		w.close('}')
+		w.text("behavior", "Isolated")
+		w.raw("invert", "false")
+		w.close('}')
+		w.item().byteLevel(false)
+		w.close(']')
+		w.close('}')
+	} else {
+		w.byteLevel(true)
+	}
+	w.raw("post_processor", "null")
+	w.key("decoder").byteLevel(true)
+	w.key("model").open('{')
+	w.text("type", "BPE")
+	for _, name := range []string{"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"} {
+		w.raw(name, "null")
+	}
+	for _, name := range []string{"fuse_unk", "byte_fallback", "ignore_merges"} {
+		w.raw(name, "false")
+	}
+	w.key("vocab").open('{')
+	for id, token := range m.Vocab {
+		w.raw(token, strconv.Itoa(id))
+	}
+	w.close('}')
+	w.key("merges").open('[')
+	for _, pair := range m.Merges {
+		w.item().quote(m.Vocab[pair[0]] + " " + m.Vocab[pair[1]])
+	}
+	w.close(']')
+	w.close('}')
+	w.close('}')
+	if w.err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", w.err)
+	}
+	return append(w.b, '\n'), nil
+}
+
+// jsonWriter writes objects and arrays indented by two spaces a level; empty ones are {} and [].
+type jsonWriter struct {
+	b     []byte
+	depth int
+	items bool // the innermost has some
+	err   error
+}
+
+func (w *jsonWriter) open(c byte) {
+	w.b = append(w.b, c)
+	w.depth++
+	w.items = false
+}
+
+func (w *jsonWriter) close(c byte) {
+	w.depth--
+	if w.items {
+		w.line()
+	}
+	w.b = append(w.b, c)
+	w.items = true // what it stands in has this at least
+}
+
+func (w *jsonWriter) line() {
+	w.b = append(w.b, '\n')
+	for range w.depth {
+		w.b = append(w.b, ' ', ' ')
+	}
+}
+
+// item begins an element.
+func (w *jsonWriter) item() *jsonWriter {
+	if w.items {
+		w.b = append(w.b, ',')
+	}
+	w.items = true
+	w.line()
+	return w
+}
+
+func (w *jsonWriter) quote(s string) {
+	var err error
+	if w.b, err = jsontext.AppendQuote(w.b, s); err != nil && w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *jsonWriter) key(name string) *jsonWriter {
+	w.item().quote(name)
+	w.b = append(w.b, ':', ' ')
+	return w
+}
+
+func (w *jsonWriter) text(name, value string) { w.key(name).quote(value) }
+
+func (w *jsonWriter) raw(name, value string) { w.b = append(w.key(name).b, value...) }
+
+// byteLevel writes the component ByteLevel, which spells bytes in the alphabet and back.
+func (w *jsonWriter) byteLevel(regex bool) {
+	w.open('{')
+	w.text("type", "ByteLevel")
+	w.raw("add_prefix_space", "false")
+	w.raw("trim_offsets", "true")
+	w.raw("use_regex", strconv.FormatBool(regex))
+	w.close('}')
+}
