@@ -3,10 +3,7 @@ package shards
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"math"
 
@@ -178,10 +175,10 @@ func (w *setWriter) fill(s *ShardRecord, to io.Writer, out FormatWriter, bounds 
 
 // make makes a file of the set and says what the manifest will say of it.
 func (w *setWriter) make(name string, write func(io.Writer) error) (FileRecord, error) {
-	var h *hashing
+	var d *digests
 	hashed := func(to io.Writer) error {
-		h = &hashing{w: to, sum: sha256.New()}
-		b := bufio.NewWriterSize(h, windowSize)
+		d = newDigests()
+		b := bufio.NewWriterSize(hashing{to, d}, windowSize)
 		if err := write(b); err != nil {
 			return err
 		}
@@ -190,24 +187,22 @@ func (w *setWriter) make(name string, write func(io.Writer) error) (FileRecord, 
 	if err := w.ws.Make(w.ctx, stage.ResultDir+w.dir+name, hashed); err != nil {
 		return FileRecord{}, err
 	}
-	if h == nil { // an earlier attempt made it
+	if d == nil { // an earlier attempt made it
 		if err := hashed(io.Discard); err != nil {
 			return FileRecord{}, err
 		}
 	}
-	return FileRecord{Name: name, Size: h.size, SHA256: hex.EncodeToString(h.sum.Sum(nil))}, nil
+	return d.record(name), nil
 }
 
 // hashing is a writer that digests what passes.
 type hashing struct {
-	w    io.Writer
-	sum  hash.Hash
-	size int64
+	w io.Writer
+	d *digests
 }
 
-func (h *hashing) Write(b []byte) (int, error) {
+func (h hashing) Write(b []byte) (int, error) {
 	n, err := h.w.Write(b)
-	h.sum.Write(b[:n])
-	h.size += int64(n)
+	h.d.add(b[:n])
 	return n, err
 }

@@ -3,9 +3,8 @@ package shards
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -60,8 +59,9 @@ func resealed(t testing.TB, files map[string][]byte) map[string][]byte {
 	for i := range m.Shards {
 		for k := range m.Shards[i].Files {
 			f := &m.Shards[i].Files[k]
-			sum := sha256.Sum256(files[f.Name])
-			f.SHA256, f.Size = hex.EncodeToString(sum[:]), int64(len(files[f.Name]))
+			d := newDigests()
+			d.add(files[f.Name])
+			*f = d.record(f.Name)
 		}
 	}
 	if files[ManifestFile], err = m.encode(); err != nil {
@@ -167,6 +167,23 @@ func TestVerifyPlaces(t *testing.T) {
 		changed[c.file] = b
 		wantFault(t, c.what, verified(t, changed), c.wantFile, c.wantAt)
 		wantFault(t, c.what+", digests fitting", verified(t, resealed(t, changed)), c.wantFile, c.wantAt)
+	}
+}
+
+// TestVerifyBlocks changes a token into another valid one, in a file of several blocks.
+func TestVerifyBlocks(t *testing.T) {
+	b := mustNew(t, Config{Vocabulary: Vocabulary{65_000, NoEOD, "f"}})
+	rng := rand.New(rand.NewPCG(5, 5))
+	files := build(t, b, inOrder(0, [][]uint32{randomIDs(rng, 3*blockSize/4, 65_000), randomIDs(rng, 3*blockSize/4+5, 65_000)}), 1, rng)
+	const bin = "shard-00000.bin"
+	if err := verified(t, files); err != nil || len(files[bin]) != 3*blockSize+10 {
+		t.Fatalf("%d bytes: %v", len(files[bin]), err)
+	}
+	for _, at := range []int{0, blockSize - 2, blockSize, 2*blockSize + 4, 3 * blockSize, 3*blockSize + 8} {
+		changed := maps.Clone(files)
+		changed[bin] = slices.Clone(files[bin])
+		changed[bin][at] ^= 1
+		wantFault(t, fmt.Sprintf("byte %d", at), verified(t, changed), bin, int64(at/blockSize*blockSize))
 	}
 }
 
