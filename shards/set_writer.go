@@ -19,11 +19,12 @@ const maxPieces = 1 << 20
 // where it ends.
 type setWriter struct {
 	*settings
-	ws   stage.Workspace
-	dir  string // below the result, with a slash
-	in   sequences
-	ctx  context.Context // of the one call that the setWriter lives for
-	held *sequence       // read, and for the next shard
+	ws     stage.Workspace
+	dir    string // below the result, with a slash
+	in     sequences
+	ctx    context.Context // of the one call that the setWriter lives for
+	held   sequence        // read and not yet written, if isHeld
+	isHeld bool
 
 	maxPieces int
 	manifest  Manifest
@@ -91,18 +92,14 @@ func fillShare(tokens, rows int64, length int) float64 {
 
 // peek reads the next sequence into held.
 func (w *setWriter) peek() (more bool, err error) {
-	if w.held != nil {
+	if w.isHeld {
 		return true, nil
 	}
 	if err := w.ctx.Err(); err != nil {
 		return false, err
 	}
-	s, ok, err := w.in.next()
-	if err != nil || !ok {
-		return false, err
-	}
-	w.held = &s
-	return true, nil
+	w.held, w.isHeld, err = w.in.next()
+	return w.isHeld, err
 }
 
 func (w *setWriter) shard(name string) (ShardRecord, error) {
@@ -138,7 +135,7 @@ func (w *setWriter) fill(s *ShardRecord, to io.Writer, out FormatWriter, bounds 
 		if !more {
 			return nil
 		}
-		seq := w.held
+		seq := &w.held
 		n := int64(len(seq.tokens) / w.dtype.Size())
 		if s.Sequences > 0 && (s.Tokens+n > w.ShardSize || pieces+len(seq.pieces) > w.maxPieces) {
 			return nil
@@ -146,7 +143,7 @@ func (w *setWriter) fill(s *ShardRecord, to io.Writer, out FormatWriter, bounds 
 		if err := out.Append(to, seq.tokens); err != nil {
 			return err
 		}
-		w.held = nil
+		w.isHeld = false
 		s.Sequences++
 		s.Tokens += n
 		pieces += len(seq.pieces)
