@@ -6,6 +6,10 @@ import (
 	"curate/stage"
 )
 
+// MinHash in plain functions (Broder, On the resemblance and containment of documents, SEQUENCES 1997): scheme.go
+// names the choices, shingle.go makes a text's shingles, permutations.go draws the hash functions, signature.go keeps
+// their least values, minhash_generic.go is the loop that takes the time.
+
 // Scheme says how a text becomes shingles and a signature. Signatures compare only within one scheme and version.
 // It is immutable.
 type Scheme struct {

@@ -6,6 +6,10 @@
 // the Unicode property White_Space, or Python's str.isspace, which also holds U+001C to U+001F and which the
 // reference implementations of the field mean when they strip and split lines.
 //
+// Forms of a text in which texts are compared are appended to a []byte, their words with one space between them, so
+// that each n-gram of words is one piece: lower.go, simplify.go. What they know of characters (python.go) is pinned to
+// Unicode 14.0: it must not change with the Go release.
+//
 // Read span.go first, then words.go, lines.go, and repeats.go for n-grams; sentences.go cuts sentences,
 // words_wc.go counts as wc does.
 package text

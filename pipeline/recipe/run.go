@@ -246,11 +246,14 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if res == nil || err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, at(err)
 	}
-	summary := res.Counts.Summary("kept")
+	word := "kept"
+	if s.Result() {
+		word = "took in"
+	}
 	if res.Before {
 		r.Log.Info(fmt.Sprintf("step %s: is done already", s.Name))
 	} else {
-		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, summary))
+		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)))
 	}
 	if err != nil {
 		err = at(err)
