@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,8 +27,8 @@ var c4Quality = Rule{
 		{Name: "split_paragraph", Default: 1, Unit: c4Switch + ": lines (of Python's splitlines), else sentences", Source: c4Paper, Inside: true},
 		{Name: "remove_citations", Default: 1, Unit: c4Switch + `: takes "[1]", "[]", "[edit]" and "[citation needed]" out of lines`, Source: c4Code, Inside: true},
 		{Name: "filter_no_terminal_punct", Default: 1, Unit: c4Switch + `: a line ends in . ? ! " or ' and not in "..."`, Source: c4Paper, Inside: true},
-		{Name: "min_num_sentences", Default: 5, Unit: "sentences of the lines that stay", Source: c4Paper},
-		{Name: "min_words_per_line", Default: 3, Unit: "words at white space", Source: c4Paper, Inside: true},
+		{Name: "min_num_sentences", Default: 5, Unit: "sentences of the lines that stay", Source: c4Code},
+		{Name: "min_words_per_line", Default: 3, Unit: "words at white space", Source: c4Code, Inside: true},
 		{Name: "max_word_length", Default: 1000, Unit: "characters of the longest word of a line; 0 is no limit", Source: c4Code, Inside: true},
 		{Name: "filter_lorem_ipsum", Default: 1, Unit: c4Switch, Source: c4Paper},
 		{Name: "filter_javascript", Default: 1, Unit: c4Switch + `: takes lines with "javascript" out`, Source: c4Paper, Inside: true},
@@ -103,7 +104,7 @@ func c4Edit(v *View, p Values) {
 	}
 	// Most documents hold none of the phrases, and then no line need be looked at for one.
 	v.lower = appendLower(v.lower[:0], doc)
-	anyLorem, anyScript, anyPolicy := bytes.Contains(v.lower, loremIpsum), bytes.Contains(v.lower, javascript), holdsPolicy(v.lower)
+	anyLorem, anyScript, anyPolicy := bytes.Contains(v.lower, loremTail), bytes.Contains(v.lower, scriptTail), mayHoldPolicy(v.lower)
 
 	out, kept, next := v.edit(), 0, 0
 	for _, l := range pieces {
@@ -135,6 +136,7 @@ func c4Edit(v *View, p Values) {
 			v.lower = appendLower(v.lower[:0], line)
 			if lorem && bytes.Contains(v.lower, loremIpsum) {
 				v.c4.lorem = true
+				v.keepMemory(out)
 				return
 			}
 			if scripts && bytes.Contains(v.lower, javascript) {
@@ -143,6 +145,7 @@ func c4Edit(v *View, p Values) {
 		}
 		if curly && bytes.IndexByte(line, '{') >= 0 {
 			v.c4.curly = true
+			v.keepMemory(out)
 			return
 		}
 		if policy && (anyPolicy || looked) && holdsPolicy(v.lower) {
@@ -179,6 +182,20 @@ func endsAsSentence(line []byte) bool {
 	return false
 }
 
+// mayHoldPolicy is true where holdsPolicy is, and soon decided.
+func mayHoldPolicy(lower []byte) bool {
+	return bytes.Contains(lower, cookieTail) || bytes.Contains(lower, termsTail) || bytes.Contains(lower, privacyTail)
+}
+
+// Tails of the phrases that begin with a rare letter: bytes.Index looks for the first byte.
+var (
+	loremTail   = loremIpsum[4:] // "m ipsum"
+	scriptTail  = javascript[2:] // "vascript"
+	cookieTail  = cookie[3:]     // "kie"
+	termsTail   = termsOfUse[7:] // "f use"
+	privacyTail = privacy[3:]    // "vacy policy"
+)
+
 // holdsPolicy looks for POLICY_SUBSTRINGS in lower-cased text.
 func holdsPolicy(lower []byte) bool {
 	if !bytes.Contains(lower, cookie) {
@@ -199,11 +216,19 @@ func appendLower(dst, s []byte) []byte {
 	dst = append(dst, s...)
 	b := dst[lo:]
 	kelvin := false
+	for len(b) >= 8 { // as in package text: sums carry into the high bit of their own byte and no further
+		x := binary.LittleEndian.Uint64(b)
+		l := x & 0x7F7F7F7F7F7F7F7F
+		upper := (l + (0x80-'A')*ones) &^ (l + (0x80-'Z'-1)*ones) &^ x & (0x80 * ones)
+		binary.LittleEndian.PutUint64(b, x|upper>>2)
+		kelvin = kelvin || x&(0x80*ones) != 0
+		b = b[8:]
+	}
 	for i, c := range b {
 		if c-'A' < 26 {
 			b[i] = c | 0x20
 		}
-		kelvin = kelvin || c == kelvinSign[0]
+		kelvin = kelvin || c >= utf8.RuneSelf
 	}
 	if kelvin {
 		for at := lo; ; at++ {
@@ -218,6 +243,8 @@ func appendLower(dst, s []byte) []byte {
 	}
 	return dst
 }
+
+const ones = 0x0101010101010101
 
 var (
 	kelvinSign     = []byte("\u212a")

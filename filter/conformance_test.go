@@ -181,7 +181,7 @@ func TestConformanceDatatroveGopher(t *testing.T) {
 	}{
 		{"gopher_rep", only(t, "gopher_repetition")},
 		{"gopher_qual", only(t, "gopher_quality")},
-		{"gopher_qual_nostop", only(t, "gopher_quality", Setting{"min_stop_words", 0})},
+		{"gopher_qual_nostop", only(t, "gopher_quality", Setting{Param: "min_stop_words", Value: 0})},
 	}
 	type tally struct{ ran, agreed, noWords, spaceRan, spaceAgreed, spaceDecisions int }
 	tallies := map[string]*tally{}
@@ -264,8 +264,8 @@ func TestConformanceDatatroveLines(t *testing.T) {
 		f     *Filter
 	}{
 		{"eng.c4_default", false, only(t, "c4_quality")},
-		{"eng.c4_fineweb", false, only(t, "c4_quality", Setting{"filter_no_terminal_punct", 0})},
-		{"eng.c4_sentences", false, only(t, "c4_quality", Setting{"split_paragraph", 0})},
+		{"eng.c4_fineweb", false, only(t, "c4_quality", Setting{Param: "filter_no_terminal_punct", Value: 0})},
+		{"eng.c4_sentences", false, only(t, "c4_quality", Setting{Param: "split_paragraph", Value: 0})},
 		{"eng.fineweb", true, only(t, "fineweb_quality")},
 	} {
 		v := c.f.NewView()

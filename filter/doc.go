@@ -6,5 +6,6 @@
 // test that fails gives rule and reason.
 //
 // [Filter.Check] is the plain function; [Filter] is also the stage "filter", a thin adapter around it. A rule
-// is one file: read rule.go, then gopher_repetition.go, then filter.go.
+// is one file: read rule.go, then gopher_repetition.go, then filter.go; c4_quality.go is a rule that also edits
+// the text.
 package filter

@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"curate/record"
+	"curate/stage"
 	"curate/stage/stagetest"
 )
 
@@ -45,9 +47,13 @@ func lines(t testing.TB) [][]byte {
 
 func TestStage(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"normal":   {Profile: "gopher"},
-		"verdicts": {Profile: "gopher", Verdicts: true},
-		"annotate": {Profile: "gopher", Annotate: true},
+		"normal":             {Profile: "gopher"},
+		"verdicts":           {Profile: "gopher", Verdicts: true},
+		"annotate":           {Profile: "gopher", Annotate: true},
+		"c4":                 {Profile: "c4", Verdicts: true, Histograms: true},
+		"fineweb":            {Profile: "fineweb"},
+		"fineweb, annotated": {Profile: "fineweb", Annotate: true},
+		"basque":             {Profile: "basque"},
 	} {
 		t.Run(name, func(t *testing.T) { stagetest.Mapper(t, mustNew(t, cfg), lines(t)) })
 	}
@@ -126,6 +132,126 @@ func TestVerdict(t *testing.T) {
 	}
 }
 
+// TestEdits: what a rule leaves of the text is seen by the rules after it and by the next stage, and written into a
+// kept record alone.
+func TestEdits(t *testing.T) {
+	page := "Menu\n" + prose + "\nSee the use of cookies here.\n" + prose + "[1]\n"
+	left := prose + "\n" + prose
+	for _, c := range []struct {
+		name, line string
+		cfg        Config
+		outcome    record.Outcome
+		reason     string
+		written    string // the line, or the dropped line
+		edited     int64
+	}{
+		{"edited", `{"id":1.0,"text":` + quote(page) + `,"z":[ ]}`, Config{Profile: "c4"}, record.Keep, "", `{"id":1.0,"text":` + quote(left) + `,"z":[ ]}`, 1},
+		{"another field", `{"meta":{"body":` + quote(page) + `}}`, Config{Profile: "c4", TextField: record.MustPath("meta.body")}, record.Keep, "",
+			`{"meta":{"body":` + quote(left) + `}}`, 1},
+		{"nothing to edit", `{"text":` + quote(left) + `}`, Config{Profile: "c4"}, record.Keep, "", `{"text":` + quote(left) + `}`, 0},
+		{"annotated", `{"text":` + quote(page) + `}`, Config{Profile: "c4", Annotate: true}, record.Keep, "",
+			`{"text":` + quote(page) + `,"curate":{"filter":{"profile":"c4","verdict":"keep","signals":{"lorem_ipsum":0,"curly_bracket":0,"sentences":8}}}}`, 0},
+		{"dropped as it was", `{"text":` + quote(page+"{ this is code.") + `}`, Config{Profile: "c4", Verdicts: true}, record.Drop, "curly_bracket",
+			`{"text":` + quote(page+"{ this is code.") + `,"curate":{"filter":{"profile":"c4","verdict":"drop","rule":"c4_quality","reason":"curly_bracket","signals":{"lorem_ipsum":0,"curly_bracket":1}}}}`, 0},
+		// Its five lines of one word would be 0.83 of all lines; c4_quality has taken them out.
+		{"later rules see the edit", `{"text":` + quote(strings.Repeat("Menu a\nHome b\n", 3)+prose+" "+prose[30:]) + `}`, Config{Profile: "lines"}, record.Keep, "",
+			`{"text":` + quote(prose+" "+prose[30:]) + `}`, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var f *Filter
+			if c.cfg.Profile == "lines" {
+				p := Profile{Name: "lines", Version: 1, Words: "whitespace", Rules: []RuleUse{{Rule: "c4_quality"}, {Rule: "fineweb_quality"}}}
+				var err error
+				if f, err = build(p, c.cfg); err != nil {
+					t.Fatal(err)
+				}
+				alone := only(t, "fineweb_quality")
+				var d struct{ Text string }
+				if err := json.Unmarshal([]byte(c.line), &d); err != nil {
+					t.Fatal(err)
+				}
+				if _, reason := alone.Check(alone.NewView(), []byte(d.Text)); reason == "" {
+					t.Error("the unedited text passes too: nothing is shown")
+				}
+			} else {
+				f = mustNew(t, c.cfg)
+			}
+			b := &record.Batch{}
+			b.Append(1, 1, []byte(c.line))
+			b.Parse()
+			if err := f.NewWorker().Map(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			r := &b.Records[0]
+			if r.Outcome != c.outcome || r.Reason != c.reason {
+				t.Fatalf("%v, reason %q, error %v; want %v, %q", r.Outcome, r.Reason, r.Err, c.outcome, c.reason)
+			}
+			got := r.AppendLine(nil)
+			if r.Outcome == record.Drop {
+				got = r.AppendDropped(nil)
+			}
+			if s := strings.TrimSuffix(string(got), "\n"); s != c.written {
+				t.Errorf("written as\n%s\nwant\n%s", s, c.written)
+			}
+			var scratch []byte
+			if text, err := r.Text(f.cfg.TextField, &scratch); err != nil || c.edited > 0 && !strings.Contains(c.written, quote(string(text))) {
+				t.Errorf("the next stage reads %q, %v", text, err)
+			}
+			var edited int64
+			for _, n := range b.TakeTallies() {
+				if n.Name == EditedTally {
+					edited += n.N
+				}
+			}
+			if edited != c.edited {
+				t.Errorf("%d records tallied as edited, want %d", edited, c.edited)
+			}
+		})
+	}
+}
+
+// TestHistograms: every signal that decided is tallied once a document, none twice, and none where nobody asked.
+func TestHistograms(t *testing.T) {
+	all := lines(t)
+	for _, cfg := range []Config{{Profile: "fineweb"}, {Profile: "fineweb", Histograms: true}, {Profile: "fineweb", Histograms: true, Annotate: true}} {
+		f := mustNew(t, cfg)
+		w, v := f.NewWorker(), f.NewView()
+		want, got := map[string]int64{}, map[string]int64{}
+		for lo := 0; lo < len(all); lo += 50 {
+			b := &record.Batch{}
+			for i, l := range all[lo:min(lo+50, len(all))] {
+				b.Append(record.MakeID(1, int64(i)), int64(i+1), l)
+			}
+			b.Parse()
+			var scratch []byte
+			for i := range b.Records {
+				if r := &b.Records[i]; r.Outcome == record.Keep && cfg.Histograms {
+					if doc, err := r.Text(f.cfg.TextField, &scratch); err == nil {
+						signals, _, _ := f.Verdict(nil, v, doc, cfg.Annotate)
+						for _, s := range signals {
+							want[fmt.Sprintf("%s@%d", s.Name, stage.Bin(s.Value))]++
+						}
+					}
+				}
+			}
+			if err := w.Map(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range b.TakeTallies() {
+				if n.Name != EditedTally {
+					got[n.Name] += n.N
+				}
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%+v: tallied %v\nwant %v", cfg, got, want)
+		}
+		if len(want) == 0 == cfg.Histograms {
+			t.Errorf("%+v: %d bins", cfg, len(want))
+		}
+	}
+}
+
 func quote(s string) string {
 	q, _ := json.Marshal(s)
 	return string(q)
@@ -180,13 +306,48 @@ func TestSpec(t *testing.T) {
 	if !bytes.Equal(other, got) {
 		t.Error("Verdicts changes no decision but the identity")
 	}
+	other, _ = json.Marshal(mustNew(t, Config{Profile: "gopher", Histograms: true}).Spec().Config)
+	if !bytes.Equal(other, got) {
+		t.Error("Histograms changes no decision but the identity")
+	}
+}
+
+// TestSpecTests: package report knows two comparisons, and draws each test that is made once.
+func TestSpecTests(t *testing.T) {
+	for _, p := range Profiles() {
+		f := mustNew(t, Config{Profile: p.Name})
+		var cfg struct {
+			Tests []struct{ Compare, Signal, Reason string }
+		}
+		raw, err := json.Marshal(f.Spec().Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &cfg); err != nil {
+			t.Fatal(err)
+		}
+		made := 0
+		for i := range f.tests {
+			if !f.tests[i].off {
+				made++
+			}
+		}
+		if len(cfg.Tests) != made || made == 0 {
+			t.Errorf("%s: %d tests in the configuration, %d are made", p.Name, len(cfg.Tests), made)
+		}
+		for _, c := range cfg.Tests {
+			if c.Compare != "above" && c.Compare != "below" {
+				t.Errorf("%s: %s is compared %q", p.Name, c.Reason, c.Compare)
+			}
+		}
+	}
 }
 
 func TestLookup(t *testing.T) {
 	for name, want := range map[string]string{
-		"goffer": `no profile is called "goffer"; did you mean "gopher"?`,
-		"basque": `no profile is called "basque"; there are: gopher`,
-		"":       `no profile is called ""; there are: gopher`,
+		"goffer":     `no profile is called "goffer"; did you mean "gopher"?`,
+		"slimpajama": `no profile is called "slimpajama"; there are: basque, c4, fineweb, gopher`,
+		"":           `no profile is called ""; there are: basque, c4, fineweb, gopher`,
 	} {
 		if _, err := Lookup(name); err == nil || err.Error() != want {
 			t.Errorf("Lookup(%q): %v, want %s", name, err, want)
@@ -201,10 +362,12 @@ func TestLookup(t *testing.T) {
 	}{
 		{Profile{Words: "spacy"}, `profile "x": words are "spacy"; only "whitespace" is possible`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{Rule: "gopher_qualty"}}}, `profile "x": no rule is called "gopher_qualty"; did you mean "gopher_quality"?`},
-		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{"min_words", 1}}}}},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_words", Value: 1}}}}},
 			`profile "x": no parameter of gopher_quality is called "min_words"; did you mean "min_doc_words"?`},
-		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{"min_doc_words", -1}}}}},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_doc_words", Value: -1}}}}},
 			`profile "x": gopher_quality.min_doc_words is -1; a threshold is a number from 0 on`},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{Rule: "gopher_quality"}, {Rule: "c4_quality"}, {Rule: "gopher_quality"}}},
+			`profile "x": signal "words" is asked for before and after a rule that edits the text`},
 		{Profile{Words: "whitespace", StopWords: []string{""}}, `profile "x": stop word 0 is empty`},
 	} {
 		c.p.Name = "x"
@@ -217,9 +380,13 @@ func TestLookup(t *testing.T) {
 // TestNoAllocation: in steady state a batch of real documents, kept and dropped, escaped and not, costs none.
 func TestNoAllocation(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"normal":   {Profile: "gopher"},
-		"verdicts": {Profile: "gopher", Verdicts: true},
-		"annotate": {Profile: "gopher", Annotate: true},
+		"normal":     {Profile: "gopher"},
+		"verdicts":   {Profile: "gopher", Verdicts: true},
+		"annotate":   {Profile: "gopher", Annotate: true},
+		"histograms": {Profile: "gopher", Histograms: true},
+		"edits":      {Profile: "c4", Histograms: true},
+		"fineweb":    {Profile: "fineweb", Annotate: true},
+		"basque":     {Profile: "basque"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := mustNew(t, cfg).NewWorker()
@@ -236,6 +403,7 @@ func TestNoAllocation(t *testing.T) {
 				if err := w.Map(t.Context(), b); err != nil {
 					t.Fatal(err)
 				}
+				b.TakeTallies()
 				kept, dropped = 0, 0
 				for i := range b.Records {
 					if b.Records[i].Reason == "" {
@@ -282,7 +450,10 @@ func BenchmarkGopher(b *testing.B) {
 		}
 	}
 	for _, mode := range []string{"check", "all"} {
-		b.Run(mode, func(b *testing.B) { benchmark(b, docs, mode == "all") })
+		b.Run(mode, func(b *testing.B) { benchmark(b, "gopher", docs, mode == "all") })
+	}
+	for _, profile := range []string{"c4", "fineweb", "basque"} {
+		b.Run(profile, func(b *testing.B) { benchmark(b, profile, docs, false) })
 	}
 }
 
@@ -309,14 +480,14 @@ func BenchmarkConformance(b *testing.B) {
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		for _, mode := range []string{"check", "all"} {
 			b.Run(group+"/"+mode, func(b *testing.B) {
-				benchmark(b, groups[group], mode == "all")
+				benchmark(b, "gopher", groups[group], mode == "all")
 			})
 		}
 	}
 }
 
-func benchmark(b *testing.B, docs [][]byte, all bool) {
-	f := mustNew(b, Config{Profile: "gopher"})
+func benchmark(b *testing.B, profile string, docs [][]byte, all bool) {
+	f := mustNew(b, Config{Profile: profile})
 	v := f.NewView()
 	size := 0
 	for _, d := range docs {

@@ -42,6 +42,11 @@ func (p Profile) Help() string {
 			t := &rule.Tests[k]
 			fmt.Fprintf(&b, "  %-29s %s\n", t.Reason, t.condition(Values{rule, values}))
 		}
+		for _, s := range p.Rules[i].Set {
+			if at, ok := rule.param(s.Param); ok && s.Why != "" {
+				fmt.Fprintf(&b, "  %s %s instead of %s: %s\n", s.Param, number(s.Value), number(rule.Params[at].Default), s.Why)
+			}
+		}
 	}
 	return b.String()
 }

@@ -65,6 +65,9 @@ const markdownSignals = `
   three words.
 * ` + "`--dropped PATH`" + ` writes the same object into each dropped record, with the signals up to the test that failed;
   the tests after it were not made.
+* A rule may edit the text (` + "`c4_quality`" + ` takes lines out). The rules after it and the stages after the filter see what it left;
+  a kept record is written with the new text, a dropped one as it was read, and the ledger's tally ` + "`" + EditedTally + "`" + ` of the stage
+  says how many kept texts were edited. With ` + "`--annotate`" + ` no text is edited, but the signals are those of the edited text.
 * A record whose ` + "`curate`" + ` is something else than an object cannot be annotated and is quarantined.
 `
 
@@ -85,6 +88,15 @@ func markdownProfile(b *strings.Builder, p *Profile) {
 			t := &rule.Tests[i]
 			n++
 			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` |\n", n, rule.Name, rule.Name, t.Reason, t.condition(Values{rule, values}))
+		}
+	}
+	head := "\nParameters with another value than the rule's default:\n\n| rule | parameter | default | here | why |\n|---|---|---:|---:|---|\n"
+	for k := range p.Rules {
+		rule, _ := mustThresholds(&p.Rules[k])
+		for _, s := range p.Rules[k].Set {
+			at, _ := rule.param(s.Param)
+			fmt.Fprintf(b, "%s| `%s` | `%s` | %s | %s | %s |\n", head, rule.Name, s.Param, number(rule.Params[at].Default), number(s.Value), cell(s.Why))
+			head = ""
 		}
 	}
 }

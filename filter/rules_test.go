@@ -1,11 +1,13 @@
 package filter
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // unique makes n different words of the given length.
@@ -114,6 +116,16 @@ var ruleCases = []struct {
 	{"gopher_repetition", "duplicated_9_n_grams", phrases(9, 51), phrases(9, 61)},
 	{"gopher_repetition", "duplicated_10_n_grams", phrases(10, 65), phrases(10, 75)},
 
+	{"c4_quality", "lorem_ipsum", sentences(5) + "\nHere is Lorem IPSUM.", sentences(5) + "\nLorem ipsum."},
+	{"c4_quality", "curly_bracket", sentences(5) + "\nif (a) { return \"b\"", sentences(5) + "\nif (a) { return b;"},
+	{"c4_quality", "too_few_sentences", sentences(4), sentences(5)},
+
+	{"fineweb_quality", "empty", " \n\u00a0\n", "-- this line has a dot at its end."},
+	{"fineweb_quality", "line_punct_ratio", endings(1), endings(2)},
+	{"fineweb_quality", "short_line_ratio", short(68), short(67)},
+	{"fineweb_quality", "char_dup_ratio", full(98) + "\n" + full(1), full(99) + "\n" + full(1)},
+	{"fineweb_quality", "list_ratio", list(20, 7), list(20, 6)},
+
 	{"gopher_quality", "gopher_short_doc", with(49, nil) + " !? …", with(50, nil)},
 	{"gopher_quality", "gopher_long_doc", with(100001, nil), with(100000, nil)},
 	{"gopher_quality", "gopher_below_avg_threshold", "the and " + strings.Join(unique(0, 48, 2), " "), "the and " + strings.Join(unique(0, 48, 3), " ")},
@@ -126,6 +138,56 @@ var ruleCases = []struct {
 		tenLines(4, func(l string) string { return l + "… \u3000" }), tenLines(3, func(l string) string { return l + "...\r" })},
 	{"gopher_quality", "gopher_below_alpha_threshold", with(50, numbers(11)), with(50, numbers(10))},
 	{"gopher_quality", "gopher_enough_stop_words", with(50, func(w []string) { w[1] = "the"; w[2] = "Of" }), with(50, nil)},
+}
+
+// sentences are n lines of five words and a full stop.
+func sentences(n int) string {
+	var l []string
+	for i := range n {
+		l = append(l, five(1000+10*i, 5)+".")
+	}
+	return strings.Join(l, "\n")
+}
+
+// full are n lines of seven words and a full stop.
+func full(n int) string {
+	var l []string
+	for i := range n {
+		l = append(l, five(1000+10*i, 7)+".")
+	}
+	return strings.Join(l, "\n")
+}
+
+// endings are ten lines, of which n end with a full stop and none is short.
+func endings(n int) string {
+	var l []string
+	for i := range 10 {
+		end := "…"
+		if i < n {
+			end = "。"
+		}
+		l = append(l, five(1000+10*i, 7)+end)
+	}
+	return strings.Join(l, "\n\n")
+}
+
+// short are 100 lines with a full stop, of which n have 30 characters and the others 31.
+func short(n int) string {
+	var l []string
+	for i := range 100 {
+		words := five(1000+10*i, 5)
+		if i < n {
+			l = append(l, words+".")
+		} else {
+			l = append(l, words+"é.")
+		}
+	}
+	return strings.Join(l, "\n")
+}
+
+// list is a line of words and one of the same words, n line feeds apart.
+func list(words, n int) string {
+	return five(1000, words/2) + "." + strings.Repeat("\n", n) + five(2000, words-words/2) + "."
 }
 
 func TestRules(t *testing.T) {
@@ -145,9 +207,12 @@ func TestRules(t *testing.T) {
 			t.Errorf("rule %s has no reason %q", c.rule, c.reason)
 			continue
 		}
-		off := only(t, c.rule, Setting{r.Tests[at].Param, 0})
+		if r.Tests[at].Param == "" {
+			continue
+		}
+		off := only(t, c.rule, Setting{Param: r.Tests[at].Param})
 		_, reason := off.Check(off.NewView(), []byte(c.dropped))
-		if (reason == c.reason) == r.Tests[at].ZeroOff {
+		if (reason == c.reason) == (r.Tests[at].ZeroOff || r.Tests[at].Compare == Found) && c.reason != "line_punct_ratio" {
 			t.Errorf("%s %s: with a threshold of 0 the answer is %q", c.rule, c.reason, reason)
 		}
 	}
@@ -176,7 +241,7 @@ func TestRegistry(t *testing.T) {
 		for _, c := range r.Tests {
 			once("reason", c.Reason)
 			used[c.Param] = true
-			if !name.MatchString(c.Reason) || !name.MatchString(c.Signal) || c.Measure == "" || c.Value == nil || c.Compare != Above && c.Compare != Below {
+			if !name.MatchString(c.Reason) || !name.MatchString(c.Signal) || c.Measure == "" || c.Value == nil || c.Compare != Above && c.Compare != Below && c.Compare != Found {
 				t.Errorf("rule %s, reason %q: incomplete or badly named", r.Name, c.Reason)
 			}
 			if m, ok := measures[c.Signal]; ok && m != c.Measure {
@@ -191,7 +256,7 @@ func TestRegistry(t *testing.T) {
 		}
 		for _, p := range r.Params {
 			once("parameter of "+r.Name, p.Name)
-			if !name.MatchString(p.Name) || p.Unit == "" || p.Source == "" || !used[p.Name] {
+			if !name.MatchString(p.Name) || p.Unit == "" || p.Source == "" || used[p.Name] == p.Inside {
 				t.Errorf("rule %s, parameter %q: without unit or source, badly named, or not used", r.Name, p.Name)
 			}
 		}
@@ -218,21 +283,74 @@ func FuzzCheck(f *testing.F) {
 		}
 	}
 	f.Add([]byte(" \n\n \u2028\xff\xe2\x80"))
-	g, err := New(Config{Profile: "gopher"})
-	if err != nil {
-		f.Fatal(err)
+	var filters []*Filter
+	for _, p := range Profiles() {
+		filters = append(filters, mustNew(f, Config{Profile: p.Name}))
 	}
-	v := g.NewView()
+	filters = append(filters, only(f, "fineweb_quality"), // so that short texts come that far
+		only(f, "c4_quality", Setting{Param: "min_num_sentences", Value: 0}, Setting{Param: "min_words_per_line", Value: 0}),
+		only(f, "c4_quality", Setting{Param: "min_num_sentences", Value: 1}, Setting{Param: "split_paragraph", Value: 0}))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		rule, reason := g.Check(v, doc)
-		signals, allRule, allReason := g.Verdict(nil, v, doc, true)
-		if rule != allRule || reason != allReason {
-			t.Errorf("%q: %s %s, with all signals %s %s", doc, rule, reason, allRule, allReason)
-		}
-		for _, s := range signals {
-			if !(s.Value >= 0) {
-				t.Errorf("%q: %s is %v", doc, s.Name, s.Value)
+		for _, g := range filters {
+			v := g.NewView()
+			rule, reason := g.Check(v, doc)
+			edited := bytes.Clone(v.Text())
+			if utf8.Valid(doc) && !utf8.Valid(edited) || len(edited) > len(doc) {
+				t.Errorf("%q: edited to %q", doc, edited)
+			}
+			signals, allRule, allReason := g.Verdict(nil, v, doc, true)
+			if rule != allRule || reason != allReason {
+				t.Errorf("%q: %s %s, with all signals %s %s", doc, rule, reason, allRule, allReason)
+			}
+			if reason == "" && !bytes.Equal(edited, v.Text()) {
+				t.Errorf("%q: edited to %q, with all signals to %q", doc, edited, v.Text())
+			}
+			for _, s := range signals {
+				if !(s.Value >= 0) {
+					t.Errorf("%q: %s is %v", doc, s.Name, s.Value)
+				}
 			}
 		}
 	})
+}
+
+func TestAppendLower(t *testing.T) {
+	for _, s := range []string{"", "A", "[@Z`{z", "JAVASCRIPT and Lorem IPSUM", "use coo\u212aies \u212a", "ÀÉ ABCDEFGHIJKLMNOPQRSTUVWXYZ é", "\u2129X\u212b"} {
+		want := strings.Map(func(r rune) rune {
+			if r == 0x212A {
+				return 'k'
+			}
+			if r >= 'A' && r <= 'Z' {
+				return r | 0x20
+			}
+			return r
+		}, s)
+		if got := string(appendLower([]byte("X"), []byte(s))); got != "X"+want {
+			t.Errorf("%q: %q, want %q", s, got, "X"+want)
+		}
+	}
+}
+
+// TestPhrases: a line is looked at for a phrase in any case, and for one that a citation had torn apart.
+func TestPhrases(t *testing.T) {
+	f := only(t, "c4_quality", Setting{Param: "min_num_sentences", Value: 1})
+	v := f.NewView()
+	for _, c := range []struct{ name, text, reason, left string }{
+		{"script", "You need JavaScript here.\nThis line stays here.", "", "This line stays here."},
+		{"script torn", "You need java[12]script here.\nThis line stays here.", "", "This line stays here."},
+		{"policy", "Our Terms of Use apply.\nThis line stays here.", "", "This line stays here."},
+		{"policy with a Kelvin sign", "We use coo\u212aies a lot.\nThis line stays here.", "", "This line stays here."},
+		{"privacy", "See the PRIVACY POLICY now.\nThis line stays here.", "", "This line stays here."},
+		{"cookies alone", "These cookies are good.\nThis line stays here.", "", "These cookies are good.\nThis line stays here."},
+		{"lorem torn", "Here is lorem[]  ipsum.\nHere is lorem[edit] ipsum.", "lorem_ipsum", ""},
+		{"citations", "One[1] two[] three[edit] four[citation needed] [a] [٣].", "", "One two three four [a] ."},
+		{"long word", strings.Repeat("é", 1001) + " is too long.\n" + strings.Repeat("é", 1000) + " is not.", "", strings.Repeat("é", 1000) + " is not."},
+		{"ends", "Is it this?\nNo it isn't...\nHe said \"so.\"\nWithout an end\nYes it is!", "", "Is it this?\nHe said \"so.\"\nYes it is!"},
+		{"separators are white space", "a\x1fb\x1fc d.\nonly two.", "", "a\x1fb\x1fc d."},
+	} {
+		_, reason := f.Check(v, []byte(c.text))
+		if reason != c.reason || reason == "" && string(v.Text()) != c.left {
+			t.Errorf("%s: %q, %q; want %q, %q", c.name, reason, v.Text(), c.reason, c.left)
+		}
+	}
 }

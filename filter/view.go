@@ -20,7 +20,8 @@ type View struct {
 	repeats        text.Repeats
 	dupPieces      duplicates
 	dupParas       duplicates
-	fields         []text.Span // Python's words, memory of its own only where they are others than words
+	fields         []text.Span // Python's words: words, or ownFields where they are others
+	ownFields      []text.Span
 	textLines      []text.Span
 	pieceSentences []text.Span
 	sentences      []text.Span // of a line
@@ -89,6 +90,9 @@ func (v *View) edit() []byte { return v.edited[v.target][:0] }
 
 func (v *View) setEdit(b []byte) { v.edited[v.target], v.fresh = b, true }
 
+// keepMemory is for an edit that is given up.
+func (v *View) keepMemory(b []byte) { v.edited[v.target] = b }
+
 // applyEdit turns to the text that the rule has left, if it is another: all cuts are made anew then.
 func (v *View) applyEdit() {
 	b := v.edited[v.target]
@@ -135,7 +139,8 @@ func (v *View) Fields() []text.Span {
 		if v.have&givenWords == 0 && !text.HasSeparators(v.doc) {
 			v.fields = v.Words()
 		} else {
-			v.fields = text.Fields(nil, v.doc)
+			v.ownFields = text.Fields(v.ownFields[:0], v.doc)
+			v.fields = v.ownFields
 		}
 	}
 	return v.fields
@@ -215,7 +220,7 @@ const spanSize = 8
 
 // Size is the memory held, in bytes, without the document.
 func (v *View) Size() int {
-	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.pieceSentences)) +
+	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
 		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line)
 }
 
@@ -227,7 +232,7 @@ func (v *View) Shrink(limit int) {
 	v.words, v.fields = nil, nil
 	if over {
 		v.own, v.lines, v.pieces, v.paragraphs, v.textLines = nil, nil, nil, nil, nil
-		v.sentences, v.pieceSentences = nil, nil
+		v.sentences, v.pieceSentences, v.ownFields = nil, nil, nil
 		v.edited, v.lower, v.line = [2][]byte{}, nil, nil
 		limit = 0
 	}

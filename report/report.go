@@ -97,6 +97,15 @@ func IsRun(ctx context.Context, st store.Store, dir string) (bool, error) {
 // Read gathers what the files of a run directory, or of the output directory of one command, say. Steps that have not
 // finished are listed as such; a directory with no finished step is an error.
 func Read(ctx context.Context, st store.Store, dir string) (*Run, error) {
+	return read(ctx, st, dir, sections)
+}
+
+// ReadFunnel gathers what WriteFunnel tells, which takes no look at records.
+func ReadFunnel(ctx context.Context, st store.Store, dir string) (*Run, error) {
+	return read(ctx, st, dir, sections[:1])
+}
+
+func read(ctx context.Context, st store.Store, dir string, sections []section) (*Run, error) {
 	run := &Run{Version: Version}
 	several, err := IsRun(ctx, st, dir)
 	if err != nil {
@@ -136,7 +145,7 @@ func Read(ctx context.Context, st store.Store, dir string) (*Run, error) {
 	}
 	finished := 0
 	for _, s := range run.Steps {
-		if err := s.gather(ctx, files{st, path.Join(dir, s.Dir)}); err != nil {
+		if err := s.gather(ctx, files{st, path.Join(dir, s.Dir)}, sections); err != nil {
 			return nil, err
 		}
 		if s.Finished {
@@ -162,7 +171,7 @@ func Read(ctx context.Context, st store.Store, dir string) (*Run, error) {
 }
 
 // gather fills the step in, if it has finished.
-func (s *Step) gather(ctx context.Context, in files) error {
+func (s *Step) gather(ctx context.Context, in files, sections []section) error {
 	done, err := in.exists(ctx, corpus.Dir+"/"+corpus.Done)
 	if err != nil || !done {
 		return err
@@ -184,6 +193,9 @@ func (s *Step) gather(ctx context.Context, in files) error {
 		if sections[i].drops != nil {
 			wanted = append(wanted, sections[i].drops(s))
 		}
+	}
+	if wanted == nil {
+		return nil
 	}
 	return in.dropped(ctx, s, func(d *dropped) {
 		for _, take := range wanted {

@@ -325,16 +325,18 @@ func (s *sentencizer) special(lo, hi int) {
 // specials are the special cases of lang/tokenizer_exceptions.py and lang/en/tokenizer_exceptions.py that hold a
 // character of sentenceEnds, sorted. The others make no difference to where sentences end.
 var specials = []string{
-	"(._.)", "0.0", "0.o", "10a.m.", "10p.m.", "11a.m.", "11p.m.", "12a.m.", "12p.m.", "1a.m.", "1p.m.", "2a.m.", "2p.m.",
-	"3a.m.", "3p.m.", "4a.m.", "4p.m.", "5a.m.", "5p.m.", "6a.m.", "6p.m.", "7a.m.", "7p.m.", "8a.m.", "8p.m.", "9a.m.",
-	"9p.m.", ">.<", ">.>", "Adm.", "Ak.", "Ala.", "Apr.", "Ariz.", "Ark.", "Aug.", "Bros.", "Calif.", "Co.", "Colo.", "Conn.",
-	"Corp.", "D.C.", "Dec.", "Del.", "Dr.", "E.G.", "E.g.", "Feb.", "Fla.", "Ga.", "Gen.", "Gov.", "I.E.", "I.e.", "Ia.", "Id.",
-	"Ill.", "Inc.", "Ind.", "Jan.", "Jr.", "Jul.", "Jun.", "Kan.", "Kans.", "Ky.", "La.", "Ltd.", "Mar.", "Mass.", "Md.",
-	"Messrs.", "Mich.", "Minn.", "Miss.", "Mo.", "Mont.", "Mr.", "Mrs.", "Ms.", "Mt.", "N.C.", "N.D.", "N.H.", "N.J.", "N.M.",
-	"N.Y.", "Neb.", "Nebr.", "Nev.", "Nov.", "O.O", "O.o", "Oct.", "Okla.", "Ore.", "Pa.", "Ph.D.", "Prof.", "Rep.", "Rev.",
-	"S.C.", "Sen.", "Sep.", "Sept.", "St.", "Tenn.", "V.V", "Va.", "Wash.", "Wis.", "._.", "a.", "a.m.", "b.", "c.", "co.", "d.",
-	"e.", "e.g.", "f.", "g.", "h.", "i.", "i.e.", "j.", "k.", "l.", "m.", "n.", "o.", "o.0", "o.O", "o.o", "p.", "p.m.", "q.", "r.",
-	"s.", "t.", "u.", "v.", "v.s.", "v.v", "vs.", "w.", "x.", "y.", "z.", "°C.", "°F.", "°K.", "°c.", "°f.", "°k.", "ä.", "ö.", "ü.",
+	"(._.)", "._.", "0.0", "0.o", "10a.m.", "10p.m.", "11a.m.", "11p.m.", "12a.m.", "12p.m.", "1a.m.", "1p.m.",
+	"2a.m.", "2p.m.", "3a.m.", "3p.m.", "4a.m.", "4p.m.", "5a.m.", "5p.m.", "6a.m.", "6p.m.", "7a.m.", "7p.m.",
+	"8a.m.", "8p.m.", "9a.m.", "9p.m.", ">.<", ">.>", "Adm.", "Ak.", "Ala.", "Apr.", "Ariz.", "Ark.", "Aug.",
+	"Bros.", "Calif.", "Co.", "Colo.", "Conn.", "Corp.", "D.C.", "Dec.", "Del.", "Dr.", "E.G.", "E.g.", "Feb.",
+	"Fla.", "Ga.", "Gen.", "Gov.", "I.E.", "I.e.", "Ia.", "Id.", "Ill.", "Inc.", "Ind.", "Jan.", "Jr.", "Jul.",
+	"Jun.", "Kan.", "Kans.", "Ky.", "La.", "Ltd.", "Mar.", "Mass.", "Md.", "Messrs.", "Mich.", "Minn.", "Miss.",
+	"Mo.", "Mont.", "Mr.", "Mrs.", "Ms.", "Mt.", "N.C.", "N.D.", "N.H.", "N.J.", "N.M.", "N.Y.", "Neb.", "Nebr.",
+	"Nev.", "Nov.", "O.O", "O.o", "Oct.", "Okla.", "Ore.", "Pa.", "Ph.D.", "Prof.", "Rep.", "Rev.", "S.C.",
+	"Sen.", "Sep.", "Sept.", "St.", "Tenn.", "V.V", "Va.", "Wash.", "Wis.", "a.", "a.m.", "b.", "c.", "co.", "d.",
+	"e.", "e.g.", "f.", "g.", "h.", "i.", "i.e.", "j.", "k.", "l.", "m.", "n.", "o.", "o.0", "o.O", "o.o", "p.",
+	"p.m.", "q.", "r.", "s.", "t.", "u.", "v.", "v.s.", "v.v", "vs.", "w.", "x.", "y.", "z.", "°C.", "°F.", "°K.",
+	"°c.", "°f.", "°k.", "ä.", "ö.", "ü.",
 }
 
 const longestSpecial = len("Messrs.")

@@ -102,9 +102,9 @@ func Fields(dst []Span, text []byte) []Span {
 	if !HasSeparators(text) {
 		return dst
 	}
-	words := append([]Span(nil), dst[from:]...) // rare enough for an allocation
-	dst = dst[:from]
-	for _, w := range words {
+	to := len(dst)
+	for k := from; k < to; k++ { // the pieces go behind the words, then take their place
+		w := dst[k]
 		lo := w.Lo
 		for i := w.Lo; i <= w.Hi; i++ {
 			if i == w.Hi || classes[text[i]]&pySpace != 0 {
@@ -115,7 +115,8 @@ func Fields(dst []Span, text []byte) []Span {
 			}
 		}
 	}
-	return dst
+	n := copy(dst[from:], dst[to:])
+	return dst[:from+n]
 }
 
 // longText is where the garbage of growing by doubling begins to matter under a memory limit.

@@ -20,8 +20,8 @@ type addedToken struct {
 	special        bool // Options.SpecialsAsText leaves it as text
 }
 
-// matcher finds added tokens in a text: the leftmost, and of those the longest (added_vocabulary.rs in HF tokenizers 0.23.3,
-// which uses an Aho-Corasick automaton with leftmost-longest matches).
+// matcher finds added tokens in a text: the leftmost, and of those the longest (added_vocabulary.rs in HF
+// tokenizers 0.23.3, which uses an Aho-Corasick automaton with leftmost-longest matches).
 type matcher struct {
 	tokens []addedToken // sorted by content
 	starts [256]bool    // first bytes

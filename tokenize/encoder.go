@@ -9,8 +9,8 @@ import (
 type Options struct {
 	// AddSpecialTokens puts around each text what the post-processor says, such as <s>: also around an empty one.
 	AddSpecialTokens bool
-	// SpecialsAsText takes special tokens that stand in the text for the characters they are written with. Added tokens that are
-	// not special are always found.
+	// SpecialsAsText takes special tokens that stand in the text for the characters they are written with. Added
+	// tokens that are not special are always found.
 	SpecialsAsText bool
 }
 

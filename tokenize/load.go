@@ -11,8 +11,8 @@ import (
 	"curate/tokenize/pretokenizer"
 )
 
-// The file, as serde in HF tokenizers 0.23.3 writes it (src/tokenizer/serialization.rs and each component's). A key that is not
-// here is refused: it could mean anything.
+// The file, as serde in HF tokenizers 0.23.3 writes it (src/tokenizer/serialization.rs and each component's). A key
+// that is not here is refused: it could mean anything.
 type fileJSON struct {
 	Version       jsontext.Value `json:"version"`
 	Truncation    jsontext.Value `json:"truncation"`
@@ -128,10 +128,10 @@ func parse(data []byte) (*Tokenizer, error) {
 		return nil, err
 	}
 	if !isNull(f.Truncation) {
-		t.info.Ignored = append(t.info.Ignored, "truncation: texts are encoded whole")
+		t.info.Ignored = append(t.info.Ignored, "truncation (texts are encoded whole)")
 	}
 	if !isNull(f.Padding) {
-		t.info.Ignored = append(t.info.Ignored, "padding: nothing is added to short texts")
+		t.info.Ignored = append(t.info.Ignored, "padding (nothing is added to short texts)")
 	}
 	t.describe()
 	return t, nil
@@ -454,7 +454,8 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			id = *a.ID
 		}
 		if !known {
-			// HF tokenizers number them themselves (added_vocabulary.rs, add_tokens): the id of the file does not count there.
+			// HF tokenizers number them themselves (added_vocabulary.rs, add_tokens): the id of the file does not
+			// count there.
 			id = uint32(size)
 			if any && largest >= id {
 				id = largest + 1

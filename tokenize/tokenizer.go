@@ -66,8 +66,8 @@ type Token struct {
 	Content string `json:"content"`
 }
 
-// endOfDocument are the tokens that public models end a document of their pre-training with, or have instead: the one that is
-// found first is the likeliest.
+// endOfDocument are the tokens that public models end a document of their pre-training with, or have instead: the
+// one that is found first is the likeliest.
 var endOfDocument = []string{
 	"<|endoftext|>",       // GPT-2, cl100k, o200k, Qwen, BTLM
 	"<|end_of_text|>",     // Llama 3
@@ -98,8 +98,8 @@ func Open(path string) (*Tokenizer, error) {
 	return t, nil
 }
 
-// Load reads a tokenizer.json. Its errors name the place in the file; an *UnsupportedError is about a component that this
-// version does not know.
+// Load reads a tokenizer.json. Its errors name the place in the file; an *UnsupportedError is about a component
+// that this version does not know.
 func Load(r io.Reader) (*Tokenizer, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {

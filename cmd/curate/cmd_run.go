@@ -12,6 +12,7 @@ import (
 	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
+	"curate/report"
 	"curate/stats"
 )
 
@@ -102,5 +103,16 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if errors.As(err, new(interrupted)) {
 		return fmt.Errorf("%w; repeat the command to go on", err)
 	}
+	if err != nil && !errors.As(err, new(*pipeline.QuarantineError)) || f.quiet {
+		return err
+	}
+	funnel, readErr := report.ReadFunnel(ctx, runner.Store, r.Run)
+	if readErr != nil {
+		return errors.Join(err, readErr)
+	}
+	if err := funnel.WriteFunnel(env.stderr); err != nil {
+		return err
+	}
+	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", r.Run, r.Run))
 	return err
 }

@@ -57,7 +57,7 @@ so the same inputs give the same bytes with any -j and any memory. Documents are
 			if err != nil {
 				return err
 			}
-			if cfg.Vocabulary, err = f.vocabulary(t); err != nil {
+			if cfg.Vocabulary, err = shardsVocabulary(t, f.eod, f.noEOD, "--eod", "--no-eod"); err != nil {
 				return err
 			}
 			builder, err := shards.New(cfg)
@@ -75,7 +75,7 @@ so the same inputs give the same bytes with any -j and any memory. Documents are
 					return nil, usage("tokenize: %v", err)
 				}
 				for _, ignored := range t.Info().Ignored {
-					s.notes = append(s.notes, "the tokenizer's "+ignored)
+					s.notes = append(s.notes, "ignored of the tokenizer: "+ignored)
 				}
 				return []stage.Stage{st, builder}, nil
 			})
@@ -150,20 +150,21 @@ func parseTokens(flag, text string) (int64, error) {
 	return n, nil
 }
 
-// vocabulary is what shards must know of the tokenizer.
-func (f *shardsFlags) vocabulary(t *tokenize.Tokenizer) (shards.Vocabulary, error) {
+// shardsVocabulary is what shards must know of the tokenizer. eod is the token that ends documents, "" for the one that
+// the tokenizer is known for; byName and byNone are what the two settings are called to the user.
+func shardsVocabulary(t *tokenize.Tokenizer, eod string, noEOD bool, byName, byNone string) (shards.Vocabulary, error) {
 	in := t.Info()
 	v := shards.Vocabulary{Size: in.VocabSize, EOD: shards.NoEOD, Fingerprint: in.Fingerprint}
 	switch {
-	case f.noEOD:
-	case f.eod != "":
-		id, ok := t.ID(f.eod)
+	case noEOD:
+	case eod != "":
+		id, ok := t.ID(eod)
 		if !ok {
-			return v, usage("--eod %s: the tokenizer has no such token beside its vocabulary; it has: %s", f.eod, contents(in.Special))
+			return v, usage("%s %s: the tokenizer has no such token beside its vocabulary; it has: %s", byName, eod, contents(in.Special))
 		}
 		v.EOD = int(id)
 	case len(in.EOD) == 0:
-		return v, usage("the tokenizer has no token that is known to end documents; name one with --eod (it has: %s), or say --no-eod", contents(in.Special))
+		return v, usage("the tokenizer has no token that is known to end documents; name one with %s (it has: %s), or say %s", byName, contents(in.Special), byNone)
 	default:
 		v.EOD = int(in.EOD[0].ID)
 	}

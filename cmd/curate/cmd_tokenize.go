@@ -55,7 +55,7 @@ Nothing is put around a text unless --add-special-tokens is given.
 					return nil, usage("tokenize: %v", err)
 				}
 				for _, ignored := range t.Info().Ignored {
-					s.notes = append(s.notes, "the tokenizer's "+ignored)
+					s.notes = append(s.notes, "ignored of the tokenizer: "+ignored)
 				}
 				return []stage.Stage{st}, nil
 			})

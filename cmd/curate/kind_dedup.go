@@ -11,15 +11,24 @@ import (
 
 var dedupKind = recipe.Kind{
 	Name:    "dedup",
-	Summary: "keeps one of the documents that are the same, or nearly so",
+	Summary: "keeps one of the documents that are the same, or nearly so; exact or minhash, and minhash without either",
 	Keys: []recipe.Key{
 		{Name: "exact", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "field", Type: recipe.Text, Help: "dotted path of what is compared; default the text"},
 			{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first"}, Help: "which of the duplicates stays, in the order of the inputs"},
-		}, Help: "the same value of a field"},
+		}, Help: "duplicates have the same value of a field"},
+		{Name: "minhash", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "similarity from which on documents are duplicates"},
+			{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first", "longest"}, Help: "which of the duplicates stays: the first in the order of the inputs, or the longest text"},
+			{Name: "scheme", Type: recipe.Text, Default: dedup.DefaultScheme, Choices: schemeNames(), Help: "how shingles and signatures are made"},
+		}, Help: "duplicates are similar texts"},
 	},
 	Check: func(v *recipe.Values) error {
-		if e := v.Object("exact"); e != nil && e.Given("field") {
+		e := v.Object("exact")
+		if e != nil && v.Given("minhash") {
+			return v.Errorf("minhash", "one step of dedup is exact or minhash; write two steps")
+		}
+		if e != nil && e.Given("field") {
 			if _, err := record.ParsePath(e.Text("field")); err != nil {
 				return e.Errorf("field", "%v", err)
 			}
@@ -27,16 +36,34 @@ var dedupKind = recipe.Kind{
 		return nil
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		e := v.Object("exact")
-		field := s.TextField
-		if e.Given("field") {
-			field = record.MustPath(e.Text("field"))
+		if e := v.Object("exact"); e != nil {
+			field := s.TextField
+			if e.Given("field") {
+				field = record.MustPath(e.Text("field"))
+			}
+			d, err := dedup.NewExact(dedup.ExactConfig{Field: field, Keep: e.Text("keep"), Verdicts: true})
+			if err != nil {
+				return nil, v.Errorf("exact", "%v", err)
+			}
+			return []stage.Stage{d}, nil
 		}
-		d, err := dedup.NewExact(dedup.ExactConfig{Field: field, Keep: e.Text("keep"), Verdicts: true})
+		cfg := dedup.MinHashConfig{Field: s.TextField, Verdicts: true}
+		if m := v.Object("minhash"); m != nil {
+			cfg.Threshold, cfg.Keep, cfg.Scheme = m.Number("threshold"), m.Text("keep"), m.Text("scheme")
+		}
+		d, err := dedup.NewMinHash(cfg)
 		if err != nil {
-			return nil, v.Errorf("exact", "%v", err)
+			return nil, v.Errorf("minhash", "%v", err)
 		}
-		return []stage.Stage{d}, nil
+		return d.Stages(), nil
 	},
-	Speed: 200, Factor: 1,
+	Speed: 15, Factor: 2,
+}
+
+func schemeNames() []string {
+	var names []string
+	for _, s := range dedup.Schemes() {
+		names = append(names, s.Name)
+	}
+	return names
 }

@@ -37,7 +37,8 @@ var langidKind = recipe.Kind{
 		debug.SetGCPercent(langid.GCPercent)
 		return []stage.Stage{st}, nil
 	},
-	Speed: 0.9, Factor: 0,
+	Chunk: langidChunk,
+	Speed: 0.5,
 }
 
 func langidConfig(v *recipe.Values, s recipe.Setting) langid.Config {

@@ -2,10 +2,13 @@ package main
 
 import "curate/pipeline/recipe"
 
-// recipeKinds are what a step of a recipe may name, sorted by name. Each is a variable beside its command, which gives
-// it the same stages.
+// recipeKinds are what a step of a recipe may name, sorted by name. Each is a file kind_NAME.go, which makes the same
+// stages as the command of that name.
 var recipeKinds = []recipe.Kind{
 	dedupKind,
 	filterKind,
 	langidKind,
+	shardsKind,
+	tokenizeKind,
+	tokenizerKind,
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"curate/langid"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in the scripts and the generated pages")
@@ -32,13 +35,31 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		// [nolingua]: the binary has no engine that identifies languages.
+		Condition: func(cond string) (bool, error) {
+			if cond != "nolingua" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return !hasLingua(), nil
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
 			parquet, err := filepath.Abs("../../corpus/parquet/testdata")
 			e.Setenv("PARQUET", parquet)
+			if err != nil {
+				return err
+			}
+			tokenizers, err := filepath.Abs("../../tokenize/testdata")
+			e.Setenv("TOKENIZERS", tokenizers)
 			return err
 		},
 	})
+}
+
+// hasLingua says whether this binary was built with lingua.
+func hasLingua() bool {
+	_, err := langid.New(langid.Config{})
+	return err == nil
 }
 
 // exits is the script command "exits CODE PROGRAM ARG…": exec that wants this very exit code.

@@ -71,11 +71,17 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s of memory are too little for %d workers: at least %s, of which %s are for models",
 			pipeline.FormatBytes(r.Memory), r.Workers, pipeline.FormatBytes(least+r.reserved()), pipeline.FormatBytes(r.reserved()))}
 	}
+	chunk := 0
+	for _, u := range s.Uses {
+		if c := u.Kind.Chunk; c > 0 && (chunk == 0 || c < chunk) {
+			chunk = c
+		}
+	}
 	return &pipeline.Job{
 		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
-		MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
+		ChunkSize: chunk, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
 		Strict: r.Strict, Tmp: r.Tmp, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
 }
@@ -246,11 +252,14 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if res == nil || err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, at(err)
 	}
-	summary := res.Counts.Summary("kept")
+	word := "kept"
+	if s.Result() {
+		word = "took in"
+	}
 	if res.Before {
 		r.Log.Info(fmt.Sprintf("step %s: is done already", s.Name))
 	} else {
-		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, summary))
+		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)))
 	}
 	if err != nil {
 		err = at(err)

@@ -16,8 +16,8 @@ type BPE struct {
 	merged []uint32
 	// first is the rank of two bytes' tokens, by the bytes: what the first look at a piece asks for.
 	first [256 * 256]uint32
-	// pairs is a flat open-addressed table of left<<43 | right<<22 | rank. Both ids have 21 bits and the rank 22, so that an entry
-	// is one word, and a cache line holds eight.
+	// pairs is a flat open-addressed table of left<<43 | right<<22 | rank. Both ids have 21 bits and the rank 22, so
+	// that an entry is one word, and a cache line holds eight.
 	pairs []uint64
 	shift uint // of the hash, so that what is left is an index
 }
@@ -33,8 +33,8 @@ const (
 )
 
 // NewBPE makes a model. merges are pairs of ids, the first one done first; of a pair that stands there twice, the
-// later place counts (as in HF tokenizers). With ignoreMerges, a piece that is a token becomes that token, whether merges
-// lead there or not.
+// later place counts (as in HF tokenizers). With ignoreMerges, a piece that is a token becomes that token, whether
+// merges lead there or not.
 func NewBPE(v *Vocabulary, merges [][2]uint32, ignoreMerges bool) (*BPE, error) {
 	m := &BPE{vocab: v, ignoreMerges: ignoreMerges, merged: make([]uint32, len(merges))}
 	if len(merges) > MaxMerges {
@@ -189,8 +189,8 @@ func (m *BPE) scan(dst []uint32, piece []byte, s *scratch) []uint32 {
 	return append(dst, ids[:n]...)
 }
 
-// heapMerge merges a piece of any length in O(n log n). A pair enters the heap when it comes into being; when it is taken
-// out, it counts only if it still stands there.
+// heapMerge merges a piece of any length in O(n log n). A pair enters the heap when it comes into being; when it is
+// taken out, it counts only if it still stands there.
 func (m *BPE) heapMerge(dst []uint32, piece []byte, s *scratch) []uint32 {
 	n := len(piece)
 	if cap(s.symbols) < n {

@@ -26,11 +26,15 @@ func TestNFC(t *testing.T) {
 		{"\u212b\u2126", "ÅΩ"},
 		{"\u1100\u1161\u11a8", "각"},
 		{"가\u11a8", "각"},
-		{"e" + acute, "é" + acute[2:]},               // no U+034F
-		{"e" + acute + "\u0323", "ẹ" + acute},        // ordered across 40 marks
-		{"가\u11a8" + acute + "x", "각" + acute + "x"}, // in the slow path
-		{acute + "\u0344", acute + "\u0308\u0301"},   // a mark of two
-		{"\u0958 \u0f43" + acute, "क़ གྷ" + acute},   // never composed
+		{"e" + acute, "é" + acute[2:]},                       // no U+034F
+		{"e" + acute + "\u0323", "ẹ" + acute},                // ordered across 40 marks
+		{"가\u11a8" + acute + "x", "각" + acute + "x"},         // in the slow path
+		{acute + "\u0344", acute + "\u0308\u0301"},           // a mark of two
+		{"\u0958 \u0f43" + acute, "क़ གྷ" + acute},           // never composed
+		{"8\u0345\U0001193d", "8\u0345\U0001193d"},           // of Unicode 13
+		{"e\U00010d24\u0301 e\u0301", "e\U00010d24\u0301 é"}, // of Unicode 11
+		{"\U00011935\U00011930e\u0301", "\U00011935\U00011930é"},
+		{"a\u0345\u0301", "\u00e1\u0345"},
 	} {
 		if got := nfc(c.text); got != c.want {
 			t.Errorf("%+q: %+q, want %+q", c.text, got, c.want)
@@ -49,6 +53,19 @@ func TestSlow(t *testing.T) {
 		}
 		if got, want := string(appendSlow(nil, []byte(b.String()))), norm.NFC.String(b.String()); got != want {
 			t.Fatalf("%+q: %+q, want %+q", b.String(), got, want)
+		}
+	}
+}
+
+// TestLater fails when package norm learns of newer characters: those that it moves or joins must be entered into
+// the table.
+func TestLater(t *testing.T) {
+	if norm.Version != "15.0.0" {
+		t.Errorf("golang.org/x/text/unicode/norm is at Unicode %s: enter into later what is new since 15.0.0", norm.Version)
+	}
+	for i := 1; i < len(later); i++ {
+		if later[i-1][1] >= later[i][0] || later[i][0] > later[i][1] {
+			t.Errorf("not sorted at %x", later[i])
 		}
 	}
 }

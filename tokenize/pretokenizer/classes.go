@@ -41,7 +41,8 @@ const pageSize = 256
 
 // classes maps a code point to its class in two steps, since most of the 4352 pages are alike.
 type classes struct {
-	ascii [128]class // the first half of page 0 again, where no index is needed
+	ascii [128]class   // page 0's first half, and
+	two   [0x800]class // what UTF-8 has in two bytes, again: no index is needed there
 	page  [(utf8.MaxRune + 1) / pageSize]uint8
 	pages [][pageSize]class
 }
@@ -67,7 +68,10 @@ var theClasses = sync.OnceValue(func() *classes {
 			t.page[r/pageSize] = n
 		}
 	}
-	copy(t.ascii[:], t.pages[0][:])
+	for r := range t.two {
+		t.two[r] = t.rune(rune(r))
+	}
+	copy(t.ascii[:], t.two[:])
 	return t
 })
 
@@ -85,6 +89,14 @@ func (t *classes) at(text []byte, i int) (class, int) {
 }
 
 func (t *classes) multi(text []byte, i int) (class, int) {
+	// Well-formed sequences of two and three bytes (The Unicode Standard, table 3-7) are most of what there is.
+	if b := text[i]; b >= 0xc2 && b < 0xe0 {
+		if i+1 < len(text) && text[i+1]&0xc0 == 0x80 {
+			return t.two[int(b&0x1f)<<6|int(text[i+1]&0x3f)], 2
+		}
+	} else if b > 0xe0 && b < 0xed && i+2 < len(text) && text[i+1]&0xc0 == 0x80 && text[i+2]&0xc0 == 0x80 {
+		return t.pages[t.page[b&0x0f<<4|text[i+1]>>2&0x0f]][text[i+1]<<6|text[i+2]&0x3f], 3
+	}
 	r, n := utf8.DecodeRune(text[i:])
 	return t.rune(r), n
 }

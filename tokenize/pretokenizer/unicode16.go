@@ -1,9 +1,9 @@
 package pretokenizer
 
-// classRuns is the class of every code point, by Unicode 16.0.0's general category and White_Space (UnicodeData.txt and
-// PropList.txt): the version in the regex engine of the reference tokenizers (HF tokenizers 0.23.3, tiktoken 0.14.0). It is
-// a table of ours, and not package unicode's, so that another Go release does not give other ids. A run goes up to
-// the start of the next one.
+// classRuns is the class of every code point, by Unicode 16.0.0's general category and White_Space (UnicodeData.txt
+// and PropList.txt): the version in the regex engine of the reference, HF tokenizers 0.23.3. It is a table of ours,
+// and not package unicode's, so that another Go release does not give other ids. A run goes up to the start of the
+// next one.
 var classRuns = [...]classRun{
 	{0x0, other}, {0x9, space}, {0xa, newline}, {0xb, space}, {0xd, newline}, {0xe, other}, {0x20, space},
 	{0x21, other}, {0x30, number}, {0x3a, other}, {0x41, upper}, {0x5b, other}, {0x61, lower}, {0x7b, other},

@@ -1,0 +1,259 @@
+package tokenize
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLoadErrors(t *testing.T) {
+	split := func(rest string) string {
+		return `{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":` + rest + `},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}`
+	}
+	for _, c := range []struct {
+		edits       []string
+		want        string
+		unsupported bool
+	}{
+		{[]string{`"normalizer":null`, `"normalizer":{"type":"NFKC"}`}, `normalizer: normalizer "NFKC"; only NFC is known`, true},
+		{[]string{`"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Lowercase"}]}`}, `normalizer.normalizers[1]: normalizer "Lowercase"`, true},
+		{[]string{smallPre, `null`}, `pre_tokenizer: no pre-tokenizer`, true},
+		{[]string{smallPre, `{"type":"Metaspace"}`}, `pre_tokenizer: pre-tokenizer "Metaspace"`, true},
+		{[]string{smallPre, `{"type":"Sequence","pretokenizers":[]}`}, `pre_tokenizer: an empty Sequence`, true},
+		{[]string{smallPre, `{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel"}]}`}, `pre_tokenizer.pretokenizers[0]: pre-tokenizer "Digits" here`, true},
+		{[]string{smallPre, split(`{"Regex":"\\s+"},"behavior":"Isolated","invert":false`)}, `pre_tokenizer.pretokenizers[0].pattern: the regex "\\s+"; known are those of [cl100k gpt2 o200k qwen2]`, true},
+		{[]string{smallPre, split(`{"String":" "},"behavior":"Isolated","invert":false`)}, `pre_tokenizer.pretokenizers[0].pattern: a Split by a string`, true},
+		{[]string{smallPre, split(`{"Regex":"\\s+"},"behavior":"MergedWithNext","invert":false`)}, `pre_tokenizer.pretokenizers[0]: a Split with behavior "MergedWithNext"`, true},
+		{[]string{`"add_prefix_space":false,"trim_offsets":true,"use_regex":true`, `"use_regex":false`}, `pre_tokenizer: add_prefix_space without`, true},
+		{[]string{`"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}`, `"decoder":null`}, `decoder: decoder "null"`, true},
+		{[]string{smallPost, `"post_processor":{"type":"BertProcessing"}`}, `post_processor: post-processor "BertProcessing"`, true},
+		{[]string{smallPost, `"post_processor":{"type":"TemplateProcessing","single":[]}`}, `post_processor.single: a template that does not have the text once`, true},
+		{[]string{smallPost, `"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}}]}`}, `post_processor.single[0]: "x" is not among special_tokens`, false},
+		{[]string{smallPost, `"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}}],"special_tokens":{"x":{"id":"x","ids":[999],"tokens":["x"]}}}`}, `"x" has id 999, which is no token`, false},
+		{[]string{`"BPE"`, `"Unigram"`}, `model: model "Unigram"; only BPE is known`, true},
+		{[]string{`"dropout":null`, `"dropout":0.1`}, `model.dropout: `, true},
+		{[]string{`"dropout":null`, `"byte_fallback":true`}, `model.byte_fallback: `, true},
+		{[]string{`"dropout":null`, `"end_of_word_suffix":"</w>"`}, `model.end_of_word_suffix: `, true},
+		{[]string{`"dropout":null`, `"continuing_subword_prefix":"##"`}, `model.continuing_subword_prefix: `, true},
+		{[]string{`"dropout":null`, `"unheard_of":1`}, `unheard_of`, false},
+		{[]string{`"er":259`, `"er":258`}, `model.vocab: id 258 stands for both`, false},
+		{[]string{`"er":259`, `"er":-1`}, `model.vocab: "er" has the id -1; want a whole number below 2097151`, false},
+		{[]string{`"er":259`, `"er":9999999`}, `model.vocab: "er" has the id 9999999`, false},
+		{[]string{`"er":259`, `"lo":259`}, `model.vocab: "lo" has both id 256 and 259`, false},
+		{[]string{`"a":97,`, ``}, `no token for the byte 0x61`, false},
+		{[]string{`"e r"`, `"e r x"`}, `model.merges[3]: "e r x"; want two tokens and a space`, false},
+		{[]string{`"e r"`, `["e"]`}, `model.merges[3]: want two tokens`, false},
+		{[]string{`"e r"`, `["e","r","x"]`}, `model.merges[3]: want two tokens`, false},
+		{[]string{`"e r"`, `7`}, `[3]: want a string or an array`, false},
+		{[]string{`"e r"`, `"e zz"`}, `model.merges[3]: "zz" is not in the vocabulary`, false},
+		{[]string{`"e r"`, `"e s"`}, `model: merge 3: "e" and "s" make "es", which is no token`, false},
+		{[]string{`"single_word":false`, `"single_word":true`}, `added_tokens[0].single_word: "<|endoftext|>"`, true},
+		{[]string{`"id":261`, `"id":300`}, `added_tokens[0]: "<|endoftext|>" has id 300, but it would be encoded as 261`, false},
+		{[]string{`"id":261,"content":"<|endoftext|>"`, `"id":261,"content":""`}, `added_tokens[0]: no content`, false},
+		{[]string{`"id":261,`, ``}, `added_tokens[0]: no id`, false},
+		{[]string{smallAdded, smallAdded + "," + smallAdded}, `added_tokens[1]: "<|endoftext|>" stands twice`, false},
+		{[]string{`"model":`, `"modell":`}, `not a tokenizer.json`, false},
+		{[]string{`{"version"`, `["version"`}, `not a tokenizer.json`, false},
+	} {
+		_, err := Load(strings.NewReader(small(t, c.edits...)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant %s", c.edits, err, c.want)
+		}
+		var u *UnsupportedError
+		if errors.As(err, &u) != c.unsupported {
+			t.Errorf("%q: %v: unsupported should be %v", c.edits, err, c.unsupported)
+		}
+	}
+	for _, c := range []struct{ file, want string }{
+		{"", "not a tokenizer.json"}, {"{}", `it has no "model"`}, {"null", `it has no "model"`}, {"{", "not a tokenizer.json"},
+		{`{"model":[]}`, "pre_tokenizer: no pre-tokenizer"},
+	} {
+		if _, err := Load(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.file, err, c.want)
+		}
+	}
+}
+
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, FileName)
+	if err := os.WriteFile(file, []byte(small(t)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, dir} {
+		if _, err := Open(path); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.WriteFile(file, []byte(small(t, `"BPE"`, `"WordPiece"`)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.HasPrefix(err.Error(), file+": model: ") {
+		t.Error(err)
+	}
+	if _, err := Open(filepath.Join(dir, "nowhere")); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestInfo(t *testing.T) {
+	in := load(t, small(t, `"truncation":null,"padding":null`, `"truncation":{"max_length":4},"padding":{"pad_id":0}`)).Info()
+	if in.VocabSize != 262 || in.Tokens != 262 || in.Merges != 4 || in.Added != 1 || in.Scanner != "gpt2" || !in.HandWritten {
+		t.Errorf("%+v", in)
+	}
+	if eod := []Token{{261, "<|endoftext|>"}}; !slices.Equal(in.EOD, eod) || !slices.Equal(in.Special, eod) {
+		t.Errorf("%+v", in)
+	}
+	if len(in.Ignored) != 2 || len(in.Fingerprint) != 64 {
+		t.Errorf("%+v", in)
+	}
+	if in.Fingerprint == load(t, small(t)).Info().Fingerprint {
+		t.Error("two files with one fingerprint")
+	}
+}
+
+// TestEncode is small files, each with one thing in it. HF tokenizers 0.23.3 gives the same ids
+// for all of them.
+func TestEncode(t *testing.T) {
+	added := func(id int, content, flags string) string {
+		f := `{"id":` + fmt.Sprint(id) + `,"content":"` + content + `","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":false}`
+		for _, flag := range strings.Fields(flags) {
+			f = strings.Replace(f, `"`+flag+`":false`, `"`+flag+`":true`, 1)
+		}
+		return f
+	}
+	template := `"post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|endoftext|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<|endoftext|>","type_id":0}}],"pair":[],"special_tokens":{"<|endoftext|>":{"id":"<|endoftext|>","ids":[261],"tokens":["<|endoftext|>"]}}}]}`
+	for name, c := range map[string]struct {
+		edits []string
+		o     Options
+		cases map[string][]uint32
+	}{
+		"plain": {cases: map[string][]uint32{
+			"":                         nil,
+			"low lower":                {257, 258, 259},
+			"xlow":                     {'x', 257},
+			"<|endoftext|>":            {261},
+			"low<|endoftext|> low":     {257, 261, 258},
+			"<|endoftex":               {'<', '|', 'e', 'n', 'd', 'o', 'f', 't', 'e', 'x'},
+			"<|<|endoftext|><|endof|>": {'<', '|', 261, '<', '|', 'e', 'n', 'd', 'o', 'f', '|', '>'},
+			"é":                        {0xc3, 0xa9},
+			"lower":                    {257, 259},
+			"lower<|endoftext|>":       {257, 259, 261},
+		}},
+		"ignore_merges": {edits: []string{`"ignore_merges":false`, `"ignore_merges":true`}, cases: map[string][]uint32{
+			"lower": {260}, " lower": {258, 259}, "lowerlower": {257, 259, 257, 259},
+		}},
+		"merges as pairs": {edits: []string{`"l o"`, `["l","o"]`, `"lo w"`, `["lo","w"]`, `"Ġ low"`, `["Ġ","low"]`, `"e r"`, `["e","r"]`}, cases: map[string][]uint32{"lower": {257, 259}}},
+		"no type":         {edits: []string{`"type":"BPE",`, ``, `"unk_token":null`, `"unk_token":""`}, cases: map[string][]uint32{"lower": {257, 259}}},
+		"prefix space": {edits: []string{`"add_prefix_space":false`, `"add_prefix_space":true`}, cases: map[string][]uint32{
+			"":                    nil,
+			"low":                 {258},
+			" low":                {258},
+			"\nlow":               {' ', '\n', 257},
+			"low<|endoftext|>low": {258, 261, 258},
+			"<|endoftext|>":       {261},
+		}},
+		"no regex": {edits: []string{`"use_regex":true`, `"use_regex":false`}, cases: map[string][]uint32{
+			"low low": {257, 258}, "e re": {'e', ' ', 'r', 'e'},
+		}},
+		"special tokens added": {edits: []string{smallPost, template}, o: Options{AddSpecialTokens: true}, cases: map[string][]uint32{
+			"": {261, 261}, "low": {261, 257, 261},
+		}},
+		"specials as text": {edits: []string{smallAdded, smallAdded + "," + added(262, "<x>", "")}, o: Options{SpecialsAsText: true}, cases: map[string][]uint32{
+			"<|endoftext|><x>": {'<', '|', 'e', 'n', 'd', 'o', 'f', 't', 'e', 'x', 't', '|', '>', 262},
+		}},
+		"longest": {edits: []string{smallAdded, smallAdded + "," + added(262, "<a", "") + "," + added(263, "<ab>", "") + "," + added(264, "b><", "")}, cases: map[string][]uint32{
+			"<ab><a": {263, 262}, "<ab<ab>": {262, 'b', 263}, "ab><ab>": {'a', 264, 'a', 'b', '>'},
+		}},
+		"strip": {edits: []string{smallAdded, smallAdded + "," + added(262, "<L>", "lstrip") + "," + added(263, "<R>", "rstrip") + "," + added(264, "<B>", "lstrip rstrip")}, cases: map[string][]uint32{
+			"a \n<L> b":     {'a', 262, ' ', 'b'},
+			"a <R> \u00a0b": {'a', ' ', 263, 'b'},
+			"<R>  <L>":      {263, 262},
+			"a <B> <B> b":   {'a', 264, 264, 'b'},
+			" <B> ":         {264},
+		}},
+		"normalized": {
+			edits: []string{`"normalizer":null`, `"normalizer":{"type":"NFC"}`, smallAdded, smallAdded + "," + added(262, "é!", "normalized") + "," + added(263, "e\u0300", "")},
+			cases: map[string][]uint32{
+				"é!": {262}, "e\u0301!x": {262, 'x'}, "e\u0300!": {263, '!'}, "a\u0301": {0xc3, 0xa1},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tok := load(t, small(t, c.edits...))
+			e := tok.NewEncoder(c.o)
+			for text, want := range c.cases {
+				if got := e.Append(nil, []byte(text)); !slices.Equal(got, want) {
+					t.Errorf("%q: %v, want %v", text, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestDecode(t *testing.T) {
+	tok := load(t, small(t, smallAdded, smallAdded+`,{"id":262,"content":"a b","special":false},{"id":263,"content":"Ġx","special":false}`))
+	// A token whose characters are all of the alphabet stands for their bytes, also if it was added (as in HF).
+	if got := string(tok.AppendDecoded([]byte("="), []uint32{258, 259, 262, 263, 9999, 261})); got != "= lowera b x<|endoftext|>" {
+		t.Errorf("%q", got)
+	}
+	if id, ok := tok.ID("a b"); !ok || id != 262 || tok.Special(262) || !tok.Special(261) {
+		t.Error(id, ok)
+	}
+	if _, ok := tok.ID("b"); ok {
+		t.Error("b is no added token")
+	}
+}
+
+// TestNoAllocations holds for texts whose pieces have come before, and for those of a text of the same words.
+func TestNoAllocations(t *testing.T) {
+	e := gpt2(t).NewEncoder(Options{})
+	text := []byte(strings.Repeat("The quick brown fox jumps over 12345 lazy dogs' internationalizations.\n\n", 20) + "<|endoftext|>")
+	ids := make([]uint32, 0, 4*len(text))
+	ids = e.Append(ids[:0], text)
+	if n := testing.AllocsPerRun(20, func() { ids = e.Append(ids[:0], text) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// FuzzLoad wants an error or a tokenizer that works, and no more memory than the file gives reason for.
+func FuzzLoad(f *testing.F) {
+	f.Add([]byte(small(f)))
+	f.Add([]byte(small(f, `"e r"`, `["e","r"]`, `"normalizer":null`, `"normalizer":{"type":"NFC"}`)))
+	f.Add([]byte(`{"model":{"vocab":{"a":2097150},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"}}`))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		tok, err := Load(bytes.NewReader(file))
+		if err != nil {
+			return
+		}
+		text := []byte("low lower <|endoftext|>é\n")
+		e := tok.NewEncoder(Options{AddSpecialTokens: true})
+		tok.AppendDecoded(nil, e.Append(nil, text))
+	})
+}
+
+// FuzzEncode decodes what was encoded.
+func FuzzEncode(f *testing.F) {
+	tok := gpt2(f)
+	e := tok.NewEncoder(Options{})
+	asText := tok.NewEncoder(Options{SpecialsAsText: true})
+	f.Add("Hello world<|endoftext|>  'll \u00e9\U0001f600\n\n")
+	f.Add("\xff\xfe\xe2\x80")
+	f.Add(strings.Repeat("ab", 100))
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, e := range []*Encoder{e, asText} {
+			ids := e.Append(nil, []byte(text))
+			if got := string(tok.AppendDecoded(nil, ids)); got != text {
+				t.Fatalf("%q decodes to %q", text, got)
+			}
+			if again := tok.NewEncoder(e.o).Append(nil, []byte(text)); !slices.Equal(again, ids) {
+				t.Fatalf("%q: %v, and %v from a new encoder", text, ids, again)
+			}
+		}
+	})
+}
