@@ -53,7 +53,7 @@ func (c *cluster) release() { *c = cluster{length: c.length, similar: c.similar}
 // decide returns a verdict for each document of edges, which are one component. They are valid until the next call.
 func (c *cluster) decide(ctx context.Context) ([]verdict, error) {
 	c.load()
-	c.verdicts, c.first, c.lists = c.verdicts[:0], c.first[:0], c.lists[:0]
+	c.verdicts, c.first, c.lists = slices.Grow(c.verdicts[:0], len(c.docs)), c.first[:0], c.lists[:0]
 	for i := range uint32(len(c.docs)) {
 		if i%64 == 0 && ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -138,7 +138,7 @@ func (c *cluster) linksOf(i uint32) []link {
 
 // load makes ranks and links of edges.
 func (c *cluster) load() {
-	c.byDoc = c.byDoc[:0]
+	c.byDoc = slices.Grow(c.byDoc[:0], 2*len(c.edges))
 	for _, e := range c.edges {
 		c.byDoc = append(c.byDoc, e.a, e.b)
 	}

@@ -139,8 +139,9 @@ func (f *finisher) decided() error {
 
 const (
 	// edgeBytes is what a cluster takes for an edge at most: 12 for the edge, 2 × 8 as links, 2 × 8 in lists of kept
-	// neighbours, and for a document, of which there is at most one more than edges, 12 for its verdict and 20 more.
-	edgeBytes = 12 + 2*8 + 2*8 + 12 + 20
+	// neighbours, 8 to find the documents, and for a document, of which there is at most one more than edges, 12 for
+	// its verdict and 18 more.
+	edgeBytes = 12 + 2*8 + 2*8 + 8 + 12 + 18
 	// clusterKeep is what stays allocated from one cluster to the next, in bytes.
 	clusterKeep = 1 << 20
 )

@@ -93,10 +93,16 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			continue
 		}
 		w.shingles = Set(w.m.scheme.Shingles(w.shingles[:0], text, &w.scratch))
+		length := uint32(len(text)) // a line has less than 2 GiB
+		large := len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit
+		if large { // room for a key as large
+			w.text, w.scratch = nil, Scratch{}
+		}
 		if len(w.shingles) == 0 {
 			return fmt.Errorf("dedup: record %d has buckets and no shingles; this is a bug of scheme %s", r.ID, w.m.scheme.Name)
 		}
-		k := binary.LittleEndian.AppendUint32(w.key[:0], uint32(len(text))) // a line has less than 2 GiB
+		k := slices.Grow(w.key[:0], entryRest+len(buckets)+8*len(w.shingles))
+		k = binary.LittleEndian.AppendUint32(k, length)
 		k = binary.LittleEndian.AppendUint32(k, uint32(len(w.shingles)))
 		k = binary.LittleEndian.AppendUint16(k, uint16(len(buckets)/8))
 		for ; len(buckets) > 0; buckets = buckets[8:] {
@@ -105,10 +111,12 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 		for _, v := range w.shingles {
 			k = binary.LittleEndian.AppendUint64(k, v)
 		}
+		if large {
+			w.shingles = nil
+		}
 		r.SetKey(k)
-		w.key = k
-		if cap(w.text) > scratchLimit || cap(w.key) > scratchLimit {
-			w.text, w.shingles, w.key, w.scratch = nil, nil, nil, Scratch{}
+		if w.key = k; large {
+			w.key = nil
 		}
 	}
 	return nil

@@ -147,7 +147,11 @@ func build(p Profile, cfg Config) (*Filter, error) {
 			c.last = rule.Edit != nil && k == len(rule.Tests)-1
 			f.tests = append(f.tests, c)
 			if !c.off {
-				resolved.Tests = append(resolved.Tests, testConfig{t.Compare, t.Reason, rule.Name, t.Signal, c.threshold})
+				compare := t.Compare
+				if compare == Found { // the switch is on: that is above 0
+					compare = Above
+				}
+				resolved.Tests = append(resolved.Tests, testConfig{compare, t.Reason, rule.Name, t.Signal, c.threshold})
 			}
 		}
 		if rule.Edit != nil {

@@ -312,6 +312,37 @@ func TestSpec(t *testing.T) {
 	}
 }
 
+// TestSpecTests: package report knows two comparisons, and draws each test that is made once.
+func TestSpecTests(t *testing.T) {
+	for _, p := range Profiles() {
+		f := mustNew(t, Config{Profile: p.Name})
+		var cfg struct {
+			Tests []struct{ Compare, Signal, Reason string }
+		}
+		raw, err := json.Marshal(f.Spec().Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(raw, &cfg); err != nil {
+			t.Fatal(err)
+		}
+		made := 0
+		for i := range f.tests {
+			if !f.tests[i].off {
+				made++
+			}
+		}
+		if len(cfg.Tests) != made || made == 0 {
+			t.Errorf("%s: %d tests in the configuration, %d are made", p.Name, len(cfg.Tests), made)
+		}
+		for _, c := range cfg.Tests {
+			if c.Compare != "above" && c.Compare != "below" {
+				t.Errorf("%s: %s is compared %q", p.Name, c.Reason, c.Compare)
+			}
+		}
+	}
+}
+
 func TestLookup(t *testing.T) {
 	for name, want := range map[string]string{
 		"goffer":     `no profile is called "goffer"; did you mean "gopher"?`,

@@ -453,3 +453,5 @@ func TestNoTokens(t *testing.T) {
 		t.Errorf("no documents: %+v, %v", v, err)
 	}
 }
+
+func id(i int) record.ID { return record.MakeID(1, int64(i)*37) }

@@ -32,7 +32,7 @@ type Length struct {
 // Limits of Config.
 const (
 	minLength    = 2
-	maxLength    = 1 << 24 // tokens of a row; what is packed at a time is many times that
+	maxLength    = 1 << 20 // tokens of a row: packing holds 12 bytes for each
 	maxVocab     = math.MaxInt32
 	maxShardSize = 1 << 40 // tokens
 

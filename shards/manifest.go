@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"regexp"
 	"strings"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -65,7 +67,12 @@ type FileRecord struct {
 	Name   string `json:"name"`
 	Size   int64  `json:"size"`
 	SHA256 string `json:"sha256"`
+	// Blocks are the xxh64 (seed 0) of each blockSize bytes, 16 hex digits each: they say where a file was changed.
+	Blocks []string `json:"blocks"`
 }
+
+// blockSize of FileRecord.Blocks, in bytes. The last block of a file has the rest.
+const blockSize = 1 << 20
 
 func shardName(k int) string { return fmt.Sprintf("shard-%05d", k) }
 
@@ -86,7 +93,10 @@ func doneLine(manifest []byte) string {
 	return hex.EncodeToString(sum[:]) + "  " + ManifestFile + "\n"
 }
 
-var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var (
+	sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	xxh64Hex  = regexp.MustCompile(`^[0-9a-f]{16}$`)
+)
 
 // ParseManifest reads a manifest strictly: unknown keys, numbers that do not add up and names that lead elsewhere are
 // errors, *Fault with name as the file.
@@ -171,6 +181,13 @@ func (m *Manifest) check() string {
 				return fmt.Sprintf("%s has %d bytes", f.Name, f.Size)
 			case !sha256Hex.MatchString(f.SHA256):
 				return fmt.Sprintf("%s has a sha256 of %q", f.Name, f.SHA256)
+			case int64(len(f.Blocks)) != (f.Size-1)/blockSize+1 && f.Size > 0 || f.Size == 0 && len(f.Blocks) > 0:
+				return fmt.Sprintf("%s of %d bytes has %d blocks of %d", f.Name, f.Size, len(f.Blocks), blockSize)
+			}
+			for _, b := range f.Blocks {
+				if !xxh64Hex.MatchString(b) {
+					return fmt.Sprintf("%s has a block of xxh64 %q", f.Name, b)
+				}
 			}
 		}
 	}
@@ -203,6 +220,41 @@ func checkDone(name string, done, manifest []byte) error {
 		return fault(name, -1, "it holds %q and should hold %q: the manifest, or this file, was changed", clip(done), want)
 	}
 	return nil
+}
+
+// digests of a file, as they are written to it.
+type digests struct {
+	size   int64
+	sum    hash.Hash
+	block  *xxhash.Digest
+	blocks []string
+}
+
+func newDigests() *digests { return &digests{sum: sha256.New(), block: xxhash.New()} }
+
+func (d *digests) add(b []byte) {
+	d.sum.Write(b)
+	for len(b) > 0 {
+		n := min(len(b), blockSize-int(d.size%blockSize))
+		d.block.Write(b[:n])
+		if d.size += int64(n); d.size%blockSize == 0 {
+			d.endBlock()
+		}
+		b = b[n:]
+	}
+}
+
+func (d *digests) endBlock() {
+	d.blocks = append(d.blocks, fmt.Sprintf("%016x", d.block.Sum64()))
+	d.block.Reset()
+}
+
+// record ends the file.
+func (d *digests) record(name string) FileRecord {
+	if d.size%blockSize > 0 {
+		d.endBlock()
+	}
+	return FileRecord{Name: name, Size: d.size, SHA256: hex.EncodeToString(d.sum.Sum(nil)), Blocks: d.blocks}
 }
 
 func clip(b []byte) []byte { return b[:min(len(b), 100)] }

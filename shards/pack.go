@@ -7,7 +7,7 @@ import (
 
 // bestFit packs pieces into rows by best fit decreasing: pieces from the longest to the shortest, ties in the order
 // given, each into the row with the least space that is enough for it, the oldest of several, or into a new row.
-// The rule is that of TRL's strategy bfd (trl/data_utils.py, _pack_bfd at f2cd577); there a segment tree finds the
+// The rule is that of TRL's strategy bfd (pack_dataset in trl/data_utils.py at f2cd577); there a segment tree finds the
 // row, here a set of bits, one for each space that some row has, since 2,048 of them are 32 words.
 //
 // The zero value is ready. It holds memory of the largest call.

@@ -3,10 +3,7 @@ package shards
 import (
 	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 	"math"
 
@@ -22,11 +19,12 @@ const maxPieces = 1 << 20
 // where it ends.
 type setWriter struct {
 	*settings
-	ws   stage.Workspace
-	dir  string // below the result, with a slash
-	in   sequences
-	ctx  context.Context // of the one call that the setWriter lives for
-	held *sequence       // read, and for the next shard
+	ws     stage.Workspace
+	dir    string // below the result, with a slash
+	in     sequences
+	ctx    context.Context // of the one call that the setWriter lives for
+	held   sequence        // read and not yet written, if isHeld
+	isHeld bool
 
 	maxPieces int
 	manifest  Manifest
@@ -94,18 +92,14 @@ func fillShare(tokens, rows int64, length int) float64 {
 
 // peek reads the next sequence into held.
 func (w *setWriter) peek() (more bool, err error) {
-	if w.held != nil {
+	if w.isHeld {
 		return true, nil
 	}
 	if err := w.ctx.Err(); err != nil {
 		return false, err
 	}
-	s, ok, err := w.in.next()
-	if err != nil || !ok {
-		return false, err
-	}
-	w.held = &s
-	return true, nil
+	w.held, w.isHeld, err = w.in.next()
+	return w.isHeld, err
 }
 
 func (w *setWriter) shard(name string) (ShardRecord, error) {
@@ -141,7 +135,7 @@ func (w *setWriter) fill(s *ShardRecord, to io.Writer, out FormatWriter, bounds 
 		if !more {
 			return nil
 		}
-		seq := w.held
+		seq := &w.held
 		n := int64(len(seq.tokens) / w.dtype.Size())
 		if s.Sequences > 0 && (s.Tokens+n > w.ShardSize || pieces+len(seq.pieces) > w.maxPieces) {
 			return nil
@@ -149,7 +143,7 @@ func (w *setWriter) fill(s *ShardRecord, to io.Writer, out FormatWriter, bounds 
 		if err := out.Append(to, seq.tokens); err != nil {
 			return err
 		}
-		w.held = nil
+		w.isHeld = false
 		s.Sequences++
 		s.Tokens += n
 		pieces += len(seq.pieces)
@@ -178,10 +172,10 @@ func (w *setWriter) fill(s *ShardRecord, to io.Writer, out FormatWriter, bounds 
 
 // make makes a file of the set and says what the manifest will say of it.
 func (w *setWriter) make(name string, write func(io.Writer) error) (FileRecord, error) {
-	var h *hashing
+	var d *digests
 	hashed := func(to io.Writer) error {
-		h = &hashing{w: to, sum: sha256.New()}
-		b := bufio.NewWriterSize(h, windowSize)
+		d = newDigests()
+		b := bufio.NewWriterSize(hashing{to, d}, windowSize)
 		if err := write(b); err != nil {
 			return err
 		}
@@ -190,24 +184,22 @@ func (w *setWriter) make(name string, write func(io.Writer) error) (FileRecord, 
 	if err := w.ws.Make(w.ctx, stage.ResultDir+w.dir+name, hashed); err != nil {
 		return FileRecord{}, err
 	}
-	if h == nil { // an earlier attempt made it
+	if d == nil { // an earlier attempt made it
 		if err := hashed(io.Discard); err != nil {
 			return FileRecord{}, err
 		}
 	}
-	return FileRecord{Name: name, Size: h.size, SHA256: hex.EncodeToString(h.sum.Sum(nil))}, nil
+	return d.record(name), nil
 }
 
 // hashing is a writer that digests what passes.
 type hashing struct {
-	w    io.Writer
-	sum  hash.Hash
-	size int64
+	w io.Writer
+	d *digests
 }
 
-func (h *hashing) Write(b []byte) (int, error) {
+func (h hashing) Write(b []byte) (int, error) {
 	n, err := h.w.Write(b)
-	h.sum.Write(b[:n])
-	h.size += int64(n)
+	h.d.add(b[:n])
 	return n, err
 }

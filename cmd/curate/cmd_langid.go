@@ -13,7 +13,8 @@ import (
 )
 
 func newLangid(env environment) *cobra.Command {
-	flags := stageFlags{summary: "kept"}
+	// Of the chunks that suit faster stages, small inputs would be one: work for one worker, and no progress.
+	flags := stageFlags{summary: "kept", chunkSize: 128 << 10}
 	var cfg langid.Config
 	cmd := &cobra.Command{
 		Use:   "langid [--keep eu,…] [INPUT…]",

@@ -75,7 +75,7 @@ so the same inputs give the same bytes with any -j and any memory. Documents are
 					return nil, usage("tokenize: %v", err)
 				}
 				for _, ignored := range t.Info().Ignored {
-					s.notes = append(s.notes, "the tokenizer's "+ignored)
+					s.notes = append(s.notes, "ignored of the tokenizer: "+ignored)
 				}
 				return []stage.Stage{st, builder}, nil
 			})

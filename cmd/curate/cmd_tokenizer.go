@@ -27,6 +27,8 @@ func newTokenizer(env environment) *cobra.Command {
 		Long:  "Train and look at tokenizers. To encode documents with one, see curate tokenize.",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	for _, c := range tokenizerCommands(env) {
 		cmd.AddCommand(c)

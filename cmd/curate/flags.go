@@ -52,11 +52,14 @@ type stageFlags struct {
 	// engine's. reservedFor says what they are for.
 	reserved    int64
 	reservedFor string
-	whole       bool                   // the command has the machine for itself, as a run has
-	result      bool                   // the output is what the command has found, not records
-	json        bool                   // that is one JSON document, in a file .json
-	say         func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
-	given       func(flag string) bool // whether it is on the command line
+	// chunkSize is how many bytes of input go from hand to hand, where a megabyte keeps a worker for long; 0 goes by
+	// the memory.
+	chunkSize int
+	whole     bool                   // the command has the machine for itself, as a run has
+	result    bool                   // the output is what the command has found, not records
+	json      bool                   // that is one JSON document, in a file .json
+	say       func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
+	given     func(flag string) bool // whether it is on the command line
 }
 
 // registerResult is for a command whose output is what it found, not records.
@@ -347,7 +350,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	job := &pipeline.Job{
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
-		Workers: s.workers, Memory: s.memory - f.reserved, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}

@@ -162,58 +162,63 @@ func TestMemoryPhases(t *testing.T) {
 	}
 	for _, c := range []struct {
 		what   string
+		method string
 		write  func(io.Writer, int64) int64
 		size   int64
 		j      int
 		memory int64
 		pipe   bool
 	}{
-		{"tiny records, spooled", tiny, 250 << 20, 1, 96 << 20, true},
-		{"tiny records", tiny, 250 << 20, 2, 128 << 20, false},
-		{"large records", large, 600 << 20, 2, 256 << 20, false},
+		{"tiny records, spooled", "exact", tiny, 250 << 20, 1, 96 << 20, true},
+		{"tiny records", "exact", tiny, 250 << 20, 2, 128 << 20, false},
+		{"large records", "exact", large, 600 << 20, 2, 256 << 20, false},
+		{"tiny records, near-duplicates, spooled", "minhash", tiny, 16 << 20, 1, 96 << 20, true},
+		{"large records, near-duplicates", "minhash", large, 240 << 20, 2, 256 << 20, false},
 	} {
-		dir := t.TempDir()
-		args := []string{"dedup", "--method", "exact", "-q", "-j", fmt.Sprint(c.j), "--memory", fmt.Sprintf("%dMiB", c.memory>>20), "--tmp", dir, "--ledger", dir + "/ledger.json", "-o", dir + "/out.jsonl"}
-		var distinct int64
-		var cmd *exec.Cmd
-		wrote := make(chan struct{})
-		if c.pipe {
-			cmd = curate(t, args...)
-			in, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
+		t.Run(c.what, func(t *testing.T) {
+			dir := t.TempDir()
+			args := []string{"dedup", "--method", c.method, "-q", "-j", fmt.Sprint(c.j), "--memory", fmt.Sprintf("%dMiB", c.memory>>20), "--tmp", dir, "--ledger", dir + "/ledger.json", "-o", dir + "/out.jsonl"}
+			var distinct int64
+			var cmd *exec.Cmd
+			wrote := make(chan struct{})
+			if c.pipe {
+				cmd = curate(t, args...)
+				in, err := cmd.StdinPipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					defer close(wrote)
+					distinct = c.write(in, c.size)
+					in.Close()
+				}()
+			} else {
+				name := filepath.Join(dir, "in.jsonl")
+				f, err := os.Create(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				distinct = c.write(f, c.size)
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				close(wrote)
+				cmd = curate(t, append(args, name)...)
 			}
-			go func() {
-				defer close(wrote)
-				distinct = c.write(in, c.size)
-				in.Close()
-			}()
-		} else {
-			name := filepath.Join(dir, "in.jsonl")
-			f, err := os.Create(name)
-			if err != nil {
-				t.Fatal(err)
+			code, said := exitCode(t, cmd)
+			<-wrote
+			if code != 0 {
+				t.Fatalf("%s: exit %d: %s", c.what, code, said)
 			}
-			distinct = c.write(f, c.size)
-			if err := f.Close(); err != nil {
-				t.Fatal(err)
+			rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+			t.Logf("%s: -j %d, --memory %d MiB, input %d MiB: RSS at most %.1f MiB, CPU %v", c.what, c.j, c.memory>>20, c.size>>20, float64(rss)/(1<<20), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+			if rss > c.memory {
+				t.Errorf("%s: RSS %.1f MiB is above --memory %d MiB", c.what, float64(rss)/(1<<20), c.memory>>20)
 			}
-			close(wrote)
-			cmd = curate(t, append(args, name)...)
-		}
-		code, said := exitCode(t, cmd)
-		<-wrote
-		if code != 0 {
-			t.Fatalf("%s: exit %d: %s", c.what, code, said)
-		}
-		rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
-		t.Logf("%s: -j %d, --memory %d MiB, input %d MiB: RSS at most %.1f MiB, CPU %v", c.what, c.j, c.memory>>20, c.size>>20, float64(rss)/(1<<20), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
-		if rss > c.memory {
-			t.Errorf("%s: RSS %.1f MiB is above --memory %d MiB", c.what, float64(rss)/(1<<20), c.memory>>20)
-		}
-		ledger, err := os.ReadFile(dir + "/ledger.json")
-		if want := fmt.Sprintf("\"kept\": %d,", distinct); err != nil || !bytes.Contains(ledger, []byte(want)) {
-			t.Errorf("%s: the ledger lacks %s (%v): %.200s", c.what, want, err, ledger)
-		}
+			ledger, err := os.ReadFile(dir + "/ledger.json")
+			if want := fmt.Sprintf("\"kept\": %d,", distinct); err != nil || !bytes.Contains(ledger, []byte(want)) {
+				t.Errorf("%s: the ledger lacks %s (%v): %.200s", c.what, want, err, ledger)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"curate/langid"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files in the scripts and the generated pages")
@@ -32,6 +35,13 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		// [nolingua]: the binary has no engine that identifies languages.
+		Condition: func(cond string) (bool, error) {
+			if cond != "nolingua" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return !hasLingua(), nil
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
 			parquet, err := filepath.Abs("../../corpus/parquet/testdata")
@@ -44,6 +54,12 @@ func TestScripts(t *testing.T) {
 			return err
 		},
 	})
+}
+
+// hasLingua says whether this binary was built with lingua.
+func hasLingua() bool {
+	_, err := langid.New(langid.Config{})
+	return err == nil
 }
 
 // exits is the script command "exits CODE PROGRAM ARG…": exec that wants this very exit code.

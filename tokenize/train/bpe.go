@@ -120,7 +120,7 @@ type Model struct {
 // vocabulary is full or no pair occurs MinFrequency times.
 //
 // Of pairs that occur equally often, the one with the lower id on the left goes first, then the one with the lower
-// id on the right, as in BpeTrainer of Hugging Face's tokenizers (tokenizers/src/models/bpe/trainer.rs@v0.23.3,
+// id on the right, as in BpeTrainer of Hugging Face's tokenizers (tokenizers/src/models/bpe/trainer.rs@0082bc0,
 // Merge::cmp). Ids: special tokens, then bytes in the order of the characters that spell them, then merges. A pair
 // within a run of one symbol is counted at each of its positions, overlapping ones too (aaa has aa twice), and
 // merged from the left. The result depends on the words and their counts alone, not on their order.

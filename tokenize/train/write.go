@@ -42,9 +42,9 @@ func preTokenizerNamed(name string) (*preTokenizer, error) {
 }
 
 // AppendJSON appends the model as a tokenizer.json with one of [PreTokenizers], as Hugging Face's tokenizers reads
-// it (tokenizers/src/tokenizer/serialization.rs@v0.23.3, version "1.0"), laid out as its pretty printer does, with a
-// line feed at the end. Merges are strings "a b" and not pairs ["a", "b"]: readers before 0.20 know only these, and
-// no spelling of a byte is a space.
+// it: what Tokenizer.save of version 0.23.3 writes for the same model, byte for byte (file format version "1.0"), but
+// for a line feed at the end, and merges that are strings "a b" and not pairs ["a", "b"]: readers of version 0.19
+// know only these. No spelling of a byte is a space, so both say the same.
 func (m *Model) AppendJSON(dst []byte, preTokenizerName string) ([]byte, error) {
 	p, err := preTokenizerNamed(preTokenizerName)
 	if err != nil {
