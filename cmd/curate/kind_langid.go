@@ -22,7 +22,7 @@ var langidKind = recipe.Kind{
 		_, err := langidConfig(v, recipe.Setting{}).Resolve()
 		return err
 	},
-	Reserve: func(v *recipe.Values) int64 {
+	Reserve: func(v *recipe.Values, _ int) int64 {
 		cfg, err := langidConfig(v, recipe.Setting{}).Resolve()
 		if err != nil { // Check has said so
 			return 0

@@ -91,7 +91,7 @@ func (r *Runner) reserved() (n int64) {
 	for _, s := range r.Recipe.Steps {
 		for _, u := range s.Uses {
 			if u.Kind.Reserve != nil {
-				n = max(n, u.Kind.Reserve(u.Values))
+				n = max(n, u.Kind.Reserve(u.Values, r.Workers))
 			}
 		}
 	}
