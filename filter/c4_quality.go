@@ -231,14 +231,17 @@ func appendLower(dst, s []byte) []byte {
 		kelvin = kelvin || c >= utf8.RuneSelf
 	}
 	if kelvin {
-		for at := lo; ; at++ {
+		// One pass, however many there are: what is kept moves down once.
+		end := lo
+		for at := lo; ; {
 			i := bytes.Index(dst[at:], kelvinSign)
 			if i < 0 {
-				break
+				return dst[:end+copy(dst[end:], dst[at:])]
 			}
-			at += i
-			dst[at] = 'k'
-			dst = append(dst[:at+1], dst[at+len(kelvinSign):]...)
+			end += copy(dst[end:], dst[at:at+i])
+			dst[end] = 'k'
+			end++
+			at += i + len(kelvinSign)
 		}
 	}
 	return dst

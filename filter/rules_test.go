@@ -315,7 +315,7 @@ func FuzzCheck(f *testing.F) {
 }
 
 func TestAppendLower(t *testing.T) {
-	for _, s := range []string{"", "A", "[@Z`{z", "JAVASCRIPT and Lorem IPSUM", "use coo\u212aies \u212a", "ÀÉ ABCDEFGHIJKLMNOPQRSTUVWXYZ é", "\u2129X\u212b"} {
+	for _, s := range []string{"", "A", "[@Z`{z", "JAVASCRIPT and Lorem IPSUM", "use coo\u212aies \u212a", "ÀÉ ABCDEFGHIJKLMNOPQRSTUVWXYZ é", "\u2129X\u212b", "\u212a\u212aX\u212a"} {
 		want := strings.Map(func(r rune) rune {
 			if r == 0x212A {
 				return 'k'
@@ -328,6 +328,10 @@ func TestAppendLower(t *testing.T) {
 		if got := string(appendLower([]byte("X"), []byte(s))); got != "X"+want {
 			t.Errorf("%q: %q, want %q", s, got, "X"+want)
 		}
+	}
+	// 12 MB of nothing else: half an hour, if each moved all that follow it.
+	if got := appendLower(nil, bytes.Repeat(kelvinSign, 4<<20)); len(got) != 4<<20 || bytes.Trim(got, "k") != nil {
+		t.Errorf("%d bytes of Kelvin signs, want %d of k", len(got), 4<<20)
 	}
 }
 

@@ -76,6 +76,9 @@ func readFunnel(ctx context.Context, in files, s *Step) error {
 	if len(c.Stages) == 0 {
 		return damaged(in.path(name), fmt.Errorf("it has no stages"))
 	}
+	if err := balanced(&c); err != nil {
+		return damaged(in.path(name), err)
+	}
 	f := &Funnel{
 		Read: c.Read, Kept: c.Kept, Quarantined: c.Quarantined, BlankLines: c.BlankLines, Repaired: c.Repaired,
 		BytesIn: c.BytesIn, BytesOut: c.BytesOut,
@@ -91,6 +94,39 @@ func readFunnel(ctx context.Context, in files, s *Step) error {
 		f.Stages = append(f.Stages, l)
 	}
 	s.Funnel = f
+	return nil
+}
+
+// balanced looks for what no run writes, for it has added up its numbers: whoever reads a report takes them for true.
+func balanced(c *pipeline.Counts) error {
+	level := func(what string, read, kept, quarantined int64, dropped map[string]int64) error {
+		sum := kept + quarantined
+		least := min(read, kept, quarantined)
+		for _, n := range dropped {
+			sum += n
+			least = min(least, n)
+		}
+		if least < 0 || sum != read {
+			return fmt.Errorf("%s do not add up: %d read, and %d kept, dropped and quarantined", what, read, sum)
+		}
+		return nil
+	}
+	if err := level("its records", c.Read, c.Kept, c.Quarantined, c.Dropped); err != nil {
+		return err
+	}
+	reached := c.Read
+	for _, st := range c.Stages {
+		if err := level(fmt.Sprintf("those of stage %q", st.Name), st.Read, st.Kept, st.Quarantined, st.Dropped); err != nil {
+			return err
+		}
+		if st.Read != reached {
+			return fmt.Errorf("stage %q read %d records, and %d reached it", st.Name, st.Read, reached)
+		}
+		reached = st.Kept
+	}
+	if reached != c.Kept {
+		return fmt.Errorf("the last stage kept %d records, and the run %d", reached, c.Kept)
+	}
 	return nil
 }
 

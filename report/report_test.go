@@ -447,6 +447,7 @@ func TestResults(t *testing.T) {
 func TestFunnelColumns(t *testing.T) {
 	l := strings.Replace(ledger(2, "r:short", ""), `"kept":2,`, `"kept":2,"measured":{"text_bytes":1000,"words":0,"tokens":0},`, 1)
 	l = strings.Replace(l, `"kept":0,"dropped":{"r:short":2},"quarantined":0,"tallies":{}`, `"kept":1,"dropped":{"r:short":1},"quarantined":0,"measured":{"text_bytes":500,"words":0,"tokens":7}`, 1)
+	l = strings.Replace(l, `"kept":0,"dropped":{"r:short":2},"quarantined":0,"stages"`, `"kept":1,"dropped":{"r:short":1},"quarantined":0,"stages"`, 1)
 	_, _, funnel := render(t, read(t, single(t, l)))
 	want := "" +
 		"stage   documents         text bytes         tokens\n" +
@@ -466,6 +467,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{"stages", "config.json", `{"step":{"stages":[{"name":"filter","config":{"a":"\ud800"}}]}}`, []string{"_curate/config.json", "damaged"}},
 		{"cut ledger", "ledger.json", good[:40], []string{"_curate/ledger.json", "damaged", "--restart"}},
+		{"ledger with another number", "ledger.json", strings.Replace(good, `"kept":`, `"kept":7`, 1), []string{"_curate/ledger.json", "add up", "damaged"}},
+		{"ledger with a negative number", "ledger.json", strings.Replace(good, `"quarantined":0`, `"quarantined":-1`, 1), []string{"_curate/ledger.json", "damaged"}},
 		{"empty ledger", "ledger.json", "{}", []string{"_curate/ledger.json", "no stages"}},
 		{"configuration", "config.json", "nonsense", []string{"_curate/config.json", "damaged"}},
 		{"tests", "config.json", `{"step":{"stages":[{"name":"filter","config":{"tests":5}}]}}`, []string{"_curate/config.json", "stage filter"}},

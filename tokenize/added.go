@@ -127,6 +127,11 @@ func (c *cutter) next() (before []byte, id uint32, ok bool) {
 		if t.rstrip {
 			end = spaceBehind(c.text, end)
 		}
+		if at >= end {
+			// An earlier token has taken all of it: HF makes an empty piece of it, and leaves empty pieces out. (It
+			// panics where the earlier one has taken still more, "AddedVocabulary bad split".)
+			continue
+		}
 		if c.done < at {
 			before = c.text[c.done:at]
 		}

@@ -65,6 +65,10 @@ type splitJSON struct {
 	Invert   bool   `json:"invert"`
 }
 
+// maxDepth is how deep Sequences may stand in one another. Real files have one; each level is read again with all that
+// is in it, so that without a limit a small file could take minutes.
+const maxDepth = 8
+
 type sequenceJSON struct {
 	Type          string           `json:"type"`
 	Pretokenizers []jsontext.Value `json:"pretokenizers"`
@@ -112,7 +116,7 @@ func parse(data []byte) (*Tokenizer, error) {
 		value jsontext.Value
 		read  func(path string, v jsontext.Value) error
 	}{
-		{"normalizer", f.Normalizer, t.readNormalizer},
+		{"normalizer", f.Normalizer, func(path string, v jsontext.Value) error { return t.readNormalizer(path, v, 0) }},
 		{"pre_tokenizer", f.PreTokenizer, t.readPreTokenizer},
 		{"decoder", f.Decoder, t.readDecoder},
 		{"model", f.Model, t.readModel},
@@ -124,7 +128,7 @@ func parse(data []byte) (*Tokenizer, error) {
 	if err := t.readAdded(f.AddedTokens); err != nil {
 		return nil, err
 	}
-	if err := t.readPostProcessor("post_processor", f.PostProcessor); err != nil { // its ids must exist
+	if err := t.readPostProcessor("post_processor", f.PostProcessor, 0); err != nil { // its ids must exist
 		return nil, err
 	}
 	if !isNull(f.Truncation) {
@@ -137,7 +141,11 @@ func parse(data []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
-func (t *Tokenizer) readNormalizer(path string, v jsontext.Value) error {
+func tooDeep(path string) error {
+	return &UnsupportedError{path, fmt.Sprintf("more than %d Sequences in one another", maxDepth)}
+}
+
+func (t *Tokenizer) readNormalizer(path string, v jsontext.Value, depth int) error {
 	if isNull(v) {
 		return nil
 	}
@@ -149,12 +157,15 @@ func (t *Tokenizer) readNormalizer(path string, v jsontext.Value) error {
 	case "NFC":
 		t.nfc = true
 	case "Sequence":
+		if depth == maxDepth {
+			return tooDeep(path)
+		}
 		var s sequenceJSON
 		if err := decode(path, v, &s); err != nil {
 			return err
 		}
 		for i, n := range s.Normalizers {
-			if err := t.readNormalizer(fmt.Sprintf("%s.normalizers[%d]", path, i), n); err != nil {
+			if err := t.readNormalizer(fmt.Sprintf("%s.normalizers[%d]", path, i), n, depth+1); err != nil {
 				return err
 			}
 		}

@@ -30,8 +30,12 @@ type specialJSON struct {
 	Tokens []string `json:"tokens"`
 }
 
+// maxAround is how many ids AddSpecialTokens may put around a text. Real files have three at most; they come with every
+// text, and a template that names a token of many ids again and again would make a small file into billions.
+const maxAround = 1 << 12
+
 // readPostProcessor learns what AddSpecialTokens puts around a text.
-func (t *Tokenizer) readPostProcessor(path string, v jsontext.Value) error {
+func (t *Tokenizer) readPostProcessor(path string, v jsontext.Value, depth int) error {
 	if isNull(v) {
 		return nil
 	}
@@ -46,12 +50,15 @@ func (t *Tokenizer) readPostProcessor(path string, v jsontext.Value) error {
 	case "TemplateProcessing":
 		return t.readTemplate(path, v)
 	case "Sequence":
+		if depth == maxDepth {
+			return tooDeep(path)
+		}
 		var s sequenceJSON
 		if err := decode(path, v, &s); err != nil {
 			return err
 		}
 		for i, p := range s.Processors {
-			if err := t.readPostProcessor(fmt.Sprintf("%s.processors[%d]", path, i), p); err != nil {
+			if err := t.readPostProcessor(fmt.Sprintf("%s.processors[%d]", path, i), p, depth+1); err != nil {
 				return err
 			}
 		}
@@ -82,6 +89,9 @@ func (t *Tokenizer) readTemplate(path string, v jsontext.Value) error {
 			s, ok := tpl.SpecialTokens[p.SpecialToken.ID]
 			if !ok {
 				return fmt.Errorf("%s: %q is not among special_tokens", at, p.SpecialToken.ID)
+			}
+			if len(t.prefix)+len(t.suffix)+len(s.IDs) > maxAround {
+				return &UnsupportedError{at, fmt.Sprintf("a template with more than %d ids", maxAround)}
 			}
 			for _, id := range s.IDs {
 				if !t.vocab.Has(id) {

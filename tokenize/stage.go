@@ -3,6 +3,7 @@ package tokenize
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"curate/record"
@@ -93,21 +94,42 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 			continue
 		}
 		w.ids = w.encoder.Append(w.ids[:0], text)
+		n := len(w.ids)
+		r.SetTokens(w.ids)
+		w.shrink() // a giant document's ids as numbers, copied, and as JSON, copied, are too much at a time
 		if w.cfg.JSON {
-			w.json = AppendJSON(w.json[:0], w.ids)
-			if err := r.Set(inputIDs, w.json); err != nil {
+			ids, _ := r.Tokens()
+			w.json = AppendJSON(slices.Grow(w.json[:0], jsonSize(ids)), ids)
+			err := r.Set(inputIDs, w.json)
+			w.shrink()
+			if err != nil {
 				r.QuarantineFor(err)
 				continue
 			}
 		}
-		r.SetTokens(w.ids)
-		tokens += len(w.ids)
-		if cap(w.text) > scratchLimit || 4*cap(w.ids) > scratchLimit || cap(w.json) > scratchLimit {
-			w.text, w.ids, w.json = nil, nil, nil
-		}
+		tokens += n
 	}
 	b.Tally(Tally, int64(tokens))
 	return nil
+}
+
+// shrink lets go of what only giant documents need.
+func (w *worker) shrink() {
+	if cap(w.text) > scratchLimit || 4*cap(w.ids) > scratchLimit || cap(w.json) > scratchLimit {
+		w.text, w.ids, w.json = nil, nil, nil
+	}
+}
+
+// jsonSize is how long AppendJSON makes ids.
+func jsonSize(ids []uint32) int {
+	size := len("[]") + max(0, len(ids)-1)
+	for _, id := range ids {
+		size++
+		for ; id > 9; id /= 10 {
+			size++
+		}
+	}
+	return size
 }
 
 // AppendJSON appends ids as a JSON array without spaces.

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // BPE is byte-level byte pair encoding: a piece of text begins as one token a byte, and again and again the adjacent
@@ -241,14 +242,20 @@ func (m *BPE) heapMerge(dst []uint32, piece []byte, s *scratch) []uint32 {
 			}
 		}
 	}
+	if cap(s.symbols) > scratchLimit { // before dst grows: all three would be the most that is held at a time
+		s.symbols, s.heap, heap = nil, nil, nil
+	} else {
+		s.heap = heap[:0]
+	}
+	count := 0
+	for i := 0; i < n; i += m.length(sym[i] &^ begins) {
+		count++
+	}
+	dst = slices.Grow(dst, count)
 	for i := 0; i < n; {
 		id := sym[i] &^ begins
 		dst = append(dst, id)
 		i += m.length(id)
-	}
-	s.heap = heap[:0]
-	if cap(s.symbols) > scratchLimit {
-		s.symbols, s.heap = nil, nil
 	}
 	return dst
 }
