@@ -97,23 +97,31 @@ func injectedTask(t task) (res result, err error) {
 		return a, b, nil
 	}
 	if t.Threshold > lowThreshold {
-		// Of a pair from .95 up at most one stays. That of those in between some may stay is checked at the low threshold.
-		similar, both := 0, 0
+		// Of a pair from .95 up at most one stays; below, what was not found may.
+		similar, both, alike, bothAlike := 0, 0, 0, 0
 		for _, p := range pairs {
 			a, b, err := met(p)
 			if err != nil {
 				return res, err
 			}
+			stay := d.docs[a].twin < 0 && d.docs[b].twin < 0
+			if p.Similarity >= t.Threshold {
+				alike++
+				if stay {
+					bothAlike++
+				}
+			}
 			if p.Similarity < 0.95 {
 				continue
 			}
 			similar++
-			if d.docs[a].twin < 0 && d.docs[b].twin < 0 {
+			if stay {
 				both++
 				v.failf("%s and %s are %.6f similar and stay both (--keep %s)", p.A, p.B, p.Similarity, t.Arg)
 			}
 		}
-		v.printf("at %.2f, --keep %s: of %d injected pairs of .95 and more, %d stay both", t.Threshold, t.Arg, similar, both)
+		v.printf("at %.2f, --keep %s: of %d injected pairs of .95 and more both stay of %d, of %d of %.2f and more of %d",
+			t.Threshold, t.Arg, similar, both, alike, t.Threshold, bothAlike)
 		return res, nil
 	}
 

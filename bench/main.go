@@ -36,6 +36,7 @@ var benchmarks = []benchmark{
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
+	{"tokenizer-train", "a vocabulary of all Basque text: merges and speed beside Hugging Face's tokenizers", runTokenizerTrain},
 }
 
 // repeated is a flag that may be given several times.
@@ -80,12 +81,12 @@ func main() {
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
 	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")
 	flag.StringVar(&o.conformance, "conformance", "", "`DIR` of what reference implementations answered, for benchmark recall")
-	flag.IntVar(&o.stagesMB, "stages-mb", 44, "`MB` of JSONL for benchmark stages; half as much in Basque")
+	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: go run . [flags] [FILE or DIR…]\n\nBenchmarks:")
 		for _, b := range benchmarks {
-			fmt.Fprintf(flag.CommandLine.Output(), "  %-14s %s\n", b.name, b.what)
+			fmt.Fprintf(flag.CommandLine.Output(), "  %-15s %s\n", b.name, b.what)
 		}
 		fmt.Fprintln(flag.CommandLine.Output(), "\nFlags:")
 		flag.PrintDefaults()

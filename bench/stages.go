@@ -74,9 +74,45 @@ func (s *session) stageInput(name, language string, megabytes int) (*stageInput,
 // sampleOf is a part of an input for what is slow, spread evenly over it.
 func (s *session) sampleOf(in *stageInput, megabytes int) (*stageInput, error) {
 	docs := int(float64(in.Docs) * min(1, float64(megabytes)*1e6/float64(in.Bytes)))
-	name := filepath.Join(s.dir, "stages-"+in.name+"-sample", "in.jsonl.zst")
-	res, _, err := s.child(task{Name: "sample", Files: in.packed, MB: int(in.Bytes), N: docs, Out: name}, false)
+	dir := filepath.Join(s.dir, "stages-"+in.name+"-sample")
+	res, _, err := s.child(task{Name: "sample", Files: in.packed, MB: int(in.Bytes), N: docs, Out: filepath.Join(dir, "in.jsonl.zst")}, false)
+	if err != nil {
+		return nil, err
+	}
+	cut, _, err := s.child(task{Name: "cut", Files: res.Files, N: sampleFiles, Out: filepath.Join(dir, "cut")}, false)
+	res.Files = cut.Files
 	return &stageInput{name: in.name + " sample", packed: res.Files, result: res}, err
+}
+
+// sampleFiles are so many that two workers have as much to do: one file goes to them in chunks of 4 MiB.
+const sampleFiles = 8
+
+// cutTask writes a file as t.N files.
+func cutTask(t task) (res result, err error) {
+	if err := os.Mkdir(t.Out, 0o755); err != nil {
+		return res, err
+	}
+	text, err := decodedFile(t.Files[0])
+	if err != nil {
+		return res, err
+	}
+	for i := range t.N {
+		piece := text
+		if n := len(text) / (t.N - i); n < len(text) {
+			piece = text[:n+bytes.IndexByte(text[n:], '\n')+1]
+		}
+		text = text[len(piece):]
+		small, err := encoded(piece)
+		if err != nil {
+			return res, err
+		}
+		name := filepath.Join(t.Out, fmt.Sprintf("%05d.jsonl.zst", i+1))
+		if err := os.WriteFile(name, small, 0o644); err != nil {
+			return res, err
+		}
+		res.Files = append(res.Files, name)
+	}
+	return res, nil
 }
 
 // runStages measures each command alone and the chains of the recipe, on one core and with two workers.
@@ -190,11 +226,11 @@ func runStages(s *session) error {
 		mb(all.Bytes), all.Docs, mb(some.Bytes), mb(eu.Bytes), eu.Docs, mb(someEU.Bytes)), rows...)
 	for _, c := range cases {
 		for i := 0; i+1 < len(c.rows); i += 2 {
-			fmt.Printf("%s: %s\n", c.rows[i].name, scaling(c.rows[i], c.rows[i+1]))
+			fmt.Printf("%s: %s\n", strings.TrimSuffix(c.rows[i].name, ", -j 1"), scaling(c.rows[i], c.rows[i+1]))
 		}
 	}
 	for _, c := range chains {
-		fmt.Printf("%s: %s; the output is that of the commands one behind the other\n", c.rows[0].name, scaling(c.rows[0], c.rows[1]))
+		fmt.Printf("%s: %s; the output is that of the commands one behind the other\n", c.name, scaling(c.rows[0], c.rows[1]))
 	}
 	for _, n := range notes {
 		fmt.Println(n)
