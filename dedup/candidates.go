@@ -96,6 +96,7 @@ func (w *candidatesKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			r.QuarantineFor(err)
 			continue
 		}
+		w.scratch.reserve(text)
 		w.shingles = w.m.scheme.Shingles(w.shingles[:0], text, &w.scratch)
 		if len(w.shingles) > 0 {
 			w.signature = w.m.scheme.Signature(w.signature[:0], w.shingles)
@@ -320,4 +321,22 @@ func (w *marksWorker) Map(ctx context.Context, b *record.Batch) error {
 		r.SetKey(w.key)
 	}
 	return nil
+}
+
+// reserve makes room for the words of a giant text, since slices that grow to its size leave several times as much
+// garbage, which the limit of memory does not stop in time.
+func (sc *Scratch) reserve(text []byte) {
+	if len(text) <= scratchLimit {
+		return
+	}
+	words, inside := 0, false
+	for _, c := range text {
+		in := c >= '0' && (c <= '9' || c >= 'A') // and some that are none
+		if in && !inside {
+			words++
+		}
+		inside = in
+	}
+	sc.words = make([]byte, 0, len(text)+1)
+	sc.ends = make([]int32, 0, words)
 }

@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"curate/record"
 	"curate/stage"
+	"curate/stage/stagetest"
 )
 
 // TestBoilerplate: 100,000 documents that one is like and that are not like each other, longest first, are compared
@@ -127,5 +129,26 @@ func TestMinHashMemory(t *testing.T) {
 		if d.Len() < docs/2 {
 			t.Errorf("only %d documents in clusters", d.Len())
 		}
+	}
+}
+
+// TestClusterTooLarge: a cluster that does not fit is an error with the remedy.
+func TestClusterTooLarge(t *testing.T) {
+	var b []byte
+	for i := range 40_000 {
+		b = appendEntry(b, record.MakeID(1, int64(i)), 1, []uint64{7}, []uint64{1, 2, 3})
+	}
+	m := mustMinHash(t, MinHashConfig{Keep: "longest"})
+	m.spillSize = 1 << 20
+	ws := stagetest.NewWorkspace(8<<20, 1)
+	_, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(b)}, ws)
+	want := "dedup: a cluster has 39999 similar pairs, and to hold them takes 4MiB: give --memory at least "
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Fatalf("in 8 MiB: %v", err)
+	}
+	ws.Resume(64<<20, 2) // as the message says
+	apply, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(b)}, ws)
+	if err != nil || apply.(minhashApply).d.Len() != 40_000 {
+		t.Fatalf("in 64 MiB: %v", err)
 	}
 }

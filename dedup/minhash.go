@@ -127,7 +127,7 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 	needs := []record.Path{cfg.Field}
 	return &MinHash{
 		cfg: cfg, scheme: scheme, threshold: threshold, longest: cfg.Keep == "longest",
-		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs},
+		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs, Marks: true},
 		spec:           stage.Spec{Name: "dedup", Version: 1, Config: decided, Needs: needs},
 		rangeSize:      rangeSize, spillSize: spillSize, largeSet: 64 << 10,
 	}, nil

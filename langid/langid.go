@@ -155,7 +155,7 @@ func (c Config) Resolve() (Config, error) {
 		}
 		// Without the other, one of this pair has no answer for the other's script (see scripts in sample.go).
 		if zh, ja := slices.Contains(c.Languages, "zh"), slices.Contains(c.Languages, "ja"); zh != ja {
-			return c, fmt.Errorf("Chinese (zh) and Japanese (ja) are told apart by the characters that both use; name both, or neither")
+			return c, fmt.Errorf("zh and ja (Chinese, Japanese) are told apart by the characters that both use; name both, or neither")
 		}
 	case len(c.Keep) > 0 && !slices.Equal(c.Keep, []string{Und}):
 		c.Languages = withNeighbours(c.Keep)

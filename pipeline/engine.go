@@ -45,7 +45,7 @@ type run struct {
 	phase   int         // from 1
 	maps    []stage.Mapper
 	reducer stage.Reducer // ends the phase; its Map side is the last of maps
-	noCopy  bool          // the next phase reads the input again, and wants to know what this one settled
+	noCopy  bool          // the next phase reads what this one reads, and wants to know what this one settled
 	in      *handover     // of the phase before; nil in the first
 	budget  Budget
 	max     int // bytes of a record

@@ -266,7 +266,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
 	}
 	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy}
-	if in == nil || in.noCopy {
+	if in.source() == nil {
 		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
 	} else {
 		use.Chunk = copyFrame + copyFrame/4

@@ -142,7 +142,7 @@ func (l *lane) read() (err error) {
 	switch {
 	case codec.OpenAt != nil:
 		unit = "row"
-	case r.in != nil && !r.in.noCopy:
+	case r.in.source() != nil:
 		unit = "offset" // of a copy's record, whose file may have bytes or rows
 	}
 	var skip skipper

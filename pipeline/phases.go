@@ -22,7 +22,7 @@ import (
 type phase struct {
 	maps    []stage.Mapper
 	reducer stage.Reducer
-	// noCopy: the next phase reads the input again, not a copy of what this one kept.
+	// noCopy: the next phase reads what this one reads, not a copy of what this one kept.
 	noCopy bool
 }
 
@@ -41,7 +41,8 @@ func (j *Job) phases() ([]phase, error) {
 		case stage.Reducer:
 			open.reducer = s
 			// What other maps have done to the records must not be done again, and a stream is read only once.
-			open.noCopy = len(list) == 0 && len(open.maps) == 0 && !j.Manifest.HasStream()
+			first, marked := len(list) == 0, len(list) > 0 && list[len(list)-1].reducer.Spec().Marks
+			open.noCopy = len(open.maps) == 0 && (first && !j.Manifest.HasStream() || marked)
 			list = append(list, open)
 			open = phase{}
 			if s.Spec().Result != "" {
@@ -71,10 +72,19 @@ func isSet(result string) bool { return strings.HasSuffix(result, "/") }
 // handover is what one phase leaves to the next.
 type handover struct {
 	noCopy  bool
+	before  *handover       // with noCopy: what the phase itself was left
 	root    string          // what the names of parts are below
 	entries map[int][]Entry // of the phase's splits, by file, in order
 	apply   stage.Mapper    // what its Reducer has decided
 	work    *workspace
+}
+
+// source is the handover whose copies are read, nil for the input.
+func (h *handover) source() *handover {
+	for h != nil && h.noCopy {
+		h = h.before
+	}
+	return h
 }
 
 func (h *handover) close() error {
@@ -155,6 +165,9 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	}
 	before := p.in
 	defer func() { err = errors.Join(err, before.close()) }()
+	if h.noCopy {
+		h.before = before
+	}
 	p.in = h
 	if h.work, err = openWorkspace(ctx, p.store, dir, p.root, p.resume, j.finishMemory(), j.Workers); err != nil {
 		return err
@@ -383,10 +396,10 @@ func (h *handover) size(f corpus.File) (n int64) {
 }
 
 func (r *run) size(f corpus.File) int64 {
-	if r.in == nil || r.in.noCopy {
-		return f.Size
+	if src := r.in.source(); src != nil {
+		return src.size(f)
 	}
-	return r.in.size(f)
+	return f.Size
 }
 
 // whole says whether the entries, in order, cover all files to their ends.
@@ -413,10 +426,10 @@ func flat(done map[int][]Entry) []Entry {
 func (j *Job) expect(n int, in *handover) {
 	p := j.Progress
 	total := j.Manifest.Size()
-	if in != nil && !in.noCopy {
+	if src := in.source(); src != nil {
 		total = 0
 		for _, f := range j.Manifest.Files {
-			total += in.size(f)
+			total += src.size(f)
 		}
 	}
 	if total >= 0 {

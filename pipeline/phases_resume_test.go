@@ -26,7 +26,7 @@ func TestResumePhases(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 21))
 	_, names := inputs(t, rng, 5, 2500)
-	for _, name := range []string{"reduce", "map reduce map twice", "reduce result"} {
+	for _, name := range []string{"reduce", "map reduce map twice", "mark reduce map", "map mark reduce", "reduce result"} {
 		with := func(j *Job) { j.Stages = phaseJobs[name] }
 		dir := memoryDir(t)
 		whole := filepath.Join(dir, "whole")
@@ -77,7 +77,7 @@ func TestPhaseFaults(t *testing.T) {
 			tight(j)
 		}
 	}
-	for _, name := range []string{"reduce", "map reduce map", "result"} {
+	for _, name := range []string{"reduce", "map reduce map", "map mark reduce", "result"} {
 		stages := phaseJobs[name]
 		counter := storetest.NewFaulty(nil, 0, storetest.IO)
 		base := memoryDir(t)

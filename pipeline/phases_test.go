@@ -38,9 +38,18 @@ type uniqueKey struct{ name string }
 
 func (k uniqueKey) Spec() stage.Spec { return unique(k).Spec() }
 
-func (k uniqueKey) NewWorker() stage.Worker { return &uniqueWorker{} }
+func (k uniqueKey) NewWorker() stage.Worker {
+	w := &uniqueWorker{drops: 5}
+	if k.name == "later" {
+		w.drops = 6
+	}
+	return w
+}
 
-type uniqueWorker struct{ scratch []byte }
+type uniqueWorker struct {
+	scratch []byte
+	drops   int
+}
 
 func (w *uniqueWorker) Map(ctx context.Context, b *record.Batch) error {
 	for i := range b.Records {
@@ -53,7 +62,7 @@ func (w *uniqueWorker) Map(ctx context.Context, b *record.Batch) error {
 			r.QuarantineFor(err)
 			continue
 		}
-		if len(text)%13 == 5 {
+		if len(text)%13 == w.drops {
 			r.DropFor("unique", "length")
 			continue
 		}
@@ -178,6 +187,36 @@ func (a uniqueApply) Map(ctx context.Context, b *record.Batch) error {
 	return ctx.Err()
 }
 
+// marker is a unique that only marks what it would drop, for the Reducer behind it.
+type marker struct{ unique }
+
+func (m marker) Spec() stage.Spec {
+	s := m.unique.Spec()
+	s.Marks = true
+	return s
+}
+
+func (m marker) Finish(ctx context.Context, sealed []stage.Sealed, w stage.Workspace) (stage.Mapper, error) {
+	apply, err := m.unique.Finish(ctx, sealed, w)
+	if err != nil {
+		return nil, err
+	}
+	return marks{apply.(uniqueApply)}, nil
+}
+
+type marks struct{ uniqueApply }
+
+func (m marks) NewWorker() stage.Worker { return m }
+
+func (m marks) Map(ctx context.Context, b *record.Batch) error {
+	for i := range b.Records {
+		if r := &b.Records[i]; r.Outcome == record.Keep && m.gone[r.ID] {
+			r.SetKey([]byte("marked"))
+		}
+	}
+	return ctx.Err()
+}
+
 // counter is a Reducer with a result: how many records there are by first byte of the text.
 type counter struct{ unique }
 
@@ -274,7 +313,12 @@ func obviousPhases(t testing.TB, j *Job) (m model) {
 			apply(s, false)
 		case stage.Reducer:
 			apply(s.Key(), false)
-			if k > 0 {
+			again := true // the next phase reads the input again
+			for _, before := range j.Stages[:k] {
+				_, marks := before.(marker)
+				again = again && marks
+			}
+			if !again {
 				copied()
 			}
 			if s.Spec().Result != "" {
@@ -296,7 +340,9 @@ func obviousPhases(t testing.TB, j *Job) (m model) {
 				}
 				seen[key] = true
 			}
-			apply(uniqueApply{s.(unique), gone}, false)
+			if u, ok := s.(unique); ok {
+				apply(uniqueApply{u, gone}, false)
+			}
 		}
 	}
 	var out strings.Builder
@@ -316,6 +362,9 @@ var phaseJobs = map[string][]stage.Stage{
 	"map reduce map":       {sieve{"a"}, unique{"dedup"}, sieve{"b"}},
 	"reduce reduce":        {unique{"dedup"}, unique{"again"}},
 	"map reduce map twice": {sieve{"a"}, unique{"dedup"}, sieve{"b"}, unique{"again"}, sieve{"c"}},
+	"mark reduce map":      {marker{unique{"mark"}}, unique{"later"}, sieve{"a"}},
+	"map mark reduce":      {sieve{"a"}, marker{unique{"mark"}}, unique{"later"}},
+	"mark mark reduce":     {marker{unique{"mark"}}, marker{unique{"later"}}, unique{"dedup"}},
 	"result":               {counter{unique{"count"}}},
 	"map result":           {sieve{"a"}, counter{unique{"count"}}},
 	"reduce result":        {unique{"dedup"}, counter{unique{"count"}}},
@@ -454,7 +503,7 @@ func TestPhasesOfStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"reduce", "map reduce map", "result"} {
+	for _, name := range []string{"reduce", "map reduce map", "mark reduce map", "result"} {
 		with := func(j *Job) { j.Stages = phaseJobs[name] }
 		m := obviousPhases(t, newJob(t, names, "", with))
 		for _, out := range []string{"-", "out", "out.jsonl"} {

@@ -190,14 +190,15 @@ type source interface {
 
 // open opens a file where the phase reads it: as it came, or what an earlier phase has copied of it.
 func (r *run) open(f corpus.File, from split.Position, grow func(context.Context) error) (source, error) {
-	if r.in == nil || r.in.noCopy {
+	in := r.in.source()
+	if in == nil {
 		return corpus.Open(r.stop, r.job.Store, f, r.openOptions(from, grow))
 	}
 	s := &copySource{
-		st: r.job.Store, root: r.in.root, grow: grow, usual: r.budget.ChunkSize,
+		st: r.job.Store, root: in.root, grow: grow, usual: r.budget.ChunkSize,
 		consumed: func(n int64) { r.job.Progress.Consumed.Add(n) },
 	}
-	for _, e := range r.in.entries[f.Number] {
+	for _, e := range in.entries[f.Number] {
 		if e.End > from.Offset || from.Offset == 0 {
 			s.entries = append(s.entries, e)
 		}
@@ -205,11 +206,11 @@ func (r *run) open(f corpus.File, from split.Position, grow func(context.Context
 	return s, nil
 }
 
-// skipper finds the records of chunks that the phase before has settled, where the input is read again.
+// skipper finds the records of chunks that earlier phases have settled, where those have copied nothing.
 type skipper struct {
 	split  int
-	ranges *rangeReader
-	end    int64 // where the split ended
+	ranges []*rangeReader // of each such phase
+	end    int64          // where the split ended
 	eof    bool
 }
 
@@ -219,26 +220,44 @@ func (s *skipper) of(r *run, c *split.Chunk, dst []idRange) ([]idRange, error) {
 	}
 	if s.ranges == nil || s.split != c.Split {
 		s.close()
-		entries := r.in.entries[c.File]
-		i, found := slices.BinarySearchFunc(entries, c.Split, func(e Entry, k int) int { return cmp.Compare(e.Split, k) })
-		if !found {
-			return dst, fmt.Errorf("file %d of the manifest: the phase before has not seen split %d: %w", c.File, c.Split, corpus.ErrChanged)
+		for h := r.in; h != nil && h.noCopy; h = h.before {
+			entries := h.entries[c.File]
+			i, found := slices.BinarySearchFunc(entries, c.Split, func(e Entry, k int) int { return cmp.Compare(e.Split, k) })
+			if !found {
+				return dst, fmt.Errorf("file %d of the manifest: the phase before has not seen split %d: %w", c.File, c.Split, corpus.ErrChanged)
+			}
+			ranges, err := openRanges(r.stop, r.job.Store, path.Join(h.root, entries[i].Parts[outputNames[outSealed]].Name), c.File)
+			if err != nil {
+				return dst, err
+			}
+			s.ranges = append(s.ranges, ranges)
+			s.split, s.end, s.eof = c.Split, entries[i].End, entries[i].EOF
 		}
-		ranges, err := openRanges(r.stop, r.job.Store, path.Join(r.in.root, entries[i].Parts[outputNames[outSealed]].Name), c.File)
-		if err != nil {
+	}
+	end := c.End
+	if n := len(c.IDs); n > 0 && r.in.source() != nil { // a copy's frame
+		end = c.IDs[n-1].Offset() + 1
+	}
+	if end > s.end || c.Last && (end != s.end || c.EOF != s.eof) { // nothing of it is written
+		return dst, fmt.Errorf("file %d of the manifest, split %d: %w: it ended at %d in the phase before and goes on to %d", c.File, c.Split, corpus.ErrChanged, s.end, end)
+	}
+	for _, ranges := range s.ranges {
+		var err error
+		if dst, err = ranges.upTo(dst, end); err != nil {
 			return dst, err
 		}
-		s.split, s.ranges, s.end, s.eof = c.Split, ranges, entries[i].End, entries[i].EOF
 	}
-	if c.End > s.end || c.Last && (c.End != s.end || c.EOF != s.eof) { // nothing of it is written
-		return dst, fmt.Errorf("file %d of the manifest, split %d: %w: it ended at %d in the phase before and goes on to %d", c.File, c.Split, corpus.ErrChanged, s.end, c.End)
+	if len(s.ranges) > 1 {
+		// A later phase has not seen what an earlier one settled, so its ranges may reach across the earlier one's: all
+		// that they cover is settled.
+		slices.SortFunc(dst, func(a, b idRange) int { return cmp.Compare(a.lo, b.lo) })
 	}
-	return s.ranges.upTo(dst, c.End)
+	return dst, nil
 }
 
 func (s *skipper) close() {
-	if s.ranges != nil {
-		_ = s.ranges.Close() // it was only read
-		s.ranges = nil
+	for _, r := range s.ranges {
+		_ = r.Close() // it was only read
 	}
+	s.ranges = nil
 }

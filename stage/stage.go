@@ -38,6 +38,9 @@ type Spec struct {
 	// Reducer is the last stage, and records end with it. "" for a stage that records go through. A name that ends
 	// in "/" says that it makes a set of files, under ResultDir, and the output can only be a directory.
 	Result string
+	// Marks says of a Reducer that the Mapper of its Finish decides nothing: it sets no outcome and stages no edit, but
+	// only keys, for the Reducer that stands right behind. Nothing is copied between the two.
+	Marks bool
 }
 
 // Mapper is a stage whose result for a record depends on that record and the configuration alone.

@@ -12,9 +12,13 @@ import (
 	"curate/stage"
 )
 
+// langidChunk is how much a worker takes at a time: with a megabyte, a small input would be one worker's, and a minute
+// would pass before progress shows.
+const langidChunk = 128 << 10
+
 func newLangid(env environment) *cobra.Command {
 	// Of the chunks that suit faster stages, small inputs would be one: work for one worker, and no progress.
-	flags := stageFlags{summary: "kept", chunkSize: 128 << 10}
+	flags := stageFlags{summary: "kept", chunkSize: langidChunk}
 	var cfg langid.Config
 	cmd := &cobra.Command{
 		Use:   "langid [--keep eu,…] [INPUT…]",

@@ -22,7 +22,7 @@ var langidKind = recipe.Kind{
 		_, err := langidConfig(v, recipe.Setting{}).Resolve()
 		return err
 	},
-	Reserve: func(v *recipe.Values) int64 {
+	Reserve: func(v *recipe.Values, _ int) int64 {
 		cfg, err := langidConfig(v, recipe.Setting{}).Resolve()
 		if err != nil { // Check has said so
 			return 0
@@ -37,7 +37,8 @@ var langidKind = recipe.Kind{
 		debug.SetGCPercent(langid.GCPercent)
 		return []stage.Stage{st}, nil
 	},
-	Speed: 0.9, Factor: 0,
+	Chunk: langidChunk,
+	Speed: 0.5,
 }
 
 func langidConfig(v *recipe.Values, s recipe.Setting) langid.Config {

@@ -31,8 +31,10 @@ var tokenizeKind = recipe.Kind{
 }
 
 // reserveTokenizer is room for any tokenizer of today, whose file may not be there yet: GPT-4o's, with 200,000 entries,
-// takes 100 MB.
-func reserveTokenizer(*recipe.Values) int64 { return 128 << 20 }
+// takes 100 MB; and for what the workers remember.
+func reserveTokenizer(_ *recipe.Values, workers int) int64 {
+	return 128<<20 + int64(workers)*tokenize.EncoderMemory
+}
 
 // tokenizeStage opens the tokenizer and makes its stage. With json the ids are written into the records.
 func tokenizeStage(v *recipe.Values, s recipe.Setting, json bool) (*tokenize.Tokenizer, stage.Stage, error) {

@@ -27,7 +27,10 @@ type Kind struct {
 	// Build makes the stages, once the steps before have run.
 	Build func(ctx context.Context, v *Values, s Setting) ([]stage.Stage, error)
 	// Reserve is how many bytes of memory the stages hold from beginning to end, such as models. It may be nil.
-	Reserve func(v *Values) int64
+	Reserve func(v *Values, workers int) int64
+	// Chunk is how many bytes of input a worker takes at a time at most, 0 for the engine's own: less for a stage that
+	// is so slow that work would not spread, nor progress show.
+	Chunk int
 	// Speed is how many MB (10^6 bytes) of JSON Lines a core takes a second, for estimates; Factor is how many times
 	// its input it puts on disk in between.
 	Speed, Factor float64

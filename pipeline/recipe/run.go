@@ -71,11 +71,17 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s of memory are too little for %d workers: at least %s, of which %s are for models",
 			pipeline.FormatBytes(r.Memory), r.Workers, pipeline.FormatBytes(least+r.reserved()), pipeline.FormatBytes(r.reserved()))}
 	}
+	chunk := 0
+	for _, u := range s.Uses {
+		if c := u.Kind.Chunk; c > 0 && (chunk == 0 || c < chunk) {
+			chunk = c
+		}
+	}
 	return &pipeline.Job{
 		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
-		MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
+		ChunkSize: chunk, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
 		Strict: r.Strict, Tmp: r.Tmp, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
 }
@@ -85,7 +91,7 @@ func (r *Runner) reserved() (n int64) {
 	for _, s := range r.Recipe.Steps {
 		for _, u := range s.Uses {
 			if u.Kind.Reserve != nil {
-				n = max(n, u.Kind.Reserve(u.Values))
+				n = max(n, u.Kind.Reserve(u.Values, r.Workers))
 			}
 		}
 	}

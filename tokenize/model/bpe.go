@@ -127,16 +127,8 @@ type scratch struct {
 	ids   [scanLimit]uint32
 	ranks [scanLimit + 1]uint32
 
-	symbols []symbol
+	symbols []uint32
 	heap    []uint64 // rank<<32 | position, the smallest first
-}
-
-// symbol is a token on the way, at the position of its first byte. A token that has been taken into the one before it
-// has length 0.
-type symbol struct {
-	id         uint32
-	prev, next int32
-	dead       bool
 }
 
 // append encodes a piece that is not empty.
@@ -191,15 +183,18 @@ func (m *BPE) scan(dst []uint32, piece []byte, s *scratch) []uint32 {
 
 // heapMerge merges a piece of any length in O(n log n). A pair enters the heap when it comes into being; when it is
 // taken out, it counts only if it still stands there.
+//
+// A piece may be as long as a record, so that what it takes counts: a word for each byte, which holds a token's id at
+// the token's first byte, with the bit begins, and again at its last one. A token's length is its bytes'.
 func (m *BPE) heapMerge(dst []uint32, piece []byte, s *scratch) []uint32 {
 	n := len(piece)
 	if cap(s.symbols) < n {
-		s.symbols = make([]symbol, n)
+		s.symbols, s.heap = make([]uint32, n), make([]uint64, 0, n)
 	}
 	sym := s.symbols[:n]
 	heap := s.heap[:0]
 	for i, b := range piece {
-		sym[i] = symbol{id: m.bytes[b], prev: int32(i - 1), next: int32(i + 1)}
+		sym[i] = m.bytes[b] | begins
 		if i+1 < n {
 			if r := m.first[int(b)<<8|int(piece[i+1])]; r != noRank {
 				heap = append(heap, uint64(r)<<32|uint64(i))
@@ -210,42 +205,61 @@ func (m *BPE) heapMerge(dst []uint32, piece []byte, s *scratch) []uint32 {
 		down(heap, i)
 	}
 	for len(heap) > 0 {
-		r, at := uint32(heap[0]>>32), int32(uint32(heap[0]))
+		r, at := uint32(heap[0]>>32), int(uint32(heap[0]))
 		last := len(heap) - 1
 		heap[0] = heap[last]
 		heap = heap[:last]
 		down(heap, 0)
 
-		a := &sym[at]
-		if a.dead || int(a.next) >= n {
+		if sym[at]&begins == 0 {
 			continue
 		}
-		b := &sym[a.next]
+		a := sym[at] &^ begins
+		next := at + m.length(a)
+		if next == n {
+			continue
+		}
+		b := sym[next] &^ begins
 		// Tokens only grow: a pair at this place with this rank is the pair that was put into the heap.
-		if m.rank(a.id, b.id) != r {
+		if m.rank(a, b) != r {
 			continue
 		}
-		a.id, a.next, b.dead = m.merged[r], b.next, true
-		if int(a.next) < n {
-			sym[a.next].prev = at
-			if r := m.rank(a.id, sym[a.next].id); r != noRank {
+		end := next + m.length(b)
+		id := m.merged[r]
+		sym[next] &^= begins
+		sym[end-1] = id
+		sym[at] = id | begins
+		if end < n {
+			if r := m.rank(id, sym[end]&^begins); r != noRank {
 				heap = push(heap, uint64(r)<<32|uint64(at))
 			}
 		}
-		if a.prev >= 0 {
-			if r := m.rank(sym[a.prev].id, a.id); r != noRank {
-				heap = push(heap, uint64(r)<<32|uint64(a.prev))
+		if at > 0 {
+			before := sym[at-1] &^ begins
+			if r := m.rank(before, id); r != noRank {
+				heap = push(heap, uint64(r)<<32|uint64(at-m.length(before)))
 			}
 		}
 	}
-	for i := 0; i < n; i = int(sym[i].next) {
-		dst = append(dst, sym[i].id)
+	for i := 0; i < n; {
+		id := sym[i] &^ begins
+		dst = append(dst, id)
+		i += m.length(id)
 	}
 	s.heap = heap[:0]
 	if cap(s.symbols) > scratchLimit {
 		s.symbols, s.heap = nil, nil
 	}
 	return dst
+}
+
+// begins marks a token's first byte. Ids have idBits.
+const begins = 1 << 31
+
+// length is how many bytes a token has.
+func (m *BPE) length(id uint32) int {
+	span := &m.vocab.spans[id]
+	return int(span[1] - span[0])
 }
 
 // scratchLimit is the longest piece, in bytes, for which memory is kept.

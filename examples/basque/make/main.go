@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log"
 	"os"
 	"path/filepath"
 	"sort"
@@ -24,7 +23,8 @@ import (
 
 func main() {
 	if err := run(os.Args[1:], os.Stderr); err != nil {
-		log.Fatal("make: ", err)
+		fmt.Fprintln(os.Stderr, "make:", err)
+		os.Exit(1)
 	}
 }
 
