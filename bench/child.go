@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,6 +24,10 @@ type task struct {
 	Out     string   // path of what is written
 	MB, N   int
 	Profile string // file for a CPU profile
+
+	Arg       string  // what the task's name leaves open: a filter profile, a MinHash scheme, a language
+	With      string  // path of a further file to read
+	Threshold float64 // similarity
 }
 
 // result is what a child says. CPU and Wall are of the measured section; the parent puts those of the whole
@@ -45,22 +48,38 @@ type result struct {
 	Packed  int64    `json:"packed,omitempty"`  // compressed bytes of Files
 	Verdict []string `json:"verdict,omitempty"` // a document each: "" or the reason of the drop
 	PeakRSS int64    `json:"peak_rss,omitempty"`
+	Tokens  int64    `json:"tokens,omitempty"`
+	Check   *verdict `json:"check,omitempty"` // of a task that checks
 }
 
 // tasks are the children by name.
 var tasks = map[string]func(task) (result, error){
+	"apart":     apartTask,
+	"bytes":     bytesTask,
 	"check":     checkTask,
 	"copy":      copyTask,
+	"cut":       cutTask,
 	"decode":    decodeTask,
 	"digest":    digestTask,
 	"encode":    encodeTask,
+	"encodeids": encodeIDsTask,
 	"head":      headTask,
+	"injected":  injectedTask,
+	"labels":    labelsTask,
+	"lines":     linesTask,
 	"map":       mapTask,
+	"mapped":    mappedTask,
+	"peerpairs": peerPairsTask,
+	"merges":    mergesTask,
 	"parse":     func(t task) (result, error) { return parseTask(t, false) },
 	"parsetext": func(t task) (result, error) { return parseTask(t, true) },
 	"prepare":   prepareTask,
+	"readable":  readableTask,
+	"recall":    recallTask,
 	"sample":    sampleTask,
 	"short":     shortTask,
+	"sound":     soundTask,
+	"tokens":    tokensTask,
 	"twice":     twiceTask,
 	"unique":    uniqueTask,
 	"verdicts":  verdictsTask,
@@ -86,7 +105,8 @@ type command struct {
 	argv  []string
 	env   []string
 	stdin []byte
-	one   bool // on one core, with GOMAXPROCS=1
+	dir   string // to run in
+	one   bool   // on one core, with GOMAXPROCS=1
 }
 
 // usage is what a whole process took.
@@ -101,7 +121,7 @@ type usage struct {
 // process that starts another into the peak of the new one.
 func (s *session) measure(c command) (usage, error) {
 	cmd := exec.Command(c.argv[0], c.argv[1:]...)
-	cmd.Env = append(os.Environ(), c.env...)
+	cmd.Env, cmd.Dir = append(os.Environ(), c.env...), c.dir
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.stdin), &stdout, &stderr
 	start := func() error { return cmd.Start() }
@@ -213,13 +233,13 @@ func (s *session) buildCurate() (string, error) {
 	if s.curate != "" {
 		return s.curate, nil
 	}
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "curate").Output()
+	dir, err := root()
 	if err != nil {
-		return "", errors.New("cannot find the module curate: run in bench/, with go on the path")
+		return "", err
 	}
 	bin := filepath.Join(s.dir, "curate")
 	cmd := exec.Command("go", "build", "-o", bin, "./cmd/curate")
-	cmd.Dir = strings.TrimSpace(string(root))
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build ./cmd/curate: %w\n%s", err, out)
 	}

@@ -83,7 +83,7 @@ func prepareTask(t task) (res result, err error) {
 	return res, nil
 }
 
-// sampleTask writes t.N documents, spread evenly over the first t.MB bytes of the files, as one file.
+// sampleTask writes t.N readable documents, spread evenly over the first t.MB bytes of the files, as one file.
 func sampleTask(t task) (res result, err error) {
 	var lines [][]byte
 	size := 0
@@ -92,8 +92,12 @@ func sampleTask(t task) (res result, err error) {
 		if err != nil {
 			return res, err
 		}
-		for line := range bytes.Lines(text) {
-			lines = append(lines, line)
+		err = eachRecord(1, text, func(r *record.Record) error {
+			lines = append(lines, append(bytes.TrimRight(r.Line, "\r"), '\n'))
+			return nil
+		})
+		if err != nil {
+			return res, err
 		}
 		if size += len(text); size >= t.MB {
 			break

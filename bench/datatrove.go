@@ -9,36 +9,52 @@ import (
 
 const pythonEnv = "CURATE_BENCH_PYTHON"
 
-// runDatatrove measures datatrove's filters and profile gopher on the same few documents: both read JSONL.zst,
-// decide, and write nothing. Start-up is in neither.
+// python is the interpreter that has the peers. Where none is named it says what is skipped.
+func python(what string) (string, bool) {
+	name := os.Getenv(pythonEnv)
+	if name == "" {
+		fmt.Printf("\nSKIPPED %s: %s does not name a Python that has the peer; README.md says how to make one\n", what, pythonEnv)
+	}
+	return name, name != ""
+}
+
 func runDatatrove(s *session) error {
-	python := os.Getenv(pythonEnv)
-	if python == "" {
-		fmt.Printf("\nSKIPPED datatrove: %s does not name a Python that has it; README.md says how to make one\n", pythonEnv)
+	return s.runFilterPeer("datatrove", "gopher", "GopherRepetitionFilter + GopherQualityFilter")
+}
+
+func runFilters(s *session) error {
+	return s.runFilterPeer("filters", "fineweb", "Gopher repetition + Gopher quality + C4 + FineWeb quality")
+}
+
+// runFilterPeer measures a chain of datatrove's filters and the profile of that name on the same few documents: both
+// read JSONL.zst, decide, and write nothing. Start-up is in neither.
+func (s *session) runFilterPeer(bench, profile, chain string) error {
+	python, ok := python(bench)
+	if !ok {
 		return nil
 	}
-	dir := filepath.Join(s.dir, "peer")
+	dir := filepath.Join(s.dir, "peer-"+profile)
 	sample, _, err := s.child(task{Name: "sample", Files: s.corpus.Files, Out: filepath.Join(dir, "sample.jsonl.zst"), MB: int(s.corpus.Unique), N: s.options.docs}, false)
 	if err != nil {
 		return err
 	}
-	ours, _, err := s.child(task{Name: "verdicts", Files: sample.Files, N: 1}, false)
+	ours, _, err := s.child(task{Name: "verdicts", Files: sample.Files, N: 1, Arg: profile}, false)
 	if err != nil {
 		return err
 	}
-	root := filepath.Join("peers", "datatrove_gopher.py")
+	script := filepath.Join("peers", "datatrove_filters.py")
 	peer, curate := &row{name: "datatrove"}, &row{name: "curate, decode + parse + Map"}
 	same, sameReason := 0, 0
 	var version string
 	for round := 1; round <= s.options.runs; round++ {
-		res, u, err := s.child(task{Name: "map", Files: sample.Files, N: 1}, true)
+		res, u, err := s.child(task{Name: "map", Files: sample.Files, N: 1, Arg: profile}, true)
 		if err != nil {
 			return err
 		}
 		res.PeakRSS, res.Foreign = u.RSS, u.Foreign
-		s.add(curate, measurement{Bench: "datatrove", Name: curate.name, Round: round, Unit: "JSONL", result: res})
+		s.add(curate, measurement{Bench: bench, Name: curate.name, Round: round, Unit: "JSONL", result: res})
 
-		if u, err = s.measure(command{argv: []string{python, root, dir}, one: true}); err != nil {
+		if u, err = s.measure(command{argv: []string{python, script, profile, dir}, one: true}); err != nil {
 			return err
 		}
 		var p struct {
@@ -49,7 +65,7 @@ func runDatatrove(s *session) error {
 			Python    string
 		}
 		if err := json.Unmarshal(u.Out, &p); err != nil {
-			return fmt.Errorf("%s: %w", root, err)
+			return fmt.Errorf("%s: %w", script, err)
 		}
 		if len(p.Verdict) != len(ours.Verdict) || int64(len(p.Verdict)) != sample.Docs {
 			return fmt.Errorf("%w: datatrove decided about %d documents, curate about %d", errOutput, len(p.Verdict), len(ours.Verdict))
@@ -68,11 +84,11 @@ func runDatatrove(s *session) error {
 			}
 		}
 		version = "datatrove " + p.Version + ", Python " + p.Python
-		s.add(peer, measurement{Bench: "datatrove", Name: peer.name, Round: round, Unit: "JSONL", result: result{
+		s.add(peer, measurement{Bench: bench, Name: peer.name, Round: round, Unit: "JSONL", result: result{
 			Bytes: sample.Bytes, Docs: sample.Docs, Passes: 1, CPU: p.CPU, Wall: p.Wall, Kept: kept, Foreign: u.Foreign, PeakRSS: u.RSS,
 		}, More: map[string]any{"version": version, "startup_cpu_s": p.Startup, "same_decision": same, "same_reason": sameReason}})
 	}
-	table(fmt.Sprintf("datatrove: GopherRepetitionFilter + GopherQualityFilter, %d documents, %.3f MB, one core", sample.Docs, mb(sample.Bytes)), peer, curate)
+	table(fmt.Sprintf("%s: %s, %d documents, %.3f MB, one core", bench, chain, sample.Docs, mb(sample.Bytes)), peer, curate)
 	fmt.Printf("%s, English words by spaCy; curate is %.0f times as fast; datatrove keeps %d, curate %d\n",
 		version, curate.median(speed)/peer.median(speed), peer.all[0].Kept, curate.all[0].Kept)
 	fmt.Printf("same decision about %d of %d documents (%.1f %%), same reason too %d: words are cut differently\n",

@@ -14,6 +14,7 @@ require (
 	github.com/gofrs/flock v0.13.2 // indirect
 	github.com/klauspost/compress v1.20.4 // indirect
 	github.com/ulikunitz/xz v0.5.17 // indirect
+	golang.org/x/text v0.44.0 // indirect
 )
 
 replace curate => ..

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,7 +16,10 @@ import (
 	"curate/record"
 )
 
-func gopher() (*filter.Filter, error) { return filter.New(filter.Config{Profile: "gopher"}) }
+// profileOf is the filter of a task; gopher unless it names another profile.
+func profileOf(t task) (*filter.Filter, error) {
+	return filter.New(filter.Config{Profile: cmp.Or(t.Arg, "gopher")})
+}
 
 // runGopher measures the profile three times: the plain function on decoded documents, the stage on lines with
 // their JSON, and the command from files to files.
@@ -83,7 +87,7 @@ func (s *session) toParts(r *row, bench string, round int, c command, out string
 
 // checkTask asks Check about documents that were decoded before.
 func checkTask(t task) (res result, err error) {
-	f, err := gopher()
+	f, err := profileOf(t)
 	if err != nil {
 		return res, err
 	}
@@ -130,7 +134,7 @@ func checkTask(t task) (res result, err error) {
 
 // mapTask parses lines and maps their batches. With t.N it decodes the files in each pass, too.
 func mapTask(t task) (res result, err error) {
-	f, err := gopher()
+	f, err := profileOf(t)
 	if err != nil {
 		return res, err
 	}
@@ -194,7 +198,7 @@ func (r *result) countAllocs(pass func() error) error {
 // verdictsTask decides about each document of the files, in one thread and without the engine. The digest is of
 // the lines that are kept; with t.N it lists the decisions.
 func verdictsTask(t task) (res result, err error) {
-	f, err := gopher()
+	f, err := profileOf(t)
 	if err != nil {
 		return res, err
 	}

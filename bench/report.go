@@ -97,7 +97,7 @@ func (s *session) add(r *row, m measurement) {
 	if m.CPU > 0 {
 		m.MBs = mb(m.Bytes) * float64(m.Passes) / m.CPU
 	}
-	m.Files, m.Verdict, m.Load = nil, nil, load()
+	m.Files, m.Verdict, m.Check, m.Load = nil, nil, nil, load()
 	r.all = append(r.all, m)
 	s.write(m)
 }
@@ -142,7 +142,11 @@ func speed(m measurement) float64 { return m.MBs }
 
 // table prints rows: medians, and the range of the speeds.
 func table(title string, rows ...*row) {
-	fmt.Printf("\n%s\n%-34s %9s %17s %9s %8s %9s %11s %8s  %s\n", title, "", "MB/CPU s", "from–to", "CPU s", "wall s", "peak MiB", "allocs/doc", "others s", "unit")
+	width := 34
+	for _, r := range rows {
+		width = max(width, len(r.name))
+	}
+	fmt.Printf("\n%s\n%-*s %9s %17s %9s %8s %9s %11s %8s  %s\n", title, width, "", "MB/CPU s", "from–to", "CPU s", "wall s", "peak MiB", "allocs/doc", "others s", "unit")
 	for _, r := range rows {
 		if len(r.all) == 0 {
 			continue
@@ -159,7 +163,7 @@ func table(title string, rows ...*row) {
 		if a := r.all[0].Allocs; a != nil {
 			allocs = fmt.Sprintf("%.4f", r.median(func(m measurement) float64 { return *m.Allocs }))
 		}
-		fmt.Printf("%-34s %9.4g %17s %9.3f %8.3f %9.0f %11s %8.2f  %s%s\n", r.name, r.median(speed), fmt.Sprintf("%.4g–%.4g", lo, hi),
+		fmt.Printf("%-*s %9.4g %17s %9.3f %8.3f %9.0f %11s %8.2f  %s%s\n", width, r.name, r.median(speed), fmt.Sprintf("%.4g–%.4g", lo, hi),
 			pass(func(m measurement) float64 { return m.CPU }), pass(func(m measurement) float64 { return m.Wall }),
 			r.median(func(m measurement) float64 { return float64(m.PeakRSS) / (1 << 20) }), allocs,
 			r.median(func(m measurement) float64 { return m.Foreign }), r.all[0].Unit, r.note)

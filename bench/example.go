@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// root is the folder of the module curate.
+func root() (string, error) {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "curate").Output()
+	if err != nil {
+		return "", errors.New("cannot find the module curate: run in bench/, with go on the path")
+	}
+	return strings.TrimSpace(string(dir)), nil
+}
+
+// exampleFiles are the raw files of examples/basque, in order.
+func exampleFiles() ([]string, error) {
+	dir, err := root()
+	if err != nil {
+		return nil, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "examples", "basque", "raw", "*.jsonl.zst"))
+	if err == nil && len(files) == 0 {
+		err = errors.New("examples/basque/raw is empty")
+	}
+	return files, err
+}
+
+// example is the run directory of examples/basque/recipe.yaml, run once a session.
+func (s *session) example() (string, error) {
+	run := filepath.Join(s.dir, "example")
+	if _, err := os.Stat(run); err == nil {
+		return run, nil
+	}
+	bin, err := s.buildCurate()
+	if err != nil {
+		return "", err
+	}
+	dir, err := root()
+	if err != nil {
+		return "", err
+	}
+	_, err = s.measure(command{argv: []string{bin, "run", "-q", "--set", "run=" + run, "examples/basque/recipe.yaml"}, dir: dir})
+	return run, err
+}
