@@ -34,6 +34,7 @@ const (
 	journalFile  = "journal"
 	lockFile     = "lock"
 	resultsFile  = "results.json"
+	clearingFile = "clearing" // while what was there is removed for a run that begins anew
 )
 
 // config is config.json: what the bytes of the output depend on, and so what a resumed run must share.
@@ -198,7 +199,7 @@ func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte,
 	}
 	if d.begun && !j.Restart {
 		if err := json.Unmarshal(was, &old); err != nil {
-			return old, now, nil, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, configFile), err)
+			return old, now, nil, &damagedConfig{path.Join(d.own, configFile), err}
 		}
 	}
 	maxRecord := j.MaxRecord
@@ -211,6 +212,17 @@ func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte,
 	now, err = j.identity(manifest, maxRecord)
 	return old, now, manifest, err
 }
+
+// damagedConfig is a config.json that cannot be read.
+type damagedConfig struct {
+	path string
+	err  error
+}
+
+func (e *damagedConfig) Error() string {
+	return fmt.Sprintf("%s: %v; --restart begins anew", e.path, e.err)
+}
+func (e *damagedConfig) Unwrap() error { return e.err }
 
 func (d *runDir) run(ctx context.Context) (*Result, error) {
 	j := d.job
@@ -252,6 +264,11 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
 	case old.Program != now.Program:
 		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
+	}
+	if !fresh { // a run that goes on after all
+		if err := j.Store.Remove(ctx, path.Join(d.own, clearingFile)); err != nil {
+			return nil, err
+		}
 	}
 	if d.missing(ctx, manifestFile) {
 		if err := d.write(ctx, manifestFile, manifest); err != nil {
@@ -824,7 +841,13 @@ func (d *runDir) clear(ctx context.Context) error {
 	// done first, so that the directory is never taken for a whole one; journal and configuration last, so that a
 	// kill in between leaves a run that knows its parts are missing, and never parts that no run knows.
 	own := func(name string) string { return path.Join(d.own, name) }
-	names, last := []string{own(corpus.Done)}, []string{own(journalFile), own(manifestFile), own(configFile)}
+	names, last := []string{own(corpus.Done)}, []string{own(journalFile), own(manifestFile), own(configFile), own(clearingFile)}
+	if _, err := d.job.Store.Stat(ctx, own(corpus.Done)); err == nil {
+		// A kill in between leaves something that was whole, and not somebody's half-way run (Standing).
+		if err := d.write(ctx, clearingFile, []byte{}); err != nil {
+			return err
+		}
+	}
 	var old config
 	if b, err := d.read(ctx, configFile); err == nil && json.Unmarshal(b, &old) == nil && old.Step.Result == path.Base(old.Step.Result) && old.Step.Result != "" {
 		names = append(names, path.Join(d.root, old.Step.Result))

@@ -27,6 +27,16 @@ func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, ident
 	d := &runDir{job: j, root: strings.TrimSuffix(path.Clean(j.Out.Path), "/")}
 	d.own = path.Join(d.root, corpus.Dir)
 	old, now, manifest, err := d.compare(ctx)
+	anew := func() (config, error) { // what the job is if it begins the directory anew, with limits of its own
+		restart := *j
+		restart.Restart = true
+		_, c, _, err := (&runDir{job: &restart, root: d.root, own: d.own}).compare(ctx)
+		return c, err
+	}
+	if damaged, ok := errors.AsType[*damagedConfig](err); ok {
+		now, err := anew()
+		return HalfWay, []string{damaged.Error()}, now.Identity, err
+	}
 	if err != nil || !d.begun {
 		return Absent, nil, now.Identity, err
 	}
@@ -41,10 +51,13 @@ func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, ident
 	case old.Identity == now.Identity:
 		s = Begun
 	default:
-		if s = HalfWay; whole {
+		if s = HalfWay; whole || !d.missing(ctx, clearingFile) { // it was whole, and clearing it was stopped
 			s = Changed
 		}
 		changes = d.changes(ctx, old, now, manifest)
+		if now, err = anew(); err != nil {
+			return Absent, nil, "", err
+		}
 	}
 	return s, changes, now.Identity, nil
 }

@@ -104,7 +104,7 @@ func names(keys []Key) []string {
 // read checks a mapping against keys. A scalar null is a mapping without keys.
 func read(n *node, keys []Key) (*Values, error) {
 	v := &Values{at: n.at, keys: keys, given: map[string]*value{}}
-	if n.kind == scalar && !n.quoted && (n.text == "" || n.text == "null" || n.text == "~") {
+	if n.isNull() {
 		n = &node{kind: mapping, at: n.at}
 	}
 	if n.kind != mapping {
@@ -144,7 +144,7 @@ func readValue(n *node, k *Key) (*value, error) {
 	var err error
 	switch k.Type {
 	case Text, StepOrPath:
-		if n.text == "" {
+		if n.text == "" || n.isNull() {
 			return nil, n.at.errorf("%q is empty; leave it out, or give it a value", k.Name)
 		}
 		if k.Choices != nil && !slices.Contains(k.Choices, n.text) {
@@ -177,11 +177,17 @@ func readValue(n *node, k *Key) (*value, error) {
 	case Texts:
 		switch n.kind {
 		case scalar:
+			if n.isNull() {
+				n.text = ""
+			}
 			v.texts = []string{n.text}
 		case sequence:
 			for _, item := range n.items {
 				if item.kind != scalar {
 					return nil, item.at.errorf("%q is %s, not a list of %s", k.Name, k.Type, item.kind)
+				}
+				if item.isNull() {
+					return nil, item.at.errorf("%q holds an empty text", k.Name)
 				}
 				v.texts = append(v.texts, item.text)
 			}

@@ -1,7 +1,9 @@
 package recipe
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -54,6 +56,11 @@ func (p place) errorf(format string, args ...any) error {
 	return &pipeline.UsageError{Problem: where + ": " + fmt.Sprintf(format, args...)}
 }
 
+// isNull says whether it is YAML's null, which is no value.
+func (n *node) isNull() bool {
+	return n.kind == scalar && !n.quoted && slices.Contains([]string{"", "~", "null", "Null", "NULL"}, n.text)
+}
+
 // get is the value of a key of a mapping, nil if it has none.
 func (n *node) get(name string) *node {
 	for i := range n.keys {
@@ -72,6 +79,10 @@ func parse(file string, text []byte) (n *node, err error) {
 			n, err = nil, start.errorf("is not YAML that can be read: %v", p)
 		}
 	}()
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // YAML 1.2, 5.2: a byte order mark is no content
+	if len(text) > maxSize || tooDeep(text) {
+		return nil, start.errorf("is no recipe: it has more than %d bytes, or is nested too deeply", maxSize)
+	}
 	f, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, syntaxError(start, err)
@@ -113,8 +124,33 @@ type converter struct {
 	nodes int
 }
 
+// tooDeep finds what the library's parser, which takes time with the square of the depth, would not come back from.
+// Brackets in quotes count, too: no recipe has so many of them open.
+func tooDeep(text []byte) bool {
+	flow, dashes := 0, 0
+	for i, b := range text {
+		switch b {
+		case '[', '{':
+			flow++
+		case ']', '}':
+			flow = max(0, flow-1)
+		case '-', '?':
+			if i+1 < len(text) && (text[i+1] == ' ' || text[i+1] == '\t') {
+				dashes++
+			}
+		case '\n':
+			dashes = 0
+		}
+		if flow > 10*maxDepth || dashes > 10*maxDepth {
+			return true
+		}
+	}
+	return false
+}
+
 // Limits of a recipe: it is written by people.
 const (
+	maxSize  = 1 << 20
 	maxDepth = 50
 	maxNodes = 100_000
 )
@@ -207,6 +243,9 @@ func (n *node) set(assignment string) error {
 	val.move(at)
 	names := strings.Split(key, ".")
 	for i, name := range names {
+		if n.isNull() { // such as "dedup:", which has no keys yet
+			*n = node{kind: mapping, at: n.at}
+		}
 		switch n.kind {
 		case scalar:
 			return at.errorf("%s is a value and has no keys", strings.Join(names[:i], "."))

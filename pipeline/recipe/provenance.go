@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -123,8 +124,13 @@ func (r *Runner) writeProvenance(ctx context.Context, s *Step, o *Outcome, ident
 		return err
 	}
 	for _, st := range list {
-		if seed, ok := st.Config["seed"].(float64); ok {
+		switch seed := st.Config["seed"].(type) {
+		case float64:
 			p.Seeds[st.Name] = uint64(seed)
+		case string: // since JSON numbers lose bits above 2^53
+			if n, err := strconv.ParseUint(seed, 10, 64); err == nil {
+				p.Seeds[st.Name] = n
+			}
 		}
 	}
 	return r.write(ctx, path.Join(own, provenanceFile), p)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"curate/corpus"
 	"curate/pipeline"
 	"curate/record"
 	"curate/stage"
@@ -52,7 +53,7 @@ const Version = 1
 // topKeys are the keys of a recipe, stepKeys those of a step that are no kinds.
 var (
 	topKeys = []Key{
-		{Name: "version", Type: Integer, Required: true, Min: Version, Max: Version + 0.5, Help: "of the recipe's form: 1"},
+		{Name: "version", Type: Integer, Required: true, Help: "of the recipe's form: 1"},
 		{Name: "run", Type: Text, Required: true, Help: "the run directory; each step has a folder in it"},
 		{Name: "text_field", Type: Text, Default: "text", Help: "dotted path of the text in a record"},
 		{Name: "quarantine", Type: Object, Keys: []Key{
@@ -95,6 +96,12 @@ func Parse(file string, text []byte, sets []string, kinds []Kind) (*Recipe, erro
 	top, err := read(&shallow, topKeys)
 	if err != nil {
 		return nil, err
+	}
+	if v := top.Integer("version"); v != Version {
+		return nil, top.Errorf("version", "version %d of recipes; this program reads version %d", v, Version)
+	}
+	if corpus.IsURL(top.Text("run")) {
+		return nil, top.Errorf("run", "%s: this version reads and writes local files only", top.Text("run"))
 	}
 	r := &Recipe{File: file, Run: path.Clean(top.Text("run")), kinds: kinds}
 	if r.TextField, err = record.ParsePath(top.Text("text_field")); err != nil {

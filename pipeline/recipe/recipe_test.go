@@ -108,10 +108,18 @@ func TestParseErrors(t *testing.T) {
 		{"# nothing", `r.yaml:1:1: is empty`},
 		{"[1]", `a recipe is keys with values`},
 		{"version: 1", `r.yaml:1:1: the key "run" is missing`},
-		{"version: 2\nrun: a\nsteps: []", `r.yaml:1:10: "version" is a number from 1`},
+		{"version: 2\nrun: a\nsteps: []", `r.yaml:1:10: version 2 of recipes; this program reads version 1`},
 		{"version: 1\nrun: a\nstep: []", `r.yaml:3:1: no key is called "step"; did you mean "steps"?`},
 		{"version: 1\nrun: a\nrun: b\nsteps: []", `"run"`},
 		{"version: 1\nrun: [a", `r.yaml:2:`},
+		{"version: 1\nrun: ~\nsteps: []", `r.yaml:2:6: "run" is empty`},
+		{"version: 1\nrun: Null\nsteps: []", `r.yaml:2:6: "run" is empty`},
+		{"version: 1\nrun: s3://bucket/run\nsteps: []", `r.yaml:2:6: s3://bucket/run: this version reads and writes local files only`},
+		{"version: 1\nrun: " + strings.Repeat("[", 300_000), `nested too deeply`},
+		{"version: 1\nrun:\n  " + strings.Repeat("- ", 300_000), `nested too deeply`},
+		{"version: 1\n" + strings.Repeat("#\n", 1<<20), `has more than 1048576 bytes`},
+		{step("name: a\nread: [x, ~]\ncut: {word: a}"), `"read" holds an empty text`},
+		{step("name: a\nread:\ncut: {word: a}"), `"read" holds an empty text`},
 		{head + "steps: []", `r.yaml:3:8: there are no steps`},
 		{head + "steps: 5", `r.yaml:3:8: "steps" is a list of keys with values, not "5"`},
 		{head + "quarantine: {max: much}\nsteps: []", `r.yaml:3:19: "much" is neither`},
@@ -167,7 +175,13 @@ func TestSet(t *testing.T) {
 	if got := join(r.Run, r.Quarantine, v.Text("word"), v.Texts("also"), r.Steps[1].Uses[0].Values.Text("label"), v.Object("deep").Integer("er"), r.TextField); got != "elsewhere 3 other [p q] n 5 t" {
 		t.Error(got)
 	}
+	// Below a stage without keys, and behind a byte order mark.
+	bare := "\ufeff" + head + "steps:\n  - {name: a, read: x, count: }\n"
+	if r, err = parseTest(bare, "steps.a.count.label=n"); err != nil || r.Steps[0].Uses[0].Values.Text("label") != "n" {
+		t.Error(err)
+	}
 	for _, c := range []struct{ set, want string }{
+		{"run=null", `--set run=null: "run" is empty`},
 		{"run", "give KEY=VALUE"},
 		{"steps.c.cut.word=x", `steps has nothing called "c"`},
 		{"run.x=1", `run is a value`},

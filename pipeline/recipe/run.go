@@ -142,6 +142,11 @@ func (r *Runner) check(ctx context.Context) error {
 		if len(s.Read) == 0 {
 			continue
 		}
+		for _, p := range s.Read { // whether the run directory is there yet or not
+			if takesIn(p, run) {
+				return s.at.errorf("step %s: the input %s takes in the run directory %s, whose files the next run would read; put it elsewhere", s.Name, p, r.Recipe.Run)
+			}
+		}
 		m, err := corpus.Expand(ctx, r.Store, s.Read)
 		if err != nil {
 			var input *corpus.InputError
@@ -157,6 +162,27 @@ func (r *Runner) check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takesIn says whether a directory or glob names dir, a real path, or a folder above it.
+func takesIn(p, dir string) bool {
+	if st, err := os.Stat(p); err == nil {
+		return st.IsDir() && corpus.Below(dir, corpus.RealPath(p))
+	}
+	glob, err := filepath.Abs(p)
+	if err != nil || !strings.ContainsAny(p, "*?[") {
+		return false
+	}
+	for {
+		if match, err := filepath.Match(glob, dir); err == nil && match {
+			return true
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return false
+		}
+		dir = up
+	}
 }
 
 // Run does the steps that are not done, in order, and leaves those alone that are. A step that has changed since it was

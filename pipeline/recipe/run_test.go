@@ -325,6 +325,80 @@ func TestRunHalfWay(t *testing.T) {
 	w.must(w.runner("steps.clean.cut.word=da"), "clean= days= total=")
 }
 
+// stopping is a store that stops the run before its nth removal.
+type stopping struct {
+	store.Store
+	left int
+}
+
+func (s *stopping) Remove(ctx context.Context, name string) error {
+	if s.left--; s.left == 0 {
+		return errStop
+	}
+	if s.left < 0 {
+		return context.Cause(ctx)
+	}
+	return s.Store.Remove(ctx, name)
+}
+
+// TestRunStopsClearing: a changed step that is stopped while what was there is removed goes on without --restart.
+func TestRunStopsClearing(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.runner("steps.clean.cut.word=da"), "clean+ days+ total+")
+	want := w.tree("run")
+	for n := 1; ; n++ {
+		w.must(w.runner(), "clean+ days+ total+")
+		r := w.runner("steps.clean.cut.word=da")
+		r.Store = &stopping{r.Store, n}
+		_, err := r.Run(t.Context())
+		if err == nil {
+			if n < 10 {
+				t.Errorf("only %d files are removed", n)
+			}
+			return
+		}
+		if !errors.Is(err, errStop) {
+			t.Fatal(err)
+		}
+		if _, err := w.runner("steps.clean.cut.word=da").Run(t.Context()); err != nil {
+			t.Fatalf("stopped at removal %d: %v", n, err)
+		}
+		same(t, fmt.Sprintf("stopped at removal %d", n), w.tree("run"), want)
+	}
+}
+
+// TestRunOtherMemory: limits that follow --memory are in a step's identity, and in what depends on it, as they are
+// when it is made anew.
+func TestRunOtherMemory(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.runner(), "clean+ days+ total+")
+	less := func() *Runner {
+		r := w.runner("steps.clean.cut.word=da")
+		r.Memory = 160 << 20
+		return r
+	}
+	w.must(less(), "clean+ days+ total+")
+	w.must(less(), "clean= days= total=")
+}
+
+// TestRunDamaged: --restart is the remedy that the message names.
+func TestRunDamaged(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.runner(), "clean+ days+ total+")
+	want := w.tree("run")
+	if err := os.WriteFile(filepath.Join(w.dir, "run/days/_curate/config.json"), []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.runner().Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "config.json") || !strings.Contains(err.Error(), "--restart") {
+		t.Error(err)
+	}
+	r := w.runner()
+	r.Restart = true
+	w.must(r, "clean= days+ total=")
+	same(t, "begun anew", w.tree("run"), want)
+}
+
 // TestRunQuarantine: all steps are done, and the error is the one with exit code 3, also when nothing was left to do.
 func TestRunQuarantine(t *testing.T) {
 	w := newWorld(t)
@@ -362,6 +436,12 @@ func TestRunRefuses(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
+	for _, read := range []string{w.dir, filepath.Join(w.dir, "r*")} {
+		_, err := w.runner("steps.clean.read=" + filepath.ToSlash(read)).Run(t.Context())
+		if !errors.As(err, new(*pipeline.UsageError)) || !strings.Contains(err.Error(), "takes in the run directory") {
+			t.Errorf("%s: %v", read, err)
+		}
+	}
 	w.must(w.runner(), "clean+ days+ total+")
 	_, err := w.runner("steps.days.read=" + filepath.ToSlash(filepath.Join(w.dir, "run/clean"))).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `name earlier steps under "from"`) {
