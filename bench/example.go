@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,4 +47,22 @@ func (s *session) example() (string, error) {
 	}
 	_, err = s.measure(command{argv: []string{bin, "run", "-q", "--set", "run=" + run, "examples/basque/recipe.yaml"}, dir: dir})
 	return run, err
+}
+
+// exampleClean are the documents that the example's recipe keeps, and exampleTokenizer what it trains on them. Its
+// steps may be renamed, so they are known by what they make.
+func exampleClean(run string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(run, "*", "part-*.jsonl.zst"))
+	if err == nil && len(files) == 0 {
+		err = errors.New("the example's recipe keeps no documents")
+	}
+	return files, err
+}
+
+func exampleTokenizer(run string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(run, "*", "tokenizer.json"))
+	if err != nil || len(files) != 1 {
+		return "", errors.Join(err, fmt.Errorf("the example's recipe makes %d tokenizers, one is needed", len(files)))
+	}
+	return files[0], nil
 }

@@ -29,11 +29,10 @@ func runMegatron(s *session) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(run, "pretrain-shards")
-	if _, err := s.measure(command{argv: []string{bin, "shards", "verify", dir}}); err != nil {
+	if _, err := s.measure(command{argv: []string{bin, "shards", "verify", run}}); err != nil {
 		return err
 	}
-	info, err := s.measure(command{argv: []string{bin, "shards", "info", "--json", dir}})
+	info, err := s.measure(command{argv: []string{bin, "shards", "info", "--json", run}})
 	if err != nil {
 		return err
 	}
@@ -54,17 +53,21 @@ func runMegatron(s *session) error {
 	if err := json.Unmarshal(info.Out, &set); err != nil {
 		return err
 	}
-	printed, err := s.measure(command{argv: []string{bin, "shards", "cat", "--ids", dir}})
+	printed, err := s.measure(command{argv: []string{bin, "shards", "cat", "--ids", run}})
 	if err != nil {
 		return err
 	}
 	// Each document of the run's text has its ids and, since the recipe says nothing else, the EOD.
-	parts, err := filepath.Glob(filepath.Join(run, "clean", "part-*"))
+	parts, err := exampleClean(run)
+	if err != nil {
+		return err
+	}
+	tokenizer, err := exampleTokenizer(run)
 	if err != nil {
 		return err
 	}
 	out := filepath.Join(s.dir, "megatron-tokens.jsonl")
-	argv := append([]string{bin, "tokenize", "-q", "--tokenizer", filepath.Join(run, "vocabulary", "tokenizer.json"), "-o", out}, parts...)
+	argv := append([]string{bin, "tokenize", "-q", "--tokenizer", tokenizer, "-o", out}, parts...)
 	if _, err := s.measure(command{argv: argv}); err != nil {
 		return err
 	}

@@ -27,7 +27,10 @@ func runTokenizerIDs(s *session) error {
 	if err != nil {
 		return err
 	}
-	tokenizer := filepath.Join(run, "vocabulary", "tokenizer.json")
+	tokenizer, err := exampleTokenizer(run)
+	if err != nil {
+		return err
+	}
 	files, in, err := s.basqueText()
 	if err != nil {
 		return err
@@ -170,7 +173,7 @@ func (s *session) basqueText() (files []string, in result, err error) {
 	if err != nil {
 		return nil, in, err
 	}
-	if files, err = filepath.Glob(filepath.Join(run, "clean", "part-*")); err != nil {
+	if files, err = exampleClean(run); err != nil {
 		return nil, in, err
 	}
 	pages, _, err := s.child(task{Name: "apart", Files: s.corpus.Files, N: int(s.corpus.Unique), Arg: basque, Out: filepath.Join(s.dir, "basque-pages")}, false)
