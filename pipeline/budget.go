@@ -1,6 +1,9 @@
 package pipeline
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // What --memory (RSS of the process) is made of. The parts were measured with the RSS test of cmd/curate and
 // are upper ends, because a spot machine that runs out of memory dies without a word.
@@ -125,8 +128,15 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 	b.Buffers = int(chunks + frames + int64(b.Lanes)*laneMemory)
 }
 
-// DefaultMaxRecord is min(256 MiB, memory/8).
-func DefaultMaxRecord(memory int64) int { return int(min(maxRecordCap, memory/8)) }
+// DefaultRecordCost is what a byte of a long line takes: the line, its batch, an edit, and the rendered line.
+const DefaultRecordCost = 8
+
+func (j *Job) recordCost() int64 { return cmp.Or(j.RecordCost, DefaultRecordCost) }
+
+// DefaultMaxRecord is min(256 MiB, memory/cost), where a cost of 0 is DefaultRecordCost.
+func DefaultMaxRecord(memory, cost int64) int {
+	return int(min(maxRecordCap, memory/cmp.Or(cost, DefaultRecordCost)))
+}
 
 // FormatBytes writes a size for people: "96 MiB".
 func FormatBytes(n int64) string {

@@ -16,7 +16,7 @@ func TestBudget(t *testing.T) {
 					if k&2 == 0 {
 						use.Chunk = copyFrame + copyFrame/4
 					}
-					b, err := NewBudget(memory, j, files, DefaultMaxRecord(memory), use)
+					b, err := NewBudget(memory, j, files, DefaultMaxRecord(memory, 0), use)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -53,9 +53,12 @@ type Job struct {
 	Out, Dropped, Quarantine Target
 	Ledger                   string // path
 
-	Workers        int
-	Memory         int64 // bytes of RSS
-	MaxRecord      int   // bytes; 0 is the default, min(256 MiB, memory/8)
+	Workers   int
+	Memory    int64 // bytes of RSS
+	MaxRecord int   // bytes; 0 is the default, DefaultMaxRecord
+	// RecordCost is how many bytes of memory a byte of a long line may take at a time, in all stages; 0 is
+	// DefaultRecordCost. It bounds MaxRecord.
+	RecordCost     int64
 	SplitSize      int64 // bytes
 	ChunkSize      int   // bytes; 0 goes by Memory. The output does not depend on it
 	MaxQuarantined Allowance
@@ -262,8 +265,8 @@ func (j *Job) columns() []record.Path {
 
 // newRun prepares phase n, from 1, of the job.
 func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, error) {
-	if need := 8 * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
-		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, eight times as much", FormatBytes(int64(maxRecord)), FormatBytes(need))
+	if need := j.recordCost() * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
+		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, %d times as much", FormatBytes(int64(maxRecord)), FormatBytes(need), j.recordCost())
 	}
 	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy}
 	if in.source() == nil {

@@ -207,7 +207,7 @@ func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte,
 	case maxRecord == 0 && d.begun && !j.Restart:
 		maxRecord = old.Step.MaxRecord // resolved at the first start, whatever this machine's memory is
 	case maxRecord == 0:
-		maxRecord = DefaultMaxRecord(j.Memory)
+		maxRecord = DefaultMaxRecord(j.Memory, j.recordCost())
 	}
 	now, err = j.identity(manifest, maxRecord)
 	return old, now, manifest, err

@@ -19,7 +19,7 @@ import (
 func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	maxRecord := j.MaxRecord
 	if maxRecord == 0 {
-		maxRecord = DefaultMaxRecord(j.Memory)
+		maxRecord = DefaultMaxRecord(j.Memory, j.recordCost())
 	}
 	phs, err := j.phases()
 	if err != nil {

@@ -25,7 +25,7 @@ type shardsFlags struct {
 }
 
 func newShardsBuild(env environment) *cobra.Command {
-	flags := stageFlags{summary: "sharded"}
+	flags := stageFlags{summary: "sharded", recordCost: tokenizeRecordCost}
 	var f shardsFlags
 	cmd := &cobra.Command{
 		Use:   "build --tokenizer PATH -o DIR [INPUT…]",

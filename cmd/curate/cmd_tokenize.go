@@ -14,8 +14,12 @@ import (
 	"curate/tokenize"
 )
 
+// tokenizeRecordCost is that of a text of which each byte becomes a token: beside what any stage takes, ids (4 bytes),
+// their JSON (up to 6), its copy as an edit, and the longer line.
+const tokenizeRecordCost = 20
+
 func newTokenize(env environment) *cobra.Command {
-	flags := stageFlags{summary: "tokenized"}
+	flags := stageFlags{summary: "tokenized", recordCost: tokenizeRecordCost}
 	var path string
 	var options tokenize.Options
 	cmd := &cobra.Command{

@@ -55,11 +55,13 @@ type stageFlags struct {
 	// chunkSize is how many bytes of input go from hand to hand, where a megabyte keeps a worker for long; 0 goes by
 	// the memory.
 	chunkSize int
-	whole     bool                   // the command has the machine for itself, as a run has
-	result    bool                   // the output is what the command has found, not records
-	json      bool                   // that is one JSON document, in a file .json
-	say       func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
-	given     func(flag string) bool // whether it is on the command line
+	// recordCost is Job.RecordCost.
+	recordCost int64
+	whole      bool                   // the command has the machine for itself, as a run has
+	result     bool                   // the output is what the command has found, not records
+	json       bool                   // that is one JSON document, in a file .json
+	say        func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
+	given      func(flag string) bool // whether it is on the command line
 }
 
 // registerResult is for a command whose output is what it found, not records.
@@ -126,7 +128,7 @@ func (f *stageFlags) registerMachine(cmd *cobra.Command) {
 	}
 	fs.IntVarP(&f.workers, "jobs", "j", 0, "`N` workers; default one a core")
 	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default "+share+" of the machine or cgroup")
-	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory")
+	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory (a twentieth where text becomes tokens)")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
 	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
@@ -350,7 +352,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	job := &pipeline.Job{
 		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
-		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}
@@ -423,7 +425,7 @@ func outsideInputs(out string, args []string) error {
 func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
-		maxRecord = pipeline.DefaultMaxRecord(s.memory - f.reserved)
+		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, f.recordCost)
 	}
 	format := s.out.Format.String()
 	if f.json {

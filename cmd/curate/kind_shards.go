@@ -26,8 +26,9 @@ var shardsKind = recipe.Kind{
 		{Name: "no_eod", Type: recipe.Boolean, Default: false, Help: "end documents with nothing"},
 		{Name: "shard_size", Type: recipe.Text, Default: "1Gi", Help: "tokens of a shard at most, such as 500M"},
 	}),
-	Result:  true,
-	Reserve: reserveTokenizer,
+	Result:     true,
+	Reserve:    reserveTokenizer,
+	RecordCost: tokenizeRecordCost,
 	Check: func(v *recipe.Values) error {
 		if v.Given("eod") && v.Boolean("no_eod") {
 			return v.Errorf("no_eod", "eod and no_eod: leave one of them out")

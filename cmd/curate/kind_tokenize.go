@@ -26,8 +26,9 @@ var tokenizeKind = recipe.Kind{
 		}
 		return []stage.Stage{st}, nil
 	},
-	Reserve: reserveTokenizer,
-	Speed:   30,
+	Reserve:    reserveTokenizer,
+	RecordCost: tokenizeRecordCost,
+	Speed:      30,
 }
 
 // reserveTokenizer is room for any tokenizer of today, whose file may not be there yet: GPT-4o's, with 200,000 entries,

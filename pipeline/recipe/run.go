@@ -71,8 +71,9 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s of memory are too little for %d workers: at least %s, of which %s are for models",
 			pipeline.FormatBytes(r.Memory), r.Workers, pipeline.FormatBytes(least+r.reserved()), pipeline.FormatBytes(r.reserved()))}
 	}
-	chunk := 0
+	chunk, cost := 0, int64(0)
 	for _, u := range s.Uses {
+		cost = max(cost, u.Kind.RecordCost)
 		if c := u.Kind.Chunk; c > 0 && (chunk == 0 || c < chunk) {
 			chunk = c
 		}
@@ -81,7 +82,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
-		ChunkSize: chunk, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
+		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
 		Strict: r.Strict, Tmp: r.Tmp, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
 }
