@@ -25,6 +25,7 @@ func WriteSchema(w io.Writer, kinds []Kind) error {
 	root := object(topKeys)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "a recipe of curate"
+	root["properties"].(map[string]any)["version"].(map[string]any)["const"] = Version
 	root["properties"].(map[string]any)["steps"] = map[string]any{"type": "array", "minItems": 1, "items": step, "description": topKeys[len(topKeys)-1].Help}
 	b, err := json.Marshal(root, json.Deterministic(true), jsontext.WithIndent("  "))
 	if err != nil {
