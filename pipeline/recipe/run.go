@@ -87,14 +87,18 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 	}, nil
 }
 
-// reserved are the bytes that stages hold, those of all steps: a model that is loaded stays.
+// reserved are the bytes that stages hold: of each kind the most, in all steps, since a model that is loaded may stay.
 func (r *Runner) reserved() (n int64) {
+	most := map[string]int64{}
 	for _, s := range r.Recipe.Steps {
 		for _, u := range s.Uses {
 			if u.Kind.Reserve != nil {
-				n = max(n, u.Kind.Reserve(u.Values, r.Workers))
+				most[u.Kind.Name] = max(most[u.Kind.Name], u.Kind.Reserve(u.Values, r.Workers))
 			}
 		}
+	}
+	for _, bytes := range most {
+		n += bytes
 	}
 	return n
 }
