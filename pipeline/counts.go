@@ -187,7 +187,11 @@ func (c *Counts) Summary(kept string) string {
 		fmt.Fprintf(&b, "; repaired %s", group(c.Repaired))
 	}
 	if c.BlankLines > 0 {
-		fmt.Fprintf(&b, "; %s blank lines", group(c.BlankLines))
+		noun := "blank lines"
+		if c.BlankLines == 1 {
+			noun = "blank line"
+		}
+		fmt.Fprintf(&b, "; %s %s", group(c.BlankLines), noun)
 	}
 	return b.String()
 }

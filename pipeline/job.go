@@ -359,6 +359,9 @@ func (r *run) probe(ctx context.Context) error {
 	}
 	for k, p := range needs {
 		if !found[k] && records > 0 {
+			if records == 1 {
+				return usage("the only readable record has no field %q; it has %s. Name the field with --text-field", p, strings.Join(names, ", "))
+			}
 			return usage("none of the first %d readable records has the field %q; they have %s. Name the field with --text-field", records, p, strings.Join(names, ", "))
 		}
 	}

@@ -29,7 +29,8 @@ is overwritten.
 
 An answer is always one of a set of languages, whatever the text is in. The set is printed at the start:
 without --keep it is ca, de, en, es, eu, fr, it and pt; with --keep what it names, the languages that
-are mistaken for those, and English. --languages sets it. lingua does not know Galician: it takes it for
+are mistaken for those, English, and, if one of them is written in Latin script, de, es, fr, it and pt.
+--languages sets it. lingua does not know Galician: it takes it for
 Spanish or Portuguese.
 
 lingua is asked about pieces of at most 100 bytes of letters from the beginning, the middle and the

@@ -13,7 +13,7 @@ func newMan(environment) *cobra.Command {
 		Use:   "man DIR",
 		Short: "Write the man pages into a directory",
 		Long:  "Write a man page for each command into DIR, such as /usr/local/share/man/man1.",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
 				return err

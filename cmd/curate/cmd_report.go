@@ -23,21 +23,22 @@ func newReport(env environment) *cobra.Command {
 		Long: `Show what a run has kept and dropped, and why, as one HTML file that needs no network and no script:
 the funnel of documents, bytes, words and tokens through every stage, the reasons of what was dropped with
 examples, the distribution of what the rules measured with the thresholds, how similar the duplicates are,
-what was quarantined, and the configuration. The same numbers are written as JSON beside it.
+what was quarantined, and the configuration. The same numbers are written as JSON beside it. Of one
+command's directory there are examples only if the command was given --dropped.
 
 RUN_DIR is the directory of a run, or of one command with -o DIR; nothing but its files is read. Its report
 is RUN_DIR/report.html and RUN_DIR/report.json; that of one command's directory, which other commands
 may read as their input, is in RUN_DIR/_curate/. Steps that have not finished are listed without numbers.`,
 		Example: `  curate report runs/basque
   curate report -o /tmp/clean.html clean/`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("RUN_DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := filepath.ToSlash(args[0])
-			if corpus.IsURL(dir) {
-				return usage("%s: this version reads and writes local files only", args[0])
-			}
 			if cmd.Flags().Changed("output") && !strings.HasSuffix(out, ".html") {
 				return usage("--output %s: the name of the page ends in .html; its numbers get the same name with .json", out)
+			}
+			if err := localDir("report", args[0]); err != nil {
+				return err
 			}
 			st := store.NewLocal(nil)
 			run, err := report.Read(cmd.Context(), st, dir)

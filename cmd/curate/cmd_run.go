@@ -30,16 +30,18 @@ Kill it at any moment and repeat the command: it goes on where it was. Steps tha
 alone; one that has changed since is made anew, and so is what depends on it. Dropped and quarantined
 records are kept in each step's folder, with their reasons.
 
-A step has a name, files under "read" or steps under "from", and one or more of:
 ` + recipe.Help(recipeKinds),
 		Example: `  curate run recipe.yaml
   curate run recipe.yaml --plan
   curate run recipe.yaml --set run=/scratch/basque --set steps.clean.filter.profile=gopher`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if schema {
-				return cobra.NoArgs(cmd, args)
+				if len(args) > 0 {
+					return fmt.Errorf("--json-schema is of all recipes; leave %s out", args[0])
+				}
+				return nil
 			}
-			return cobra.ExactArgs(1)(cmd, args)
+			return oneArg("RECIPE")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if schema {
@@ -88,7 +90,7 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	s.onMachine()
 	runner := &recipe.Runner{
 		Recipe: r, Program: program(), Store: store.NewLocal(nil), Workers: s.workers, Memory: s.memory,
-		MaxRecord: int(s.maxRecord), SplitSize: s.splitSize, Tmp: f.tmp, Strict: f.strict, Restart: f.restart,
+		MaxRecord: int(s.maxRecord), SplitSize: s.splitSize, Strict: f.strict, Restart: f.restart,
 		Meter: &pipeline.Meter{Names: stats.MeasureNames(), New: stats.NewMeasure(r.TextField)},
 		Log:   show.log, Now: time.Now, Started: show.start, Stopped: show.stop,
 	}

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -38,10 +41,16 @@ func newShards(env environment) *cobra.Command {
 	return cmd
 }
 
-// localDir refuses what is no local path.
+// localDir refuses what is no directory of this machine.
 func localDir(verb, dir string) error {
 	if corpus.IsURL(dir) {
-		return usage("shards %s %s: this version reads local files only", verb, dir)
+		return usage("%s %s: this version reads local files only", verb, dir)
+	}
+	switch st, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s: no such directory", dir)
+	case err == nil && !st.IsDir():
+		return fmt.Errorf("%s: is a file; name the directory", dir)
 	}
 	return nil
 }
@@ -57,9 +66,9 @@ The first fault is named with its file and byte, and ends with exit code 1; so d
 shard set, and a set that is not finished.`,
 		Example: `  curate shards verify shards/
   curate shards verify shards/length-2048`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := localDir("verify", args[0]); err != nil {
+			if err := localDir("shards verify", args[0]); err != nil {
 				return err
 			}
 			v, err := shards.Verify(cmd.Context(), store.NewLocal(nil), args[0])
@@ -83,9 +92,9 @@ func newShardsInfo(environment) *cobra.Command {
 "curate shards verify" for whether it is true.`,
 		Example: `  curate shards info shards/
   curate shards info --json shards/ | jq .tokens`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := localDir("info", args[0]); err != nil {
+			if err := localDir("shards info", args[0]); err != nil {
 				return err
 			}
 			st := store.NewLocal(nil)

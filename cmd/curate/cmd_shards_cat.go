@@ -25,7 +25,7 @@ decoded with the tokenizer they were made with, or {"input_ids":…}. A document
 token that ends it; a packed row is printed as it is, and a character that a row cuts becomes U+FFFD.`,
 		Example: `  curate shards cat --tokenizer models/gpt2 --count 3 shards/
   curate shards cat --ids --from 1000 --count 1 shards/`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case asIDs == (tokenizer != ""):
@@ -33,7 +33,7 @@ token that ends it; a packed row is printed as it is, and a character that a row
 			case from < 0 || n < 0:
 				return usage("--from and --count are at least 0")
 			}
-			if err := localDir("cat", args[0]); err != nil {
+			if err := localDir("shards cat", args[0]); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("count") {

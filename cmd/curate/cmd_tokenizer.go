@@ -46,7 +46,7 @@ those that may end a document, and the sha256 of its file, by which runs know it
 tokenizer.json, or a folder that holds one.`,
 		Example: `  curate tokenizer info models/gpt2
   curate tokenizer info --json tokenizer.json | jq .vocab_size`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArg("PATH"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := openTokenizer("tokenizer info", args[0])
 			if err != nil {

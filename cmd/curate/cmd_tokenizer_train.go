@@ -69,7 +69,7 @@ func sayTrained(log *slog.Logger, r *train.Report) {
 	if r == nil {
 		return
 	}
-	log.Info(fmt.Sprintf("%d entries: %d merges, of %d distinct pieces among %d", r.Entries, r.Merges, r.Distinct, r.Pretokens))
+	log.Info(fmt.Sprintf("%s entries: %s merges, of %s distinct pieces among %s", grouped(int64(r.Entries)), grouped(int64(r.Merges)), grouped(int64(r.Distinct)), grouped(int64(r.Pretokens))))
 	if r.Entries < r.Asked {
 		log.Warn(fmt.Sprintf("the vocabulary has %d entries of the %d asked for: no other pair occurs --min-frequency times. Give more text, or say --vocab-size %d", r.Entries, r.Asked, r.Entries))
 	}

@@ -130,7 +130,9 @@ func (f *stageFlags) registerMachine(cmd *cobra.Command) {
 	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default "+share+" of the machine or cgroup")
 	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory (a twentieth where text becomes tokens)")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
-	fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
+	if !f.whole { // a run keeps everything in its directory
+		fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
+	}
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.BoolVarP(&f.verbose, "verbose", "v", false, "say more")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")

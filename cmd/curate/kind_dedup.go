@@ -21,7 +21,7 @@ var dedupKind = recipe.Kind{
 			{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "similarity from which on documents are duplicates"},
 			{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first", "longest"}, Help: "which of the duplicates stays: the first in the order of the inputs, or the longest text"},
 			{Name: "scheme", Type: recipe.Text, Default: dedup.DefaultScheme, Choices: schemeNames(), Help: "how shingles and signatures are made"},
-		}, Help: "duplicates are similar texts"},
+		}, Otherwise: true, Help: "duplicates are similar texts"},
 	},
 	Check: func(v *recipe.Values) error {
 		e := v.Object("exact")

@@ -14,7 +14,7 @@ var langidKind = recipe.Kind{
 	Summary: "says in which language each document is, and keeps those in given languages",
 	Keys: []recipe.Key{
 		{Name: "keep", Type: recipe.Texts, Help: "codes of the languages that stay; without it nothing is dropped"},
-		{Name: "languages", Type: recipe.Texts, Help: "codes of the set that an answer is from; default what keep names, what is mistaken for those, and English"},
+		{Name: "languages", Type: recipe.Texts, Help: "codes of the set that an answer is from; default without keep ca, de, en, es, eu, fr, it, pt; with it what it names, what is mistaken for those, and common languages"},
 		{Name: "engine", Type: recipe.Text, Default: langid.DefaultEngine, Choices: langid.Engines(), Help: "which one answers"},
 		{Name: "sample_bytes", Type: recipe.Integer, Default: int64(langid.DefaultSample), Min: langid.MinSample, Max: langid.MaxSample, Help: "bytes of letters that the engine is asked about"},
 	},

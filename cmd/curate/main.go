@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -33,9 +34,9 @@ const exitHelp = `Exit codes:
   0    done
   1    failed
   2    wrong usage
-  3    done, but more records were quarantined than --max-quarantined allows
-  130  interrupted (SIGINT), 143 terminated (SIGTERM): what was in hand is finished; with -o DIR
-       repeat the command to go on`
+  3    done, but more records were quarantined than --max-quarantined, or a recipe's quarantine.max, allows
+  130  interrupted (SIGINT), 143 terminated (SIGTERM): what was in hand is finished; with -o DIR, and
+       for curate run, repeat the command to go on`
 
 func main() {
 	// Asking for the signal turns a write to a closed pipe into an error, so that temporary files are removed.
@@ -81,12 +82,15 @@ func run(args []string, env environment) (code int) {
 	}()
 	root := newRoot(env)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	return conclude(err, env.stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if log := cmd.Flags().Lookup("log"); log != nil && log.Value.String() == "json" {
+		return conclude(err, func(err error) { slog.New(slog.NewJSONHandler(env.stderr, nil)).Error(err.Error()) })
+	}
+	return conclude(err, func(err error) { fmt.Fprintf(env.stderr, "curate: %v\n", err) })
 }
 
 // conclude says what ended the command and chooses the exit code.
-func conclude(err error, stderr io.Writer) int {
+func conclude(err error, say func(error)) int {
 	var (
 		usage      *pipeline.UsageError
 		input      *corpus.InputError
@@ -99,18 +103,18 @@ func conclude(err error, stderr io.Writer) int {
 	case errors.Is(err, syscall.EPIPE):
 		return exitBrokenPipe
 	case errors.As(err, &stopped):
-		fmt.Fprintf(stderr, "curate: %v\n", err)
+		say(err)
 		if stopped.sig == syscall.SIGTERM {
 			return exitTerminated
 		}
 		return exitInterrupted
 	case errors.As(err, &quarantine):
-		fmt.Fprintf(stderr, "curate: %v\n", err)
+		say(err)
 		return exitQuarantined
 	case errors.As(err, &usage), errors.As(err, &input):
-		fmt.Fprintf(stderr, "curate: %v\n", err)
+		say(err)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "curate: %v\n", err)
+	say(err)
 	return exitFailed
 }

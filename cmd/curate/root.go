@@ -51,6 +51,9 @@ standard error. With -o DIR a run can be killed at any moment and goes on when t
 		Args:                       cobra.NoArgs,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.Version = version
+	root.SetVersionTemplate(versionLine() + "\n")
+	root.Flags().Bool("version", false, "print the version, as curate version does")
 	root.SetIn(env.stdin)
 	root.SetOut(env.stdout)
 	root.SetErr(env.stderr)
@@ -81,6 +84,19 @@ standard error. With -o DIR a run can be killed at any moment and goes on when t
 	return root
 }
 
+// oneArg is for a command that takes one argument, of which its help speaks as name.
+func oneArg(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return fmt.Errorf("%s is missing", name)
+		case 1:
+			return nil
+		}
+		return fmt.Errorf("one %s, not %d: %s", name, len(args), strings.Join(args, " "))
+	}
+}
+
 // wrapArgs makes usage errors of what cobra says about arguments and unknown commands.
 func wrapArgs(c *cobra.Command) {
 	if c.Args != nil {
@@ -88,7 +104,7 @@ func wrapArgs(c *cobra.Command) {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
 				problem := err.Error()
-				if near := cmd.SuggestionsFor(strings.Join(args, " ")); len(near) > 0 {
+				if near := cmd.SuggestionsFor(strings.Join(args, " ")); len(near) > 0 && cmd.HasAvailableSubCommands() {
 					problem += "; did you mean " + near[0] + "?"
 				}
 				return &pipeline.UsageError{Problem: fmt.Sprintf("%s\nSee %q", problem, cmd.CommandPath()+" --help")}
@@ -107,16 +123,20 @@ func newVersion(environment) *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			rev := ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						rev = ", revision " + s.Value
-					}
-				}
-			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s, %s/%s%s)\n", program(), runtime.Version(), runtime.GOOS, runtime.GOARCH, rev)
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), versionLine())
 			return err
 		},
 	}
+}
+
+func versionLine() string {
+	rev := ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				rev = ", revision " + s.Value
+			}
+		}
+	}
+	return fmt.Sprintf("%s (%s, %s/%s%s)", program(), runtime.Version(), runtime.GOOS, runtime.GOARCH, rev)
 }

@@ -72,9 +72,11 @@ type Key struct {
 	Default  any      // string, int64, float64, bool or []string, by Type; nil is no value
 	Choices  []string // of a Text; nil is any
 	Min, Max float64  // of a number, if Min < Max
-	Required bool
-	Keys     []Key // of an Object or Objects
-	Help     string
+	// Otherwise is for an Object that is in force, with its defaults, where none of the keys beside it is given.
+	Otherwise bool
+	Required  bool
+	Keys      []Key // of an Object or Objects
+	Help      string
 }
 
 // Values are the values of keys, checked against their types.

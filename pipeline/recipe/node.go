@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"curate/pipeline"
+	"curate/stage"
 )
 
 // kind of a node.
@@ -257,7 +258,15 @@ func (n *node) set(assignment string) error {
 				}
 			}
 			if found == nil {
-				return at.errorf("%s has nothing called %q", strings.Join(names[:i], "."), name)
+				var there []string
+				for k, item := range n.items {
+					if is := item.get("name"); is != nil {
+						there = append(there, is.text)
+					} else {
+						there = append(there, strconv.Itoa(k))
+					}
+				}
+				return at.errorf("below %s: %v", strings.Join(names[:i], "."), stage.UnknownName("step", name, there))
 			}
 			if i == len(names)-1 {
 				*found = *val

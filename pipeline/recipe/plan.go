@@ -117,7 +117,11 @@ func (p *Plan) Write(w io.Writer) error {
 		}
 		in := at + pipeline.FormatBytes(s.Bytes)
 		if s.Files > 0 {
-			in = fmt.Sprintf("%d files, %s", s.Files, in)
+			noun := "files"
+			if s.Files == 1 {
+				noun = "file"
+			}
+			in = fmt.Sprintf("%d %s, %s", s.Files, noun, in)
 		}
 		took, room := "-", "-"
 		if !s.Done {

@@ -53,7 +53,7 @@ const Version = 1
 // topKeys are the keys of a recipe, stepKeys those of a step that are no kinds.
 var (
 	topKeys = []Key{
-		{Name: "version", Type: Integer, Required: true, Help: "of the recipe's form: 1"},
+		{Name: "version", Type: Integer, Required: true, Help: "which form of recipe this is; write 1"},
 		{Name: "run", Type: Text, Required: true, Help: "the run directory; each step has a folder in it"},
 		{Name: "text_field", Type: Text, Default: "text", Help: "dotted path of the text in a record"},
 		{Name: "quarantine", Type: Object, Keys: []Key{

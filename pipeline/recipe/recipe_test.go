@@ -183,7 +183,7 @@ func TestSet(t *testing.T) {
 	for _, c := range []struct{ set, want string }{
 		{"run=null", `--set run=null: "run" is empty`},
 		{"run", "give KEY=VALUE"},
-		{"steps.c.cut.word=x", `steps has nothing called "c"`},
+		{"steps.c.cut.word=x", `below steps: no step is called "c"; did you mean "a"?`},
 		{"run.x=1", `run is a value`},
 		{"steps.a.cut.wrd=x", `--set steps.a.cut.wrd=x: no key is called "wrd"; did you mean "word"?`},
 		{"steps.a.cut.least=x", `--set steps.a.cut.least=x: "least" is a whole number`},

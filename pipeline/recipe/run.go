@@ -28,7 +28,6 @@ type Runner struct {
 	// MaxRecord and SplitSize are as in pipeline.Job.
 	MaxRecord int
 	SplitSize int64
-	Tmp       string
 	Strict    bool
 	Restart   bool // steps that another recipe has left half-way are begun anew
 	Meter     *pipeline.Meter
@@ -83,7 +82,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
 		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
-		Strict: r.Strict, Tmp: r.Tmp, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
+		Strict: r.Strict, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
 }
 

@@ -134,6 +134,8 @@ func (v *Values) config() yaml.MapSlice {
 		g := v.given[k.Name]
 		var val any
 		switch {
+		case g == nil && k.Otherwise && len(v.given) == 0:
+			val = (&Values{keys: k.Keys}).config()
 		case g == nil:
 			val = k.Default
 		case k.Type == Object:
@@ -162,9 +164,14 @@ func (v *Values) config() yaml.MapSlice {
 	return list
 }
 
-// Help describes the kinds and their keys.
+// Help describes the keys of a recipe and of a step, then the kinds and their keys.
 func Help(kinds []Kind) string {
 	var b strings.Builder
+	b.WriteString("A recipe has the keys\n")
+	helpKeys(&b, "  ", topKeys)
+	b.WriteString("A step has the keys\n")
+	helpKeys(&b, "  ", stepKeys)
+	b.WriteString("and one or more stages:\n")
 	for _, k := range slices.SortedFunc(slices.Values(kinds), func(a, b Kind) int { return strings.Compare(a.Name, b.Name) }) {
 		b.WriteString("  " + k.Name + ": " + k.Summary + "\n")
 		helpKeys(&b, "    ", k.Keys)
@@ -175,6 +182,12 @@ func Help(kinds []Kind) string {
 func helpKeys(b *strings.Builder, indent string, keys []Key) {
 	for _, k := range keys {
 		b.WriteString(indent + k.Name + ": " + k.Help)
+		if len(k.Choices) > 1 {
+			b.WriteString("; one of " + strings.Join(k.Choices, ", "))
+		}
+		if k.Required {
+			b.WriteString("; required")
+		}
 		switch d := k.Default.(type) {
 		case nil:
 		case string:
