@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"path"
 	"strings"
 
@@ -45,6 +46,11 @@ func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, ident
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Absent, nil, "", err
 	}
+	if old.Identity == now.Identity && whole {
+		if whole, err = d.allThere(ctx); err != nil {
+			return Absent, nil, "", err
+		}
+	}
 	switch {
 	case old.Identity == now.Identity && whole:
 		s = Finished
@@ -60,4 +66,30 @@ func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, ident
 		}
 	}
 	return s, changes, now.Identity, nil
+}
+
+// allThere says whether a directory that says that it is whole has all its parts or results, by name and size.
+func (d *runDir) allThere(ctx context.Context) (bool, error) {
+	quiet := *d.job
+	quiet.Log = slog.New(slog.DiscardHandler) // the run tells what it makes again
+	look := &runDir{job: &quiet, root: d.root, own: d.own}
+	phs, err := quiet.phases()
+	if err != nil {
+		return false, err
+	}
+	passes, err := look.journals(ctx, phs)
+	if err != nil {
+		return false, err
+	}
+	for _, es := range passes {
+		if !whole(quiet.Manifest, es) {
+			return false, nil
+		}
+	}
+	red := result(phs)
+	if red == nil {
+		return true, nil
+	}
+	_, there, err := look.resultSize(ctx, red)
+	return there, err
 }

@@ -134,8 +134,12 @@ func (p *Plan) Write(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "in all about %s on disk, %s of time, %s of memory at most; estimates, from the sizes of the inputs and the speeds in docs/performance.md\n",
-		pipeline.FormatBytes(disk), about(seconds), pipeline.FormatBytes(p.Memory))
+	all := "nothing is left to do"
+	if seconds > 0 {
+		all = fmt.Sprintf("in all about %s and %s on disk, within %s of memory (--memory); estimates, from the sizes of the inputs and the speeds in docs/performance.md",
+			about(seconds), pipeline.FormatBytes(disk), pipeline.FormatBytes(p.Memory))
+	}
+	_, err := fmt.Fprintln(w, all)
 	if len(p.Leftovers) > 0 {
 		_, again := fmt.Fprintf(w, "%s: the folders %s belong to no step of this recipe; they are left alone\n", p.Run, strings.Join(p.Leftovers, ", "))
 		err = errors.Join(err, again)

@@ -227,8 +227,19 @@ func TestRun(t *testing.T) {
 	if err := os.Remove(filepath.Join(w.dir, "run/clean/part-00002-00000.jsonl.zst")); err != nil {
 		t.Fatal(err)
 	}
+	if got := states(t, w.runner()); got != "clean goes on, days follows a step that runs, total follows a step that runs" {
+		t.Error(got)
+	}
 	w.must(w.runner(), "clean+ days= total=")
 	same(t, "after a loss", w.tree("run"), first)
+	if err := os.Remove(filepath.Join(w.dir, "run/total/count.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if got := states(t, w.runner()); got != "clean done, days done, total goes on" {
+		t.Error(got)
+	}
+	w.must(w.runner(), "clean= days= total+")
+	same(t, "after a lost result", w.tree("run"), first)
 	// A changed input is seen.
 	w.input("b.jsonl", "on da")
 	w.must(w.runner(), "clean+ days+ total+")
