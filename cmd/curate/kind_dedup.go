@@ -57,7 +57,7 @@ var dedupKind = recipe.Kind{
 		}
 		return d.Stages(), nil
 	},
-	Speed: 15, Factor: 2,
+	Speed: 17, Factor: 2,
 }
 
 func schemeNames() []string {

@@ -21,7 +21,7 @@ var filterKind = recipe.Kind{
 		}
 		return []stage.Stage{f}, nil
 	},
-	Speed: 20,
+	Speed: 30,
 }
 
 func profileNames() []string {

@@ -38,7 +38,7 @@ var langidKind = recipe.Kind{
 		return []stage.Stage{st}, nil
 	},
 	Chunk: langidChunk,
-	Speed: 0.5,
+	Speed: 0.4,
 }
 
 func langidConfig(v *recipe.Values, s recipe.Setting) langid.Config {

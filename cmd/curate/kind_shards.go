@@ -61,7 +61,7 @@ var shardsKind = recipe.Kind{
 		}
 		return []stage.Stage{st, b}, nil
 	},
-	Speed: 20, Factor: 1,
+	Speed: 40, Factor: 1,
 }
 
 // shardsConfig is what the recipe says, without the vocabulary.

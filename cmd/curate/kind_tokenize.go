@@ -28,7 +28,7 @@ var tokenizeKind = recipe.Kind{
 	},
 	Reserve:    reserveTokenizer,
 	RecordCost: tokenizeRecordCost,
-	Speed:      30,
+	Speed:      20,
 }
 
 // reserveTokenizer is room for any tokenizer of today, whose file may not be there yet: GPT-4o's, with 200,000 entries,

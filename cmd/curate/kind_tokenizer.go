@@ -34,7 +34,7 @@ var tokenizerKind = recipe.Kind{
 		}
 		return []stage.Stage{st}, nil
 	},
-	Speed: 25, Factor: 0.5,
+	Speed: 30, Factor: 0.5,
 }
 
 func trainSettings(v *recipe.Values, s recipe.Setting) train.Settings {
