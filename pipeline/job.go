@@ -268,7 +268,8 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	if need := j.recordCost() * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, %d times as much", FormatBytes(int64(maxRecord)), FormatBytes(need), j.recordCost())
 	}
-	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy}
+	// A later phase without a copy has a Partial that weighs more than the records, and so no more than its share.
+	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy && in == nil}
 	if in.source() == nil {
 		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
 	} else {

@@ -37,6 +37,7 @@ var langidKind = recipe.Kind{
 		debug.SetGCPercent(langid.GCPercent)
 		return []stage.Stage{st}, nil
 	},
+	Stays: true, // lingua keeps its models for good
 	Chunk: langidChunk,
 	Speed: 0.4,
 }

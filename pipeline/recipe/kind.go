@@ -31,6 +31,8 @@ type Kind struct {
 	// Chunk is how many bytes of input a worker takes at a time at most, 0 for the engine's own: less for a stage that
 	// is so slow that work would not spread, nor progress show.
 	Chunk int
+	// Stays says that what it reserves is not given back when its step is done.
+	Stays bool
 	// RecordCost is what the stages need as pipeline.Job.RecordCost, 0 for the usual.
 	RecordCost int64
 	// Speed is how many MB (10^6 bytes) of JSON Lines a core takes a second, for estimates; Factor is how many times

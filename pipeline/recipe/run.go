@@ -86,20 +86,24 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 	}, nil
 }
 
-// reserved are the bytes that stages hold: of each kind the most, in all steps, since a model that is loaded may stay.
-func (r *Runner) reserved() (n int64) {
-	most := map[string]int64{}
+// reserved are the bytes that stages hold: models that stay, of any step, and the most that others take while theirs runs.
+func (r *Runner) reserved() int64 {
+	stays, most := map[string]int64{}, int64(0)
 	for _, s := range r.Recipe.Steps {
 		for _, u := range s.Uses {
-			if u.Kind.Reserve != nil {
-				most[u.Kind.Name] = max(most[u.Kind.Name], u.Kind.Reserve(u.Values, r.Workers))
+			switch {
+			case u.Kind.Reserve == nil:
+			case u.Kind.Stays:
+				stays[u.Kind.Name] = max(stays[u.Kind.Name], u.Kind.Reserve(u.Values, r.Workers))
+			default:
+				most = max(most, u.Kind.Reserve(u.Values, r.Workers))
 			}
 		}
 	}
-	for _, bytes := range most {
-		n += bytes
+	for _, n := range stays {
+		most += n
 	}
-	return n
+	return most
 }
 
 // manifest of a step: its files, then what the steps it reads from have made.
