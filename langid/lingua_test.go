@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pemistahl/lingua-go"
@@ -188,6 +189,12 @@ func TestLoadOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	for range 100 { // one that has answered may still be on its way out
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines before, %d after", before, n)
 	}
