@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -53,6 +52,27 @@ func writeInput(w io.Writer, n int64) error {
 		}
 	}
 	return nil
+}
+
+// peakOf lets the command write down its VmHWM when it ends, and gives it in bytes. What wait reports, ru_maxrss, will
+// not do: at exec Linux carries over the peak of the process that forked, and this one has made inputs in memory.
+func peakOf(t *testing.T, cmd *exec.Cmd) func() int64 {
+	name := filepath.Join(t.TempDir(), "peak")
+	cmd.Env = append(cmd.Env, peakFile+"="+name)
+	return func() int64 {
+		t.Helper()
+		status, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, line, _ := strings.Cut(string(status), "VmHWM:")
+		line, _, _ = strings.Cut(line, "kB")
+		kb, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+		if err != nil || kb < 1000 {
+			t.Fatalf("VmHWM is %d kB: %v", kb, err)
+		}
+		return kb << 10
+	}
 }
 
 // memoryTimes is how much larger than --memory the input is.
@@ -115,11 +135,12 @@ func TestMemory(t *testing.T) {
 				in.Close()
 			}()
 		}
+		peak := peakOf(t, cmd)
 		code, said := exitCode(t, cmd)
 		if code != 0 {
 			t.Fatalf("exit %d: %s", code, said)
 		}
-		rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+		rss := peak()
 		t.Logf("-j %d, --memory %d MiB, input %d MiB: RSS at most %.1f MiB, CPU %v", c.j, c.memory>>20, size>>20, float64(rss)/(1<<20), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 		if rss > c.memory {
 			t.Errorf("-j %d: RSS %.1f MiB is above --memory %d MiB", c.j, float64(rss)/(1<<20), c.memory>>20)
@@ -172,8 +193,7 @@ func TestMemoryPhases(t *testing.T) {
 		{"tiny records, spooled", "exact", tiny, 250 << 20, 1, 96 << 20, true},
 		{"tiny records", "exact", tiny, 250 << 20, 2, 128 << 20, false},
 		{"large records", "exact", large, 600 << 20, 2, 256 << 20, false},
-		// Missing: tiny records through minhash, spooled. Alone they take 92 MiB at most with --memory 96MiB; while all other
-		// packages' tests ran beside them they took 163 MiB, twice, and we do not know why yet.
+		{"tiny records, near-duplicates, spooled", "minhash", tiny, 16 << 20, 1, 96 << 20, true},
 		{"large records, near-duplicates", "minhash", large, 240 << 20, 2, 256 << 20, false},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -206,12 +226,13 @@ func TestMemoryPhases(t *testing.T) {
 				close(wrote)
 				cmd = curate(t, append(args, name)...)
 			}
+			peak := peakOf(t, cmd)
 			code, said := exitCode(t, cmd)
 			<-wrote
 			if code != 0 {
 				t.Fatalf("%s: exit %d: %s", c.what, code, said)
 			}
-			rss := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10
+			rss := peak()
 			t.Logf("%s: -j %d, --memory %d MiB, input %d MiB: RSS at most %.1f MiB, CPU %v", c.what, c.j, c.memory>>20, c.size>>20, float64(rss)/(1<<20), cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 			if rss > c.memory {
 				t.Errorf("%s: RSS %.1f MiB is above --memory %d MiB", c.what, float64(rss)/(1<<20), c.memory>>20)
