@@ -53,7 +53,13 @@ var layers = []struct {
 	{"train/model", "kernel", "forward and backward; no files, no data"},
 	{"translate", "record stage text langid translate/...", "no door to the other stages"},
 	{"translate/backends", "", "talks to servers; knows nothing of rows"},
+	{"translate/check", "text", "says what is wrong with a pair of texts; the engine of languages is handed in"},
 	{"translate/marian", "kernel safetensors sentencepiece", "in-process translation behind the backend interface"},
+	{"translate/memory", "translate/protect", "keeps templates; knows nothing of rows, servers or checks"},
+	{"translate/protect", "", "spans of a text and their placeholders; no policy"},
+	{"translate/rows", "record", "finds and replaces strings of a record; knows no language"},
+	{"translate/score", "", "numbers about pairs of texts"},
+	{"translate/segment", "text", "lines and sentences of a text; knows no language pair"},
 }
 
 // unnamed are package names that say nothing about what is inside.
