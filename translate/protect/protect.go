@@ -1,7 +1,7 @@
 // Package protect takes out of a text what must survive its translation, such as code, URLs and formulas, and puts it back.
 //
-// Read protect.go first, then masks.go (the table of what is protected; one file mask_NAME.go a kind that needs more than
-// an expression), form.go (placeholders), glossary.go.
+// Read protect.go first, then masks.go (the table of what is protected; the files mask_NAME.go hold its functions), scan.go (how
+// a text is gone through), edges.go, form.go (placeholders), glossary.go.
 package protect
 
 // Template is a text with numbered holes in place of what is protected: Text[0] hole Holes[0] Text[1] …, so that
@@ -18,7 +18,8 @@ type Masked struct {
 	Before, After string
 	Template      Template
 	Values        []string // one a hole
-	Kinds         []string // of each value, a name of Kinds
+	Targets       []string // one a hole: what stands there in a translation. It is the value, but for terms with a translation
+	Kinds         []string // of each value, a name of Kinds; of several that are one hole, the first
 }
 
 // Options say what is protected beside what always is.
@@ -27,74 +28,51 @@ type Options struct {
 	Glossary *Glossary // terms
 }
 
-// Mask takes text apart. Adjacent protected spans are one hole.
-func Mask(text string, o Options) Masked { panic("unwritten") }
-
-// Fill puts values into the holes. A hole that has no value is a bug of the caller.
-func (t Template) Fill(values []string) string { panic("unwritten") }
-
-// Letters says whether the template holds a letter outside its holes: if not, there is nothing to translate.
-func (t Template) Letters() bool { panic("unwritten") }
-
-// Plain is the template's text with each hole replaced by a space, for checks that look at language.
-func (t Template) Plain() string { panic("unwritten") }
-
-// AppendText writes the template unambiguously, for hashing: equal bytes exactly for equal templates.
-func (t Template) AppendText(dst []byte) ([]byte, error) { panic("unwritten") }
-
-// MarshalJSON writes it as an array of strings and numbers: ["Open ",0," now."], a template without holes as one string.
-func (t Template) MarshalJSON() ([]byte, error) { panic("unwritten") }
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (t *Template) UnmarshalJSON(b []byte) error { panic("unwritten") }
-
-// Locate makes the template of a translation whose protected spans are known: each of values must occur in text exactly as
-// often as in values. It says so if they do not. It is for parallel corpora and corrections.
-func Locate(text string, values []string) (Template, bool) { panic("unwritten") }
-
-// Form is how a hole is written for a backend: "[[P0]]", "XQ0".
-type Form struct {
-	Name        string // "[[P0]]": how hole 0 is written
-	open, close string
+// Mask takes text apart. Adjacent protected spans are one hole, also with white space between, since nothing of the sentence is
+// there: fewer holes survive better, and their order stays. Terms and numbers are words of the sentence, so they are holes of
+// their own and do not go to the edges.
+//
+// It takes time linear in the text, whatever the text is.
+func Mask(text string, o Options) Masked {
+	var buf [16]span
+	pieces := spans(buf[:0], text, o)
+	from, to := edges(text, pieces)
+	m := Masked{Before: text[:from], After: text[to:]}
+	end := from
+	for k := 0; k < len(pieces); {
+		p := pieces[k]
+		if p.start < from || p.end > to {
+			k++
+			continue
+		}
+		stop, target := p.end, o.target(text, p)
+		for k++; k < len(pieces) && pieces[k].end <= to; k++ {
+			q := pieces[k]
+			gap := text[stop:q.start]
+			if gap != "" && (!white(gap) || inSentence(p) || inSentence(q)) {
+				break
+			}
+			target += gap + o.target(text, q)
+			stop = q.end
+		}
+		m.Template.Text = append(m.Template.Text, text[end:p.start])
+		m.Template.Holes = append(m.Template.Holes, len(m.Template.Holes))
+		m.Values = append(m.Values, text[p.start:stop])
+		m.Targets = append(m.Targets, target)
+		m.Kinds = append(m.Kinds, table[p.kind].Name)
+		end = stop
+	}
+	m.Template.Text = append(m.Template.Text, text[end:to])
+	return m
 }
 
-// Forms are the known ones, the first is the default for language models.
-func Forms() []Form { panic("unwritten") }
-
-// FormNamed finds one.
-func FormNamed(name string) (Form, error) { panic("unwritten") }
-
-// Hole is how hole n is written.
-func (f Form) Hole(n int) string { panic("unwritten") }
-
-// Clashes says whether a text without holes holds something that Parse would take for a hole of this form.
-func (f Form) Clashes(t Template) bool { panic("unwritten") }
-
-// Render writes the template with its holes in form f.
-func (t Template) Render(f Form) string { panic("unwritten") }
-
-// Fault is what is wrong with the holes of an answer.
-type Fault struct {
-	Lost, Repeated, Foreign []int // holes
-	Repaired                bool  // white space or case inside a hole was mended: no fault
+// target is what stands in a translation for a span.
+func (o Options) target(text string, p span) string {
+	source := text[p.start:p.end]
+	if p.kind == glossaryKind {
+		if _, t, ok := o.Glossary.match(text, p.start); ok {
+			return t.targetOf(source)
+		}
+	}
+	return source
 }
-
-// OK says whether each hole stands there exactly once, and no other.
-func (f Fault) OK() bool { return len(f.Lost)+len(f.Repeated)+len(f.Foreign) == 0 }
-
-// String says it in words: "placeholder 1 is lost".
-func (f Fault) String() string { panic("unwritten") }
-
-// Parse reads an answer in form f to a template with n holes. Holes that were written with other case or white space inside
-// are recognised.
-func Parse(answer string, f Form, n int) (Template, Fault) { panic("unwritten") }
-
-// Glossary is terms that stay, or that have one translation.
-type Glossary struct{}
-
-// ReadGlossary reads lines "term TAB translation", or "term" alone for one that stays; # begins a comment. name is for errors,
-// which say name:line.
-func ReadGlossary(name string, text []byte) (*Glossary, error) { panic("unwritten") }
-
-// Digest identifies its content.
-func (g *Glossary) Digest() string { panic("unwritten") }
