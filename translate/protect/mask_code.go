@@ -235,7 +235,7 @@ func isDate(t string) bool {
 	}
 	year := func(s string) bool { return len(s) == 4 && (s[:2] == "19" || s[:2] == "20") }
 	small := func(s string) bool { return len(s) <= 2 && (len(s) == 1 || s <= "31") }
-	return small(p[0]) && small(p[1]) && year(p[2]) || year(p[0]) && small(p[1]) && small(p[2])
+	return small(p[0]) && small(p[1]) && (year(p[2]) || len(p[2]) == 2 && len(p[0])+len(p[1]) == 4) || year(p[0]) && small(p[1]) && small(p[2])
 }
 
 // number is a number of two digits or more, with separators between digits. It is protected on request only: translators change

@@ -32,7 +32,7 @@ func formatVerb(s *scanner, i int) int {
 		switch {
 		case s.at(end) == '$':
 			at = end + 1
-		case s.text[at] != '0' && !s.letterAt(end) && s.at(end) != '.': // Qt's %1
+		case s.text[at] != '0' && !s.letterAt(end) && !(s.at(end) == '.' && classes[s.at(end+1)]&digit != 0): // Qt's %1
 			return end
 		}
 	}
@@ -53,12 +53,12 @@ func formatVerb(s *scanner, i int) int {
 		return 0
 	}
 	at++
-	// "%dpx" and "%dx%d" are verbs, "%discount" is not.
+	// "%dpx" and "%dx%d" are verbs, "%discount" and "%off" are not.
 	end := at
 	for end < len(s.text) && classes[s.text[end]]&letter != 0 && end < at+3 {
 		end++
 	}
-	if end-at > 2 {
+	if end > at && (end-at > 2 || c != 'd' && c != 's' && c != 'f') {
 		return 0
 	}
 	return at
@@ -163,7 +163,7 @@ func jsonValue(s *scanner, i int) int {
 		return 0
 	}
 	var depth []byte
-	colon, str := false, false
+	colon, str, many := false, false, false
 	at := i
 	fail := func() int {
 		s.jsonTried = at
@@ -180,7 +180,7 @@ func jsonValue(s *scanner, i int) int {
 				return fail()
 			}
 			if depth = depth[:len(depth)-1]; len(depth) == 0 {
-				if str && (colon || s.text[i] == '[') {
+				if str && (colon || s.text[i] == '[' && (many || strings.IndexByte(s.text[i:at], ' ') < 0)) {
 					return at + 1
 				}
 				return fail()
@@ -199,6 +199,8 @@ func jsonValue(s *scanner, i int) int {
 			}
 		case c == ':':
 			colon = true
+		case c == ',':
+			many = true
 		case classes[c]&letter != 0:
 			end := s.run(at, ident, "")
 			switch s.text[at:end] {

@@ -23,7 +23,7 @@ func identifier(s *scanner, i int, w word) int {
 	name := s.text[i:end]
 	if s.at(end) == '(' {
 		if e := s.call(i, end, sure); e > 0 {
-			return e
+			return s.members(e)
 		}
 		if sure || s.signature(name) {
 			return end
@@ -158,6 +158,22 @@ var dunder = func() map[string]bool {
 	return t
 }()
 
+// members is the end of what is called on the value of a call that ends at i: f().name, f().g(x).
+func (s *scanner) members(i int) int {
+	for s.at(i) == '.' && classes[s.at(i+1)]&(letter|under) != 0 {
+		next := s.run(i+1, ident, "")
+		i = next
+		if s.at(next) == '(' {
+			e := s.call(next, next, true)
+			if e == 0 {
+				break
+			}
+			i = e
+		}
+	}
+	return i
+}
+
 // signature says whether a name that parentheses follow is one of a function although the parentheses hold text: SUM(Number; Count).
 func (s *scanner) signature(name string) bool {
 	return len(name) > 1 && strings.IndexFunc(name, func(r rune) bool { return classes[byte(r)]&(lower|under) != 0 }) < 0 &&
@@ -288,7 +304,8 @@ func formula(s *scanner, i int) int {
 		end++
 	}
 out:
-	end = s.trim(i+1, end)
+	for end = s.trim(i+1, end); end > i+1 && strings.IndexByte("=+-*/^&<>$%", s.text[end-1]) >= 0; end-- {
+	}
 	if !cells || end == i+1 {
 		return 0
 	}

@@ -196,9 +196,21 @@ func latexCommand(s *scanner, i int) int {
 	return end
 }
 
-// escape is what stands for a character in strings: \n, \x1b, \u00e9, \033.
+// escape is what stands for a character in strings, or several of them: \n, \x1b, \u00e9, \033.
 func escape(s *scanner, i int) int {
-	if i > 0 && (s.text[i-1] == '\\' || classes[s.text[i-1]]&letter != 0) {
+	end := 0
+	for at := i; s.at(at) == '\\'; at = end {
+		next := s.escapeAt(at)
+		if next == 0 || at > i && next < at {
+			break
+		}
+		end = next
+	}
+	return end
+}
+
+func (s *scanner) escapeAt(i int) int {
+	if i > 0 && (s.text[i-1] == '\\' || classes[s.text[i-1]]&letter != 0 && s.at(i-2) != '\\') {
 		return 0
 	}
 	hex := 0

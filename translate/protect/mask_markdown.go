@@ -32,7 +32,7 @@ func link(s *scanner, i int) int {
 		}
 	case '[':
 		end := s.partner(i + 1)
-		if end > 0 && end-i < 100 && strings.IndexByte(s.text[i:end], '\n') < 0 && s.at(end+1) != '(' {
+		if end > 0 && end-i < 100 && s.run(i+2, ident, " -./:#&'+") == end && (end == i+2 || s.letterAt(i+2)) && s.at(end+1) != '(' {
 			return end + 1
 		}
 	}
@@ -160,7 +160,7 @@ func bbcode(s *scanner, i int) int {
 		at++
 	}
 	end := s.run(at, alnum, "*")
-	if end-at > 8 || s.latinBefore(i) {
+	if end-at > 8 || at == i+1 && s.latinBefore(i) {
 		return 0
 	}
 	switch strings.ToLower(s.text[at:end]) {

@@ -17,7 +17,7 @@ func filePath(s *scanner, i int) int {
 		if c := s.at(i + 1); classes[c]&(letter|under) == 0 && c != '.' && c != '{' && c != '*' {
 			return 0
 		}
-		return s.pathEnd(i + 1)
+		return moreThan(i+1, s.pathEnd(i+1))
 	case '~':
 		if s.at(i+1) == '/' {
 			return s.pathEnd(i + 1)
@@ -35,6 +35,9 @@ func filePath(s *scanner, i int) int {
 		if s.at(i+1) == '\\' && s.letterAt(i+2) {
 			return s.windowsEnd(i + 2)
 		}
+		if i > 0 && strings.IndexByte("}>)%", s.text[i-1]) >= 0 && s.letterAt(i+1) { // {install}\share\x
+			return s.windowsEnd(i + 1)
+		}
 	case '$', '%': // $HOME/x, %APPDATA%\x
 		end := variable(s, i)
 		if end > 0 && s.at(end) == '/' {
@@ -51,6 +54,14 @@ func filePath(s *scanner, i int) int {
 		}
 	}
 	return 0
+}
+
+// moreThan is end, or 0 if nothing is left behind start.
+func moreThan(start, end int) int {
+	if end <= start {
+		return 0
+	}
+	return end
 }
 
 // pathWord is filePath from a word on.

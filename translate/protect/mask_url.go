@@ -17,7 +17,7 @@ func url(s *scanner, i int, w word) int {
 	} else if name := s.text[i:w.end]; s.at(w.end) == '.' && (name == "www" || name == "WWW") {
 		start, host = w.end+1, i
 	} else if s.at(w.end) == ':' && opaque(name) {
-		if strings.EqualFold(name, "data") {
+		if name == "data" {
 			return s.dataURL(w.end + 1)
 		}
 		start, host = w.end+1, -1
@@ -31,8 +31,8 @@ func url(s *scanner, i int, w word) int {
 }
 
 func opaque(scheme string) bool {
-	switch strings.ToLower(scheme) {
-	case "data", "doi", "file", "magnet", "mailto", "sms", "tel", "urn":
+	switch scheme {
+	case "data", "doi", "magnet", "mailto", "sms", "tel", "urn":
 		return true
 	}
 	return false

@@ -27,10 +27,10 @@ const beyond = "⟦"
 // table is sorted by name. Of two kinds that protect equally much the first gives its name.
 var table = []Kind{
 	{Name: "address", Summary: "an IP address, with its port or mask, or a MAC address", Source: "RFC 4291 §2.2, IEEE 802",
-		Examples: []string{"Ping ⟪192.168.0.1⟫ or ⟪fe80::1⟫.", "Listen on ⟪127.0.0.1:8080⟫ now.", "The card ⟪00:1A:2B:3C:4D:5E⟫ is new.", "It starts at 12:30:45 sharp.", "Bad: 300.1.2 is no address."},
+		Examples: []string{"Ping ⟪192.168.0.1⟫ or ⟪fe80::1⟫.", "Listen on ⟪127.0.0.1:8080⟫ now.", "The card ⟪00:1A:2B:3C:4D:5E⟫ is new.", "It starts at 12:30:45 sharp."},
 		starts:   ":", symbol: colonAddress, word: address},
 	{Name: "autolink", Summary: "`<URL>`, `<name@host>`", Source: "CommonMark 0.31 §6.5",
-		Examples: []string{"See ⟪<https://example.org/a b>⟫."}, starts: "<", symbol: autolink},
+		Examples: []string{"See ⟪<https://example.org/a>⟫ or ⟪<a@example.org>⟫."}, starts: "<", symbol: autolink},
 	{Name: "base64", Summary: "base64 of 40 characters or more, with capitals, small letters and digits", Source: "RFC 4648",
 		Examples: []string{"The key ⟪dGhlIHF1aWNrIGJyb3duIGZveCBqdW1wcyBvdmVyIDEz⟫ is secret."}, word: base64Run},
 	{Name: "bbcode", markup: true, Summary: "markup of forums", Source: "phpBB",

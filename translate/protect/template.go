@@ -124,8 +124,8 @@ func (t *Template) UnmarshalJSON(b []byte) error {
 			text = true
 			u.Text[len(u.Text)-1] = tok.String()
 		case jsontext.KindNumber:
-			n := tok.Float()
-			if n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
+			n, err := tok.Float()
+			if err != nil || n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
 				return bad("the number " + tok.String())
 			}
 			text = false
