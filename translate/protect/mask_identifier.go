@@ -141,6 +141,9 @@ func isIdentifier(w string) bool {
 		}
 	}
 	if classes[inner[0]]&lower != 0 {
+		if humps == 1 && (inner[0] == 'i' || inner[0] == 'e') && classes[inner[1]]&upper != 0 {
+			return false // iPhone, eBook
+		}
 		return humps > 0 && len(inner) > 3 && lowers > 1
 	}
 	// ExecuteBasicScript; LibreOffice and iPhone are fewer.
@@ -328,22 +331,40 @@ func cells(s *scanner, i int) int {
 			at++
 		}
 		// The sheet.
-		if k := s.run(at, ident, "$'"); s.at(k) == '.' && (s.at(k+1) == '$' || classes[s.at(k+1)]&upper != 0) && k-at < 60 {
+		k := s.dollar(at)
+		for k-at < 60 && classes[s.at(k)] != 0 {
+			k++
+		}
+		if s.at(k) == '.' && (s.at(k+1) == '$' || classes[s.at(k+1)]&upper != 0) {
 			at = k + 1
 		}
-		col := s.run(at, 0, "$")
-		rowAt := s.run(col, upper, "")
-		row := s.run(rowAt, 0, "$")
-		stop := s.run(row, digit, "")
-		if rowAt == col || rowAt-col > 3 || stop == row || s.letterAt(stop) || n == 0 && s.text[i] == '$' && s.at(i+1) == '$' {
+		column := s.dollar(at)
+		k = column
+		for k-column < 4 && classes[s.at(k)]&upper != 0 {
+			k++
+		}
+		row := s.dollar(k)
+		stop := row
+		for stop-row < 8 && classes[s.at(stop)]&digit != 0 {
+			stop++
+		}
+		if k == column || k-column > 3 || stop == row || s.letterAt(stop) {
 			break
 		}
 		end = stop
 	}
-	if end == i || s.text[i] != '$' && strings.IndexByte(s.text[i:end], ':') < 0 && strings.IndexByte(s.text[i:end], '$') < 0 {
+	if end == i || s.text[i] != '$' && strings.IndexByte(s.text[i:end], ':') < 0 { // A$6 is money of Australia
 		return 0
 	}
 	return end
+}
+
+// dollar is i behind the dollar there, if there is one.
+func (s *scanner) dollar(i int) int {
+	if s.at(i) == '$' {
+		return i + 1
+	}
+	return i
 }
 
 func cellWord(s *scanner, i int, w word) int {

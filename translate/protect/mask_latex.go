@@ -60,7 +60,7 @@ func latexDollar(s *scanner, i int) int {
 	}
 	end := i + 1
 	for ; ; end++ {
-		if end == len(s.text) || s.text[end] == '\n' || end-i > longestFormula {
+		if end >= len(s.text) || s.text[end] == '\n' || end-i > longestFormula {
 			return 0
 		}
 		if s.text[end] == '\\' {

@@ -153,7 +153,7 @@ func firstRune(s string) string {
 	return s
 }
 
-// bbcode is the markup of forums: [b], [/quote], [url=…].
+// bbcode is the markup of forums: [b] if there is a [/b], [/quote], [url=…].
 func bbcode(s *scanner, i int) int {
 	at := i + 1
 	if s.at(at) == '/' {
@@ -167,6 +167,9 @@ func bbcode(s *scanner, i int) int {
 	case "b", "i", "u", "s", "url", "img", "quote", "code", "size", "color", "center", "spoiler", "email", "youtube", "list", "*", "table", "tr", "td":
 	default:
 		return 0
+	}
+	if at == i+1 && s.text[at] != '*' && s.find("[/"+s.text[at:end]+"]", end) < 0 {
+		return 0 // the [b] of a list
 	}
 	if s.at(end) == '=' {
 		close := s.partner(i)

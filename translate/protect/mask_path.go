@@ -93,6 +93,7 @@ func pathWord(s *scanner, i int, w word) int {
 	}
 	slash := s.run(w.end, ident, ".-")
 	if s.at(slash) != '/' {
+		s.path = slash
 		return 0
 	}
 	end := s.pathEnd(slash)

@@ -115,7 +115,7 @@ func withoutSuffix(host string) string {
 
 // email is local@domain.
 func email(s *scanner, i int, w word) int {
-	if s.letterBefore(i) {
+	if s.latinBefore(i) {
 		return 0
 	}
 	at := s.ats.at
