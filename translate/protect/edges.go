@@ -79,34 +79,50 @@ func outermost(text string, pieces []span) (first, last int) {
 	first, last = -1, -1
 	letters := false
 	at := 0
-	for k := 0; k <= len(pieces); k++ {
+	for k := 0; k <= len(pieces) && (first < 0 || !letters); k++ {
 		stop := len(text)
 		if k < len(pieces) {
 			stop = pieces[k].start
 		}
 		for i, r := range text[at:stop] {
-			if unicode.IsLetter(r) || unicode.IsNumber(r) {
-				letters = letters || unicode.IsLetter(r)
-				if first < 0 {
-					first = at + i
-				}
-				last = at + i + utf8.RuneLen(r)
+			if first < 0 && (unicode.IsLetter(r) || unicode.IsNumber(r)) {
+				first = at + i
+			}
+			if unicode.IsLetter(r) {
+				letters = true
+				break
 			}
 		}
 		if k < len(pieces) {
-			if at = pieces[k].end; inSentence(pieces[k]) {
+			at = pieces[k].end
+			if inSentence(pieces[k]) {
 				letters = true
 				if first < 0 {
 					first = pieces[k].start
 				}
-				last = at
 			}
 		}
 	}
 	if !letters {
 		return -1, -1
 	}
-	return first, last
+	at = len(text)
+	for k := len(pieces) - 1; k >= -1; k-- {
+		start := 0
+		if k >= 0 {
+			start = pieces[k].end
+		}
+		if i := strings.LastIndexFunc(text[start:at], func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }); i >= 0 {
+			_, size := utf8.DecodeRuneInString(text[start+i:])
+			return first, start + i + size
+		}
+		if k >= 0 {
+			if at = pieces[k].start; inSentence(pieces[k]) {
+				return first, pieces[k].end
+			}
+		}
+	}
+	return first, first
 }
 
 // balance counts brackets, quotes and the marks of emphasis.

@@ -208,7 +208,9 @@ func newMatcher(f Form) matcher {
 	}
 	elements := func(s string) (es []element) {
 		for _, r := range s {
-			r = foldRune(r)
+			if r = foldRune(r); r == ' ' {
+				continue // white space is passed over anyway
+			}
 			if n := len(es); n > 0 && es[n-1].r == r && classOf(r)&letter == 0 {
 				es[n-1].min++
 				es[n-1].max++
