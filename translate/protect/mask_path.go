@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,7 +18,11 @@ func filePath(s *scanner, i int) int {
 		if c := s.at(i + 1); classes[c]&(letter|under) == 0 && c != '.' && c != '{' && c != '*' {
 			return 0
 		}
-		return moreThan(i+1, s.pathEnd(i+1))
+		end := s.pathEnd(i + 1)
+		if one := s.text[i+1 : max(i+1, end)]; s.run(i+1, letter, "") == end && (classes[s.text[i+1]]&upper != 0 || slices.Contains(slashed, one)) {
+			return 0 // "Cut /Insert", "he /she"
+		}
+		return moreThan(i+1, end)
 	case '~':
 		if s.at(i+1) == '/' {
 			return s.pathEnd(i + 1)
@@ -55,6 +60,9 @@ func filePath(s *scanner, i int) int {
 	}
 	return 0
 }
+
+// slashed are words that a loose slash stands before in prose.
+var slashed = []string{"and", "he", "her", "hers", "him", "his", "it", "no", "not", "or", "she", "their", "them", "they", "yes"}
 
 // moreThan is end, or 0 if nothing is left behind start.
 func moreThan(start, end int) int {

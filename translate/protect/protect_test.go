@@ -90,7 +90,7 @@ func TestMaskMore(t *testing.T) {
 		"snake_⟪⟫ and _lead and __bold__ and ⟪__init__⟫", "well-known and state-of-the-art, x-ray",
 		"Use ⟪a.b.c()⟫ and ⟪obj->field⟫ and ⟪Foo::bar⟫.", "Ends here.Next starts; OK.The rest",
 		"#1 and # 2 and ⟪#go⟫ and a#b", "C#, F#, C++", "@ 5 and a@ and ⟪@user⟫.",
-		"and/or, he/she, km/h, 1/2, w/o, n/a, input/output", "in ⟪/etc⟫ and ⟪/usr/bin⟫. At /", "⟪src/main.go⟫ and ⟪./run.sh⟫, ~ and ..",
+		"and/or, he/she, km/h, 1/2, w/o, n/a, input/output, Cut /Insert, he /she, call ⟪/users⟫", "in ⟪/etc⟫ and ⟪/usr/bin⟫. At /", "⟪src/main.go⟫ and ⟪./run.sh⟫, ~ and ..",
 		`⟪\alpha⟫ is, ⟪\sum_{i=1}^n⟫ too; a\b`, `⟪\emph{⟫a ⟪\textbf{⟫b⟪}⟫ c⟪}⟫ d}`,
 		"⟪$HOME/bin⟫ and ⟪$(pwd)⟫ and $ 5 and 5 $", "Sheet ⟪$A$1⟫ and ⟪A1:B2⟫ and A1",
 		"⟪1.2.3⟫ and 1.2 and 1.000.000 and ⟪v2.0⟫ and 31.12.99", "⟪192.168.0.1/24⟫ and ⟪1.2.3.4.5⟫",
