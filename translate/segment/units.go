@@ -1,0 +1,184 @@
+package segment
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Units appends the units of text to dst, in order; what lies between them is the skeleton.
+func Units(dst []Unit, text string) []Unit {
+	lines := lex(text)
+	var parts []Span
+	apart := 0 // lines before this one are not joined
+	for i := 0; i < len(lines); i++ {
+		l := lines[i]
+		parts = l.parts(parts[:0], text)
+		if len(parts) == 0 {
+			continue
+		}
+		if len(parts) == 1 && i >= apart {
+			n, ok := hardWrapped(text, lines, i)
+			if ok {
+				u := Unit{make([]Span, 0, n)}
+				for _, l := range lines[i : i+n] {
+					u.Lines = append(u.Lines, Span{l.lo, l.hi})
+				}
+				dst = append(dst, u)
+				i += n - 1
+				continue
+			}
+			apart = i + n
+		}
+		for _, s := range parts {
+			dst = append(dst, Unit{[]Span{s}})
+		}
+	}
+	return dst
+}
+
+// parts appends the units of one line to dst: the cells of a row, and of prose the body, cut at tabs, at wide gaps, and
+// around calls of tools.
+func (l line) parts(dst []Span, text string) []Span {
+	first := len(dst)
+	switch l.kind {
+	case Table:
+		if l.lo < l.hi {
+			dst = cells(dst, text, l.lo, l.hi)
+		}
+	case Prose:
+		dst = gaps(dst, text, l.lo, l.hi)
+	}
+	out := dst[:first]
+	for _, s := range dst[first:] {
+		s.Start = skipSpace(text, s.Start, s.End)
+		s.End = trimSpace(text, s.Start, s.End)
+		if hasLetter(text[s.Start:s.End]) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// wideGap is how many spaces divide columns; sentences have two between them, and justified text sometimes three.
+const wideGap = 4
+
+// gaps appends the parts of a body.
+func gaps(dst []Span, text string, lo, hi int) []Span {
+	var holes []Span
+	if strings.Contains(text[lo:hi], "</") {
+		holes = calls(nil, text, lo, hi)
+	}
+	from := lo
+	for i := lo; i < hi; {
+		n := 0
+		switch {
+		case len(holes) > 0 && i == holes[0].Start:
+			n = holes[0].End - i
+			holes = holes[1:]
+		case text[i] == '\t':
+			n = 1
+		case text[i] == ' ':
+			for i+n < hi && text[i+n] == ' ' {
+				n++
+			}
+			if n < wideGap {
+				i += n
+				continue
+			}
+		default:
+			i++
+			continue
+		}
+		if from < i {
+			dst = append(dst, Span{from, i})
+		}
+		i += n
+		from = i
+	}
+	if from < hi {
+		dst = append(dst, Span{from, hi})
+	}
+	return dst
+}
+
+// Hard-wrapped text has lines of 60 to 100 characters (the common widths are 65 to 80 in mail and 79 to 100 in sources); a
+// line ends where the next word had no place any more, and sentences go on in the next line.
+const (
+	wrapMin   = 60
+	wrapMax   = 100
+	shortWrap = 50 // of a line before a long word
+)
+
+// hardWrapped is how many lines from line i on go on in each other, and whether they are hard-wrapped text. A run ends at the
+// end of a sentence, so that lines stay about as long as they were.
+func hardWrapped(text string, lines []line, i int) (int, bool) {
+	widest, lower := 0, false
+	n := i
+	for ; ; n++ {
+		l := lines[n]
+		w := utf8.RuneCountInString(text[l.start:l.end])
+		widest = max(widest, w)
+		if w > wrapMax {
+			return n - i + 1, false
+		}
+		if n > i {
+			r, _ := utf8.DecodeRuneInString(text[l.lo:l.hi])
+			lower = lower || unicode.IsLower(r)
+		}
+		if n+1 == len(lines) || !continues(text, l, lines[n+1], lines[i]) || w < shortWrap {
+			break
+		}
+	}
+	n++
+	if n == i+1 || widest < wrapMin || !lower {
+		return n - i, false
+	}
+	for k := i; k+1 < n; k++ {
+		a, b := lines[k], lines[k+1]
+		w := utf8.RuneCountInString(text[a.start:a.hi])
+		word := text[b.lo:b.hi]
+		if sp := strings.IndexByte(word, ' '); sp > 0 {
+			word = word[:sp]
+		}
+		if w+1+utf8.RuneCountInString(word) < widest-1 {
+			return n - i, false
+		}
+	}
+	return n - i, true
+}
+
+// continues says whether line b may go on where a ends; first is the first line of the run.
+func continues(text string, a, b, first line) bool {
+	if a.kind != Prose || b.kind != Prose || b.first || a.whole || b.marked || a.lo == a.hi || b.lo == b.hi {
+		return false
+	}
+	if end := text[a.end:a.next]; end != "\n" && end != "\r\n" {
+		return false
+	}
+	// The same quote marks; the same indentation, or that of an item's body.
+	da, _ := quoted(text, a.start, a.lo)
+	db, _ := quoted(text, b.start, b.lo)
+	if da != db {
+		return false
+	}
+	wa := utf8.RuneCountInString(text[first.start:first.lo])
+	wb := utf8.RuneCountInString(text[b.start:b.lo])
+	if first.marked && wb != wa && wb != 0 || !first.marked && a.start != first.start && wb != utf8.RuneCountInString(text[a.start:a.lo]) {
+		return false
+	}
+	if strings.IndexByte(text[a.lo:a.hi], '\t') >= 0 || strings.IndexByte(text[b.lo:b.hi], '\t') >= 0 ||
+		strings.Contains(text[a.lo:a.hi], "    ") || strings.Contains(text[b.lo:b.hi], "    ") ||
+		strings.Contains(text[b.lo:b.hi], "</tool_") || !hasLetter(text[b.lo:b.hi]) {
+		return false
+	}
+	body := strings.TrimRight(text[a.lo:a.hi], "\"')]}»”’*_`")
+	last, _ := utf8.DecodeLastRuneInString(body)
+	next, _ := utf8.DecodeRuneInString(text[b.lo:b.hi])
+	return !strings.ContainsRune(".?!:…。？！：", last) && !spaceless(last) && !spaceless(next)
+}
+
+// spaceless says of the characters of scripts that put no spaces between words.
+func spaceless(r rune) bool {
+	return r >= 0x0E00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+}
