@@ -13,6 +13,7 @@ type lexer struct {
 	nextBlank int // the blank line that blankBefore knows
 	nextFence int // the line that tailFence knows
 	budget    int // see jsonBudget
+	ornaments int // fences that were none
 
 	dollars, brackets, comments finder
 	tags                        map[string]*finder
@@ -83,10 +84,12 @@ func (x *lexer) block(i int) int {
 		return i + 1
 	}
 	if f, list, ok := x.opensFence(i); ok {
-		if list {
-			x.list = f.column
+		if j := x.fenced(i, f); j > i {
+			if list {
+				x.list = f.column
+			}
+			return x.mark(i, j, Fence)
 		}
-		return x.mark(i, x.fenced(i, f), Fence)
 	}
 	switch x.text[at] {
 	case '{', '[':
@@ -162,7 +165,7 @@ func rule(s string) bool {
 		switch s[i] {
 		case ' ', '\t', '\r':
 			continue
-		case '-', '*', '_', '=', '#', '.':
+		case '-', '*', '_', '=', '#', '.', '~':
 		default:
 			return false
 		}

@@ -35,9 +35,9 @@ func (x *lexer) code(i int) int {
 		return i
 	}
 	var n [sure + 1]int
-	lines, prose := 0, 0
+	lines, pending := 0, 0
 	end, last := i, i // behind the lines looked at, and those that count
-	for ; end < len(x.lines) && prose < 2; end++ {
+	for ; end < len(x.lines); end++ {
 		l := x.lines[end]
 		have, at := l.content(x.text, depth)
 		s := strings.TrimSpace(x.text[at:l.end])
@@ -52,14 +52,22 @@ func (x *lexer) code(i int) int {
 			break
 		}
 		c := classify(s)
-		if c == other && column <= base && wordRun(s) >= 4 && !prompt {
-			prose++ // what follows the code, if no code follows
-			continue
+		if c == other {
+			run := wordRun(s)
+			if column <= base && (run >= 4 || s[len(s)-1] == ':') && (run > 0 || !indented) {
+				break // text goes on
+			}
+			if pending++; !indented && !(prompt && pending == 1 && run < 3) {
+				continue // counts if code follows
+			}
 		}
-		n[other] += prose
 		n[c]++
-		lines += prose + 1
-		prose = 0
+		lines++
+		if c != other {
+			n[other] += pending
+			lines += pending
+		}
+		pending = 0
 		last = end + 1
 	}
 	certain := n[strong] + n[sure]
@@ -122,7 +130,10 @@ func classify(s string) lineClass {
 	if w > 0 {
 		switch word {
 		case "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "FROM", "WHERE", "JOIN", "GROUP", "ORDER", "VALUES", "HAVING", "LEFT", "INNER":
-			if last == ';' || word == "SELECT" && strings.Contains(s, " FROM ") {
+			switch {
+			case smallWords(s) > 3:
+				return other
+			case last == ';' || word == "SELECT" && strings.Contains(s, " FROM "):
 				return sure
 			}
 			return strong
@@ -248,6 +259,20 @@ func wordRun(s string) int {
 		default:
 			run = 0
 			i++
+		}
+	}
+	return best
+}
+
+// smallWords is the greatest number of words in a row that are made of small letters alone.
+func smallWords(s string) int {
+	best, run := 0, 0
+	for _, w := range strings.Fields(s) {
+		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyz") == "" {
+			run++
+			best = max(best, run)
+		} else {
+			run = 0
 		}
 	}
 	return best

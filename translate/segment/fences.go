@@ -6,8 +6,9 @@ import "strings"
 type fence struct {
 	mark   byte
 	length int
-	column int // of the marks
-	depth  int // of quotes
+	column int  // of the marks
+	depth  int  // of quotes
+	bare   bool // tildes alone
 }
 
 // openFence reads text[at:hi], where the content of a line begins.
@@ -22,6 +23,7 @@ func openFence(text string, at, hi int) (f fence, ok bool) {
 		n++
 	}
 	f.length = n
+	f.bare = f.mark == '~' && skipSpace(text, at+n, hi) == hi
 	return f, n >= 3 && (f.mark == '~' || strings.IndexByte(text[at+n:hi], '`') < 0)
 }
 
@@ -54,7 +56,8 @@ func (l line) content(text string, depth int) (have, at int) {
 }
 
 // fenced is the line behind the fence f that line i opens. A fence that is never closed ends where the text does, or its
-// quote; or, if there is one, at the first line that ends in its marks behind code.
+// quote; or, if there is one, at the first line that ends in its marks behind code. Three tildes or more that are never
+// closed and name no language are an ornament, and i is returned.
 func (x *lexer) fenced(i int, f fence) int {
 	glued := 0
 	for j := i + 1; j < len(x.lines); j++ {
@@ -71,6 +74,10 @@ func (x *lexer) fenced(i int, f fence) int {
 	}
 	if glued > 0 {
 		return glued
+	}
+	if f.bare && x.ornaments < 16 { // each of them has cost a walk to the end
+		x.ornaments++
+		return i
 	}
 	return len(x.lines)
 }

@@ -67,7 +67,7 @@ func matchEnvironments(text string) map[int]int {
 		if !begins && !strings.HasPrefix(s, `\end{`) {
 			continue
 		}
-		lo := at + strings.IndexByte(s[:8], '{') + 1
+		lo := at + strings.IndexByte(s, '{') + 1
 		n = strings.IndexAny(text[lo:min(lo+40, len(text))], "}{\\\n")
 		if n < 1 || text[lo+n] != '}' {
 			continue

@@ -94,7 +94,7 @@ func small(s string) bool {
 		switch {
 		case unicode.IsLower(r):
 			return true
-		case unicode.IsLetter(r), unicode.IsDigit(r):
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '`': // code has its own case
 			return false
 		}
 		s = s[n:]

@@ -54,10 +54,7 @@ func (a line) differs(source, target string, b line) string {
 		b.lo, b.hi, b.marked = p.at, suffix(target, p.at, b.end, p.head), p.marked
 	}
 	x, y := visible(source[a.start:a.lo]), visible(target[b.start:b.lo])
-	if a.marked && b.marked {
-		x, y = strings.TrimRight(x, " \t"), strings.TrimRight(y, " \t")
-	}
-	if x != y {
+	if x != y && !((a.marked || b.marked) && strings.TrimRight(x, " \t") == strings.TrimRight(y, " \t")) {
 		return fmt.Sprintf("begins with marker %s instead of %s", excerpt(y), excerpt(x))
 	}
 	if b.lo == b.hi {

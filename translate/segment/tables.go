@@ -121,7 +121,8 @@ func (x *lexer) table(i int) int {
 		if have < depth {
 			return ""
 		}
-		return x.text[skipSpace(x.text, at, x.lines[j].end):trimSpace(x.text, at, x.lines[j].end)]
+		at = skipSpace(x.text, at, x.lines[j].end)
+		return x.text[at:trimSpace(x.text, at, x.lines[j].end)]
 	}
 	r := row(i)
 	j := i

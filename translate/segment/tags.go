@@ -122,7 +122,7 @@ func (x *lexer) tailCall(i, lo, hi int) (at, end int) {
 			continue
 		}
 		end = x.tagged(i, at)
-		if end > hi && strings.Contains(x.text[at:end], "{") {
+		if end > hi && strings.Contains(x.text[at:min(end, at+200)], "{") {
 			return at, end
 		}
 		if end < 0 || end > hi {
@@ -160,7 +160,7 @@ func onlyTags(text string, lo, hi int) bool {
 	any := false
 	for at := skipSpace(text, lo, hi); at < hi; at = skipSpace(text, at, hi) {
 		s := text[at:hi]
-		if t := readTag(s); t.n > 0 {
+		if t := readTag(s); t.n > 0 && !isSlot(s[:t.n]) {
 			at += t.n
 			any = true
 			continue
@@ -172,6 +172,11 @@ func onlyTags(text string, lo, hi int) bool {
 		return false
 	}
 	return any
+}
+
+// isSlot says of "<User Profile>": no tag, but words to be replaced.
+func isSlot(s string) bool {
+	return s[1] >= 'A' && s[1] <= 'Z' && s[2] >= 'a' && strings.IndexByte(s, ' ') > 0 && strings.IndexByte(s, '=') < 0
 }
 
 // entity is the length of "&name;" or "&#0;" at the start of s.

@@ -10,6 +10,7 @@ import (
 func Units(dst []Unit, text string) []Unit {
 	lines := lex(text)
 	var parts []Span
+	var p paragraph
 	apart := 0 // lines before this one are not joined
 	for i := 0; i < len(lines); i++ {
 		l := lines[i]
@@ -17,8 +18,11 @@ func Units(dst []Unit, text string) []Unit {
 		if len(parts) == 0 {
 			continue
 		}
-		if len(parts) == 1 && i >= apart {
-			n, ok := hardWrapped(text, lines, i)
+		if i >= p.end {
+			p = paragraphAt(text, lines, i)
+		}
+		if len(parts) == 1 && i >= apart && p.widest >= wrapMin && p.widest <= wrapMax {
+			n, ok := p.hardWrapped(text, lines, i)
 			if ok {
 				u := Unit{make([]Span, 0, n)}
 				for _, l := range lines[i : i+n] {
@@ -37,14 +41,16 @@ func Units(dst []Unit, text string) []Unit {
 	return dst
 }
 
-// parts appends the units of one line to dst: the cells of a row, and of prose the body, cut at tabs, at wide gaps, and
+// parts appends the units of one line to dst: the cells of a row or the body of prose, cut at tabs, at wide gaps, and
 // around calls of tools.
 func (l line) parts(dst []Span, text string) []Span {
 	first := len(dst)
 	switch l.kind {
 	case Table:
 		if l.lo < l.hi {
-			dst = cells(dst, text, l.lo, l.hi)
+			for _, c := range cells(nil, text, l.lo, l.hi) {
+				dst = gaps(dst, text, c.Start, c.End)
+			}
 		}
 	case Prose:
 		dst = gaps(dst, text, l.lo, l.hi)
@@ -102,50 +108,44 @@ func gaps(dst []Span, text string, lo, hi int) []Span {
 	return dst
 }
 
-// Hard-wrapped text has lines of 60 to 100 characters (the common widths are 65 to 80 in mail and 79 to 100 in sources); a
-// line ends where the next word had no place any more, and sentences go on in the next line.
+// In hard-wrapped text the widest line of a paragraph has 60 to 100 characters (the common widths are 65 to 80 in mail and 79
+// to 100 in sources), a line ends where the next word had no place any more, and sentences go on in the next line.
 const (
 	wrapMin   = 60
 	wrapMax   = 100
-	shortWrap = 50 // of a line before a long word
+	shortWrap = 45 // of a line before a long word
 )
 
-// hardWrapped is how many lines from line i on go on in each other, and whether they are hard-wrapped text. A run ends at the
-// end of a sentence, so that lines stay about as long as they were.
-func hardWrapped(text string, lines []line, i int) (int, bool) {
-	widest, lower := 0, false
-	n := i
-	for ; ; n++ {
-		l := lines[n]
-		w := utf8.RuneCountInString(text[l.start:l.end])
-		widest = max(widest, w)
-		if w > wrapMax {
-			return n - i + 1, false
-		}
-		if n > i {
-			r, _ := utf8.DecodeRuneInString(text[l.lo:l.hi])
-			lower = lower || unicode.IsLower(r)
-		}
-		if n+1 == len(lines) || !continues(text, l, lines[n+1], lines[i]) || w < shortWrap {
-			break
-		}
+// paragraph is lines[start:end], none of which is blank, and the width of the widest.
+type paragraph struct{ start, end, widest int }
+
+func paragraphAt(text string, lines []line, i int) paragraph {
+	p := paragraph{start: i, end: i}
+	for ; p.end < len(lines) && lines[p.end].kind == Prose; p.end++ {
+		l := lines[p.end]
+		p.widest = max(p.widest, utf8.RuneCountInString(text[l.start:l.end]))
 	}
-	n++
-	if n == i+1 || widest < wrapMin || !lower {
-		return n - i, false
-	}
-	for k := i; k+1 < n; k++ {
-		a, b := lines[k], lines[k+1]
+	return p
+}
+
+// hardWrapped is how many lines of p go on in each other from line i on, and whether they are hard-wrapped text. A run ends at
+// the end of a sentence, so that lines stay about as long as they were.
+func (p paragraph) hardWrapped(text string, lines []line, i int) (int, bool) {
+	n, lower := i+1, false
+	for ; n < p.end && continues(text, lines[n-1], lines[n], lines[i]); n++ {
+		a, b := lines[n-1], lines[n]
 		w := utf8.RuneCountInString(text[a.start:a.hi])
 		word := text[b.lo:b.hi]
 		if sp := strings.IndexByte(word, ' '); sp > 0 {
 			word = word[:sp]
 		}
-		if w+1+utf8.RuneCountInString(word) < widest-1 {
+		if w < shortWrap || w+1+utf8.RuneCountInString(word) < p.widest-1 {
 			return n - i, false
 		}
+		r, _ := utf8.DecodeRuneInString(text[b.lo:b.hi])
+		lower = lower || unicode.IsLower(r)
 	}
-	return n - i, true
+	return n - i, n > i+1 && lower
 }
 
 // continues says whether line b may go on where a ends; first is the first line of the run.
