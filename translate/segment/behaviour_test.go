@@ -41,6 +41,9 @@ func TestSameStructure(t *testing.T) {
 		{8, "am\u2028aiera", "16 lines instead of 15"},
 		{8, "print(\"kaixo\")", ""}, // code is a guess
 		{8, "— bai", ""},
+		{8, "XIX. mendean", ""},
+		{1, "(a) XIX. mendean", ""},
+		{8, "19. mendean", `line 15 begins with marker "19. " instead of ""`},
 		{8, "\u200fbai", ""},
 	} {
 		targets := make([]string, len(units))
@@ -149,10 +152,10 @@ func TestSentences(t *testing.T) {
 	}
 }
 
-// TestAdversarial has 256 KiB each of what would be slow if any search began again at each line. The limit is a hundred
+// TestAdversarial has 128 KiB each of what would be slow if any search began again at each line. The limit is a hundred
 // times what is needed, and only there so that a quadratic search does not look like a hanging test.
 func TestAdversarial(t *testing.T) {
-	const size = 1 << 18
+	const size = 1 << 17
 	numbered := func(f string) string {
 		var b strings.Builder
 		for i := 0; b.Len() < size; i++ {
@@ -213,6 +216,8 @@ func TestAdversarial(t *testing.T) {
 		"gaps":            strings.Repeat("a    ", size/5),
 		"prompts":         strings.Repeat(">>> a\nb\n", size/8),
 		"tokens":          strings.Repeat("<|a|>", size/5),
+		"open json":       strings.Repeat("{\"a\": ", size/6),
+		"json tails":      strings.Repeat("a {\n", size/4),
 		"markers":         strings.Repeat("- ", size/2),
 	}
 	for name, text := range texts {

@@ -189,8 +189,8 @@ func (x *lexer) row(i int) {
 	}
 }
 
-// prose takes line i, whose prefix reaches at least up to from. Formulas, calls of tools and fences that begin at its end
-// are blocks from the next line on; their first line stays in the suffix.
+// prose takes line i, whose prefix reaches at least up to from. Formulas, calls of tools, fences and JSON that begin at its
+// end are blocks from the next line on; their first line stays in the suffix.
 func (x *lexer) prose(i, from int) int {
 	l := &x.lines[i]
 	l.kind = Prose
@@ -222,12 +222,18 @@ func (x *lexer) prose(i, from int) int {
 		at, end = x.tailCall(i, p.at, hi)
 	}
 	if at < 0 {
+		var j int
+		k = Fence
 		if at = x.tailFence(i, p.at, hi); at > 0 {
-			l.hi = trimSpace(x.text, l.lo, at)
-			l.whole = true
-			return x.mark(next, x.nextFence+1, Fence)
+			j = x.nextFence + 1
+		} else if at, j = x.tailData(i, p.at, hi); at > 0 {
+			k = Data
+		} else {
+			return next
 		}
-		return next
+		l.hi = trimSpace(x.text, l.lo, at)
+		l.whole = true
+		return x.mark(next, j, k)
 	}
 	l.hi = trimSpace(x.text, l.lo, at)
 	l.whole = true

@@ -113,10 +113,16 @@ func classify(s string) lineClass {
 	case strings.HasPrefix(s, ">>> "), strings.HasPrefix(s, "#include"), strings.HasPrefix(s, "#!/"), strings.HasPrefix(s, "#define "),
 		strings.HasPrefix(s, "<?php"), strings.HasPrefix(s, "{'"), strings.HasPrefix(s, "$ ") && n > 2 && hasLetter(s[2:3]):
 		return sure
+	case s[0] == '"' && strings.Contains(s, "\":") && (strings.IndexByte(",{[\"]}", last) >= 0 || last-'0' < 10):
+		return strong // a member of a JSON object
 	case strings.HasPrefix(s, "//"), strings.HasPrefix(s, "/*"), strings.HasPrefix(s, "*/"):
 		return strong
 	case s[0] == '#' || s[0] == '@' || strings.HasPrefix(s, "--") || strings.HasPrefix(s, "... "):
 		return neutral
+	case strings.HasPrefix(s, `"""`), strings.HasPrefix(s, "'''"):
+		return neutral
+	case strings.Contains(s, " && "), strings.HasPrefix(s, "./"):
+		return strong
 	case s[0] == '=' && n > 4 && s[1] >= 'A' && s[1] <= 'Z' && last == ')' && strings.IndexByte(s, '(') > 0:
 		return sure // a formula of a spreadsheet
 	}
@@ -142,10 +148,13 @@ func classify(s string) lineClass {
 				return sure
 			}
 			if run < 4 && (last == ':' || last == '{') {
+				if word == "class" && strings.IndexByte(rest, ' ') == 0 && len(rest) > 1 && rest[1] >= 'A' && rest[1] <= 'Z' && strings.Count(s, " ") < 3 {
+					return sure
+				}
 				return strong
 			}
 		case "import", "from", "package", "using", "namespace", "use", "require":
-			if last == ';' || word == "from" && strings.Contains(s, " import ") {
+			if last == ';' || word == "from" && strings.Contains(s, " import ") || word == "import" && strings.Contains(s, " as ") && run < 5 {
 				return sure
 			}
 			if run < 3 {
@@ -180,7 +189,7 @@ func classify(s string) lineClass {
 			if run < 3 {
 				return weak
 			}
-		case "sudo", "npm", "pip", "pip3", "apt", "git", "mkdir", "docker", "kubectl", "curl", "wget", "brew", "conda", "yarn", "cargo", "chmod", "cd":
+		case "sudo", "make", "npm", "pip", "pip3", "apt", "git", "mkdir", "docker", "kubectl", "curl", "wget", "brew", "conda", "yarn", "cargo", "chmod", "cd":
 			if run < 4 && last != '.' && (strings.Contains(rest, " -") || strings.ContainsAny(rest, "/=") || strings.Contains(rest, " install ")) {
 				return strong
 			}
@@ -200,7 +209,7 @@ func classify(s string) lineClass {
 	name, tail := s[:t], strings.TrimLeft(s[t:], " ")
 	op := strings.TrimLeft(tail, "+-*/%|&^:")
 	switch {
-	case name == "" || !hasLetter(name):
+	case name == "" || !hasLetter(name) || name[0] == '[': // "[text](target)" is a link
 	case len(op) > 1 && op[0] == '=' && op[1] != '=' && len(tail)-len(op) < 3 && strings.TrimSpace(op[1:]) != "" && run < 3:
 		if last == ';' || op[1:] != strings.Trim(op[1:], "\"'([{)]}") {
 			return sure

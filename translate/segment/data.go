@@ -68,6 +68,50 @@ func (x *lexer) data(i int) int {
 	return i
 }
 
+// tailData is where JSON begins at the end of a line of prose, "Output: {", and the line behind the one that it ends with;
+// or -1.
+func (x *lexer) tailData(i, lo, hi int) (at, next int) {
+	at = hi - 1
+	if at <= lo || x.text[at] != '{' && x.text[at] != '[' || x.budget <= 0 {
+		return -1, -1
+	}
+	end, ok := jsonValue(x.text, at)
+	if ok {
+		for i++; x.lines[i].end < end; i++ {
+		}
+		if skipSpace(x.text, end, x.lines[i].end) == x.lines[i].end {
+			return at, i + 1
+		}
+	}
+	x.budget -= end - at
+	return -1, -1
+}
+
+// objects appends the JSON objects, and arrays of them, that stand wholly in text[lo:hi].
+func objects(dst []Span, text string, lo, hi int) []Span {
+	for tries := 0; tries < 16; tries++ { // each may go to the end of the line in vain
+		n := strings.IndexAny(text[lo:hi], "{[")
+		if n < 0 {
+			break
+		}
+		lo += n
+		inner := strings.TrimLeft(text[lo+1:min(hi, lo+8)], "[{ ")
+		if strings.IndexByte("\"'", (inner + " ")[0]) < 0 {
+			lo++
+			tries--
+			continue
+		}
+		end, ok := jsonValue(text[:hi], lo)
+		if ok && strings.IndexByte(text[lo:end], ':') > 0 {
+			dst = append(dst, Span{lo, end})
+			lo = end
+			continue
+		}
+		lo++
+	}
+	return dst
+}
+
 // jsonValue reads the object or array at text[at:]: where it ends, or where it ceases to be one.
 func jsonValue(text string, at int) (end int, ok bool) {
 	var open []byte // brackets

@@ -54,7 +54,7 @@ func (a line) differs(source, target string, b line) string {
 		b.lo, b.hi, b.marked = p.at, suffix(target, p.at, b.end, p.head), p.marked
 	}
 	x, y := visible(source[a.start:a.lo]), visible(target[b.start:b.lo])
-	if x != y && !((a.marked || b.marked) && strings.TrimRight(x, " \t") == strings.TrimRight(y, " \t")) {
+	if x != y && !((a.marked || b.marked) && (strings.TrimRight(x, " \t") == strings.TrimRight(y, " \t") || plainLabel(x, y))) {
 		return fmt.Sprintf("begins with marker %s instead of %s", excerpt(y), excerpt(x))
 	}
 	if b.lo == b.hi {
@@ -68,6 +68,12 @@ func (a line) differs(source, target string, b line) string {
 		return fmt.Sprintf("has %s instead of %d", count(m, "tab"), n)
 	}
 	return ""
+}
+
+// plainLabel says whether y is x and a label that is none in Markdown: "XIX. mendean" begins a sentence, too.
+func plainLabel(x, y string) bool {
+	rest, ok := strings.CutPrefix(y, x)
+	return ok && rest != "" && (rest[0] == '(' || hasLetter(rest[:1]))
 }
 
 // cellsDiffer compares rows of tables.

@@ -42,7 +42,7 @@ func Units(dst []Unit, text string) []Unit {
 }
 
 // parts appends the units of one line to dst: the cells of a row or the body of prose, cut at tabs, at wide gaps, and
-// around calls of tools.
+// around calls of tools and JSON objects.
 func (l line) parts(dst []Span, text string) []Span {
 	first := len(dst)
 	switch l.kind {
@@ -72,8 +72,11 @@ const wideGap = 4
 // gaps appends the parts of a body.
 func gaps(dst []Span, text string, lo, hi int) []Span {
 	var holes []Span
-	if strings.Contains(text[lo:hi], "</") {
+	switch {
+	case strings.Contains(text[lo:hi], "</tool") || strings.Contains(text[lo:hi], "</func"):
 		holes = calls(nil, text, lo, hi)
+	case strings.IndexByte(text[lo:hi], ':') > 0:
+		holes = objects(nil, text, lo, hi)
 	}
 	from := lo
 	for i := lo; i < hi; {
@@ -108,11 +111,11 @@ func gaps(dst []Span, text string, lo, hi int) []Span {
 	return dst
 }
 
-// In hard-wrapped text the widest line of a paragraph has 60 to 100 characters (the common widths are 65 to 80 in mail and 79
-// to 100 in sources), a line ends where the next word had no place any more, and sentences go on in the next line.
+// In hard-wrapped text the widest line of a paragraph has 60 to 130 characters (the common widths are 65 to 80 in mail and 79
+// to 120 in sources), a line ends where the next word had no place any more, and sentences go on in the next line.
 const (
 	wrapMin   = 60
-	wrapMax   = 100
+	wrapMax   = 130
 	shortWrap = 45 // of a line before a long word
 )
 
@@ -129,9 +132,10 @@ func paragraphAt(text string, lines []line, i int) paragraph {
 }
 
 // hardWrapped is how many lines of p go on in each other from line i on, and whether they are hard-wrapped text. A run ends at
-// the end of a sentence, so that lines stay about as long as they were.
+// the end of a sentence, so that lines stay about as long as they were. Some lines may be shorter than need be, as after a
+// change, if the next goes on with a small letter; not most of them.
 func (p paragraph) hardWrapped(text string, lines []line, i int) (int, bool) {
-	n, lower := i+1, false
+	n, lower, full := i+1, false, 0
 	for ; n < p.end && continues(text, lines[n-1], lines[n], lines[i]); n++ {
 		a, b := lines[n-1], lines[n]
 		w := utf8.RuneCountInString(text[a.start:a.hi])
@@ -139,13 +143,17 @@ func (p paragraph) hardWrapped(text string, lines []line, i int) (int, bool) {
 		if sp := strings.IndexByte(word, ' '); sp > 0 {
 			word = word[:sp]
 		}
-		if w < shortWrap || w+1+utf8.RuneCountInString(word) < p.widest-1 {
+		r, _ := utf8.DecodeRuneInString(text[b.lo:b.hi])
+		small := unicode.IsLower(r)
+		switch {
+		case w >= shortWrap && w+1+utf8.RuneCountInString(word) >= p.widest-1:
+			full++
+		case !small || w*5 < p.widest*3:
 			return n - i, false
 		}
-		r, _ := utf8.DecodeRuneInString(text[b.lo:b.hi])
-		lower = lower || unicode.IsLower(r)
+		lower = lower || small
 	}
-	return n - i, n > i+1 && lower
+	return n - i, n > i+1 && lower && full*2 >= n-i-1
 }
 
 // continues says whether line b may go on where a ends; first is the first line of the run.
@@ -169,7 +177,7 @@ func continues(text string, a, b, first line) bool {
 	}
 	if strings.IndexByte(text[a.lo:a.hi], '\t') >= 0 || strings.IndexByte(text[b.lo:b.hi], '\t') >= 0 ||
 		strings.Contains(text[a.lo:a.hi], "    ") || strings.Contains(text[b.lo:b.hi], "    ") ||
-		strings.Contains(text[b.lo:b.hi], "</tool_") || !hasLetter(text[b.lo:b.hi]) {
+		len(b.parts(nil, text)) != 1 {
 		return false
 	}
 	body := strings.TrimRight(text[a.lo:a.hi], "\"')]}»”’*_`")
