@@ -3,18 +3,18 @@ package segment
 type abbreviation uint8
 
 const (
-	never        abbreviation = iota + 1 // ends no sentence: titles, "e.g."
+	never        abbreviation = iota + 1 // ends no sentence: "e.g."
+	title                                // nor does this, with a capital: "Ms. Jones", but "200 ms. Then"
 	beforeNumber                         // ends none before a number: "No. 5", but "No. I do not"
 	beforeName                           // ends none unless a common first word follows: "Acme Inc. Boston"
 )
 
-// abbreviations of English, Spanish, French and Basque, in small letters, without the last full stop. The lists of
-// Euskaltzaindia (Hiztegi Batua) and of the Real Academia (Ortografía, 2010, appendix 1) have many more; these are the ones
-// that stand within sentences.
+// abbreviations of English, Spanish, French and Basque, in small letters, without the last full stop: those that stand within
+// sentences. "etc." and "etab." are not among them, since a capital behind them begins a sentence.
 var abbreviations = map[string]abbreviation{
 	// en
-	"mr": never, "mrs": never, "ms": never, "dr": never, "prof": never, "st": never, "rev": never, "gen": never, "capt": never,
-	"lt": never, "sgt": never, "col": never, "gov": never, "sen": never, "rep": never, "hon": never, "messrs": never, "mt": never,
+	"mr": title, "mrs": title, "ms": title, "dr": title, "prof": title, "st": title, "rev": title, "gen": title, "capt": title,
+	"lt": title, "sgt": title, "col": title, "gov": title, "sen": title, "rep": title, "hon": title, "messrs": title, "mt": title,
 	"e.g": never, "i.e": never, "eg": never, "cf": never, "vs": never, "viz": never, "approx": never, "ca": never, "al": beforeName,
 	"fig": beforeNumber, "figs": beforeNumber, "no": beforeNumber, "nos": beforeNumber, "vol": beforeNumber, "ch": beforeNumber,
 	"sec": beforeNumber, "eq": beforeNumber, "p": beforeNumber, "pp": beforeNumber, "ed": beforeNumber, "art": beforeNumber,
@@ -23,19 +23,19 @@ var abbreviations = map[string]abbreviation{
 	"inc": beforeName, "ltd": beforeName, "co": beforeName, "corp": beforeName, "jr": beforeName, "a.m": beforeName,
 	"p.m": beforeName, "dept": beforeName, "univ": beforeName, "ave": beforeName, "blvd": beforeName,
 	// es
-	"sr": never, "sra": never, "srta": never, "sres": never, "dra": never, "d": never, "dña": never, "ud": beforeName,
-	"uds": beforeName, "vd": beforeName, "vds": beforeName, "p. ej": never, "p.ej": never, "ej": never, "pág": beforeNumber,
-	"págs": beforeNumber, "núm": beforeNumber, "cap": beforeNumber, "av": never, "avda": never, "gral": never, "dpto": beforeName,
+	"sr": title, "sra": title, "srta": title, "sres": title, "dra": title, "dña": title, "ud": beforeName,
+	"uds": beforeName, "vd": beforeName, "vds": beforeName, "p.ej": never, "ej": never, "pág": beforeNumber,
+	"págs": beforeNumber, "núm": beforeNumber, "cap": beforeNumber, "av": title, "avda": title, "gral": title, "dpto": beforeName,
 	"tel": beforeNumber, "admón": beforeName, "a.c": beforeName, "d.c": beforeName, "ee.uu": beforeName,
 	// fr
-	"m": never, "mm": never, "mme": never, "mlle": never, "mlles": never, "mmes": never, "me": never, "p.ex": never, "ex": never,
-	"env": never, "chap": beforeNumber, "vers": beforeName, "av. j.-c": beforeName, "j.-c": beforeName,
+	"m": title, "mm": title, "mme": title, "mlle": title, "mlles": title, "mmes": title, "me": title, "p.ex": never,
+	"env": never, "chap": beforeNumber, "vers": beforeName, "j.-c": beforeName,
 	// eu
-	"adib": never, "jn": never, "and": never, "or": beforeNumber, "orr": beforeNumber, "zk": beforeNumber, "irud": beforeNumber,
+	"adib": never, "jn": title, "and": title, "or": beforeNumber, "orr": beforeNumber, "zk": beforeNumber, "irud": beforeNumber,
 	"tlf": beforeNumber, "etor": never, "ik": never, "gutx": never, "k.a": beforeName, "k.o": beforeName, "aeb": beforeName,
 }
 
-const longestAbbreviation = len("av. j.-c") + 4
+const longestAbbreviation = 12 // bytes; none is longer
 
 // starters are words that often begin a sentence, in the same languages.
 var starters = func() map[string]bool {

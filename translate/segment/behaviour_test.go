@@ -105,6 +105,7 @@ func TestSentences(t *testing.T) {
 		"One. |Two! |Three? |Four",
 		"Mr. Smith met Dr. Jones. |They spoke.",
 		"It costs 3.14 euros. |See example.org now. |Fine.",
+		"It took 200 ms. |Then Ms. Jones came.",
 		"J. R. R. Tolkien wrote it. |He was good.",
 		"He works at Acme Inc. Boston is far. |The end.", // cannot be known
 		"He works at Acme Inc. |The end.",

@@ -60,7 +60,8 @@ func (x *lexer) data(i int) int {
 			j++
 		}
 		rest := strings.TrimSpace(x.text[end:x.lines[j].end])
-		if rest == "" || rest == "," || rest == ";" {
+		slot := j == i && !strings.ContainsAny(x.text[at:end], "\"':0123456789") // "[None]"
+		if !slot && (rest == "" || rest == "," || rest == ";") {
 			return j + 1
 		}
 	}

@@ -9,8 +9,8 @@ import (
 // Sentences appends the ends of the sentences of a unit's text to dst, in bytes; the last is len(text). White space behind a
 // sentence belongs to it. An empty text has none.
 //
-// The rules are those of Unicode Standard Annex 29, 5, with the exceptions that its 5.3 leaves to implementations: a
-// full stop ends no sentence behind an abbreviation or an initial, and no mark does before a small letter.
+// The marks are those of Unicode's property Sentence_Terminal and the ellipsis; as in Unicode Standard Annex 29 no full stop
+// ends a sentence before a small letter. Here no other mark does either, nor a full stop behind an abbreviation or an initial.
 func Sentences(dst []int, text string) []int {
 	word := 0 // where the current word begins
 	start := 0
@@ -54,7 +54,7 @@ func Sentences(dst []int, text string) []int {
 		case spaced == len(text):
 			i = spaced
 			continue
-		case spaced == behind && !(wide >= 0x3000 && behind > mark):
+		case spaced == behind && wide < 0x3000:
 			continue // within a word or number: 3.14, example.org
 		case small(text[spaced:]):
 			continue
@@ -120,6 +120,8 @@ func abbreviated(word, next string, first bool) bool {
 	switch abbreviations[w] {
 	case never:
 		return true
+	case title:
+		return unicode.IsUpper(r)
 	case beforeNumber:
 		return unicode.IsDigit(nr)
 	case beforeName:
