@@ -23,7 +23,8 @@ type Parts struct {
 	// Fallback is asked for what the Backend cannot do; nil: nobody.
 	Fallback backends.Backend
 	Judge    backends.Judge // nil: nobody
-	Memory   *memory.Store  // nil with a dry run alone
+	// Memory opens the memory, when the first record comes.
+	Memory func(ctx context.Context) (*memory.Store, error)
 	// TM is the engine under which translation memories that were given stand in Memory; "" for none.
 	TM       string
 	Glossary *protect.Glossary
@@ -112,6 +113,9 @@ type worker struct {
 // Map reads the batch's rows, lets all of them find their translations side by side, and puts them together in order.
 func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 	t := w.s.t
+	if err := t.open(ctx); err != nil {
+		return err
+	}
 	n := 0
 	for i := range b.Records {
 		rec := &b.Records[i]
@@ -256,13 +260,11 @@ func (t *translator) count(list []*rowWork, b *record.Batch) error {
 			if had {
 				continue
 			}
-			if t.p.Memory != nil {
-				if known, err := t.remembered(w); err != nil {
-					return err
-				} else if known && w.failure == nil {
-					b.Tally(DryKnown, 1)
-					continue
-				}
+			if known, err := t.remembered(w); err != nil {
+				return err
+			} else if known && w.failure == nil {
+				b.Tally(DryKnown, 1)
+				continue
 			}
 			b.Tally(DryDistinct, 1)
 			b.Tally(DryTokens, int64(tokensOf(w.template)))

@@ -52,6 +52,10 @@ type translator struct {
 	engine  string // of the keys
 	failed  string // of the keys under which failures stand
 
+	once    sync.Once
+	memory  *memory.Store
+	opening error
+
 	mu      sync.Mutex
 	flights map[memory.Key]*flight
 	lost    map[memory.Key]*Failure // given up in this run for a passing reason: a dead text of many rows costs its retries once
@@ -66,6 +70,12 @@ type flight struct {
 	done chan struct{}
 	w    *wanted
 	err  error // the run ends
+}
+
+// open opens the memory, once.
+func (t *translator) open(ctx context.Context) error {
+	t.once.Do(func() { t.memory, t.opening = t.p.Memory(ctx) })
+	return t.opening
 }
 
 // resolve finds a translation, or a failure, for each of list. It returns an error only if the run must end.
@@ -167,14 +177,11 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 		w.take(&wanted{failure: lost})
 		return true, nil
 	}
-	if t.p.Memory == nil {
-		return false, nil
-	}
 	for _, engine := range []string{"", t.engine, t.p.TM} {
 		if engine == t.p.TM && engine == "" {
 			continue
 		}
-		e, ok, err := t.p.Memory.Get(memory.KeyOf(engine, t.cfg.From, t.cfg.To, w.template))
+		e, ok, err := t.memory.Get(memory.KeyOf(engine, t.cfg.From, t.cfg.To, w.template))
 		if err != nil {
 			return false, err
 		}
@@ -186,7 +193,7 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 	if t.cfg.RetryFailed || t.backend() == nil {
 		return false, nil
 	}
-	e, ok, err := t.p.Memory.Get(memory.KeyOf(t.failed, t.cfg.From, t.cfg.To, w.template))
+	e, ok, err := t.memory.Get(memory.KeyOf(t.failed, t.cfg.From, t.cfg.To, w.template))
 	if err != nil || !ok {
 		return false, err
 	}
@@ -223,14 +230,14 @@ func (t *translator) keep(w *wanted) error {
 		}
 		return nil
 	}
-	if t.p.Memory == nil || t.backend() == nil {
+	if t.backend() == nil {
 		return nil
 	}
 	e := memory.Entry{Engine: t.engine, From: t.cfg.From, To: t.cfg.To, Source: w.template, Target: w.target, Rung: w.rung, Attempts: w.attempts, Checks: w.soft, Score: w.score}
 	if f := w.failure; f != nil {
 		e.Engine, e.Failed, e.Target, e.Checks, e.Score = t.failed, f.Check, protect.Template{Text: []string{f.Detail}}, nil, nil
 	}
-	return t.p.Memory.Put(e)
+	return t.memory.Put(e)
 }
 
 func (t *translator) backend() backends.Backend { return t.p.Backend }

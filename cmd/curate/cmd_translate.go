@@ -76,7 +76,7 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t) }
 			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				var err error
-				if o, err = t.open(cmd.Context(), s.log, flags.printConfig); err != nil {
+				if o, err = t.open(s.log); err != nil {
 					return nil, err
 				}
 				return []stage.Stage{o}, nil

@@ -322,13 +322,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, st := range stages {
-			if c, ok := st.(io.Closer); ok {
-				err = errors.Join(err, c.Close())
-			}
-		}
-	}()
+	defer func() { err = errors.Join(err, stage.Close(stages)) }()
 	if f.printConfig {
 		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}

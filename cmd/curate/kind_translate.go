@@ -79,13 +79,13 @@ var translateKind = recipe.Kind{
 		n, _ := t.reserved()
 		return n
 	},
-	Build: func(ctx context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
+	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
 		t, err := translateSettings(v)
 		if err != nil {
 			return nil, err
 		}
 		t.dir = runMemory(s.Run)
-		o, err := t.open(ctx, s.Log, false)
+		o, err := t.open(s.Log)
 		if err != nil {
 			return nil, budgetHint(err, t.dir)
 		}

@@ -187,11 +187,15 @@ func (o *opened) Close() error {
 	for _, c := range slices.Backward(o.closers) {
 		errs = append(errs, c.Close())
 	}
+	if o.memory != nil {
+		errs = append(errs, o.memory.Close())
+	}
+	o.closers, o.memory = nil, nil
 	return errors.Join(errs...)
 }
 
-// open makes the stage. With only, nothing is opened but what tells the configuration.
-func (t *translating) open(ctx context.Context, log *slog.Logger, only bool) (_ *opened, err error) {
+// open makes the stage. The memory is opened, and filled, when the first record comes.
+func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	cfg, err := t.resolve()
 	if err != nil {
 		return nil, err
@@ -225,30 +229,34 @@ func (t *translating) open(ctx context.Context, log *slog.Logger, only bool) (_ 
 	}
 	p.Schema = saySchemas(log)
 	p.Identify = t.identify()
-	if !only {
-		options := memory.Options{MaxIndex: memoryIndex, Waiting: func(owner string) { log.Info(fmt.Sprintf("%s is in use by %s; waiting for it", t.dir, owner)) }}
-		if o.memory, err = memory.Open(ctx, t.dir, options); err != nil {
-			return nil, err
-		}
-		o.closers = append(o.closers, o.memory)
-		if n := o.memory.Len(); n > 0 {
-			log.Info(fmt.Sprintf("%s: %d translations are known already", t.dir, n))
-		} else if t.dir == "" && t.backend != "memory" && !t.dry {
-			log.Warn("without --memory-dir nothing of what is translated survives a killed run: it would be asked for, and paid, again")
-		}
-		p.Memory = o.memory
-		for _, list := range []struct {
-			engine string
-			files  []string
-			word   string
-		}{{p.TM, t.tms, "translation memory"}, {"", t.corrections, "corrections"}} {
-			if err := o.fill(cfg, p, list.engine, list.files, list.word, log); err != nil {
-				return nil, err
-			}
-		}
-	}
+	p.Memory = func(ctx context.Context) (*memory.Store, error) { return t.openMemory(ctx, o, cfg, p, log) }
 	o.Stage, err = translate.New(cfg, p)
 	return o, err
+}
+
+func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.Config, p translate.Parts, log *slog.Logger) (m *memory.Store, err error) {
+	m, err = memory.Open(ctx, t.dir, memory.Options{MaxIndex: memoryIndex, Waiting: func(owner string) {
+		log.Info(fmt.Sprintf("%s is in use by %s; waiting for it", t.dir, owner))
+	}})
+	if err != nil {
+		return nil, err
+	}
+	o.memory = m
+	if n := m.Len(); n > 0 {
+		log.Info(fmt.Sprintf("%s: %d segments are known already", t.dir, n))
+	} else if t.dir == "" && t.backend != "memory" && !t.dry {
+		log.Warn("without --memory-dir nothing of what is translated survives a killed run: it would be asked for, and paid, again")
+	}
+	for _, list := range []struct {
+		engine string
+		files  []string
+		word   string
+	}{{p.TM, t.tms, "translation memory"}, {"", t.corrections, "corrections"}} {
+		if err := o.fill(cfg, p, list.engine, list.files, list.word, log); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // askers makes the backend, the fallback and the judge.
