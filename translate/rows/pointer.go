@@ -150,9 +150,13 @@ func (e *entries) next() bool {
 		return false
 	}
 	j := skipString(e.b, i)
-	v := skipSpace(e.b, skipSpace(e.b, j)+1) // over the colon
+	colon := skipSpace(e.b, j)
+	if kindAt(e.b, colon) != ':' || j-i < 2 {
+		return false
+	}
+	v := skipSpace(e.b, colon+1)
 	end := skipValue(e.b, v)
-	if end <= v || j-i < 2 {
+	if end <= v {
 		return false
 	}
 	e.name, e.at, e.lo, e.hi = e.b[i:j], end, v, end

@@ -153,9 +153,9 @@ func TestGolden(t *testing.T) {
 			var got strings.Builder
 			for _, line := range lines(t, filepath.Join("testdata", name+".jsonl")) {
 				fmt.Fprintln(&got, line)
+				found := ""
 				for _, o := range []Options{{}, {ToolDescriptions: true, ToolResults: true}} {
-					r := reader(t, o)
-					row, err := check(t, r, line, upper)
+					row, err := check(t, reader(t, o), line, upper)
 					if err != nil {
 						if name == toolsSchema && !o.ToolDescriptions {
 							continue
@@ -165,15 +165,18 @@ func TestGolden(t *testing.T) {
 					if row.Schema != name {
 						t.Errorf("%s\nis taken for %s", line, row.Schema)
 					}
-					if o.ToolResults {
+					var nodes strings.Builder
+					for _, n := range row.Nodes {
+						fmt.Fprintf(&nodes, "  %-25s %-11s %-8s %q\n", n.Path, n.Role, []string{"", "chosen", "rejected"}[n.Side], n.Text)
+					}
+					fmt.Fprintf(&nodes, "  asks %q\n", row.Instruction())
+					if nodes.String() == found {
+						continue
+					}
+					if found = nodes.String(); o.ToolResults {
 						fmt.Fprintln(&got, "  with tools:")
 					}
-					for _, n := range row.Nodes {
-						fmt.Fprintf(&got, "  %-50s %-11s %-8s %q\n", n.Path, n.Role, []string{"", "chosen", "rejected"}[n.Side], n.Text)
-					}
-					if ask := row.Instruction(); !o.ToolResults {
-						fmt.Fprintf(&got, "  asks %q\n", ask)
-					}
+					got.WriteString(found)
 				}
 			}
 			golden := filepath.Join("testdata", name+".golden")
@@ -539,7 +542,7 @@ func TestLarge(t *testing.T) {
 			rec := parse(t, c.line)
 			err := reader(t, c.o).Read(rec, &row)
 			if c.fails != "" {
-				if err == nil || !strings.Contains(err.Error(), c.fails) || len(err.Error()) > 1<<20 {
+				if err == nil || !strings.Contains(err.Error(), c.fails) || len(err.Error()) > 2000 {
 					t.Errorf("%.300v", err)
 				}
 				return
@@ -622,4 +625,40 @@ func FuzzLine(f *testing.F) {
 			check(t, r, string(line), random(rng))
 		}
 	})
+}
+
+// TestPage: the rows of docs/formats/rows.md have the schema of their section, and the page tells the order of recognition.
+func TestPage(t *testing.T) {
+	section, block := "", false
+	var seen, order []string
+	for _, line := range lines(t, "../../docs/formats/rows.md") {
+		switch {
+		case strings.HasPrefix(line, "## "):
+			section = line[3:]
+		case strings.HasPrefix(line, "```"):
+			block = line == "```json"
+		case strings.HasPrefix(line, "| ["):
+			name, _, _ := strings.Cut(line[3:], "]")
+			order = append(order, name)
+		case block:
+			row, err := check(t, reader(t, Options{ToolDescriptions: true}), line, upper)
+			if err != nil || row.Schema != section || len(row.Nodes) == 0 {
+				t.Errorf("%s: %v, %+v", line, err, row)
+			}
+			if !slices.Contains(seen, section) {
+				seen = append(seen, section)
+			}
+		}
+	}
+	if slices.Sort(seen); !slices.Equal(seen, Names()) {
+		t.Errorf("the page has rows of %q", seen)
+	}
+	if len(order) != len(schemas) {
+		t.Fatalf("the page's table has %q", order)
+	}
+	for i := range schemas {
+		if order[schemas[i].rank] != schemas[i].name {
+			t.Errorf("%s has rank %d; the page's table: %q", schemas[i].name, schemas[i].rank, order)
+		}
+	}
 }

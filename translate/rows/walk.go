@@ -80,7 +80,11 @@ func first(steps ...func() error) error {
 
 // problem is the error of the value at w.pointer.
 func (w *walk) problem(what string) error {
-	return &record.FieldError{Field: string(w.pointer), Problem: what}
+	at := string(w.pointer)
+	if len(at) > 1000 { // a message, not a copy of the record
+		at = strings.ToValidUTF8(at[:1000], "") + "…"
+	}
+	return &record.FieldError{Field: at, Problem: what}
 }
 
 // not says that the value at an index is not what is wanted.
@@ -131,6 +135,9 @@ func (w *walk) text(role string) reading {
 		if !w.known {
 			w.known = true
 			w.row.members = append(w.row.members, member{w.at, w.v})
+		}
+		if n := len(w.row.Nodes); n > 0 && w.row.Nodes[n-1].member == len(w.row.members)-1 && w.row.Nodes[n-1].end > at {
+			return w.problem("is not whole") // braces and brackets that do not match: Write wants ascending texts
 		}
 		w.row.Nodes = append(w.row.Nodes, Node{
 			Path: string(w.pointer), Text: s, Role: role, Side: w.side,
