@@ -185,7 +185,6 @@ func buildTranslation(s translationSource, p translationPlan, seed uint64) (tran
 	if err != nil {
 		return t, fmt.Errorf("instruct.en: %w", err)
 	}
-	turns := map[string]string{} // user turns in Basque
 	for _, k := range drawn {
 		en, eu := s.instruct[k], s.reference[k]
 		if en.id != eu.id || len(en.texts) != len(eu.texts) {
@@ -235,7 +234,7 @@ func buildTranslation(s translationSource, p translationPlan, seed uint64) (tran
 	// A question is in the memory if its heading might be.
 	for i, en := range s.instruct {
 		eu := s.reference[i]
-		if heldOut(en.id) || en.id != eu.id || len(en.texts) == 0 || len(eu.texts) == 0 || !needed[en.texts[0]] || turns[en.texts[0]] != "" {
+		if heldOut(en.id) || en.id != eu.id || len(en.texts) == 0 || len(eu.texts) == 0 || !needed[en.texts[0]] {
 			continue
 		}
 		x, isQuestion := heading(question.EN, en.texts[0])
@@ -245,7 +244,7 @@ func buildTranslation(s translationSource, p translationPlan, seed uint64) (tran
 		if !isQuestion || !isAlso || untranslated(of) || s.heldOut[x] || s.heldOut[y] || !fit(turn) {
 			continue
 		}
-		turns[turn.EN] = turn.EU
+		known[turn.EN] = true
 		t.memory = append(t.memory, turn)
 		t.counts["memory: questions"]++
 	}
@@ -340,6 +339,9 @@ func (s *translationSource) heldOutDigests() []byte {
 	return bytes.Join(all, nil)
 }
 
+// translationFiles are what writeTranslation writes.
+var translationFiles = []string{"instruct.en.jsonl.zst", "instruct.eu-reference.jsonl.zst", "memory.en-eu.jsonl.zst", "preference.en.jsonl.zst"}
+
 // writeTranslation puts the files into dir.
 func writeTranslation(dir string, t translation) error {
 	memory, err := t.memoryLines()
@@ -352,13 +354,8 @@ func writeTranslation(dir string, t translation) error {
 		}
 		return lines
 	}
-	for _, f := range []struct {
-		name  string
-		lines [][]byte
-	}{
-		{"instruct.en", raw(t.instruct)}, {"instruct.eu-reference", raw(t.reference)}, {"memory.en-eu", memory}, {"preference.en", raw(t.preference)},
-	} {
-		if err := writeLines(filepath.Join(dir, f.name+".jsonl.zst"), f.lines); err != nil {
+	for k, lines := range [][][]byte{raw(t.instruct), raw(t.reference), memory, raw(t.preference)} {
+		if err := writeLines(filepath.Join(dir, translationFiles[k]), lines); err != nil {
 			return err
 		}
 	}
