@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// counter counts the n-grams of a hypothesis and its references that match. An n-gram is a number: that of the (n-1)-gram
-// it begins with, and its last symbol, looked up in one table of all texts of the segment. So n-grams of any length cost the
-// same, and equal numbers are equal n-grams for sure.
+// counter counts the n-grams of a hypothesis and its references that match. An n-gram of the hypothesis has a number, found
+// in a table by the number of the (n-1)-gram it begins with, and its last symbol. So n-grams of any length cost the same, and
+// equal numbers are equal n-grams for sure. References' n-grams are looked up there; what the hypothesis lacks is none.
 type counter struct {
 	texts  []sequence // the hypothesis, then the references
 	order  int        // of the n-grams that are numbered now
@@ -23,7 +23,7 @@ type counter struct {
 // sequence is a text as symbols: characters, or numbers of words.
 type sequence struct {
 	symbols []uint32
-	grams   []uint32 // the number of the n-gram that begins at each symbol
+	grams   []uint32 // the number of the n-gram that begins at each symbol, or none
 }
 
 // count is how many n-grams of order n the text has.
@@ -35,7 +35,7 @@ var counters = sync.Pool{New: func() any {
 
 // release gives the counter to the next segment, unless a huge text has made it so big that clearing it would cost others.
 func (c *counter) release() {
-	if len(c.words) > 1<<14 || cap(c.table.keys) > 1<<17 {
+	if len(c.words) > 1<<14 || cap(c.table.places) > 1<<16 {
 		return
 	}
 	clear(c.words)
@@ -68,19 +68,23 @@ func (c *counter) word(w string) uint32 {
 // next numbers the n-grams that are longer by one, and counts the hypothesis'.
 func (c *counter) next() {
 	c.order++
-	all := 0
-	for i := range c.texts {
-		all += c.texts[i].count(c.order)
-	}
-	c.table.reset(all)
+	c.table.reset(c.texts[0].count(c.order))
 	for i := range c.texts {
 		t := &c.texts[i]
 		if c.order == 1 {
 			t.grams = zeros(t.grams, len(t.symbols))
 		}
 		t.grams = t.grams[:t.count(c.order)]
-		for k := range t.grams {
-			t.grams[k] = c.table.number(uint64(t.grams[k])<<32 | uint64(t.symbols[k+c.order-1]))
+		for k, g := range t.grams {
+			if g == none {
+				continue
+			}
+			key := uint64(g)<<32 | uint64(t.symbols[k+c.order-1])
+			if i == 0 {
+				t.grams[k] = c.table.number(key)
+			} else {
+				t.grams[k] = c.table.find(key)
+			}
 		}
 	}
 	c.have = zeros(c.have, int(c.table.used))
@@ -93,7 +97,7 @@ func (c *counter) next() {
 // matches is how many n-grams of the hypothesis are in reference r, each as often as both have it.
 func (c *counter) matches(r int) (n int64) {
 	for _, g := range c.texts[1+r].grams {
-		if c.seen[g] < c.have[g] {
+		if g != none && c.seen[g] < c.have[g] {
 			c.seen[g]++
 			n++
 		}
@@ -107,7 +111,7 @@ func (c *counter) matchesAny() (n int64) {
 	c.most = zeros(c.most, int(c.table.used))
 	for r := range c.texts[1:] {
 		for _, g := range c.texts[1+r].grams {
-			if c.seen[g] < c.have[g] {
+			if g != none && c.seen[g] < c.have[g] {
 				if c.seen[g]++; c.seen[g] > c.most[g] {
 					c.most[g]++
 					n++
@@ -122,45 +126,64 @@ func (c *counter) matchesAny() (n int64) {
 // forget clears what reference r has put in seen.
 func (c *counter) forget(r int) {
 	for _, g := range c.texts[1+r].grams {
-		c.seen[g] = 0
+		if g != none {
+			c.seen[g] = 0
+		}
 	}
 }
 
 // numbering numbers keys from 0, in the order they come: a hash table with open addressing. The seed is another in each
 // process, so that no text is slow on purpose; no number depends on it.
 type numbering struct {
-	keys []uint64
-	ids  []uint32 // the number and one; 0 is a free place
-	used uint32
-	seed uint64
+	places []place // a power of two of them
+	used   uint32
+	seed   uint64
 }
 
-// reset makes place for up to most keys.
+type place struct {
+	key    uint64
+	number uint32 // and one; 0 if the place is free
+}
+
+// none is the number of a key that is not in the table.
+const none = ^uint32(0)
+
+// reset makes room for up to most keys.
 func (t *numbering) reset(most int) {
-	size := 1 << bits.Len(uint(2*most)) // more than twice as many
-	if cap(t.keys) < size {
-		t.keys = make([]uint64, size)
+	size := 1 << bits.Len(uint(most+most/2)) // more than one and a half times as many
+	if cap(t.places) < size {
+		t.places = make([]place, size)
+	} else {
+		t.places = t.places[:size]
+		clear(t.places)
 	}
-	t.keys = t.keys[:size]
-	t.ids = zeros(t.ids, size)
 	t.used = 0
 }
 
-func (t *numbering) number(key uint64) uint32 {
+// at is the place of a key, or the free one where it would be.
+func (t *numbering) at(key uint64) *place {
 	// Folded multiplication mixes all bits of key and seed (as wyhash does; the constant is its).
 	high, low := bits.Mul64(key^t.seed, 0xa0761d6478bd642f)
-	mask := uint64(len(t.ids) - 1)
+	mask := uint64(len(t.places) - 1)
 	for i := (high ^ low) & mask; ; i = (i + 1) & mask {
-		if t.ids[i] == 0 {
-			t.used++
-			t.keys[i], t.ids[i] = key, t.used
-			return t.used - 1
-		}
-		if t.keys[i] == key {
-			return t.ids[i] - 1
+		if p := &t.places[i]; p.number == 0 || p.key == key {
+			return p
 		}
 	}
 }
+
+// number is that of a key, which gets one if it has none.
+func (t *numbering) number(key uint64) uint32 {
+	p := t.at(key)
+	if p.number == 0 {
+		t.used++
+		p.key, p.number = key, t.used
+	}
+	return p.number - 1
+}
+
+// find is the number of a key, or none: that is what 0 less one is.
+func (t *numbering) find(key uint64) uint32 { return t.at(key).number - 1 }
 
 // zeros is n zeros, in s if they fit.
 func zeros[T int32 | uint32](s []T, n int) []T {
