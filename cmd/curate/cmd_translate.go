@@ -72,6 +72,7 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 			var o *opened
 			began := time.Now()
 			flags.live = func() string { return liveLine(o, t.policy, began) }
+			flags.values = t.values
 			flags.say = func(log *slog.Logger) { sayTranslation(log, o, t.policy, began) }
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t) }
 			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {

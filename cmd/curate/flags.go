@@ -63,6 +63,7 @@ type stageFlags struct {
 	say        func(log *slog.Logger)                     // what else there is to say of a run that came to its end; may be nil
 	count      func(log *slog.Logger, c *pipeline.Counts) // the same of what was counted; may be nil
 	live       func() string                              // what the progress says beside records; may be nil
+	values     func() yaml.MapSlice                       // what --print-config shows beside the stages; may be nil
 	dry        bool                                       // records are looked at, and go nowhere
 	given      func(flag string) bool                     // whether it is on the command line
 }
@@ -457,6 +458,9 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 			return err
 		}
 		list = append(list, yaml.MapItem{Key: spec.Name, Value: append(yaml.MapSlice{{Key: "version", Value: spec.Version}}, c...)})
+	}
+	if f.values != nil {
+		list = append(list, f.values()...)
 	}
 	out, err := yaml.Marshal(append(list,
 		yaml.MapItem{Key: "output", Value: f.out},

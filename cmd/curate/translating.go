@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/goccy/go-yaml"
 
 	"curate/langid"
 	"curate/stage"
@@ -466,6 +468,24 @@ func (b *backTranslation) Score(ctx context.Context, from, to string, sources, t
 		}
 	}
 	return scores, ans.Spent, nil
+}
+
+// values are what --print-config shows of the way to the backend. No key is among them: it stays in the environment.
+func (t *translating) values() yaml.MapSlice {
+	at := t.openai.BaseURL
+	if u, err := url.Parse(at); err == nil {
+		u.User, u.RawQuery = nil, ""
+		at = u.String()
+	}
+	p := t.policy
+	return yaml.MapSlice{{Key: "backend", Value: yaml.MapSlice{
+		{Key: "name", Value: t.backend}, {Key: "base_url", Value: at}, {Key: "model", Value: t.openai.Model}, {Key: "prompt", Value: t.openai.Mode},
+		{Key: "structured", Value: t.openai.Structured}, {Key: "api_key_env", Value: t.keyEnv}, {Key: "command", Value: t.command.Line},
+		{Key: "memory_dir", Value: t.dir}, {Key: "tm", Value: t.tms}, {Key: "corrections", Value: t.corrections}, {Key: "glossary", Value: t.glossary},
+		{Key: "timeout", Value: p.Timeout.String()}, {Key: "retries", Value: p.Retries}, {Key: "max_concurrency", Value: t.inFlight()},
+		{Key: "max_requests", Value: p.MaxRequests}, {Key: "max_tokens", Value: p.MaxTokens}, {Key: "max_cost", Value: p.MaxCost},
+		{Key: "price_in", Value: p.PriceIn}, {Key: "price_out", Value: p.PriceOut}, {Key: "price_cached", Value: p.PriceCached},
+	}}}
 }
 
 // runMemory is where a recipe's translations are kept: beside the steps, so that it survives a changed one.
