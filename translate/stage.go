@@ -113,6 +113,9 @@ type worker struct {
 // Map reads the batch's rows, lets all of them find their translations side by side, and puts them together in order.
 func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 	t := w.s.t
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err := t.open(ctx); err != nil {
 		return err
 	}
