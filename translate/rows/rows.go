@@ -122,12 +122,14 @@ type Row struct {
 	Nodes  []Node
 
 	members []member // in the order of their nodes, which ascend in each
+	// Of a multiple choice: the numbers of the choices, from 0, that may be right. Empty if that is not known.
+	right []int
 }
 
 // Read finds the texts of rec. A known key of the wrong shape is an error that names the key (*record.FieldError, with
 // the JSON pointer as Field). The row refers to memory of rec's batch until it is written.
 func (r *Reader) Read(rec *record.Record, row *Row) error {
-	*row = Row{Nodes: row.Nodes[:0], members: row.members[:0]}
+	*row = Row{Nodes: row.Nodes[:0], members: row.members[:0], right: row.right[:0]}
 	w := walk{rec: rec, row: row, toolResults: r.o.ToolResults}
 	if r.patterns != nil {
 		row.Schema = FieldsSchema
