@@ -62,6 +62,8 @@ func TestSameStructure(t *testing.T) {
 		{"x\n\n    a = f(1);", "x\n\n    a = f(2);", "line 3 was to stay \"    a = f(1);\", but is \"    a = f(2);\""},
 		{"x\n42", "x\n43", "line 2 was to stay \"42\", but is \"43\""},
 		{"x\n---\ny", "x\n----\ny", "line 2 was to stay \"---\", but is \"----\""},
+		{"In the 19th century it grew.", "19. mendean hazi zen.", ""},
+		{"In that century it grew.", "19. mendean hazi zen.", "line 1 begins with marker \"19. \" instead of \"\""},
 		{"x\n  - y", "x\n- y", "line 2 begins with marker \"- \" instead of \"  - \""},
 	} {
 		if got := SameStructure(c.source, c.target); got != c.want {

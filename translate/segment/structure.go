@@ -54,7 +54,7 @@ func (a line) differs(source, target string, b line) string {
 		b.lo, b.hi, b.marked = p.at, suffix(target, p.at, b.end, p.head), p.marked
 	}
 	x, y := visible(source[a.start:a.lo]), visible(target[b.start:b.lo])
-	if x != y && !((a.marked || b.marked) && (strings.TrimRight(x, " \t") == strings.TrimRight(y, " \t") || plainLabel(x, y))) {
+	if x != y && !((a.marked || b.marked) && (strings.TrimRight(x, " \t") == strings.TrimRight(y, " \t") || plainLabel(x, y) || ordinal(x, y, source[a.lo:a.hi]))) {
 		return fmt.Sprintf("begins with marker %s instead of %s", excerpt(y), excerpt(x))
 	}
 	if b.lo == b.hi {
@@ -74,6 +74,14 @@ func (a line) differs(source, target string, b line) string {
 func plainLabel(x, y string) bool {
 	rest, ok := strings.CutPrefix(y, x)
 	return ok && rest != "" && (rest[0] == '(' || hasLetter(rest[:1]))
+}
+
+// ordinal says whether y is x and a number that stands in the source's body: Basque and German write "19. mendean" for "the
+// 19th century", at the beginning too.
+func ordinal(x, y, body string) bool {
+	rest, ok := strings.CutPrefix(y, x)
+	n := strings.TrimRight(rest, ". ")
+	return ok && n != "" && rest == n+". " && strings.Trim(n, "0123456789") == "" && strings.Contains(body, n)
 }
 
 // cellsDiffer compares rows of tables.
