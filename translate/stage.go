@@ -86,7 +86,10 @@ func batches(requests int) int { return 2 + requests/4 }
 func (s *Stage) Spec() stage.Spec {
 	c := struct {
 		Config
-		Engine, TM, Fallback, Judge string
+		Engine   string `json:"engine"`
+		TM       string `json:"tm,omitzero"` // of the files
+		Fallback string `json:"fallback,omitzero"`
+		Judge    string `json:"judge,omitzero"`
 	}{Config: s.cfg, Engine: s.t.engine, TM: s.t.p.TM}
 	if f := s.t.p.Fallback; f != nil {
 		c.Fallback = f.Engine()

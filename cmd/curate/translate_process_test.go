@@ -50,13 +50,14 @@ func translateCommand(t testing.TB, srv *translatetest.Server, tm string, args .
 func TestTranslateKill(t *testing.T) {
 	t.Parallel()
 	file, distinct := translateRows(t, 300)
+	const inFlight = 8
 	quiet, err := translatetest.NewServer("ok")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer quiet.Close()
 	want := t.TempDir()
-	if code, said := exitCode(t, translateCommand(t, quiet, filepath.Join(want, "tm"), "-o", filepath.Join(want, "out"), file)); code != 0 {
+	if code, said := exitCode(t, translateCommand(t, quiet, filepath.Join(want, "tm"), "--max-concurrency", fmt.Sprint(inFlight), "-o", filepath.Join(want, "out"), file)); code != 0 {
 		t.Fatal(code, said)
 	}
 	srv, err := translatetest.NewServer("jitter")
@@ -68,7 +69,6 @@ func TestTranslateKill(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
 	tm, out := filepath.Join(dir, "tm"), filepath.Join(dir, "out")
-	const inFlight = 8
 	kills := 0
 	for round := 0; ; round++ {
 		cmd := translateCommand(t, srv, tm, "--max-concurrency", fmt.Sprint(inFlight), "-o", out, file)

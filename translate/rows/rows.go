@@ -23,10 +23,10 @@ const FieldsSchema = "fields"
 
 // Options say what of a record is text.
 type Options struct {
-	Schema           string   // a name of Names; "" recognises each record by its key names
-	Fields           []string // JSON pointers with * for any name or index ("/messages/*/content"); with them no schema is looked for
-	ToolDescriptions bool     // the "description" texts in tools are translated, too; not with Fields, which say everything
-	ToolResults      bool     // and what tools have answered
+	Schema           string   `json:"schema,omitzero"`   // a name of Names; "" recognises each record by its key names
+	Fields           []string `json:"fields,omitempty"`  // JSON pointers with * for any name or index ("/messages/*/content"); with them no schema is looked for
+	ToolDescriptions bool     `json:"tool_descriptions"` // the "description" texts in tools are translated, too; not with Fields, which say everything
+	ToolResults      bool     `json:"tool_results"`      // and what tools have answered
 }
 
 // Reader finds the texts of records. It is immutable and may be shared.
