@@ -113,6 +113,9 @@ type worker struct {
 	rows []*rowWork
 }
 
+// Settled is how many segments of rows have a translation, or were given up, so far. It may be called at any time.
+func (s *Stage) Settled() int64 { return s.t.settled.Load() }
+
 // Map reads the batch's rows, lets all of them find their translations side by side, and puts them together in order.
 func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 	t := w.s.t
@@ -203,6 +206,7 @@ func (t *translator) tally(b *record.Batch, r *rowWork) {
 		}
 	}
 	n(TallySegments, int64(len(r.list)))
+	t.settled.Add(int64(len(r.list)))
 	for _, w := range r.list {
 		switch {
 		case w.failure != nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"curate/translate/backends"
 	"curate/translate/check"
@@ -56,6 +57,8 @@ type translator struct {
 	once    sync.Once
 	memory  *memory.Store
 	opening error
+
+	settled atomic.Int64 // segments of rows
 
 	mu      sync.Mutex
 	flights map[memory.Key]*flight
