@@ -1,0 +1,146 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// functionWords are words that hold sentences together, or that one says every day, and that are no names. A text that has one
+// of them is in that language. Words that a neighbouring language has too may stand here: what counts is that the target's
+// language has not.
+var functionWords = map[string]string{
+	"ca": "el la els les un una uns unes de del dels al als i o que amb per com no és són va han ha hi ho aquest aquesta això molt més però quan on qui què bon bona bones gràcies hola adéu sí",
+	"de": "der die das den dem des ein eine einen einem einer und oder nicht ist sind war wird werden mit für von zu zum zur auf aus bei nach sich ich du er sie wir ihr es auch wie was wer wo wann warum aber wenn dass guten gute danke bitte ja nein",
+	"en": "the of and to is are was were be been it its this that these those with for from by an as or not no you your he she we they his her their our my me us them do does did has have had can could will would should may must what which who whom whose where when why how there here if then than but at on in into about after before over under all any some each every please thank thanks hello good welcome goodbye yes am see let get tell",
+	"es": "el la los las un una unos unas de del al y o que con por para como no es son está están fue ha han se su sus lo le les mi tu este esta esto muy más pero cuando donde quien qué cómo buenos buenas buen gracias hola adiós sí",
+	"eu": "eta edo ez da dira du ditu dute zen ziren bat batzuk hau hori hura hauek horiek ere baina nola zer nor non noiz zergatik egin behar nahi dago daude dut dugu duzu egun kaixo agur eskerrik mesedez bai oso gure zure",
+	"fr": "le la les un une des du de et ou que qui dans pour par avec sur ne pas est sont était il elle nous vous ils elles je tu ce cette ces son sa ses mon ma au aux plus mais quand où comment pourquoi quoi bonjour bonsoir merci oui non",
+	"gl": "o a os as un unha uns unhas de do da dos das e ou que con por para como non é son está foi ten se seu súa este esta isto moi máis pero cando onde quen bos boas bo grazas ola adeus si",
+	"it": "il lo la gli le un una di del della dei delle e o che con per come non è sono era ha hanno si suo sua questo questa molto più ma quando dove chi cosa perché buon buona buono grazie ciao arrivederci sì nel nella",
+	"pt": "o a os as um uma de do da dos das e ou que com por para como não é são está foi tem se seu sua este esta isto muito mais mas quando onde quem bom boa boas obrigado olá adeus sim",
+}
+
+// hasWord says that a list of words, separated by spaces, has w.
+func hasWord(list, w string) bool {
+	for len(list) > 0 {
+		first, rest, _ := strings.Cut(list, " ")
+		if first == w {
+			return true
+		}
+		list = rest
+	}
+	return false
+}
+
+// sameText says that a and b are equal but for case and what is neither letter nor digit.
+func sameText(a, b string) bool {
+	next := func(s string) (rune, string) {
+		for len(s) > 0 {
+			r, n := utf8.DecodeRuneInString(s)
+			s = s[n:]
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return unicode.ToLower(r), s
+			}
+		}
+		return -1, ""
+	}
+	for {
+		var ra, rb rune
+		ra, a = next(a)
+		rb, b = next(b)
+		if ra != rb {
+			return false
+		}
+		if ra < 0 {
+			return true
+		}
+	}
+}
+
+// prose is what of a text are words of sentences: pieces between white space that are letters but for marks around them. What
+// has other signs inside is code, an address or an identifier.
+type prose struct {
+	lower    []string // words without a capital, of two letters or more
+	initial  string   // the first word in lower case, if only its first letter is a capital
+	words    int
+	others   int  // pieces that are none
+	sentence bool // begins with a capital and ends with . ! or ?
+}
+
+const proseMarks = `.,;:!?¿¡"'“”‘’«»()…-–—`
+
+func proseOf(text string) prose {
+	var p prose
+	first := true
+	for piece := range strings.FieldsSeq(text) {
+		w := strings.Trim(piece, proseMarks)
+		letters := 0
+		for _, r := range w {
+			if r != '\'' && r != '’' && r != '-' && !unicode.IsLetter(r) {
+				letters = -1
+				break
+			}
+			letters++
+		}
+		lower := strings.ToLower(w)
+		switch {
+		case w == "":
+		case letters < 0 || strings.ContainsAny(piece, "()") && !strings.HasPrefix(piece, "(") && !strings.HasSuffix(piece, ")"):
+			p.others++
+		case w == lower:
+			p.words++
+			if letters > 1 {
+				p.lower = append(p.lower, w)
+			}
+		default:
+			p.words++
+			_, n := utf8.DecodeRuneInString(w)
+			if first && w[n:] == lower[min(n, len(lower)):] {
+				p.initial = lower
+			}
+		}
+		if w != "" {
+			first = false
+		}
+	}
+	end := strings.TrimRight(text, " \t\"'”’»)")
+	p.sentence = p.initial != "" && strings.HasSuffix(end, ".") || p.initial != "" && (strings.HasSuffix(end, "!") || strings.HasSuffix(end, "?"))
+	return p
+}
+
+// codeSigns stand in formulas and commands, and hardly in prose.
+const codeSigns = "=<>{}[]_\\|;*+$%&@#~^`"
+
+func echo(c *Checker, v *view) (Finding, bool) {
+	if v.From == v.To || v.sourceLetters == 0 || !sameText(v.Source, v.Target) {
+		return nothing, false
+	}
+	p := proseOf(v.Source)
+	lower := p.lower[:0]
+	for _, w := range p.lower {
+		if _, kept := v.kept[w]; !kept {
+			lower = append(lower, w)
+		}
+	}
+	n := len(lower)
+	if float64(n) >= c.profile.EchoWords {
+		return hard(float64(n), fmt.Sprintf("the source as it was, %d words of it in lower case", n))
+	}
+	if strings.ContainsAny(v.Source, codeSigns) || p.words < 2 || p.others > 0 {
+		return nothing, false
+	}
+	if p.sentence && n > 0 {
+		return hard(float64(n), "the source as it was, a sentence")
+	}
+	if p.initial != "" {
+		lower = append(lower, p.initial)
+	}
+	for _, w := range lower {
+		if hasWord(functionWords[v.From], w) && !hasWord(functionWords[v.To], w) {
+			return hard(float64(n), fmt.Sprintf("the source as it was, with the word %q", w))
+		}
+	}
+	return nothing, false
+}

@@ -1,0 +1,2 @@
+package check
+func Repair(source, target string) (repaired string, did []string) { panic("unwritten") }
