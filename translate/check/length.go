@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"unicode"
 )
 
 // Sources of fewer letters say little about a ratio: 40 is where half a text lost shows, 200 where the spread of human
@@ -66,9 +67,17 @@ func galeChurch(c *Checker, v *view) (Finding, bool) {
 	return soft(z, fmt.Sprintf("length is %.1f deviations from the expected, at most %g", z, p.GaleChurchMax))
 }
 
+// emptyLetters is a source that no sign alone can stand for.
+const emptyLetters = 20
+
 func empty(_ *Checker, v *view) (Finding, bool) {
 	if v.sourceLetters == 0 || v.targetLetters > 0 {
 		return nothing, false
+	}
+	for _, r := range v.Target {
+		if (unicode.IsSymbol(r) || unicode.IsDigit(r)) && v.sourceLetters < emptyLetters {
+			return soft(0, "no letter")
+		}
 	}
 	return hard(0, "no letter")
 }

@@ -29,14 +29,19 @@ func digit(r rune) int {
 	return -1
 }
 
-// appendNumbers appends the numbers of a text as strings of digits, separators taken out: 1,250.50 and 1 250,50 are 125050. A
-// space separates only groups of three digits. A number may begin with a letter (B4).
-func appendNumbers(dst []string, text string) []string {
+// appendNumbers appends the numbers of a text as strings of digits, sorted, without zeros in front. Joined, separators are taken
+// out: 1,250.50 and 1 250,50 are 125050; a space separates only groups of three digits. Otherwise any sign ends a number, so that
+// the dates 2001-01-25 and 2001.01.25 have the same ones. A number may stand at a letter (B4).
+func appendNumbers(dst []string, text string, joined bool) []string {
 	var number []byte
 	group := 0 // digits since the last separator
 	flush := func() {
 		if len(number) > 0 {
-			dst = append(dst, string(number))
+			s := strings.TrimLeft(string(number), "0")
+			if s == "" {
+				s = "0"
+			}
+			dst = append(dst, s)
 		}
 		number, group = number[:0], 0
 	}
@@ -48,7 +53,7 @@ func appendNumbers(dst []string, text string) []string {
 			i += n
 			continue
 		}
-		if len(number) > 0 {
+		if len(number) > 0 && joined {
 			switch r {
 			case '.', ',', '’', '\'', '٫', '٬':
 				if next, _ := utf8.DecodeRuneInString(text[i+n:]); digit(next) >= 0 {
@@ -63,11 +68,12 @@ func appendNumbers(dst []string, text string) []string {
 					continue
 				}
 			}
-			flush()
 		}
+		flush()
 		i += n
 	}
 	flush()
+	slices.Sort(dst)
 	return dst
 }
 
@@ -103,6 +109,18 @@ func difference(a, b []string) (onlyA, onlyB []string) {
 	return append(onlyA, a[i:]...), append(onlyB, b[j:]...)
 }
 
+// numberDifference is nothing if the numbers are the same read either way.
+func numberDifference(source, target string) (lost, added []string) {
+	lost, added = difference(appendNumbers(nil, source, true), appendNumbers(nil, target, true))
+	if len(lost)+len(added) == 0 {
+		return nil, nil
+	}
+	if a, b := difference(appendNumbers(nil, source, false), appendNumbers(nil, target, false)); len(a)+len(b) == 0 {
+		return nil, nil
+	}
+	return lost, added
+}
+
 func longestNumber(list []string) (longest int) {
 	for _, s := range list {
 		longest = max(longest, len(s))
@@ -111,10 +129,7 @@ func longestNumber(list []string) (longest int) {
 }
 
 func numbers(c *Checker, v *view) (Finding, bool) {
-	s, t := appendNumbers(nil, v.Source), appendNumbers(nil, v.Target)
-	slices.Sort(s)
-	slices.Sort(t)
-	lost, added := difference(s, t)
+	lost, added := numberDifference(v.Source, v.Target)
 	if len(lost)+len(added) == 0 {
 		return nothing, false
 	}

@@ -47,6 +47,7 @@ var signals = []Signal{
 		Name:    "empty",
 		Measure: "letters of the target",
 		Hard:    "none, and the source has some",
+		Soft:    "none, but a symbol or digit for a source of fewer than 20 letters: ↑ for Up Arrow",
 		Source:  "NeMo-Curator writes \"\" for a segment that could not be translated",
 		segment: empty,
 	},
