@@ -13,7 +13,7 @@ import (
 var functionWords = map[string]string{
 	"ca": "el la els les un una uns unes de del dels al als i o que amb per com no és són va han ha hi ho aquest aquesta això molt més però quan on qui què bon bona bones gràcies hola adéu sí",
 	"de": "der die das den dem des ein eine einen einem einer und oder nicht ist sind war wird werden mit für von zu zum zur auf aus bei nach sich ich du er sie wir ihr es auch wie was wer wo wann warum aber wenn dass guten gute danke bitte ja nein",
-	"en": "the of and to is are was were be been it its this that these those with for from by an as or not no you your he she we they his her their our my me us them do does did has have had can could will would should may must what which who whom whose where when why how there here if then than but at on in into about after before over under all any some each every please thank thanks hello good welcome goodbye yes am see let get tell",
+	"en": "the of and to is are was were be been it its this that these those with for from by an as or not no you your he she we they his her their our my me us them do does did has have had can could will would should may must what which who whom whose where when why how there here if then than but at on in into about after before over under all some each every please thank thanks hello good welcome goodbye yes am see let get tell",
 	"es": "el la los las un una unos unas de del al y o que con por para como no es son está están fue ha han se su sus lo le les mi tu este esta esto muy más pero cuando donde quien qué cómo buenos buenas buen gracias hola adiós sí",
 	"eu": "eta edo ez da dira du ditu dute zen ziren bat batzuk hau hori hura hauek horiek ere baina nola zer nor non noiz zergatik egin behar nahi dago daude dut dugu duzu egun kaixo agur eskerrik mesedez bai oso gure zure",
 	"fr": "le la les un une des du de et ou que qui dans pour par avec sur ne pas est sont était il elle nous vous ils elles je tu ce cette ces son sa ses mon ma au aux plus mais quand où comment pourquoi quoi bonjour bonsoir merci oui non",
@@ -65,7 +65,7 @@ type prose struct {
 	lower    []string // words without a capital, of two letters or more
 	initial  string   // the first word in lower case, if only its first letter is a capital
 	words    int
-	others   int  // pieces that are none
+	others   int  // pieces that are none, such as identifiers
 	sentence bool // begins with a capital and ends with . ! or ?
 }
 
@@ -87,7 +87,7 @@ func proseOf(text string) prose {
 		lower := strings.ToLower(w)
 		switch {
 		case w == "":
-		case letters < 0 || strings.ContainsAny(piece, "()") && !strings.HasPrefix(piece, "(") && !strings.HasSuffix(piece, ")"):
+		case letters < 0 || piece[0] == '.' && piece != "..." || strings.ContainsAny(piece, "()") && !strings.HasPrefix(piece, "(") && !strings.HasSuffix(piece, ")"):
 			p.others++
 		case w == lower:
 			p.words++
@@ -106,41 +106,50 @@ func proseOf(text string) prose {
 		}
 	}
 	end := strings.TrimRight(text, " \t\"'”’»)")
-	p.sentence = p.initial != "" && strings.HasSuffix(end, ".") || p.initial != "" && (strings.HasSuffix(end, "!") || strings.HasSuffix(end, "?"))
+	p.sentence = p.initial != "" && end != "" && strings.IndexByte(".!?", end[len(end)-1]) >= 0
 	return p
 }
 
 // codeSigns stand in formulas and commands, and hardly in prose.
 const codeSigns = "=<>{}[]_\\|;*+$%&@#~^`"
 
+// nameWords hold names together: Lord of the Rings, Rio de la Plata.
+const nameWords = "of the and in for on to at a an de la le les el los las del do da dos das du des di della der die das und von y et e i"
+
 func echo(c *Checker, v *view) (Finding, bool) {
 	if v.From == v.To || v.sourceLetters == 0 || !sameText(v.Source, v.Target) {
 		return nothing, false
 	}
 	p := proseOf(v.Source)
-	lower := p.lower[:0]
-	for _, w := range p.lower {
-		if _, kept := v.kept[w]; !kept {
-			lower = append(lower, w)
+	n, unnamed, function := 0, 0, ""
+	look := func(w string) {
+		if !hasWord(nameWords, w) {
+			unnamed++
+			if function == "" && hasWord(functionWords[v.From], w) && !hasWord(functionWords[v.To], w) {
+				function = w
+			}
 		}
 	}
-	n := len(lower)
-	if float64(n) >= c.profile.EchoWords {
+	for _, w := range p.lower {
+		if _, kept := v.kept[w]; !kept {
+			n++
+			look(w)
+		}
+	}
+	code := p.others > 0 || strings.ContainsAny(v.Source, codeSigns)
+	switch {
+	case float64(n) >= c.profile.EchoWords && (!code || function != "" && n >= p.others):
 		return hard(float64(n), fmt.Sprintf("the source as it was, %d words of it in lower case", n))
-	}
-	if strings.ContainsAny(v.Source, codeSigns) || p.words < 2 || p.others > 0 {
+	case code || p.words < 2:
 		return nothing, false
-	}
-	if p.sentence && n > 0 {
+	case p.sentence && unnamed > 0:
 		return hard(float64(n), "the source as it was, a sentence")
 	}
 	if p.initial != "" {
-		lower = append(lower, p.initial)
+		look(p.initial)
 	}
-	for _, w := range lower {
-		if hasWord(functionWords[v.From], w) && !hasWord(functionWords[v.To], w) {
-			return hard(float64(n), fmt.Sprintf("the source as it was, with the word %q", w))
-		}
+	if function != "" {
+		return hard(float64(n), fmt.Sprintf("the source as it was, with the word %q", function))
 	}
 	return nothing, false
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -121,6 +122,27 @@ func numberDifference(source, target string) (lost, added []string) {
 	return lost, added
 }
 
+// replaced says that a lost number and a new one are of one length, or both long: "19th century" may become "XIX. mendea" beside
+// a "two" that becomes a 2, but 25 does not become 36. 10:30 pm may become 22:30.
+func replaced(lost, added []string, long int, afternoon bool) bool {
+	var lengths [20]bool
+	for _, s := range lost {
+		lengths[min(len(s), len(lengths)-1)] = true
+	}
+	longLost := longestNumber(lost) >= long
+	for _, s := range added {
+		if afternoon && len(s) == 2 && "13" <= s && s <= "23" {
+			continue
+		}
+		if lengths[min(len(s), len(lengths)-1)] || longLost && len(s) >= long {
+			return true
+		}
+	}
+	return false
+}
+
+var afternoon = regexp.MustCompile(`(?i)\d *p\.? ?m\b`)
+
 func longestNumber(list []string) (longest int) {
 	for _, s := range list {
 		longest = max(longest, len(s))
@@ -135,7 +157,6 @@ func numbers(c *Checker, v *view) (Finding, bool) {
 	}
 	p := &c.profile
 	value := float64(len(lost) + len(added))
-	replaced := len(lost) > 0 && len(added) > 0 && (len(lost) == len(added) || float64(longestNumber(lost)) >= p.NumbersDigits)
 	detail := ""
 	if len(lost) > 0 {
 		detail = "number " + listed(lost) + " is lost"
@@ -146,7 +167,7 @@ func numbers(c *Checker, v *view) (Finding, bool) {
 		}
 		detail += "number " + listed(added) + " is new"
 	}
-	if replaced || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
+	if replaced(lost, added, int(p.NumbersDigits), afternoon.MatchString(v.Source)) || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
 		return hard(value, detail)
 	}
 	return soft(value, detail)

@@ -39,7 +39,7 @@ var signals = []Signal{
 	{
 		Name:    "echo",
 		Measure: "number of lower-case words of a source that came back as it was, but for case, white space and punctuation",
-		Hard:    "`echo_words` or more; or a function word of the source's language among them; or a sentence: a capital, two words or more, a full stop, and no sign of code. Names alone (LibreOffice Writer) may stay",
+		Hard:    "`echo_words` or more (in what looks like code, only with a function word of the source's language among them); or, in two words or more that do not look like code, a function word, or a sentence: a capital and a full stop. Names (LibreOffice Writer, Lord of the Rings) may stay",
 		Source:  "tloen/alpaca-lora issue 180: look for entries whose input equals their output",
 		segment: echo,
 	},
@@ -93,7 +93,7 @@ var signals = []Signal{
 	{
 		Name:    "numbers",
 		Measure: "numbers that are lost, plus those that are new; separators between digits do not count, nor does the order",
-		Hard:    "a number was replaced by another: one of `numbers_digits` digits or more is lost and one is new, or each lost one has a new one in its place; or one of `numbers_digits_alone` digits or more is lost",
+		Hard:    "a number was replaced by another: one is lost and one is new that has as many digits, or both have `numbers_digits` or more; or one of `numbers_digits_alone` digits or more is lost. 10:30 pm may be 22:30",
 		Soft:    "any other difference",
 		Source:  "Bicleaner's hard rules, OpusFilter's NonZeroNumeralsFilter",
 		segment: numbers,
