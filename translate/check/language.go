@@ -19,6 +19,10 @@ const (
 	trigramLimit  = 6 // bits
 )
 
+// functionWordBits is what a word of functionWords has for its language at least: the table is from a manual, which says little of
+// what was, and never goodbye.
+const functionWordBits = 5
+
 type languageTables struct{ words, trigrams map[string]languageWeights }
 
 var languages = sync.OnceValue(func() languageTables {
@@ -34,7 +38,15 @@ var languages = sync.OnceValue(func() languageTables {
 		}
 		return m
 	}
-	return languageTables{words: parse(wordTable), trigrams: parse(trigramTable)}
+	t := languageTables{words: parse(wordTable), trigrams: parse(trigramTable)}
+	for l, language := range tableLanguages {
+		for w := range strings.FieldsSeq(functionWords[language]) {
+			weights := t.words[w]
+			weights[l] = max(weights[l], functionWordBits)
+			t.words[w] = weights
+		}
+	}
+	return t
 })
 
 func tableIndex(language string) int {

@@ -6,9 +6,10 @@ import (
 	"unicode"
 )
 
-// Sources of fewer letters say little about a ratio: 40 is where half a text lost shows, 200 where the spread of human
-// translations is that of a page.
+// Sources of fewer letters say little about a ratio: from 40 on half a text lost shows by itself, from 20 on with a second
+// sign, and from 200 on the spread of human translations is that of a page.
 const (
+	ratioLettersWeak = 20
 	ratioLetters     = 40
 	ratioLettersLong = 200
 )
@@ -57,7 +58,7 @@ func galeChurchZ(source, target int, mean, variance float64) float64 {
 
 func galeChurch(c *Checker, v *view) (Finding, bool) {
 	p := &c.profile
-	if v.sourceLetters < ratioLetters {
+	if v.sourceLetters < ratioLettersWeak {
 		return nothing, false
 	}
 	z := galeChurchZ(v.sourceLetters, v.targetLetters, p.GaleChurchMean, p.GaleChurchVariance)
@@ -80,4 +81,13 @@ func empty(_ *Checker, v *view) (Finding, bool) {
 		}
 	}
 	return hard(0, "no letter")
+}
+
+// truncated joins two signs, each of which a translation may have, but hardly both.
+func truncated(c *Checker, v *view) (Finding, bool) {
+	ratio := float64(v.targetLetters) / float64(max(v.sourceLetters, 1))
+	if v.sourceLetters < ratioLettersWeak || ratio >= c.profile.LengthRatioMin || lastMark(v.Source) == 0 || lastMark(v.Target) != 0 {
+		return nothing, false
+	}
+	return hard(ratio, fmt.Sprintf("%.2f times as long as the source, rarely below %g, and no mark at its end", ratio, c.profile.LengthRatioMin))
 }

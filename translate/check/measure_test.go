@@ -2,10 +2,14 @@ package check
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/klauspost/compress/zstd"
 )
 
 type helpPair struct {
@@ -19,17 +23,97 @@ func (p helpPair) page() string {
 	page, _, _ := strings.Cut(p.ID, "#")
 	return page
 }
+func (p helpPair) calibrates() bool {
+	n := len(strings.Fields(p.EN))
+	return p.EN != p.EU && n >= 8 && n <= 60
+}
 
-// TestMeasure prints what the documentation says: how often a signal is raised on human translations. It needs the corpus.
+type helpLine struct {
+	Language string `json:"language"`
+	Text     string `json:"text"`
+}
+
+// evenly takes n of a list, evenly spaced.
+func evenly[T any](list []T, n int) (out []T) {
+	for i := range min(n, len(list)) {
+		out = append(out, list[i*len(list)/n])
+	}
+	return out
+}
+
+func writeRows[T any](t *testing.T, file string, rows []T) {
+	t.Helper()
+	var b []byte
+	for _, row := range rows {
+		line, err := json.Marshal(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(append(b, line...), '\n')
+	}
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, w.EncodeAll(b, nil), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSamples(t *testing.T) {
+	if *update && *lohelp != "" {
+		var pairs []helpPair
+		for _, p := range readRows[helpPair](t, filepath.Join(*lohelp, "parallel.en-eu.jsonl.zst")) {
+			if heldOut(p.page()) && p.calibrates() {
+				pairs = append(pairs, p)
+			}
+		}
+		writeRows(t, "testdata/pairs.jsonl.zst", evenly(pairs, 300))
+		english := make(map[string]bool)
+		for _, p := range readRows[helpPage](t, filepath.Join(*lohelp, "en.jsonl.zst")) {
+			for line := range strings.SplitSeq(p.Text, "\n") {
+				english[line] = true
+			}
+		}
+		var lines []helpLine
+		for _, l := range tableLanguages {
+			var list []helpLine
+			for _, p := range readRows[helpPage](t, filepath.Join(*lohelp, l+".jsonl.zst")) {
+				if !heldOut(p.path()) {
+					continue
+				}
+				for line := range strings.SplitSeq(p.Text, "\n") {
+					if (l == "en" || !english[line]) && countLetters(appendWords(nil, line)) >= 30 {
+						list = append(list, helpLine{l, line})
+					}
+				}
+			}
+			lines = append(lines, evenly(list, 40)...)
+		}
+		writeRows(t, "testdata/lines.jsonl.zst", lines)
+	}
+	pairs := readRows[helpPair](t, "testdata/pairs.jsonl.zst")
+	if len(pairs) != 300 {
+		t.Errorf("%d pairs", len(pairs))
+	}
+	for _, p := range pairs {
+		if !heldOut(p.page()) || !p.calibrates() {
+			t.Errorf("%s is no pair for this sample", p.ID)
+		}
+	}
+	if n := len(readRows[helpLine](t, "testdata/lines.jsonl.zst")); n != 40*len(tableLanguages) {
+		t.Errorf("%d lines", n)
+	}
+}
+
+// TestMeasure prints how often each signal is raised on human translations, and their percentiles. It needs the corpus.
 func TestMeasure(t *testing.T) {
 	if *lohelp == "" {
 		t.Skip("needs -lohelp FOLDER with parallel.en-eu.jsonl.zst")
 	}
-	c, err := New(ProfileFor("en", "eu"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := checkerFor(t, "en", "eu")
 	pairs := readRows[helpPair](t, filepath.Join(*lohelp, "parallel.en-eu.jsonl.zst"))
+	var fit Fit
 	for _, held := range []bool{true, false} {
 		n, anyHard, anySoft := 0, 0, 0
 		hard, soft := map[string]int{}, map[string]int{}
@@ -37,6 +121,9 @@ func TestMeasure(t *testing.T) {
 		for _, p := range pairs {
 			if p.EN == p.EU || heldOut(p.page()) != held {
 				continue
+			}
+			if !held && p.calibrates() {
+				fit.Add(p.pair())
 			}
 			n++
 			h, s := 0, 0
@@ -54,15 +141,36 @@ func TestMeasure(t *testing.T) {
 			anySoft += s
 		}
 		t.Logf("held out %v: %d pairs, hard %d (%.2f %%), soft %d (%.2f %%)", held, n, anyHard, 100*float64(anyHard)/float64(n), anySoft, 100*float64(anySoft)/float64(n))
+		if float64(anyHard) > 0.01*float64(n) {
+			t.Errorf("more than 1 %% of human translations are rejected")
+		}
 		for _, s := range signals {
 			t.Logf("  %-14s hard %5d %.3f %%  soft %5d %.3f %%", s.Name, hard[s.Name], 100*float64(hard[s.Name])/float64(n), soft[s.Name], 100*float64(soft[s.Name])/float64(n))
-			if testing.Verbose() {
-				list := examples[s.Name]
-				for i := 0; i < len(list); i += max(1, len(list)/12) {
-					t.Log("    ", list[i])
-				}
+			for _, e := range evenly(examples[s.Name], 8) {
+				t.Log("    ", e)
 			}
 		}
 	}
-	_ = slices.Sort[[]string]
+	mean, variance := fit.galeChurch()
+	t.Logf("%d pairs of 8 to 60 words that are not held out; mean %.3f, variance %.2f", fit.pairs(), mean, variance)
+	percentiles := fit.Percentiles()
+	names := make([]string, 0, len(percentiles))
+	for name := range percentiles {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		t.Logf("  %-14s %.3f", name, percentiles[name])
+	}
+	p, err := fit.Profile("fit")
+	t.Logf("%+v %v", p, err)
+}
+
+func checkerFor(t testing.TB, from, to string) *Checker {
+	t.Helper()
+	c, err := New(ProfileFor(from, to), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }

@@ -110,7 +110,7 @@ func dropIntroduction(source, target string) (string, bool) {
 var agreement = regexp.MustCompile(`(?i)^\W*(?:sure|certainly|of course|absolutely|noski|claro|por supuesto|bien sûr)(?: thing)?[!.,]?$`)
 
 // label is the name of what follows on the same line.
-var label = regexp.MustCompile(`(?i)^\s*[*_"]{0,3}(?:itzulpena|euskarazko itzulpena|euskaraz|(?:basque |final |english |spanish |french )?translation|translated text|basque|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione)[*_"]{0,3} ?: ?[*_"]{0,3}\s*`)
+var label = regexp.MustCompile(`(?i)^\s*[*_]{0,3}(?:itzulpena|euskarazko itzulpena|euskaraz|(?:basque |final |english |spanish |french )?translation|translated text|basque|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione)[*_]{0,3} ?: ?[*_]{0,3}\s*`)
 
 func dropLabel(source, target string) (string, bool) {
 	m := label.FindString(head(target))

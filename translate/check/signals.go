@@ -61,7 +61,7 @@ var signals = []Signal{
 	{
 		Name:    "gale_church",
 		Measure: "z = (letters of the target - c * letters of the source) / sqrt(variance * letters of the source); c is `gale_church_mean`, variance is `gale_church_variance`",
-		Soft:    "|z| above `gale_church_max`",
+		Soft:    "|z| above `gale_church_max`, for a source of 20 letters or more",
 		Source:  "Gale and Church 1993",
 		segment: galeChurch,
 	},
@@ -134,6 +134,13 @@ var signals = []Signal{
 		Soft:    "below `script_min`, of 10 letters or more",
 		Source:  "SmolKalam's script-consistency ratio; Vanroy's filter of non-Latin letters",
 		segment: script,
+	},
+	{
+		Name:    "truncated",
+		Measure: "letters of the target for one of the source, if the source ends with a mark and the target with none",
+		Hard:    "below `length_ratio_min`, for a source of 20 letters or more",
+		Source:  "answers cut at a limit of tokens: Easy-Translate's 256, Marian's 512 positions, Ollama's context",
+		segment: truncated,
 	},
 }
 

@@ -17,20 +17,20 @@ type task struct {
 // ask is an expression, and the words one of which stands in every text that it matches: looking for these first makes it
 // twenty times as fast.
 type ask struct {
-	any []string
+	any string // separated by |
 	re  *regexp.Regexp
 }
 
-// expressions takes pairs of such words, separated by |, and an expression, in which a space is any white space.
+// expressions takes pairs of such words and an expression, in which a space is any white space.
 func expressions(list ...string) (out []ask) {
 	for i := 0; i+1 < len(list); i += 2 {
-		out = append(out, ask{strings.Split(list[i], "|"), regexp.MustCompile(`(?i)` + strings.ReplaceAll(list[i+1], " ", `\s+`))})
+		out = append(out, ask{list[i], regexp.MustCompile(`(?i)` + strings.ReplaceAll(list[i+1], " ", `\s+`))})
 	}
 	return out
 }
 
 func (a *ask) in(text, lower string) bool {
-	return slices.ContainsFunc(a.any, func(w string) bool { return strings.Contains(lower, w) }) && a.re.MatchString(text)
+	return hasAny(lower, a.any) && a.re.MatchString(text)
 }
 
 // Names of languages in English: a request for a translation says to or from which. Greek, Polish and such are adjectives of
