@@ -174,3 +174,129 @@ func checkerFor(t testing.TB, from, to string) *Checker {
 	}
 	return c
 }
+
+// TestMeasureLanguage prints how often the tables decide on segments of held-out pages.
+func TestMeasureLanguage(t *testing.T) {
+	if *lohelp == "" {
+		t.Skip("needs -lohelp FOLDER with LANG.jsonl.zst")
+	}
+	tell := func(name string, v []*view) {
+		p := ProfileFor("en", "eu")
+		for _, letters := range []int{0, 20, 60} {
+			n, sure, wrong := 0, 0, 0
+			for _, v := range v {
+				e := evidenceFor(v)
+				if e.letters < max(letters, 1) {
+					continue
+				}
+				n++
+				switch {
+				case e.bits >= p.LanguageSureBits:
+					sure++
+				case e.bits <= -p.LanguageWrongBits && float64(e.letters) >= p.LanguageLettersTable:
+					wrong++
+				}
+			}
+			t.Logf("%s, %d letters or more: %d, sure %d (%.2f %%), wrong %d (%.2f %%), doubt %d", name, letters, n, sure, 100*float64(sure)/float64(n), wrong, 100*float64(wrong)/float64(n), n-sure-wrong)
+		}
+	}
+	var human []*view
+	for _, p := range readRows[helpPair](t, filepath.Join(*lohelp, "parallel.en-eu.jsonl.zst")) {
+		if p.EN != p.EU && heldOut(p.page()) {
+			human = append(human, newView(p.pair()))
+		}
+	}
+	tell("human Basque", human)
+	english := make(map[string]map[string]bool)
+	for _, p := range readRows[helpPage](t, filepath.Join(*lohelp, "en.jsonl.zst")) {
+		english[p.path()] = make(map[string]bool)
+		for line := range strings.SplitSeq(p.Text, "\n") {
+			english[p.path()][line] = true
+		}
+	}
+	for _, l := range tableLanguages {
+		var basque, own []*view
+		for _, p := range readRows[helpPage](t, filepath.Join(*lohelp, l+".jsonl.zst")) {
+			if !heldOut(p.path()) {
+				continue
+			}
+			for line := range strings.SplitSeq(p.Text, "\n") {
+				if l == "en" || !english[p.path()][line] {
+					basque = append(basque, newView(Pair{From: "en", To: "eu", Target: line}))
+					own = append(own, newView(Pair{From: "en", To: l, Target: line}))
+				}
+			}
+		}
+		tell(l+" as eu", basque)
+		tell(l+" as "+l, own)
+	}
+}
+
+type helpRow struct {
+	ID       string `json:"id"`
+	Messages []struct {
+		Content string `json:"content"`
+	} `json:"messages"`
+}
+
+func (r helpRow) units() string {
+	var units []string
+	for _, m := range r.Messages {
+		for line := range strings.SplitSeq(m.Content, "\n") {
+			if line != "" {
+				units = append(units, line)
+			}
+		}
+	}
+	return strings.Join(units, "\n")
+}
+
+// TestMeasureRows prints what is found in an instruction set, in tasks, and in echoes.
+func TestMeasureRows(t *testing.T) {
+	if *lohelp == "" {
+		t.Skip("needs -lohelp FOLDER with instruct.en.jsonl.zst and instruct.eu-reference.jsonl.zst")
+	}
+	c := checkerFor(t, "en", "eu")
+	source := readRows[helpRow](t, filepath.Join(*lohelp, "instruct.en.jsonl.zst"))
+	target := readRows[helpRow](t, filepath.Join(*lohelp, "instruct.eu-reference.jsonl.zst"))
+	found, left := map[string]int{}, 0
+	sure, bound, constant := 0, 0, 0
+	for i := range source {
+		p := Pair{From: "en", To: "eu", Source: source[i].units(), Target: target[i].units()}
+		for _, f := range c.Row(nil, p) {
+			found[fmt.Sprintf("%s hard %v", f.Check, f.Hard)]++
+		}
+		if evidenceFor(newView(p)).bits >= c.profile.LanguageSureBits {
+			sure++
+		}
+		p.Target = p.Source
+		if _, bad := rowLanguage(c, newView(p)); bad {
+			left++
+		}
+		lines := strings.Count(p.Source, "\n") + 1
+		p.Target = strings.TrimSuffix(strings.Repeat("Bai, berehala.\n", lines), "\n")
+		if _, bad := sameTarget(c, newView(p)); bad {
+			constant++
+		}
+		if got := Tasks(source[i].Messages[0].Content, []string{source[i].Messages[1].Content}); len(got) > 0 {
+			bound++
+			t.Logf("%v: %s", got, source[i].Messages[0].Content)
+		}
+	}
+	t.Logf("%d rows: surely Basque %d, findings %v; left in English: %d rejected; one answer to everything: %d rejected; tasks: %d", len(source), sure, found, left, constant, bound)
+	same, echoes := 0, 0
+	var heard []string
+	for _, p := range readRows[helpPair](t, filepath.Join(*lohelp, "parallel.en-eu.jsonl.zst")) {
+		if p.EN == p.EU {
+			same++
+			if f, ok := echo(c, newView(p.pair())); ok && f.Hard {
+				echoes++
+				heard = append(heard, p.EN)
+			}
+		}
+	}
+	t.Logf("%d texts that are the same in English and Basque, %d of them echoes", same, echoes)
+	for _, s := range evenly(heard, 40) {
+		t.Logf("  %.120s", s)
+	}
+}

@@ -9,17 +9,17 @@ import (
 
 // repairs are made in this order. Each gives the target without what is surely no part of it, or says that there is nothing.
 var repairs = []struct {
-	name string
-	mend func(source, target string) (string, bool)
+	name, what string
+	mend       func(source, target string) (string, bool)
 }{
-	{"white space", trimSpace},
-	{"code fence", unfence},
-	{"introduction", dropIntroduction},
-	{"label", dropLabel},
-	{"explanation", dropExplanation},
-	{"quotes", unquote},
-	{"list marker", dropMarker},
-	{"line breaks", joinLines},
+	{"white space", "at either end, if the source has none there", trimSpace},
+	{"code fence", "around the whole, with or without the name of a language", unfence},
+	{"introduction", "a first line such as \"Sure! Here is the translation:\", if the source does not speak of translations", dropIntroduction},
+	{"label", "\"Itzulpena:\", \"Translation:\" and the like, if the source has no label", dropLabel},
+	{"explanation", "a last paragraph such as \"Note: …\" or \"Let me know if …\"", dropExplanation},
+	{"quotes", "around the whole, if the source neither begins nor ends with one", unquote},
+	{"list marker", "a dash, star, heading mark or >, if the source begins with a letter or digit; numbers stay, since \"1. maila\" is Basque for first grade", dropMarker},
+	{"line breaks", "of a text that was wrapped; paragraphs and lists stay, and are refused as newline", joinLines},
 }
 
 // repairRounds is how often the repairs are made over: an introduction may stand inside a fence, and quotes behind it.

@@ -10,15 +10,18 @@ const (
 	sameTargetLetters = 10
 )
 
-// sameTarget finds a server that answers everything alike. Two sources that share a word, "Thank you." and "Thank you so
-// much.", may well have one translation.
+// alike is the share of two sources' words that both have from which on they may well have one translation: "Thank you very
+// much." and "Thank you, friend." have 2 of 5.
+const alike = 0.3
+
+// sameTarget finds a server that answers everything alike.
 func sameTarget(c *Checker, v *view) (Finding, bool) {
 	if strings.Count(v.Source, "\n") != strings.Count(v.Target, "\n") {
 		return nothing, false
 	}
 	type group struct {
-		words   map[string]struct{}
-		sources int // that share no word with the others
+		words   map[string]struct{} // of the first source
+		sources int                 // the first, and those that are not like it
 	}
 	groups := make(map[string]*group)
 	seen := make(map[string]struct{}) // sources
@@ -43,25 +46,23 @@ func sameTarget(c *Checker, v *view) (Finding, bool) {
 		if t == "" || sameText(t, key) {
 			continue
 		}
+		distinct := make(map[string]struct{}, len(words))
+		for _, w := range words {
+			distinct[w.lower] = struct{}{}
+		}
 		g := groups[t]
 		if g == nil {
-			g = &group{words: make(map[string]struct{})}
-			groups[t] = g
-		}
-		shared := false
-		for _, w := range words {
-			if w.letters >= 4 {
-				_, had := g.words[w.lower]
-				shared = shared || had
-			}
-		}
-		if shared {
+			groups[t] = &group{words: distinct, sources: 1}
 			continue
 		}
-		for _, w := range words {
-			if w.letters >= 4 {
-				g.words[w.lower] = struct{}{}
+		shared := 0
+		for w := range distinct {
+			if _, ok := g.words[w]; ok {
+				shared++
 			}
+		}
+		if float64(shared) >= alike*float64(len(distinct)+len(g.words)-shared) {
+			continue
 		}
 		g.sources++
 		if best == nil || g.sources > best.sources {

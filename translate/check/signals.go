@@ -123,7 +123,7 @@ var signals = []Signal{
 	{
 		Name:    "same_target",
 		Measure: "different sources of a row that have one and the same target, of the units of two words and 10 letters or more",
-		Hard:    "`same_target_sources` or more, which are more than half of these units and share no word of 4 letters",
+		Hard:    "`same_target_sources` or more, which are more than half of these units and have less than 0.3 of their words in common",
 		Source:  "a server that answers everything with one sentence",
 		row:     sameTarget,
 	},
