@@ -86,6 +86,7 @@ var signalCases = []struct{ from, to, source, target, want string }{
 	{"en", "eu", "See you tomorrow.", "See you tomorrow.", "echo"},
 	{"en", "eu", "Good evening.", "good evening", "echo"},
 	{"en", "eu", "Tell me about knives.", "Tell me about knives.", "echo"},
+	{"en", "eu", "It costs $1,250 today.", "It costs $1,250 today.", "echo"},
 	{"en", "eu", "LibreOffice Writer", "LibreOffice Writer", ""},
 	{"en", "eu", "Access2Base", "Access2Base", ""},
 	{"en", "eu", "Lord of the Rings", "Lord of the Rings", ""},

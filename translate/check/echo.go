@@ -86,7 +86,7 @@ func proseOf(text string) prose {
 		}
 		lower := strings.ToLower(w)
 		switch {
-		case w == "":
+		case w == "" || amount(w):
 		case letters < 0 || piece[0] == '.' && piece != "..." || strings.ContainsAny(piece, "()") && !strings.HasPrefix(piece, "(") && !strings.HasSuffix(piece, ")"):
 			p.others++
 		case w == lower:
@@ -110,8 +110,19 @@ func proseOf(text string) prose {
 	return p
 }
 
-// codeSigns stand in formulas and commands, and hardly in prose.
-const codeSigns = "=<>{}[]_\\|;*+$%&@#~^`"
+// amount says that a piece is a number, with its separators, unit or currency: no word, and no code.
+func amount(piece string) bool {
+	digits := 0
+	for _, r := range piece {
+		switch {
+		case digit(r) >= 0:
+			digits++
+		case !strings.ContainsRune(".,:’'%$€£-–", r):
+			return false
+		}
+	}
+	return digits > 0
+}
 
 // nameWords hold names together: Lord of the Rings, Rio de la Plata.
 const nameWords = "of the and in for on to at a an de la le les el los las del do da dos das du des di della der die das und von y et e i"
@@ -136,7 +147,7 @@ func echo(c *Checker, v *view) (Finding, bool) {
 			look(w)
 		}
 	}
-	code := p.others > 0 || strings.ContainsAny(v.Source, codeSigns)
+	code := p.others > 0
 	switch {
 	case float64(n) >= c.profile.EchoWords && (!code || function != "" && n >= p.others):
 		return hard(float64(n), fmt.Sprintf("the source as it was, %d words of it in lower case", n))

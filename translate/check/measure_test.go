@@ -284,6 +284,22 @@ func TestMeasureRows(t *testing.T) {
 		}
 	}
 	t.Logf("%d rows: surely Basque %d, findings %v; left in English: %d rejected; one answer to everything: %d rejected; tasks: %d", len(source), sure, found, left, constant, bound)
+	neighbours, alikes := 0, 0
+	var last helpPair
+	for _, p := range readRows[helpPair](t, filepath.Join(*lohelp, "parallel.en-eu.jsonl.zst")) {
+		if p.EN == p.EU {
+			continue
+		}
+		if p.page() == last.page() && p.EN != last.EN {
+			neighbours++
+			if f, bad := sameTarget(c, newView(Pair{From: "en", To: "eu", Source: last.EN + "\n" + p.EN, Target: last.EU + "\n" + p.EU})); bad {
+				alikes++
+				t.Logf("%v: %s | %s", f, last.EN, p.EN)
+			}
+		}
+		last = p
+	}
+	t.Logf("%d neighbouring paragraphs with different sources: same_target in %d", neighbours, alikes)
 	same, echoes := 0, 0
 	var heard []string
 	for _, p := range readRows[helpPair](t, filepath.Join(*lohelp, "parallel.en-eu.jsonl.zst")) {

@@ -60,7 +60,7 @@ var signals = []Signal{
 	},
 	{
 		Name:    "gale_church",
-		Measure: "z = (letters of the target - c * letters of the source) / sqrt(variance * letters of the source); c is `gale_church_mean`, variance is `gale_church_variance`",
+		Measure: "distance from the expected length in deviations, z = (letters of the target - c * letters of the source) / sqrt(variance * letters of the source); c is `gale_church_mean`, variance is `gale_church_variance`",
 		Soft:    "|z| above `gale_church_max`, for a source of 20 letters or more",
 		Source:  "Gale and Church 1993",
 		segment: galeChurch,
@@ -117,7 +117,7 @@ var signals = []Signal{
 		Measure: "how much more often the most frequent 4-gram of words stands in the target than that of the source does there",
 		Hard:    "`repetition_excess` or more; or 2 or more, or a word of 60 bytes, in a target of 200 bytes that deflates below `compression_min` and a source that does not; or one word `repetition_run` times more in a row than in the source",
 		Soft:    "2 or more",
-		Source:  "loops of Marian and Gemma models; FastText-like zlib rule of LumiOpen's instruction collection",
+		Source:  "loops of Marian and Gemma models; the zlib rule of LumiOpen's instruction collection",
 		segment: repetition,
 	},
 	{
