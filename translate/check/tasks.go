@@ -21,10 +21,12 @@ type ask struct {
 	re  *regexp.Regexp
 }
 
-// expressions takes pairs of such words and an expression, in which a space is any white space.
+var white = strings.NewReplacer(" ?", `\s*`, " ", `\s+`)
+
+// expressions takes pairs of such words and an expression, in which a space is any white space, and " ?" any or none.
 func expressions(list ...string) (out []ask) {
 	for i := 0; i+1 < len(list); i += 2 {
-		out = append(out, ask{list[i], regexp.MustCompile(`(?i)` + strings.ReplaceAll(list[i+1], " ", `\s+`))})
+		out = append(out, ask{list[i], regexp.MustCompile(`(?i)` + white.Replace(list[i+1]))})
 	}
 	return out
 }

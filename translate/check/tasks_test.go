@@ -58,6 +58,8 @@ var boundTasks = []struct{ task, instruction string }{
 	{"spelling", "Capitalize the words of the title correctly: the old man and the sea"},
 	{"translation", "Translate the following sentence into Spanish: Where is the library?"},
 	{"translation", "Translate \"good morning\" to French."},
+	{"translation", "Translate into French: the cat sleeps."},
+	{"translation", "Translate  into French: \"The cat sleeps.\""},
 	{"translation", "How do you say \"thank you\" in Japanese?"},
 	{"translation", "Can you translate this paragraph for me?\n\nLa vida es sueño."},
 	{"translation", "What is the Latin translation of the motto?"},
