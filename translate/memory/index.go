@@ -25,8 +25,7 @@ func (r ref) failed() bool { return r&1 != 0 }
 
 // index finds the ref of a key. It is a hash table with linear probing whose slots are in the order of the keys: a key's home
 // is its first 64 bits scaled to the capacity, and what is displaced moves up, never around. So a search ends at the first
-// greater key, the table can be walked in order, and it grows by an eighth in place, its entries spread out anew: no second
-// copy, no garbage. At 24 bytes a slot and a load of 7/9 to 7/8 an entry takes 27 to 31 bytes, and 24 KiB more at most.
+// greater key, and the table grows by an eighth in place, its entries spread out anew: no second copy, no garbage. At 24 bytes a slot and a load of 7/9 to 7/8 an entry takes 27 to 31 bytes, and 24 KiB more at most.
 // Keys are hashes; were they not, searches would be slow but right.
 type index struct {
 	chunks   []*[chunkSlots]slot
@@ -52,12 +51,6 @@ func newIndex(limit int64) (index, error) {
 
 func keyWords(k Key) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(k[:8]), binary.BigEndian.Uint64(k[8:])
-}
-
-func (s *slot) key() (k Key) {
-	binary.BigEndian.PutUint64(k[:8], s.hi)
-	binary.BigEndian.PutUint64(k[8:], s.lo)
-	return k
 }
 
 func (s *slot) below(hi, lo uint64) bool { return s.hi < hi || s.hi == hi && s.lo < lo }
@@ -171,22 +164,4 @@ func (x *index) grow(limit int64) error {
 		*x.at(last) = s
 	}
 	return nil
-}
-
-// after appends the first n keys above k, or from the first one on, in order, with their refs.
-func (x *index) after(dst []slot, k Key, first bool, n int) []slot {
-	hi, lo := keyWords(k)
-	i := 0
-	if !first {
-		i = x.seek(hi, lo)
-	}
-	for ; i < x.slots() && n > 0; i++ {
-		s := x.at(i)
-		if s.ref == 0 || !first && !s.below(hi, lo) && s.hi == hi && s.lo == lo {
-			continue
-		}
-		dst = append(dst, *s)
-		n--
-	}
-	return dst
 }

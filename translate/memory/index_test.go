@@ -28,21 +28,19 @@ func holdsWhat(t *testing.T, x *index, want map[Key]ref) {
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(want), func(a, b Key) int { return bytes.Compare(a[:], b[:]) })
-	var got []slot
-	for first, last := true, (Key{}); ; first = false {
-		n := len(got)
-		if got = x.after(got, last, first, 7); len(got) == n {
-			break
+	place := 0
+	for i := range x.slots() {
+		s := x.at(i)
+		if s.ref == 0 {
+			continue
 		}
-		last = got[len(got)-1].key()
-	}
-	if len(got) != len(keys) {
-		t.Fatalf("%d keys in order instead of %d", len(got), len(keys))
-	}
-	for i := range got {
-		if got[i].key() != keys[i] || got[i].ref != want[keys[i]] {
-			t.Fatalf("place %d: %x, want %x", i, got[i].key(), keys[i])
+		if hi, lo := keyWords(keys[place]); s.hi != hi || s.lo != lo || s.ref != want[keys[place]] {
+			t.Fatalf("place %d: %x %x, want %x", place, s.hi, s.lo, keys[place])
 		}
+		place++
+	}
+	if place != len(keys) {
+		t.Fatalf("%d keys in order instead of %d", place, len(keys))
 	}
 }
 

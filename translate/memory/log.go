@@ -176,7 +176,7 @@ func readFrame(f file, at int64, buf []byte) (payload, scratch []byte, err error
 	return payload, buf, nil
 }
 
-var errChanged = errors.New("the file has changed since it was opened")
+var errChanged = errors.New("the file has changed since it was opened; end what else writes there, and start again")
 
 // openLog reads the whole log and calls block for each block with the offset of its frame. It returns where the log ends: what
 // follows there is what a crash has left of frames that were not durable yet, and is to be cut. A new file gets its header.

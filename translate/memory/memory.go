@@ -1,8 +1,8 @@
 // Package memory is the translation memory: every segment that was translated, once, in an append-only file that survives
 // a crash.
 //
-// Read memory.go first, then log.go (the file), entry.go (what is in it), index.go (what is held of it), exchange.go (JSON
-// Lines in and out). The format is docs/formats/translation-memory.md.
+// Read memory.go first, then log.go (the file), entry.go (what is in it), index.go (what is held of it), export.go and
+// import.go (JSON Lines). The format is docs/formats/translation-memory.md.
 package memory
 
 import (
@@ -286,7 +286,7 @@ func (s *Store) parse(block []byte, r ref) (Entry, error) {
 }
 
 func (s *Store) at(r ref, err error) error {
-	return fmt.Errorf("%s: byte %d: %w; end other programs that write there, and start again", s.name, r.frame(), err)
+	return fmt.Errorf("%s: byte %d: %w", s.name, r.frame(), err)
 }
 
 func coded(block []byte, r ref) ([]byte, error) {
@@ -317,7 +317,7 @@ func (s *Store) block(at int64) ([]byte, error) {
 		block, err = s.coder.unpack(nil, payload)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: byte %d: %w; end other programs that write there, and start again", s.name, at, err)
+		return nil, fmt.Errorf("%s: byte %d: %w", s.name, at, err)
 	}
 	if len(block) <= 2*blockTarget {
 		seat.Store(&decoded{at, block})

@@ -14,43 +14,6 @@ import (
 	"curate/translate/protect"
 )
 
-// Export writes the entries as JSON Lines, one Entry a line, each key once: what holds. They are sorted by key, so the same
-// entries give the same bytes whatever the order in which they came. What is put meanwhile may be among them or not.
-func (s *Store) Export(w io.Writer) error {
-	out := bufio.NewWriterSize(w, 64<<10)
-	var batch []slot
-	var last Key
-	for first := true; ; first = false {
-		s.mu.RLock()
-		err := s.usable()
-		batch = s.index.after(batch[:0], last, first, 1024)
-		s.mu.RUnlock()
-		if err != nil {
-			return err
-		}
-		if len(batch) == 0 {
-			return out.Flush()
-		}
-		for i := range batch {
-			last = batch[i].key()
-			e, ok, err := s.Get(last)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				return fmt.Errorf("%s: a key is gone", s.name) // none ever goes
-			}
-			line, err := json.Marshal(&e, json.Deterministic(true))
-			if err != nil {
-				return err
-			}
-			if _, err := out.Write(append(line, '\n')); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // Imported counts what Import did. Read counts lines, the others units: a line is one, unless Cut has cut it.
 type Imported struct {
 	Read, Kept, Known int64 // Known: the memory had a final answer, or just this one

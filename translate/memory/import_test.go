@@ -256,18 +256,6 @@ func TestImportBreaks(t *testing.T) {
 	}
 }
 
-func TestExportBreaks(t *testing.T) {
-	s := mustOpen(t, "", Options{})
-	for n := range 3000 {
-		mustPut(t, s, answer(n))
-	}
-	r, w := io.Pipe()
-	r.CloseWithError(errBroken)
-	if err := s.Export(w); err != errBroken {
-		t.Error(err)
-	}
-}
-
 // FuzzImport reads any lines: what is taken comes back to the byte.
 func FuzzImport(f *testing.F) {
 	for _, in := range []string{
