@@ -17,6 +17,8 @@ type limiter struct {
 	limit    float64
 	inFlight int
 	slow     bool   // slow start
+	peak     int    // most in flight in this window
+	window   uint64 // which ends with the first answer to a request beyond this one
 	sent     uint64 // requests so far
 	cut      uint64 // those up to here were sent before the last cut, and are no reason for another
 	paused   time.Time
@@ -100,6 +102,7 @@ func (l *limiter) serve() {
 				return
 			}
 			l.inFlight++
+			l.peak = max(l.peak, l.inFlight)
 			l.sent++
 			l.spent += w.estimate
 			w.got = ticket{number: l.sent, requests: float64(l.sent), tokens: l.spent, at: now}
@@ -144,7 +147,9 @@ const (
 func (l *limiter) leave(t ticket, v verdict, h http.Header) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	busy := float64(l.inFlight)
+	if t.number > l.window {
+		l.window, l.peak = l.sent, l.inFlight
+	}
 	l.inFlight--
 	switch v {
 	case congested:
@@ -157,7 +162,7 @@ func (l *limiter) leave(t ticket, v verdict, h http.Header) {
 			l.limit = max(1, l.limit/2)
 		}
 	case smooth:
-		if busy >= l.limit/2 { // a limit that nobody uses proves nothing
+		if l.limit < 2*float64(l.peak) { // a limit that nobody uses proves nothing
 			if l.slow {
 				l.limit++
 			} else {

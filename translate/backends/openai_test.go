@@ -55,7 +55,7 @@ func TestPromptPrefix(t *testing.T) {
 				io.WriteString(w, chat(upper(a), "stop"))
 			}
 		})
-		b := open1(t, f, func(o *OpenAI) { o.Mode = mode; o.Glossary = [][2]string{{"window", "leiho"}, {"door", "atari"}} })
+		b := open1(t, f, func(o *OpenAI) { o.Mode = mode; o.Glossary = [][2]string{{"window", "leihatila"}, {"door", "atari"}} })
 		r := request("Open the Window.")
 		r.Context, r.Problem = "Before.", "a number was changed"
 		must(t, b, request("Good morning to all of you."))
@@ -70,7 +70,7 @@ func TestPromptPrefix(t *testing.T) {
 		if s := system(one); len(s) < 100 || !strings.HasPrefix(system(two), s) {
 			t.Errorf("%s: the prompts differ before what varies:\n%s\n%s", mode, s, system(two))
 		}
-		if !strings.Contains(two.raw, "leiho") || strings.Contains(two.raw, "atari") || strings.Contains(one.raw, "leiho") {
+		if !strings.Contains(two.raw, "leihatila") || strings.Contains(two.raw, "atari") || strings.Contains(one.raw, "leihatila") {
 			t.Errorf("%s: terms of the glossary: %s", mode, two.raw)
 		}
 		if mode != "completions" && (!strings.Contains(two.raw, "a number was changed") || !strings.Contains(two.raw, "Before.")) {
@@ -398,8 +398,8 @@ func TestContext(t *testing.T) {
 	if n := b.MaxTokens(); n < 100 || n > 500 {
 		t.Errorf("%d tokens", n)
 	}
-	must(t, b, request(strings.Repeat("word ", 200)))
-	if most := f.requests()[0].body["max_tokens"].(float64); most > 864 {
+	must(t, b, request(strings.Repeat("word ", 300)))
+	if most := f.requests()[0].body["max_tokens"].(float64); most < 64 || most > 800 {
 		t.Errorf("max_tokens %v", most)
 	}
 	for body, want := range map[string]int64{
