@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -15,26 +16,61 @@ const (
 // PromptLeak says whether the answer is, or nearly is, the translation (or the source) of one of the examples, while the source is
 // another text.
 func PromptLeak(shots [][2]string, source, answer string) bool {
-	a := letters(answer)
-	if len(a) == 0 {
+	return leaked(newLeaks(shots), source, answer)
+}
+
+// leak is an example to look for.
+type leak struct{ from, to grams }
+
+func newLeaks(shots [][2]string) []leak {
+	var out []leak
+	for _, s := range shots {
+		out = append(out, leak{newGrams(s[0]), newGrams(s[1])})
+	}
+	return out
+}
+
+func leaked(leaks []leak, source, answer string) bool {
+	if len(leaks) == 0 {
 		return false
 	}
-	s := letters(source)
-	for _, shot := range shots {
-		from, to := letters(shot[0]), letters(shot[1])
-		if similarity(s, from) >= leakUnrelated || similarity(s, to) >= leakUnrelated {
-			continue
-		}
-		if similarity(a, to) >= leakSimilar || similarity(a, from) >= leakSimilar {
-			return true
+	a := newGrams(answer)
+	if len(a.text) == 0 {
+		return false
+	}
+	for _, l := range leaks {
+		if similarity(a, l.to) >= leakSimilar || similarity(a, l.from) >= leakSimilar {
+			s := newGrams(source)
+			if similarity(s, l.from) < leakUnrelated && similarity(s, l.to) < leakUnrelated {
+				return true
+			}
 		}
 	}
 	return false
 }
 
+// grams of a text: its letters, and each three of them in a row, sorted.
+type grams struct {
+	text  string
+	three []uint64
+}
+
+func newGrams(s string) grams {
+	runes := letters(s)
+	g := grams{text: string(runes)}
+	if len(runes) >= 3 {
+		g.three = make([]uint64, len(runes)-2)
+		for i := range g.three {
+			g.three[i] = uint64(runes[i])<<42 | uint64(runes[i+1])<<21 | uint64(runes[i+2])
+		}
+		slices.Sort(g.three)
+	}
+	return g
+}
+
 // letters of a text in lower case, with one space between words.
 func letters(s string) []rune {
-	var out []rune
+	out := make([]rune, 0, len(s))
 	space := false
 	for _, r := range s {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -51,29 +87,28 @@ func letters(s string) []rune {
 }
 
 // similarity is Dice's coefficient of the multisets of three letters, 1 for equal texts. Texts whose lengths differ by more
-// than a factor of two are 0: no long text is counted for nothing.
-func similarity(a, b []rune) float64 {
-	if len(a) > 2*len(b) || len(b) > 2*len(a) {
-		return 0
-	}
-	if string(a) == string(b) {
+// than a factor of two are 0.
+func similarity(a, b grams) float64 {
+	if a.text == b.text {
 		return 1
 	}
-	if len(a) < 3 || len(b) < 3 {
+	if len(a.three) == 0 || len(b.three) == 0 || len(a.three) > 2*len(b.three) || len(b.three) > 2*len(a.three) {
 		return 0
 	}
-	count := map[[3]rune]int{}
-	for i := range len(a) - 2 {
-		count[[3]rune(a[i:])]++
-	}
 	common := 0
-	for i := range len(b) - 2 {
-		if k := [3]rune(b[i:]); count[k] > 0 {
-			count[k]--
+	for i, k := 0, 0; i < len(a.three) && k < len(b.three); {
+		switch x, y := a.three[i], b.three[k]; {
+		case x == y:
 			common++
+			i++
+			k++
+		case x < y:
+			i++
+		default:
+			k++
 		}
 	}
-	return 2 * float64(common) / float64(len(a)+len(b)-4)
+	return 2 * float64(common) / float64(len(a.three)+len(b.three))
 }
 
 // repeatsPrompt: a rule of the prompt stands in the answer, and not in the source.

@@ -102,6 +102,9 @@ func (b *openAI) Translate(ctx context.Context, r *Request) (*Answer, error) {
 	default:
 		q.prompt = p.completion(r, b.o.Glossary)
 	}
+	if q.system == p.system {
+		q.quoted = p.quoted
+	}
 	var fits bool
 	if q.most, fits = b.fits(q, n); !fits {
 		return nil, &Error{Class: Split, Reason: "context_length", Detail: fmt.Sprintf("the request is too long for the model's %d tokens", b.context.Load())}
@@ -145,10 +148,10 @@ func (b *openAI) read(r *Request, p *prompt, a reply) (*Answer, *failure) {
 		list = []translation{{text: text, end: len(a.content), there: true}}
 	}
 	answer := &Answer{Texts: make([]string, n), Missing: make([]bool, n)}
-	there, leaked := 0, false
+	there, taken := 0, false
 	for i := range list {
-		if list[i].there && (PromptLeak(p.shots, r.Segments[i], list[i].text) || p.repeatsPrompt(r.Segments[i], list[i].text) || p.echoes(r, list[i].text)) {
-			list[i], leaked = translation{}, true
+		if list[i].there && (leaked(p.leaks, r.Segments[i], list[i].text) || p.repeatsPrompt(r.Segments[i], list[i].text) || p.echoes(r, list[i].text)) {
+			list[i], taken = translation{}, true
 		}
 		if answer.Missing[i] = !list[i].there; !answer.Missing[i] {
 			answer.Texts[i] = list[i].text
@@ -159,7 +162,7 @@ func (b *openAI) read(r *Request, p *prompt, a reply) (*Answer, *failure) {
 		switch {
 		case cut:
 			return nil, truncated()
-		case leaked:
+		case taken:
 			return nil, invalid("prompt_leak", "the answer is taken from the prompt: "+short(a.content, 100))
 		}
 		return nil, invalid("invalid_answer", "the answer holds none of the translations: "+short(a.content, 100))

@@ -128,7 +128,8 @@ func Shots(from, to, placeholder string) [][2]string {
 type prompt struct {
 	from, to string // names
 	system   string
-	shots    [][2]string
+	quoted   []byte // system as JSON
+	leaks    []leak
 	lines    []string // of system, that no answer may repeat
 	prefix   string   // of completions
 }
@@ -137,14 +138,16 @@ type promptKey struct{ from, to, placeholder string }
 
 // newPrompt makes it for one of the modes.
 func newPrompt(k promptKey, o *OpenAI) *prompt {
-	p := &prompt{from: languageName(k.from), to: languageName(k.to), shots: o.Shots}
+	p := &prompt{from: languageName(k.from), to: languageName(k.to)}
+	shots := o.Shots
 	ph := k.placeholder
 	if ph == "" {
 		ph = defaultPlaceholder
 	}
-	if p.shots == nil {
-		p.shots = Shots(k.from, k.to, ph)
+	if shots == nil {
+		shots = Shots(k.from, k.to, ph)
 	}
+	p.leaks = newLeaks(shots)
 	if o.Mode == "completions" {
 		var b strings.Builder
 		if o.System != "" {
@@ -153,7 +156,7 @@ func newPrompt(k promptKey, o *OpenAI) *prompt {
 			fmt.Fprintf(&b, "Sentences in %s and their translations into %s.", p.from, p.to)
 		}
 		b.WriteString("\n\n")
-		for _, s := range p.shots {
+		for _, s := range shots {
 			fmt.Fprintf(&b, "%s: %s\n%s: %s\n\n", p.from, s[0], p.to, s[1])
 		}
 		p.prefix = b.String()
@@ -184,14 +187,15 @@ func newPrompt(k promptKey, o *OpenAI) *prompt {
 			p.lines = append(p.lines, strings.ToLower(line))
 		}
 	}
-	if o.Mode == "chat" && len(p.shots) > 0 {
+	if o.Mode == "chat" && len(shots) > 0 {
 		var in, out []string
-		for _, s := range p.shots {
+		for _, s := range shots {
 			in = append(in, s[0])
 			out = append(out, s[1])
 		}
 		p.system += "\n\nAn example:\n" + string(appendQuestion(nil, p, in, "")) + "\n" + string(appendTranslations(nil, out))
 	}
+	p.quoted = appendText(nil, p.system)
 	return p
 }
 

@@ -2,7 +2,6 @@ package backends
 
 import (
 	"context"
-	"encoding/json" // RawMessage is what the library takes as a schema
 	"errors"
 	"fmt"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/sashabaranov/go-openai"
 )
@@ -27,7 +26,8 @@ type server struct {
 	lib    *openai.Client
 	extra  []field
 
-	bound   bool // Extra does not bound the answer itself
+	model   jsontext.Value // its name, quoted
+	bound   bool           // Extra does not bound the answer itself
 	ownMost int64
 
 	mu      sync.Mutex
@@ -69,7 +69,7 @@ func newServer(o OpenAI, pc pace) (*server, error) {
 	if address.Scheme != "http" && address.Scheme != "https" || address.Host == "" || address.RawQuery != "" || address.Fragment != "" {
 		return nil, fmt.Errorf("the server's address %q is not of the form http://localhost:8000/v1", scrub.clean(address.Redacted()))
 	}
-	s := &server{o: o, bound: true, known: make(chan struct{})}
+	s := &server{o: o, model: appendText(nil, o.Model), bound: true, known: make(chan struct{})}
 	names := make([]string, 0, len(o.Extra))
 	for name, v := range o.Extra {
 		switch name {
@@ -77,7 +77,7 @@ func newServer(o OpenAI, pc pace) (*server, error) {
 			return nil, fmt.Errorf("the field %q of a request cannot be set; leave it out", name)
 		case "max_tokens", "max_completion_tokens":
 			s.bound = false
-			b, _ := jsonv2.Marshal(v)
+			b, _ := json.Marshal(v)
 			f, _ := number(string(b))
 			s.ownMost = max(s.ownMost, int64(max(0, min(f, 1e9))))
 		}
@@ -85,7 +85,7 @@ func newServer(o OpenAI, pc pace) (*server, error) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		b, err := jsonv2.Marshal(o.Extra[name], jsonv2.Deterministic(true))
+		b, err := json.Marshal(o.Extra[name], json.Deterministic(true))
 		if err != nil {
 			return nil, fmt.Errorf("the field %q of a request is no JSON: %w", name, err)
 		}
@@ -129,12 +129,40 @@ func thinks(model string) bool {
 // question is what goes into one request.
 type question struct {
 	system, user string // chat
+	quoted       []byte // system as JSON, if it is known
 	prompt       string // completions, if not ""
 	schema       func(exact bool) []byte
 	schemaName   string
 	most         int64 // tokens of the answer
 	temperature  float64
 	seed         int
+}
+
+// messages as JSON; system: the rules have a message of their own.
+func (q *question) messages(system bool) jsontext.Value {
+	b := make([]byte, 0, len(q.system)+2*len(q.user)+256)
+	switch {
+	case q.system == "":
+		b = appendText(append(b, `[{"role":"user","content":`...), q.user)
+	case !system:
+		b = appendText(append(b, `[{"role":"user","content":`...), q.system+"\n\n"+q.user)
+	default:
+		b = append(b, `[{"role":"system","content":`...)
+		if q.quoted != nil {
+			b = append(b, q.quoted...)
+		} else {
+			b = appendText(b, q.system)
+		}
+		b = appendText(append(b, `},{"role":"user","content":`...), q.user)
+	}
+	return append(b, `}]`...)
+}
+
+// format is the field response_format of OpenAI's structured outputs, which vLLM, llama.cpp and Ollama know too.
+func (q *question) format(exact bool) jsontext.Value {
+	b := append(make([]byte, 0, 512), `{"type":"json_schema","json_schema":{"name":"`...)
+	b = append(append(b, q.schemaName...), `","strict":true,"schema":`...)
+	return append(append(b, q.schema(exact)...), `}}`...)
 }
 
 func (q *question) bytes() int { return len(q.system) + len(q.user) + len(q.prompt) }
@@ -194,8 +222,17 @@ func (s *server) ask(ctx context.Context, q *question, accept func(reply) *failu
 
 // send makes one try.
 func (s *server) send(ctx context.Context, q *question, d dialect, x *exchange, seed int) (reply, result) {
-	model, _ := jsontext.AppendQuote(nil, s.o.Model)
-	x.fields = append(make([]field, 0, 8+len(s.extra)), field{"model", model})
+	// The library is given an empty request, and the transport fills it in: it would write the constant part anew each time,
+	// leave out an empty content, and take 6 bytes for each < and >.
+	x.fields = append(make([]field, 0, 8+len(s.extra)), field{"model", s.model})
+	if q.prompt != "" {
+		x.fields = append(x.fields, field{"prompt", appendText(nil, q.prompt)}, field{"stop", jsontext.Value(`["\n"]`)})
+	} else {
+		x.fields = append(x.fields, field{"messages", q.messages(d.system)})
+	}
+	if q.schema != nil && d.schema > 0 {
+		x.fields = append(x.fields, field{"response_format", q.format(d.schema > 1)})
+	}
 	if d.temperature {
 		x.fields = append(x.fields, field{"temperature", strconv.AppendFloat(nil, q.temperature, 'g', -1, 64)})
 	}
@@ -219,7 +256,7 @@ func (s *server) send(ctx context.Context, q *question, d dialect, x *exchange, 
 	var refusal string
 	if q.prompt != "" {
 		var a openai.CompletionResponse
-		a, err = s.lib.CreateCompletion(ctx, openai.CompletionRequest{Model: libraryModel, Prompt: q.prompt, Stop: []string{"\n"}})
+		a, err = s.lib.CreateCompletion(ctx, openai.CompletionRequest{Model: libraryModel, Prompt: ""})
 		if choices = len(a.Choices); choices > 0 {
 			c := a.Choices[0]
 			r.content, r.finish = c.Text, c.FinishReason
@@ -234,22 +271,8 @@ func (s *server) send(ctx context.Context, q *question, d dialect, x *exchange, 
 			res.used = usage(*a.Usage)
 		}
 	} else {
-		req := openai.ChatCompletionRequest{Model: libraryModel}
-		switch {
-		case d.system && q.system != "":
-			req.Messages = []openai.ChatCompletionMessage{{Role: "system", Content: q.system}, {Role: "user", Content: q.user}}
-		case q.system != "":
-			req.Messages = []openai.ChatCompletionMessage{{Role: "user", Content: q.system + "\n\n" + q.user}}
-		default:
-			req.Messages = []openai.ChatCompletionMessage{{Role: "user", Content: q.user}}
-		}
-		if q.schema != nil && d.schema > 0 {
-			req.ResponseFormat = &openai.ChatCompletionResponseFormat{Type: openai.ChatCompletionResponseFormatTypeJSONSchema, JSONSchema: &openai.ChatCompletionResponseFormatJSONSchema{
-				Name: q.schemaName, Schema: json.RawMessage(q.schema(d.schema > 1)), Strict: true,
-			}}
-		}
 		var a openai.ChatCompletionResponse
-		a, err = s.lib.CreateChatCompletion(ctx, req)
+		a, err = s.lib.CreateChatCompletion(ctx, openai.ChatCompletionRequest{Model: libraryModel})
 		if choices = len(a.Choices); choices > 0 {
 			c := a.Choices[0]
 			r.content, r.finish, refusal = c.Message.Content, string(c.FinishReason), c.Message.Refusal
@@ -418,7 +441,7 @@ func modelContext(body []byte, model string) int64 {
 			Other map[string]any `json:",embed"`
 		} `json:"data"`
 	}
-	if jsonv2.Unmarshal(body, &list, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
+	if json.Unmarshal(body, &list, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)) != nil {
 		return 0
 	}
 	for _, m := range list.Data {
