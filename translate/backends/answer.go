@@ -3,6 +3,7 @@ package backends
 import (
 	"bytes"
 	"errors"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func parseAnswer(content string, n int, cut bool) ([]translation, error) {
 		v, err := jsontext.NewDecoder(strings.NewReader(content[start:]), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)).ReadValue()
 		if err != nil {
 			from = start + 1
-			if breaksOff(content[start:]) {
+			if breaksOff(err) {
 				if found == errNoJSON {
 					found = errBroken
 				}
@@ -87,11 +88,10 @@ func afterThinking(content string) (int, bool) {
 	return 0, true
 }
 
-// breaksOff says whether s is the beginning of JSON whose end is missing.
-func breaksOff(s string) bool {
-	_, err := jsontext.NewDecoder(strings.NewReader(s), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)).ReadValue()
-	var syntax *jsontext.SyntacticError
-	return errors.As(err, &syntax) && strings.Contains(syntax.Error(), "unexpected EOF")
+// breaksOff says whether the text ended in the middle of its JSON.
+func breaksOff(err error) bool {
+	syntax, ok := errors.AsType[*jsontext.SyntacticError](err)
+	return ok && errors.Is(syntax.Err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // member of an object, and where its value stands.

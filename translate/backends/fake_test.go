@@ -16,7 +16,7 @@ import (
 )
 
 // fast is the ordinary policy with waits that a test has time for.
-var fast = pace{base: time.Millisecond, cap: 20 * time.Millisecond, circuit: 50 * time.Millisecond, failures: 20, window: time.Second, floor: 1000, share: 0.1}
+var fast = pace{base: time.Millisecond, cap: 2 * time.Millisecond, circuit: 50 * time.Millisecond, failures: 20, window: time.Second, floor: 1000, share: 0.1}
 
 // asked is a request as the fake server sees it.
 type asked struct {
