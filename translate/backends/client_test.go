@@ -380,12 +380,6 @@ func TestTooLarge(t *testing.T) {
 // As many connections as requests at a time, and no more.
 func TestConnections(t *testing.T) {
 	f := newFake(t, ok)
-	var opened atomic.Int64
-	f.Config.ConnState = func(_ net.Conn, s http.ConnState) {
-		if s == http.StateNew {
-			opened.Add(1)
-		}
-	}
 	b := open1(t, f, func(o *OpenAI) { o.Policy.MaxConcurrency = 16 })
 	var all sync.WaitGroup
 	for range 32 {
@@ -396,7 +390,7 @@ func TestConnections(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := opened.Load(); n > 17 {
+	if n := f.opened.Load(); n > 17 {
 		t.Errorf("%d connections for 16 requests at a time", n)
 	}
 	if s := b.Stats(); s.Limit != 16 || s.InFlight != 0 || s.P50 <= 0 || s.P95 < s.P50 || s.Requests != 640 {

@@ -213,6 +213,9 @@ func (b *command) refusal(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.closed {
+		return closedError()
+	}
 	if b.down != nil {
 		e := *b.down
 		e.Spent = Spent{}

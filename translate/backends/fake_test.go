@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -36,6 +37,7 @@ type fake struct {
 	asked  []asked
 	models string
 	n      atomic.Int64
+	opened atomic.Int64 // connections
 }
 
 // newFake checks at the end that nothing of the backend is left running.
@@ -43,7 +45,7 @@ func newFake(t testing.TB, answer func(w http.ResponseWriter, a asked)) *fake {
 	t.Helper()
 	f := &fake{models: `{"object":"list","data":[{"id":"m","max_model_len":32768}]}`}
 	before := runtime.NumGoroutine()
-	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet {
 			io.WriteString(w, f.models)
 			return
@@ -69,6 +71,12 @@ func newFake(t testing.TB, answer func(w http.ResponseWriter, a asked)) *fake {
 		f.mu.Unlock()
 		answer(w, a)
 	}))
+	f.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			f.opened.Add(1)
+		}
+	}
+	f.Start()
 	t.Cleanup(func() {
 		f.Close()
 		for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {

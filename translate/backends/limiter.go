@@ -11,6 +11,12 @@ import (
 // that it is too much; then it grows by one a round trip and halves on each further sign (additive increase, multiplicative
 // decrease: Chiu and Jain 1989; the slow start and the cut at most once a window are TCP's, RFC 5681). A server that asks
 // for a pause pauses everybody. What the server says is left of its quota is not overdrawn.
+//
+// Latency is no sign here, although servers such as vLLM queue without a word. The gradient rule of Netflix's
+// concurrency-limits, by the latency of an output token, was simulated against a server that decodes 32 or 256 sequences at a
+// time: it halved what waits in the server's queue, lost 7 to 14 % of the throughput where the server had room for more
+// (0 to 0.3 % if it began after the slow start), and never gained any. A request that waits in the server's queue waits at
+// its own; only one that waits beyond its timeout is lost, and a timeout is a sign of congestion.
 type limiter struct {
 	mu       sync.Mutex
 	max      float64
