@@ -21,7 +21,7 @@ type translation struct {
 
 var (
 	errNoJSON = errors.New("no JSON object")
-	errBroken = errors.New("the JSON ends too early")
+	errBroken = errors.New("JSON that ends too early")
 	errEcho   = errors.New("the question itself")
 	errShape  = errors.New("JSON of another shape")
 )

@@ -134,7 +134,8 @@ func (c *client) run(ctx context.Context, most tokens, try func(ctx context.Cont
 		}
 		pause := c.pace.backoff(repeats, f.wait)
 		if repeats >= allowed {
-			if f.class != "connection" || c.p.Retries == 0 || !c.circuit.exhausted(repeats+1) {
+			// Without a connection it is not the request. A request that cuts connections may be a poisoned one.
+			if !f.unsent || c.p.Retries == 0 || !c.circuit.exhausted(repeats+1) {
 				return spent, c.fail(Failed, f, spent)
 			}
 			pause = 0 // the circuit has one

@@ -122,11 +122,13 @@ func (p *prompt) repeatsPrompt(source, answer string) bool {
 	return false
 }
 
-// echoes: the answer is the question's JSON, and the source is no such thing.
-func (p *prompt) echoes(r *Request, answer string) bool {
-	const mark = `"segments":[{"id":`
-	squeezed := strings.ReplaceAll(answer, " ", "")
-	if !strings.Contains(squeezed, mark) && !strings.Contains(squeezed, `"translations":[{"id":`) {
+// holdsJSON: the answer holds the JSON of a question or of an answer, whole or broken, and the source does not.
+func holdsJSON(r *Request, answer string) bool {
+	if !strings.Contains(answer, `"segments"`) && !strings.Contains(answer, `"translations"`) {
+		return false
+	}
+	squeezed := strings.Join(strings.Fields(answer), "")
+	if !strings.Contains(squeezed, `"segments":[{"`) && !strings.Contains(squeezed, `"translations":[{"`) {
 		return false
 	}
 	for _, s := range r.Segments {

@@ -150,8 +150,12 @@ func (b *openAI) read(r *Request, p *prompt, a reply) (*Answer, *failure) {
 	answer := &Answer{Texts: make([]string, n), Missing: make([]bool, n)}
 	there, taken := 0, false
 	for i := range list {
-		if list[i].there && (leaked(p.leaks, r.Segments[i], list[i].text) || p.repeatsPrompt(r.Segments[i], list[i].text) || p.echoes(r, list[i].text)) {
+		switch text := list[i].text; {
+		case !list[i].there:
+		case leaked(p.leaks, r.Segments[i], text) || p.repeatsPrompt(r.Segments[i], text):
 			list[i], taken = translation{}, true
+		case holdsJSON(r, text):
+			list[i] = translation{}
 		}
 		if answer.Missing[i] = !list[i].there; !answer.Missing[i] {
 			answer.Texts[i] = list[i].text
