@@ -86,6 +86,10 @@ func benchmarkInFlight(b *testing.B, latency time.Duration) {
 			_, err := t.Translate(context.Background(), &Request{From: "en", To: "eu", Segments: segments})
 			return err
 		})
+		s := t.Stats()
+		b.ReportMetric(float64(s.Limit), "limit")
+		b.ReportMetric(s.P50.Seconds()*1000, "p50-ms")
+		b.ReportMetric(s.P95.Seconds()*1000, "p95-ms")
 	})
 	b.Run("bare", func(b *testing.B) {
 		t := newTransport(inFlight)
