@@ -1,7 +1,8 @@
 // Package backends talks to what translates: OpenAI-compatible servers, commands. It knows segments, and nothing of rows.
 //
-// Read backends.go first, then client.go (one request and the policy around it: classes of errors, retries, circuit,
-// concurrency, budget), openai.go, transport.go (what it mends of the library), prompt.go and command.go.
+// Read backends.go first, then client.go (one request and the policy around it: classify.go, retry.go, circuit.go,
+// limiter.go, budget.go), server.go (a question to a model), transport.go (what it mends of the library), openai.go (a
+// question is a translation) with prompt.go, answer.go and leak.go, and last command.go and judge.go.
 package backends
 
 import (
@@ -18,7 +19,7 @@ type Backend interface {
 	Engine() string
 	// Translate asks once, with what the policy repeats. The error is an *Error, or the context's cause before anything was
 	// sent: a request that is on its way is paid for, so that its answer is waited for even when ctx is cancelled (within
-	// Grace).
+	// Grace). An *Error of a request that was not repeated because ctx was cancelled wraps the cause.
 	Translate(ctx context.Context, r *Request) (*Answer, error)
 	// MaxSegments and MaxTokens bound a request.
 	MaxSegments() int
@@ -50,7 +51,7 @@ type Answer struct {
 // Spent is what a request cost, failed tries included.
 type Spent struct {
 	Requests                   int64
-	Retries                    map[string]int64 // by class of error: "rate_limit", "server", "timeout", "connection", "answer"
+	Retries                    map[string]int64 // by class of error: "rate_limit", "server", "timeout", "connection", "answer"; "parameter": asked again without one that the server refuses
 	Prompt, Completion, Cached int64            // tokens
 	Estimated                  bool             // the server did not say, and the tokens are a guess
 	Cost                       int64            // micro-units of the price's currency
@@ -71,7 +72,7 @@ const (
 // Error of Translate.
 type Error struct {
 	Class  Class
-	Reason string // a word for ledger and quarantine: "timeout", "server_error", "rate_limit", "context_length", "truncated", "content_filter", "refusal", "empty", "invalid_answer", "quota", "unauthorized", "model", "budget"
+	Reason string // a word for ledger and quarantine: "timeout", "server_error", "rate_limit", "context_length", "truncated", "content_filter", "refusal", "empty", "invalid_answer", "quota", "unauthorized", "model", "budget", "prompt_leak", "bad_request", "not_found", "redirect", "connection", "command", "cancelled"
 	Status int    // of HTTP, 0 if none
 	Detail string // in words, without keys
 	Spent  Spent
@@ -132,14 +133,30 @@ type OpenAI struct {
 }
 
 // NewOpenAI makes the backend. It asks nothing yet, but for the model's limits at the first Translate.
-func NewOpenAI(o OpenAI) (Backend, error) { panic("unwritten") }
+func NewOpenAI(o OpenAI) (Backend, error) {
+	b, err := newOpenAI(o, ordinaryPace)
+	if err != nil {
+		return nil, err // and not a nil *openAI in an interface
+	}
+	return b, nil
+}
 
 // NewLLMJudge lets a chat model score from 1 to 5, scaled to 0 to 1.
-func NewLLMJudge(o OpenAI) (Judge, error) { panic("unwritten") }
+func NewLLMJudge(o OpenAI) (Judge, error) {
+	j, err := newLLMJudge(o, ordinaryPace)
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
+}
 
 // NewCometJudge asks a server for scores: POST {"data":[{"src":…,"mt":…}]}, answered {"scores":[…]}.
 func NewCometJudge(url string, p Policy, log func(format string, args ...any)) (Judge, error) {
-	panic("unwritten")
+	j, err := newCometJudge(url, p, log, ordinaryPace)
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
 // Command says what to run: lines in, lines out, one a segment; processes are kept running and restarted when they end.
@@ -155,4 +172,10 @@ type Command struct {
 
 // NewCommand makes the backend. A command that ends, answers another number of lines or not in time is Failed; one that cannot be
 // started is Down.
-func NewCommand(c Command) (Backend, error) { panic("unwritten") }
+func NewCommand(c Command) (Backend, error) {
+	b, err := newCommand(c)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
