@@ -78,15 +78,18 @@ func (l *lane) handBatches(whole *job) error {
 		}
 		j.skips = append(j.skips[:0], whole.skips...)
 		want := r.budget.chunkCost(n)
-		if j.charge = min(want, whole.charge); giant {
+		j.charge = min(want, whole.charge)
+		if giant {
 			j.charge = max(0, min(want, whole.charge-r.budget.chunkCost(len(rest.Buf))))
-		} else if j.charge < want { // many short lines
+		}
+		whole.charge -= j.charge
+		if j.charge < want && !giant { // many short lines
 			more, err := r.chunks.grow(r.stop, l.seq, j.charge, want)
 			if j.charge += more; err != nil {
 				return err
 			}
 		}
-		if whole.charge -= j.charge; last {
+		if last {
 			r.chunks.release(l.seq, whole.charge)
 			l.giveBack(whole)
 			r.jobs.Put(whole)
