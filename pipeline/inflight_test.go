@@ -587,3 +587,44 @@ func TestSplitSize(t *testing.T) {
 		}
 	}
 }
+
+// TestInFlightParquet: rows go through io-bound stages as lines do, first and behind others.
+func TestInFlightParquet(t *testing.T) {
+	const dir = "../corpus/parquet/testdata/"
+	want, err := os.ReadFile(dir + "polars.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := bytes.Count(want, []byte("\n"))
+	var seen atomic.Int64
+	ask := patient{seen: &seen}
+	for _, stages := range [][]stage.Stage{{ask}, {needing("id"), ask}, {ask, needing("id")}} {
+		for _, split := range []int64{1 << 10, 1 << 20} {
+			seen.Store(0)
+			var stdout bytes.Buffer
+			with := func(j *Job) { j.Stages, j.SplitSize, j.Stdout, j.MaxRecord = stages, split, &stdout, 1<<20 }
+			_, err := running(t, t.Context(), newJob(t, []string{dir + "polars-snappy-groups.parquet"}, "", with))
+			if err != nil || stdout.String() != string(want) || seen.Load() != int64(rows) {
+				t.Errorf("%d stages, splits of %d: %v, %d bytes, want %d; %d of %d rows", len(stages), split, err, stdout.Len(), len(want), seen.Load(), rows)
+			}
+			out := filepath.Join(memoryDir(t), "out")
+			if _, err = running(t, t.Context(), newJob(t, []string{dir + "polars-snappy-groups.parquet"}, out, with)); err != nil || joined(t, snapshot(t, out), stages) != string(want) {
+				t.Errorf("%d stages, splits of %d, to a directory: %v", len(stages), split, err)
+			}
+		}
+	}
+}
+
+// patient is an io-bound stage that takes every record and counts them.
+type patient struct{ seen *atomic.Int64 }
+
+func (p patient) Spec() stage.Spec        { return stage.Spec{Name: "patient", Version: 1, InFlight: 3} }
+func (p patient) NewWorker() stage.Worker { return p }
+
+func (p patient) Map(ctx context.Context, b *record.Batch) error {
+	if len(b.Records) > inFlightRecords {
+		return fmt.Errorf("a batch of %d", len(b.Records))
+	}
+	p.seen.Add(int64(len(b.Records)))
+	return ctx.Err()
+}
