@@ -77,7 +77,7 @@ func TestPhaseFaults(t *testing.T) {
 			tight(j)
 		}
 	}
-	for _, name := range []string{"reduce", "map reduce map", "map mark reduce", "result", "map ask map"} {
+	for _, name := range []string{"reduce", "map reduce map", "map mark reduce", "result", "map ask"} {
 		stages := phaseJobs[name]
 		counter := storetest.NewFaulty(nil, 0, storetest.IO)
 		base := memoryDir(t)

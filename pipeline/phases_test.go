@@ -524,7 +524,7 @@ func TestPhasesOfStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"reduce", "map reduce map", "mark reduce map", "result", "ask", "map ask map", "ask reduce", "ask result"} {
+	for _, name := range []string{"reduce", "map reduce map", "mark reduce map", "result", "ask", "map ask map"} {
 		with := func(j *Job) { j.Stages = phaseJobs[name] }
 		m := obviousPhases(t, newJob(t, names, "", with))
 		for _, out := range []string{"-", "out", "out.jsonl"} {
