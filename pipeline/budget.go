@@ -32,6 +32,14 @@ const (
 	maxLanes     = 16
 	tails        = 2 // lanes for each that reads: those behind it only write
 	maxRecordCap = 256 * MiB
+
+	// inFlightMemory: what somebody who waits takes beside his batch, such as a stack and the buffers of a connection.
+	inFlightMemory = 64 << 10
+	// batchCost: what a batch in flight takes however short it is: its job and the least buffers.
+	batchCost = 16 << 10
+	// lineCost: what a byte of a batch in flight takes: the line, its records, what is asked and what is answered, and
+	// the rendered line with the answer.
+	lineCost = 6
 )
 
 // MinMemory is the least --memory for j workers.
@@ -40,6 +48,7 @@ func MinMemory(j int) int64 { return int64(64+32*j) * MiB }
 // Budget says how a run divides its memory.
 type Budget struct {
 	Workers   int
+	InFlight  int   // batches of an io-bound map at a time, if the phase has one
 	Lanes     int   // files read at once
 	ChunkSize int   // bytes of input a chunk
 	Window    int64 // what a decoder holds, or pages of Parquet
@@ -56,6 +65,14 @@ type Budget struct {
 // with what append leaves over.
 func chunkCost(n int) int64 { return int64(n) * 5 / 2 }
 
+// chunkCost is the same in this phase, where chunks may be batches in flight.
+func (b *Budget) chunkCost(n int) int64 {
+	if b.InFlight > 0 {
+		return int64(n)*lineCost + batchCost
+	}
+	return chunkCost(n)
+}
+
 // frameCost is what a frame takes: raw bytes, and compressed ones while both are there.
 func frameCost(n int) int64 { return int64(n) * 3 / 2 }
 
@@ -65,6 +82,8 @@ type Use struct {
 	NoCopy bool  // nearly none is written
 	ByRows bool  // some are read from Parquet
 	Chunk  int64 // bytes that a chunk must have room for
+	// InFlight is how many batches an io-bound map wants in hand; 0 for a phase that computes.
+	InFlight int
 }
 
 // NewBudget divides memory bytes among j workers and at most `files` lanes.
@@ -73,9 +92,16 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
 	}
 	b := Budget{Workers: j, Window: minWindow}
+	lane := int64(laneMemory + 2*MiB)
 	b.Lanes = max(1, min(j+1, files, maxLanes))
+	if use.InFlight > 0 {
+		lane += max(minChunk, use.Chunk) // a chunk that is cut into batches
+		b.Lanes = max(1, min(max(j+1, use.InFlight), files, maxLanes))
+		rest := memory - baseMemory - int64(j)*workerMemory - lane - b.Window
+		b.InFlight = int(min(int64(use.InFlight), max(1, rest/4/inFlightMemory)))
+	}
 	free := func() int64 {
-		return memory - baseMemory - int64(j)*workerMemory - int64(b.Lanes)*(laneMemory+b.Window+2*MiB)
+		return memory - baseMemory - int64(j)*workerMemory - int64(b.InFlight)*inFlightMemory - int64(b.Lanes)*(lane+b.Window)
 	}
 	for b.Lanes > 1 && free() < memory/3 {
 		b.Lanes--
@@ -92,7 +118,7 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	for widen(); use.ByRows && b.Lanes > 1 && b.Window < enoughPages; widen() {
 		b.Lanes--
 	}
-	for b.divide(free(), j, maxRecord, use); b.Lanes > 1 && b.ChunkShare < chunkCost(b.ChunkSize); b.divide(free(), j, maxRecord, use) {
+	for b.divide(free(), j, maxRecord, use); b.Lanes > 1 && b.ChunkShare < b.chunkCost(b.ChunkSize); b.divide(free(), j, maxRecord, use) {
 		b.Lanes-- // a lane's share must hold a chunk, or two lanes with giant records wait for each other
 	}
 	return b, nil
@@ -108,6 +134,8 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 		chunks, frames = data*8/20, data*3/20
 	case use.Reduce:
 		chunks, frames = data*9/20, data*6/20
+	case b.InFlight > 0:
+		frames = data * 5 / 20
 	}
 	if use.Reduce {
 		// Each lane holds one that grows, which does not need the half of its Size yet, and one that is being
@@ -115,12 +143,19 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 		// cost.
 		b.Partial = (data - chunks - frames) * 2 / 5 / int64(b.Lanes)
 	}
-	// Enough chunks that every worker has one, one waits for it and each lane reads one.
-	per := 2*j + b.Lanes
-	b.ChunkSize = int(min(maxChunk, max(minChunk, use.Chunk, chunks/int64(5*per))))
-	// More than twice what keeps everybody busy only makes the wait longer.
-	chunks = min(chunks, 2*int64(per)*chunkCost(b.ChunkSize)+chunkCost(maxRecord))
 	frames = min(frames, int64(2*(j+b.Lanes))*frameCost(frameSize+maxRecord))
+	if b.InFlight > 0 {
+		// A chunk is cut into batches as it comes. All there is may be taken by batches that are done and wait for a
+		// slow one before them.
+		b.ChunkSize = int(max(minChunk, use.Chunk))
+		chunks = data - frames
+	} else {
+		// Enough chunks that every worker has one, one waits for it and each lane reads one.
+		per := 2*j + b.Lanes
+		b.ChunkSize = int(min(maxChunk, max(minChunk, use.Chunk, chunks/int64(5*per))))
+		// More than twice what keeps everybody busy only makes the wait longer.
+		chunks = min(chunks, 2*int64(per)*chunkCost(b.ChunkSize)+chunkCost(maxRecord))
+	}
 	b.ChunkShare = chunks / 2 / int64(b.Lanes)
 	b.ChunkCommon = chunks - b.ChunkShare*int64(b.Lanes)
 	b.FrameShare = frames / 2 / int64(tails*b.Lanes)

@@ -11,8 +11,11 @@ func TestBudget(t *testing.T) {
 	for j := 1; j <= 64; j++ {
 		for memory := MinMemory(j); memory < 64<<30; memory = memory*5/4 + 7 {
 			for _, files := range []int{1, 2, 5, 1000} {
-				for k := range 8 {
+				for k := range 11 {
 					use := Use{Reduce: k&1 > 0, NoCopy: k&2 > 0, ByRows: k&4 > 0}
+					if k >= 8 {
+						use = Use{InFlight: []int{1, 8, 500}[k-8], ByRows: files == 2}
+					}
 					if k&2 == 0 {
 						use.Chunk = copyFrame + copyFrame/4
 					}
@@ -21,10 +24,13 @@ func TestBudget(t *testing.T) {
 						t.Fatal(err)
 					}
 					what := fmt.Sprintf("-j %d, %d MiB, %d files, %+v: %+v", j, memory/MiB, files, use, b)
-					if b.Lanes < 1 || b.ChunkSize < 1 || b.Lanes > 1 && b.ChunkShare < chunkCost(b.ChunkSize) {
+					if b.Lanes < 1 || b.ChunkSize < 1 || b.Lanes > 1 && b.ChunkShare < b.chunkCost(b.ChunkSize) || (use.InFlight > 0) != (b.InFlight > 0) {
 						t.Fatal(what)
 					}
-					sum := baseMemory + int64(j)*workerMemory + int64(b.Lanes)*(laneMemory+b.Window) +
+					if memory >= 256*MiB && j == 1 && b.InFlight != use.InFlight {
+						t.Fatal(what)
+					}
+					sum := baseMemory + int64(j)*workerMemory + int64(b.InFlight)*inFlightMemory + int64(b.Lanes)*(laneMemory+b.Window) +
 						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
 					if use.Reduce && b.Partial < 1 || sum > memory {
 						t.Fatalf("%s: %d MiB given out", what, sum/MiB)

@@ -45,6 +45,7 @@ type run struct {
 	phase   int         // from 1
 	maps    []stage.Mapper
 	reducer stage.Reducer // ends the phase; its Map side is the last of maps
+	writes  bool          // the outputs of the job, not what the next phase reads
 	noCopy  bool          // the next phase reads what this one reads, and wants to know what this one settled
 	in      *handover     // of the phase before; nil in the first
 	budget  Budget
@@ -119,9 +120,7 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	}
 
 	var workers, lanes sync.WaitGroup
-	for range b.Workers {
-		workers.Go(func() { r.newWorker().loop(r.hard) })
-	}
+	r.startWorkers(&workers)
 	// While a lane's last part is written and synced, another one takes its place: the wait for the disk would else
 	// be seen in a run over many small files.
 	reading, open := make(chan struct{}, b.Lanes), make(chan struct{}, tails*b.Lanes)

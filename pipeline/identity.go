@@ -55,7 +55,7 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 	sum := sha256.Sum256(manifest)
 	id := identity{
 		Manifest:  hex.EncodeToString(sum[:]),
-		SplitSize: j.SplitSize,
+		SplitSize: j.splitSize(),
 		MaxRecord: maxRecord,
 		Codec:     j.Codec,
 		Fields:    map[string]string{"text": j.TextField},

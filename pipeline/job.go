@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +60,7 @@ type Job struct {
 	// RecordCost is how many bytes of memory a byte of a long line may take at a time, in all stages; 0 is
 	// DefaultRecordCost. It bounds MaxRecord.
 	RecordCost     int64
-	SplitSize      int64 // bytes
+	SplitSize      int64 // bytes; 0 is the default, DefaultSplitSize
 	ChunkSize      int   // bytes; 0 goes by Memory. The output does not depend on it
 	MaxQuarantined Allowance
 	AllowedBy      string // what MaxQuarantined is called to the user, if not --max-quarantined
@@ -178,7 +179,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 
 // check looks at everything that can be wrong before a byte is written.
 func (j *Job) check(ctx context.Context) error {
-	if j.SplitSize < 1 {
+	if j.SplitSize < 0 {
 		return usage("--split-size must be at least 1 byte")
 	}
 	intoDir := j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File
@@ -241,10 +242,25 @@ func (j *Job) check(ctx context.Context) error {
 	return nil
 }
 
+const (
+	usualSplit    = 64 * MiB
+	inFlightSplit = 1 * MiB // where each record has cost a question to a server, little is to be done again
+)
+
+// DefaultSplitSize is the default size of a split in bytes, for a job with these stages.
+func DefaultSplitSize(stages []stage.Stage) int64 {
+	if slices.ContainsFunc(stages, func(s stage.Stage) bool { return s.Spec().InFlight > 0 }) {
+		return inFlightSplit
+	}
+	return usualSplit
+}
+
+func (j *Job) splitSize() int64 { return cmp.Or(j.SplitSize, DefaultSplitSize(j.Stages)) }
+
 func (j *Job) openOptions(budget Budget, maxRecord int, from split.Position, grow func(context.Context) error) corpus.OpenOptions {
 	return corpus.OpenOptions{
 		Options: split.Options{
-			SplitSize: j.SplitSize, ChunkSize: budget.ChunkSize, MaxRecord: maxRecord, From: from, Grow: grow, Columns: j.columns(),
+			SplitSize: j.splitSize(), ChunkSize: budget.ChunkSize, MaxRecord: maxRecord, From: from, Grow: grow, Columns: j.columns(),
 		},
 		Codec: j.Codec, MaxWindow: budget.Window, Stdin: j.Stdin, Consumed: &j.Progress.Consumed,
 	}
@@ -269,7 +285,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, %d times as much", FormatBytes(int64(maxRecord)), FormatBytes(need), j.recordCost())
 	}
 	// A later phase without a copy has a Partial that weighs more than the records, and so no more than its share.
-	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy && in == nil}
+	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy && in == nil, InFlight: ph.inFlight}
 	if in.source() == nil {
 		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
 	} else {
@@ -280,13 +296,13 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		return nil, &UsageError{err.Error()}
 	}
 	if j.ChunkSize > 0 {
-		budget.ChunkSize = j.ChunkSize
+		budget.ChunkSize = max(j.ChunkSize, int(use.Chunk)) // copies come in frames
 	}
 	if j.tune != nil {
 		j.tune(&budget)
 	}
 	r := &run{
-		job: j, store: j.Store, phase: n, maps: ph.maps, reducer: ph.reducer, noCopy: ph.noCopy, in: in, voice: v,
+		job: j, store: j.Store, phase: n, maps: ph.maps, reducer: ph.reducer, writes: ph.writes, noCopy: ph.noCopy, in: in, voice: v,
 		budget: budget, max: maxRecord, done: map[int][]Entry{}, replay: map[int]*replay{},
 	}
 	if in != nil && in.apply != nil {
@@ -303,17 +319,44 @@ const (
 	probeNames   = 20   // fields that the refusal lists
 )
 
-// probe refuses a run whose records all lack a field that a stage needs: a wrong --text-field would else
-// quarantine the whole corpus. What it reads of a stream is kept for the run.
+// wanted is what a run must find among its first readable records: a field, or a record that a stage accepts.
+type wanted struct {
+	field   record.Path
+	accepts func(*record.Record) error // nil for a field
+	found   bool
+	first   error // why it does not accept the first record
+}
+
+func (w *wanted) look(r *record.Record) (found bool) {
+	switch {
+	case w.found:
+	case w.accepts == nil:
+		w.found = r.Has(w.field)
+	default:
+		err := w.accepts(r)
+		if w.found = err == nil; w.first == nil {
+			w.first = err
+		}
+	}
+	return w.found
+}
+
+// probe refuses a run of whose records none has a field that a stage needs, or is accepted by a stage: a wrong
+// --text-field would else quarantine the whole corpus. What it reads of a stream is kept for the run.
 func (r *run) probe(ctx context.Context) error {
-	var needs []record.Path
+	var needs []wanted
 	for _, s := range r.job.Stages {
-		needs = append(needs, s.Spec().Needs...)
+		spec := s.Spec()
+		for _, p := range spec.Needs {
+			needs = append(needs, wanted{field: p})
+		}
+		if spec.Accepts != nil {
+			needs = append(needs, wanted{accepts: spec.Accepts})
+		}
 	}
 	if len(needs) == 0 {
 		return nil
 	}
-	found := make([]bool, len(needs))
 	records, names := 0, []string(nil)
 	known := map[string]bool{}
 	var b record.Batch
@@ -324,14 +367,13 @@ func (r *run) probe(ctx context.Context) error {
 			b.Parse()
 			for i := range b.Records {
 				rec := &b.Records[i]
-				if rec.Outcome != record.Keep {
+				if rec.Outcome != record.Keep || records == probeRecords {
 					continue
 				}
 				records++
 				all := true
-				for k, p := range needs {
-					found[k] = found[k] || rec.Has(p)
-					all = all && found[k]
+				for k := range needs {
+					all = needs[k].look(rec) && all
 				}
 				if all {
 					return true
@@ -358,12 +400,17 @@ func (r *run) probe(ctx context.Context) error {
 			break
 		}
 	}
-	for k, p := range needs {
-		if !found[k] && records > 0 {
-			if records == 1 {
-				return usage("the only readable record has no field %q; it has %s. Name the field with --text-field", p, strings.Join(names, ", "))
-			}
-			return usage("none of the first %d readable records has the field %q; they have %s. Name the field with --text-field", records, p, strings.Join(names, ", "))
+	for _, w := range needs {
+		switch {
+		case w.found || records == 0:
+		case w.accepts != nil && records == 1:
+			return usage("the only readable record cannot be used: %v", w.first)
+		case w.accepts != nil:
+			return usage("none of the first %d readable records can be used; of the first: %v", records, w.first)
+		case records == 1:
+			return usage("the only readable record has no field %q; it has %s. Name the field with --text-field", w.field, strings.Join(names, ", "))
+		default:
+			return usage("none of the first %d readable records has the field %q; they have %s. Name the field with --text-field", records, w.field, strings.Join(names, ", "))
 		}
 	}
 	return nil

@@ -68,7 +68,8 @@ type frame struct {
 	end     *Entry
 }
 
-const queued = 64 // items a lane's channels hold; the windows bound their bytes
+// Items a lane's channels hold; the windows bound their bytes.
+const queued = 64
 
 // work takes the file through and returns when its last part is committed.
 func (l *lane) work() {
@@ -83,7 +84,7 @@ func (l *lane) work() {
 		l.collected()
 		return
 	}
-	l.jobs = make(chan *job, queued)
+	l.jobs = make(chan *job, r.queuedJobs())
 	l.queue = make(chan *frame, queued)
 	l.sealing = make(chan struct{}, 1)
 	var wg sync.WaitGroup
@@ -106,7 +107,7 @@ func (l *lane) work() {
 		r.mu.Lock()
 		r.readErrs = append(r.readErrs, err)
 		r.mu.Unlock()
-		if r.job.Out.File || r.reducer != nil && r.journal == nil {
+		if r.job.Out.File || !r.writes && r.journal == nil {
 			r.stopNow(err) // one file that appears whole or not at all: nothing more can come of it
 		}
 	}
@@ -117,7 +118,7 @@ func (l *lane) read() (err error) {
 	r := l.run
 	var j *job // in hand
 	grow := func(ctx context.Context) error {
-		more, err := r.chunks.grow(ctx, l.seq, j.charge, chunkCost(r.max))
+		more, err := r.chunks.grow(ctx, l.seq, j.charge, r.budget.chunkCost(r.max))
 		if j.charge += more; err != nil {
 			return err
 		}
@@ -148,9 +149,8 @@ func (l *lane) read() (err error) {
 	var skip skipper
 	defer skip.close()
 	for {
-		j = r.jobs.Get().(*job)
-		j.lane, j.file, j.unit, j.codec, j.err = l.seq, l.file.Name(), unit, &codec, nil
-		if j.charge, err = r.chunks.acquire(r.stop, l.seq, chunkCost(r.budget.ChunkSize)); err != nil {
+		j = l.newJob(unit, &codec)
+		if j.charge, err = r.chunks.acquire(r.stop, l.seq, r.budget.chunkCost(r.budget.ChunkSize)); err != nil {
 			return err
 		}
 		if replayed != nil && len(replayed.chunks) > 0 {
@@ -158,7 +158,7 @@ func (l *lane) read() (err error) {
 			replayed.chunks[0] = split.Chunk{}
 			replayed.chunks = replayed.chunks[1:]
 			var more int64
-			more, err = r.chunks.grow(r.stop, l.seq, j.charge, chunkCost(len(j.chunk.Buf)))
+			more, err = r.chunks.grow(r.stop, l.seq, j.charge, r.budget.chunkCost(len(j.chunk.Buf)))
 			j.charge += more
 		} else if replayed != nil && replayed.err != nil {
 			err = replayed.err
@@ -180,21 +180,38 @@ func (l *lane) read() (err error) {
 			}
 			return err
 		}
-		if need := chunkCost(len(j.chunk.Buf)); need < j.charge {
-			r.chunks.release(l.seq, j.charge-need)
-			j.charge = need
+		if r.budget.InFlight > 0 {
+			err = l.handBatches(j)
+		} else {
+			err = l.hand(j)
 		}
-		select {
-		case l.jobs <- j:
-		case <-r.hard.Done():
-			return context.Cause(r.hard)
+		if err != nil {
+			return err
 		}
+	}
+}
+
+func (l *lane) newJob(unit string, codec *split.Codec) *job {
+	j := l.run.jobs.Get().(*job)
+	j.lane, j.file, j.unit, j.codec, j.err = l.seq, l.file.Name(), unit, codec, nil
+	return j
+}
+
+// hand gives a chunk to the collector and to the workers.
+func (l *lane) hand(j *job) error {
+	r := l.run
+	if need := r.budget.chunkCost(len(j.chunk.Buf)); need < j.charge {
+		r.chunks.release(l.seq, j.charge-need)
+		j.charge = need
+	}
+	for _, queue := range []chan *job{l.jobs, r.mapQueue} {
 		select {
-		case r.mapQueue <- j:
+		case queue <- j:
 		case <-r.hard.Done():
 			return context.Cause(r.hard)
 		}
 	}
+	return nil
 }
 
 func (l *lane) giveBack(j *job) {
@@ -215,7 +232,12 @@ func (l *lane) collect() {
 		case <-r.hard.Done():
 			return
 		}
-		if j.err != nil {
+		switch {
+		case j.err == nil:
+		case r.budget.InFlight > 0 && r.stop.Err() != nil: // what is complete before it is committed
+			l.broken = true
+			r.endsAt(l.seq)
+		default:
 			if r.hard.Err() == nil {
 				r.fail(j.err)
 			}

@@ -18,33 +18,55 @@ import (
 	"curate/stage"
 )
 
-// phase is a run of maps and the Reducer that ends it; the last one writes the outputs instead.
+// phase is a run of maps and the Reducer that ends it, if one does; or an io-bound map alone.
 type phase struct {
 	maps    []stage.Mapper
 	reducer stage.Reducer
+	// inFlight is how many batches the io-bound map wants in hand; 0 for a phase that computes.
+	inFlight int
+	// writes: what the phase keeps are the kept records of the run, not a copy for the next phase.
+	writes bool
 	// noCopy: the next phase reads what this one reads, not a copy of what this one kept.
 	noCopy bool
 }
 
-// phases cuts the stages behind each Reducer.
+// phases cuts the stages behind each Reducer, and before and behind each io-bound Mapper.
 func (j *Job) phases() ([]phase, error) {
 	var list []phase
 	var open phase
 	ended := ""
+	// before is the Reducer whose decision begins the open phase, nil if none does.
+	before := func() stage.Reducer {
+		if len(list) == 0 {
+			return nil
+		}
+		return list[len(list)-1].reducer
+	}
+	end := func() {
+		list = append(list, open)
+		open = phase{}
+	}
 	for _, s := range j.Stages {
 		if ended != "" {
 			return nil, fmt.Errorf("stage %s stands behind %s, which lets no records through; this is a bug of curate", s.Spec().Name, ended)
 		}
 		switch s := s.(type) {
 		case stage.Mapper:
+			wants := s.Spec().InFlight
+			if wants > 0 && (len(open.maps) > 0 || before() != nil) {
+				end()
+			}
 			open.maps = append(open.maps, s)
+			if open.inFlight = wants; wants > 0 {
+				end()
+			}
 		case stage.Reducer:
 			open.reducer = s
 			// What other maps have done to the records must not be done again, and a stream is read only once.
-			first, marked := len(list) == 0, len(list) > 0 && list[len(list)-1].reducer.Spec().Marks
-			open.noCopy = len(open.maps) == 0 && (first && !j.Manifest.HasStream() || marked)
-			list = append(list, open)
-			open = phase{}
+			again := len(list) > 0 || !j.Manifest.HasStream()
+			decided := before() != nil && !before().Spec().Marks
+			open.noCopy = len(open.maps) == 0 && again && !decided
+			end()
 			if s.Spec().Result != "" {
 				ended = s.Spec().Name
 			}
@@ -52,8 +74,11 @@ func (j *Job) phases() ([]phase, error) {
 			return nil, fmt.Errorf("stage %s neither maps nor reduces; this is a bug of curate", s.Spec().Name)
 		}
 	}
+	if len(open.maps) > 0 || len(list) == 0 || ended == "" && before() != nil {
+		end()
+	}
 	if ended == "" {
-		list = append(list, open)
+		list[len(list)-1].writes = true
 	}
 	return list, nil
 }
@@ -75,7 +100,7 @@ type handover struct {
 	before  *handover       // with noCopy: what the phase itself was left
 	root    string          // what the names of parts are below
 	entries map[int][]Entry // of the phase's splits, by file, in order
-	apply   stage.Mapper    // what its Reducer has decided
+	apply   stage.Mapper    // what its Reducer has decided; nil without one
 	work    *workspace
 }
 
@@ -169,6 +194,9 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		h.before = before
 	}
 	p.in = h
+	if ph.reducer == nil {
+		return nil
+	}
 	if h.work, err = openWorkspace(ctx, p.store, dir, p.root, p.resume, j.finishMemory(), j.Workers); err != nil {
 		return err
 	}
@@ -207,8 +235,10 @@ func all(string) bool { return true }
 // outputs are the phase's: parts for those that were asked for, and what the next phase needs.
 func (p *phaseRunner) outputs(r *run, dir string) {
 	rel := func(dir string) string { return strings.TrimPrefix(strings.TrimPrefix(dir, p.root), "/") }
-	r.outputs[outSealed] = &output{prefix: "sealed", dir: dir, rel: rel(dir)}
-	if !r.noCopy && r.reducer.Spec().Result == "" {
+	if r.reducer != nil {
+		r.outputs[outSealed] = &output{prefix: "sealed", dir: dir, rel: rel(dir)}
+	}
+	if !r.noCopy && (r.reducer == nil || r.reducer.Spec().Result == "") {
 		r.outputs[outKept] = &output{prefix: "copy", ext: copyFormat.Extension(), format: copyFormat, dir: dir, rel: rel(dir), ids: true}
 	}
 	for o, t := range r.job.targets() {
@@ -345,22 +375,26 @@ func mergeSealed(ctx context.Context, st store.Store, red stage.Reducer, dst io.
 // finishMemory is what a Reducer may hold while nothing else runs.
 func (j *Job) finishMemory() int64 { return int64(float64(j.Memory-baseMemory) * heapShare) }
 
-// combine adds the phases' counts up to the job's. What reached a phase is what the one before has kept, and
-// the two halves of a Reducer are one stage.
-func combine(phs []Counts) Counts {
-	total := phs[0]
+// combine adds the counts of the first phases up to the job's. What reached a phase is what the one before has kept,
+// and the two halves of a Reducer are one stage.
+func combine(phs []phase, counts []Counts) Counts {
+	total := counts[0]
 	total.Stages = slices.Clone(total.Stages)
-	for _, c := range phs[1:] {
+	for n, c := range counts[1:] {
 		last := &total.Stages[len(total.Stages)-1]
-		if len(c.Stages) > 1 { // the Reducer's decision
-			d := c.Stages[1]
-			last.Kept = d.Kept
-			last.Quarantined += d.Quarantined
-			last.Dropped = sum(last.Dropped, d.Dropped)
-			last.Annotated = sumSome(last.Annotated, d.Annotated)
-			last.Tallies = sumSome(last.Tallies, d.Tallies)
-			last.Measured = d.Measured
-			total.Stages = append(total.Stages, c.Stages[2:]...)
+		if len(c.Stages) > 1 {
+			own := c.Stages[1:]
+			if phs[n].reducer != nil { // of the phase before: its decision is the first
+				d := own[0]
+				last.Kept = d.Kept
+				last.Quarantined += d.Quarantined
+				last.Dropped = sum(last.Dropped, d.Dropped)
+				last.Annotated = sumSome(last.Annotated, d.Annotated)
+				last.Tallies = sumSome(last.Tallies, d.Tallies)
+				last.Measured = d.Measured
+				own = own[1:]
+			}
+			total.Stages = append(total.Stages, own...)
 		}
 		total.Kept, total.BytesOut = c.Kept, c.BytesOut
 		total.Quarantined += c.Quarantined

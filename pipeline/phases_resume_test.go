@@ -26,7 +26,7 @@ func TestResumePhases(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 21))
 	_, names := inputs(t, rng, 5, 2500)
-	for _, name := range []string{"reduce", "map reduce map twice", "map mark reduce", "reduce result"} {
+	for _, name := range []string{"reduce", "map reduce map twice", "map mark reduce", "reduce result", "map ask map", "reduce ask reduce"} {
 		with := func(j *Job) { j.Stages = phaseJobs[name] }
 		dir := memoryDir(t)
 		whole := filepath.Join(dir, "whole")
@@ -77,7 +77,7 @@ func TestPhaseFaults(t *testing.T) {
 			tight(j)
 		}
 	}
-	for _, name := range []string{"reduce", "map reduce map", "map mark reduce", "result"} {
+	for _, name := range []string{"reduce", "map reduce map", "map mark reduce", "result", "map ask"} {
 		stages := phaseJobs[name]
 		counter := storetest.NewFaulty(nil, 0, storetest.IO)
 		base := memoryDir(t)
@@ -238,7 +238,7 @@ func TestLostBetween(t *testing.T) {
 func TestHurtAfterwards(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(7, 20)), 2, 300)
 	dir := memoryDir(t)
-	for _, name := range []string{"reduce", "result"} {
+	for _, name := range []string{"reduce", "result", "map ask"} {
 		out := filepath.Join(dir, name)
 		run := func() (*Result, error) {
 			return newJob(t, names, out, func(j *Job) { j.Stages = phaseJobs[name] }).Run(t.Context())

@@ -180,11 +180,11 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	if runErr != nil {
 		res := &Result{}
 		if len(p.counts) > 0 {
-			res.Counts = combine(p.counts)
+			res.Counts = combine(phs, p.counts)
 		}
 		return res, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped"))
 	}
-	total := combine(p.counts)
+	total := combine(phs, p.counts)
 	if err := total.check(); err != nil {
 		return nil, err
 	}
@@ -255,7 +255,7 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 func (d *runDir) journals(ctx context.Context, phs []phase) (entries [][]Entry, err error) {
 	for n, ph := range phs {
 		name := journalFile
-		if ph.reducer != nil {
+		if !ph.writes {
 			name = path.Join(phaseDir(n+1), journalFile)
 		}
 		raw, err := d.read(ctx, name)
@@ -268,7 +268,7 @@ func (d *runDir) journals(ctx context.Context, phs []phase) (entries [][]Entry, 
 		}
 		// Copies and sealed files were removed when the run had finished.
 		es, err = inPlace(ctx, d.job.Store, d.root, es, d.job.Log, func(kind string) bool {
-			return ph.reducer == nil || kind == outputNames[outDropped] || kind == outputNames[outQuarantine]
+			return ph.writes || kind == outputNames[outDropped] || kind == outputNames[outQuarantine]
 		})
 		if err != nil {
 			return nil, err
@@ -299,7 +299,7 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 	}
 	var total Counts
 	if isWhole {
-		total = combine(counts)
+		total = combine(phs, counts)
 	}
 	if red := result(phs); red != nil {
 		size, there, err := d.resultSize(ctx, red)
@@ -487,7 +487,7 @@ func (d *runDir) finish(ctx context.Context, entries []Entry, total Counts, star
 // tidy removes what the phases wrote for one another, once the run is whole. Their journals hold counts.
 func (d *runDir) tidy(ctx context.Context, phs []phase) error {
 	for n, ph := range phs {
-		if ph.reducer == nil {
+		if ph.writes {
 			continue
 		}
 		dir := path.Join(d.own, phaseDir(n+1))

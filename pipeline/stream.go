@@ -58,7 +58,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	if err := first.probe(ctx); err != nil {
 		return nil, err
 	}
-	if phs[0].reducer != nil {
+	if !phs[0].writes {
 		tmp, err := newTempFolder(j.Tmp, j.Log)
 		if err != nil {
 			return nil, err
@@ -73,7 +73,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	}
 	var total Counts
 	if len(p.counts) > 0 {
-		total = combine(p.counts)
+		total = combine(phs, p.counts)
 	}
 	if err != nil {
 		return &Result{Counts: total}, err
@@ -108,7 +108,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 func (p *phaseRunner) stream(ctx context.Context, outs [outputs]*output) error {
 	red := result(p.phs)
 	for n := range p.phs {
-		if p.phs[n].reducer == nil {
+		if p.phs[n].writes {
 			continue
 		}
 		err := p.run(ctx, n+1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 
 	"curate/corpus/compress"
 	"curate/corpus/split"
@@ -66,8 +67,13 @@ type worker struct {
 	encoders map[compress.Kind]*compress.Encoder
 }
 
+// newEncoder makes a worker that maps nothing.
+func (r *run) newEncoder() *worker {
+	return &worker{run: r, encoders: map[compress.Kind]*compress.Encoder{}}
+}
+
 func (r *run) newWorker() *worker {
-	w := &worker{run: r, encoders: map[compress.Kind]*compress.Encoder{}}
+	w := r.newEncoder()
 	for _, m := range r.maps {
 		w.stages = append(w.stages, m.NewWorker())
 	}
@@ -77,20 +83,41 @@ func (r *run) newWorker() *worker {
 	return w
 }
 
-// loop works until the run closes its queues. Frames go first: what is finished frees memory.
-func (w *worker) loop(ctx context.Context) {
+// startWorkers starts the Job's number of workers; for an io-bound map these compress only, while those that wait for
+// others are as many as it wants batches in flight.
+func (r *run) startWorkers(wg *sync.WaitGroup) {
+	for range r.budget.Workers {
+		wg.Go(func() {
+			if r.budget.InFlight > 0 {
+				r.newEncoder().loop(nil, r.encodeQueue)
+				return
+			}
+			r.newWorker().loop(r.mapQueue, r.encodeQueue)
+		})
+	}
+	for range r.budget.InFlight {
+		wg.Go(func() { r.newWorker().loop(r.mapQueue, nil) })
+	}
+}
+
+// loop works until the run is done; a nil queue is somebody else's. Frames go first: what is finished frees memory.
+func (w *worker) loop(jobs <-chan *job, frames <-chan *frame) {
 	for {
 		select {
-		case f := <-w.run.encodeQueue:
+		case f := <-frames:
 			w.encode(f)
 			continue
 		default:
 		}
 		select {
-		case f := <-w.run.encodeQueue:
+		case f := <-frames:
 			w.encode(f)
-		case j := <-w.run.mapQueue:
-			j.err = w.mapChunk(ctx, j)
+		case j := <-jobs:
+			if w.run.budget.InFlight > 0 {
+				j.err = w.mapInFlight(j)
+			} else {
+				j.err = w.mapChunk(w.run.hard, j)
+			}
 			j.done <- struct{}{}
 		case <-w.run.allDone:
 			return
@@ -140,7 +167,7 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 	}
 	for at := (split.Cursor{}); !j.chunk.Done(at); {
 		w.batch.Reset()
-		at = j.codec.Decode(&j.chunk, at, &w.batch, batchRecords, batchBytes, w.run.job.TextField)
+		at = j.codec.Decode(&j.chunk, at, &w.batch, w.run.batchRecords(), batchBytes, w.run.job.TextField)
 		j.blank = at.Blank
 		if err := w.mapBatch(ctx, j); err != nil {
 			return err
@@ -150,7 +177,7 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 		}
 	}
 	w.batch.Reset()
-	w.batch.Shrink(keepScratch)
+	w.batch.Shrink(w.run.keepScratch())
 	if j.foreign {
 		w.batch = record.Batch{} // its decoder still knows the line
 	}

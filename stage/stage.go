@@ -32,6 +32,9 @@ type Spec struct {
 	Config any
 	// Needs are the fields a record must have for the stage to work on it.
 	Needs []record.Path
+	// Accepts takes the place of Needs for a stage that knows records by one of several shapes: nil for a record that
+	// it can work on, else what that lacks. A run of whose first records none is accepted is refused. It may be nil.
+	Accepts func(r *record.Record) error
 	// Uses are the other fields it looks at, of the records that have them.
 	Uses []record.Path
 	// Result is what the file is called that a Reducer has to say, in an output directory: "stats.jsonl". Such a
@@ -41,13 +44,21 @@ type Spec struct {
 	// Marks says of a Reducer that the Mapper of its Finish decides nothing: it sets no outcome and stages no edit, but
 	// only keys, for the Reducer that stands right behind. Nothing is copied between the two.
 	Marks bool
+	// InFlight is how many batches a Mapper wants in hand at a time because it waits for others, such as a server, and
+	// not for the processor: it is io-bound. 0 for one that computes.
+	//
+	// An io-bound Mapper runs in a phase of its own, with a Worker for each of these batches, which have at most 16
+	// records. The context of its Map is cancelled when the run is asked to stop, or when another of its batches has
+	// ended in an error. Map then gives up what it waits for and returns the context's cause: that batch is done again
+	// when the run goes on.
+	InFlight int
 }
 
 // Mapper is a stage whose result for a record depends on that record and the configuration alone.
 type Mapper interface {
 	Spec() Spec
-	// NewWorker makes the mutable half of the stage for one goroutine. The engine calls it a few times a
-	// run and from any goroutine.
+	// NewWorker makes the mutable half of the stage for one goroutine. The engine calls it from any goroutine, a few
+	// times a run, or InFlight times.
 	NewWorker() Worker
 }
 

@@ -147,7 +147,7 @@ func (f *stageFlags) registerMachine(cmd *cobra.Command) {
 type settings struct {
 	workers              int
 	memory               int64
-	maxRecord, splitSize int64
+	maxRecord, splitSize int64 // 0 is the default
 	codec                string
 	parts, stdout        corpus.Format
 	formatGiven          bool
@@ -184,8 +184,10 @@ func (f *stageFlags) resolve() (*settings, error) {
 	if s.codec != "" && len(s.textField.Names()) > 1 {
 		return nil, usage("--text-field %s: a line of text has no fields inside fields; give a name without a dot", f.textField)
 	}
-	if s.splitSize, err = parseSize("--split-size", f.splitSize); err != nil {
-		return nil, err
+	if f.given("split-size") { // the default goes by the stages
+		if s.splitSize, err = parseSize("--split-size", f.splitSize); err != nil {
+			return nil, err
+		}
 	}
 	if f.maxRecord != "" {
 		if s.maxRecord, err = parseSize("--max-record", f.maxRecord); err != nil {
@@ -324,6 +326,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.Close(stages)) }()
+	if s.splitSize == 0 {
+		s.splitSize = pipeline.DefaultSplitSize(stages)
+	}
 	if f.printConfig {
 		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}

@@ -275,6 +275,14 @@ func FuzzParse(f *testing.F) {
 }
 
 // cutter keeps the records whose text holds the word.
+// asker is an io-bound stage that keeps every record.
+type asker struct{}
+
+func (asker) Spec() stage.Spec          { return stage.Spec{Name: "ask", Version: 1, InFlight: 3} }
+func (a asker) NewWorker() stage.Worker { return a }
+
+func (asker) Map(ctx context.Context, _ *record.Batch) error { return ctx.Err() }
+
 type cutter struct {
 	word string
 	text record.Path

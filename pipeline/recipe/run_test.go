@@ -84,14 +84,15 @@ func (c *count) Seal(w io.Writer) error {
 
 // world is a folder with inputs and a recipe of three steps.
 type world struct {
-	t    *testing.T
-	dir  string
-	text string
-	log  strings.Builder
+	t     *testing.T
+	dir   string
+	text  string
+	kinds []Kind
+	log   strings.Builder
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), kinds: testKinds}
 	w.input("a.jsonl", "egun on", "good day", "egun argia", "gau on")
 	w.input("b.jsonl", "on da", "egun hona", "nothing")
 	w.text = fmt.Sprintf(`version: 1
@@ -116,7 +117,7 @@ func (w *world) input(name string, texts ...string) {
 
 func (w *world) runner(sets ...string) *Runner {
 	w.t.Helper()
-	r, err := Parse("r.yaml", []byte(w.text), sets, testKinds)
+	r, err := Parse("r.yaml", []byte(w.text), sets, w.kinds)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -243,6 +244,43 @@ func TestRun(t *testing.T) {
 	// A changed input is seen.
 	w.input("b.jsonl", "on da")
 	w.must(w.runner(), "clean+ days+ total+")
+}
+
+// TestInFlight: an io-bound stage stands anywhere in a step; its splits are small if nobody says otherwise.
+func TestInFlight(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.runner(), "clean+ days+ total+")
+	want := w.tree("run")
+	w.kinds = append([]Kind{{
+		Name: "ask", Summary: "waits for others",
+		Build: func(context.Context, *Values, Setting) ([]stage.Stage, error) { return []stage.Stage{asker{}}, nil },
+	}}, testKinds...)
+	w.text = strings.Replace(w.text, "cut: {word: on}}", "ask: {}, cut: {word: on}}", 1)
+	w.text = strings.Replace(w.text, "cut: {word: egun}}", "cut: {word: egun}, ask: }", 1)
+	w.text = strings.Replace(w.text, "count: {label: records}}", "ask: {}, count: {label: records}}", 1)
+	other := "run=" + filepath.ToSlash(filepath.Join(w.dir, "other"))
+	w.must(w.runner(other), "clean+ days+ total+")
+	got := w.tree("other")
+	for name := range want {
+		if !strings.Contains(name, "_curate/") && got[name] != want[name] {
+			t.Errorf("%s is %q, want %q", name, got[name], want[name])
+		}
+	}
+	if got := states(t, w.runner(other)); got != "clean done, days done, total done" {
+		t.Error(got)
+	}
+	w.must(w.runner(other), "clean= days= total=")
+
+	w.text = strings.Replace(w.text, "ask: {}, cut:", "cut:", 1)
+	r := w.runner("run=" + filepath.ToSlash(filepath.Join(w.dir, "default")))
+	r.SplitSize = 0
+	w.must(r, "clean+ days+ total+")
+	got = w.tree("default")
+	for step, size := range map[string]string{"clean": `"split_size": 67108864`, "days": `"split_size": 1048576`} {
+		if c := got[step+"/_curate/config.json"]; !strings.Contains(c, size) {
+			t.Errorf("%s: %s", step, c)
+		}
+	}
 }
 
 func same(t *testing.T, what string, got, want map[string]string) {
