@@ -187,3 +187,28 @@ func TestMoney(t *testing.T) {
 		}
 	}
 }
+
+// FuzzExcerpt: whatever texts and spans, what is shown is their beginning, with masks in order; and a pointer finds a
+// string of the line or nothing.
+func FuzzExcerpt(f *testing.F) {
+	f.Add("See `x` and `y`.", "Ikusi `y` eta `x`.", []byte{4, 3, 5, 3}, `{"a":["x"]}`, "/a/0")
+	f.Add("🙂é", "é🙂é", []byte{0, 1, 0, 1}, `{"":{"~/":"x"}}`, "//~0~1")
+	f.Add(strings.Repeat("añ", 1300), strings.Repeat("ñ", 1300), []byte{1, 255, 255, 255}, `{"a":`, "/a")
+	f.Fuzz(func(t *testing.T, text, target string, spans []byte, line, pointer string) {
+		if !utf8.ValidString(text) || !utf8.ValidString(target) {
+			return // JSON that was found valid has no such strings
+		}
+		s := sourceText{Text: text}
+		for at := 0; len(spans) >= 2; spans = spans[2:] { // gap and length; those above 127 go back
+			from := at + int(int8(spans[0]))
+			at = from + int(int8(spans[1]))
+			s.Protected = append(s.Protected, [2]int{from, at})
+		}
+		e, values := sourceExcerpt(s)
+		checkExcerpt(t, "source", text, &e)
+		checkExcerpt(t, "target", target, excerpt(target, values))
+		if got, ok := stringAt([]byte(line), pointer); ok && got != "" && (pointer == "" || line == "" || pointer[0] != '/') && line[0] == '{' {
+			t.Errorf("%q in %q is %q", pointer, line, got)
+		}
+	})
+}

@@ -450,20 +450,48 @@ func TestReferenceErrors(t *testing.T) {
 	}
 }
 
+// translationSeeds are tallies, a kept row, a quarantined one and one of the reference.
+var translationSeeds = [][4]string{
+	{
+		`"segments":3,"memory_hits":1,"rung:first":1,"failed:numbers":1,"cost_micro":5,"length_ratio@160":2`,
+		`{"id":"a","text":"x <script> y","curate":{"translate":{"source":[{"path":"/text","text":"é <script> z","protected":[[2,10]]}]}}}`,
+		`{"file":"a","offset":1,"line":null,"error":"translation: numbers in /text: x","raw":""}`, `{"id":"a","text":"<script>"}`,
+	},
+	{
+		`"segments":-5,"rung:":9223372036854775807,"noted:x":1`,
+		`{"id":5,"a":{"b":["x"]},"curate":{"translate":{"source":[{"path":"/a/b/0","text":"","protected":[[-1,9],[0,0],[5,4],[0,9223372036854775807]]},{"path":"/a/c"}]}}}`,
+		`{"error":"translation: :"}`, `{"id":5.0,"a":{"b":["y"]}}`,
+	},
+}
+
+func translationSeed(t *testing.T, s [4]string) (*report.Run, error) {
+	st := memory{files: map[string]string{
+		"out/_curate/done": "", "out/_curate/ledger.json": translatedLedger(1, 1, s[0]), "out/_curate/config.json": translatedConfig,
+		"out/_curate/manifest.json": `{"files":[{"number":1,"path":"a"}]}`, "out/part-00001-00000.jsonl": s[1] + "\n",
+		"out/_curate/quarantine/part-00001-00000.jsonl": s[2] + "\n", "ref.jsonl": s[3],
+	}}
+	return report.Read(t.Context(), st, "out", report.Reference{File: "ref.jsonl"})
+}
+
+func TestTranslationSeeds(t *testing.T) {
+	for _, s := range translationSeeds {
+		run, err := translationSeed(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tr := run.Steps[0].Translation; len(tr.SideBySide) != 1 {
+			t.Errorf("%+v", tr)
+		}
+	}
+}
+
 // FuzzTranslation gives it rows as nobody wrote them: an error that names the file, or a page without markup of theirs.
 func FuzzTranslation(f *testing.F) {
-	tallies := `"segments":3,"memory_hits":1,"rung:first":1,"failed:numbers":1,"cost_micro":5,"length_ratio@160":2`
-	f.Add(tallies, `{"id":"a","text":"x <script> y","curate":{"translate":{"source":[{"path":"/text","text":"é <script> z","protected":[[2,10]]}]}}}`,
-		`{"file":"a","offset":1,"line":null,"error":"translation: numbers in /text: x","raw":""}`, `{"id":"a","text":"<script>"}`)
-	f.Add(`"segments":-5,"rung:":9223372036854775807,"noted:x":1`, `{"id":5,"a":{"b":["x"]},"curate":{"translate":{"source":[{"path":"/a/b/0","text":"","protected":[[-1,9],[0,0],[5,4],[0,9223372036854775807]]},{"path":"/a/c"}]}}}`,
-		`{"error":"translation: :"}`, `{"id":5.0,"a":{"b":["y"]}}`)
+	for _, s := range translationSeeds {
+		f.Add(s[0], s[1], s[2], s[3])
+	}
 	f.Fuzz(func(t *testing.T, tallies, kept, quarantine, reference string) {
-		st := memory{files: map[string]string{
-			"out/_curate/done": "", "out/_curate/ledger.json": translatedLedger(1, 1, tallies), "out/_curate/config.json": translatedConfig,
-			"out/_curate/manifest.json": `{"files":[{"number":1,"path":"a"}]}`, "out/part-00001-00000.jsonl": kept + "\n",
-			"out/_curate/quarantine/part-00001-00000.jsonl": quarantine + "\n", "ref.jsonl": reference,
-		}}
-		r, err := report.Read(t.Context(), st, "out", report.Reference{File: "ref.jsonl"})
+		r, err := translationSeed(t, [4]string{tallies, kept, quarantine, reference})
 		if err != nil {
 			if !strings.Contains(err.Error(), "out") && !strings.Contains(err.Error(), "ref.jsonl") {
 				t.Errorf("%v does not name the file", err)
