@@ -16,34 +16,38 @@ import (
 
 // Config is what the results depend on, beside the memory.
 type Config struct {
-	From, To string // ISO 639-1
-	Rows     rows.Options
+	From string       `json:"from"` // ISO 639-1
+	To   string       `json:"to"`
+	Rows rows.Options `json:"rows"`
 	// Numbers protects numbers of two digits and more, for backends that change them.
-	Numbers bool
+	Numbers bool `json:"mask_numbers"`
 	// Sentences asks for each sentence alone: for backends that know no more than one.
-	Sentences bool
+	Sentences bool `json:"sentences"`
 	// Placeholder is the form of holes that is tried first, a name of protect.Forms; "" is the first of them.
-	Placeholder string
-	Profile     check.Profile
+	Placeholder string        `json:"placeholder"`
+	Profile     check.Profile `json:"checks"`
 	// MaxAttempts is how many requests one segment may take, its rungs of the ladder.
-	MaxAttempts int
+	MaxAttempts int `json:"max_attempts"`
 	// MinScore of a judge, 0 to 1; what it scores lower is asked again, and given up in the end.
-	MinScore float64
+	MinScore float64 `json:"min_score"`
 	// OnFail is what becomes of a row of which a text could not be translated: "quarantine", or "keep-source", which lets
 	// it through as it is, and says so in the record.
-	OnFail string
+	OnFail string `json:"on_fail"`
 	// KeepSource writes the source texts into the record.
-	KeepSource bool
+	KeepSource bool `json:"keep_source"`
 	// Annotate writes into every record what was done, and drops nothing.
-	Annotate bool
+	Annotate bool `json:"annotate"`
 	// Tasks are what becomes of rows whose task is bound to the source language, sorted by task.
-	Tasks []TaskAction
+	Tasks []TaskAction `json:"tasks"`
 	// RetryFailed asks again for segments that an earlier run has given up.
-	RetryFailed bool
+	RetryFailed bool `json:"retry_failed"`
 }
 
 // TaskAction is "copy" (the row stays in its language, and says so), "drop" or "translate" (and says so).
-type TaskAction struct{ Task, Action string }
+type TaskAction struct {
+	Task   string `json:"task"`
+	Action string `json:"action"`
+}
 
 // Actions that a task may have.
 var Actions = []string{"copy", "drop", "translate"}

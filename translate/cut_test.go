@@ -41,23 +41,23 @@ func TestCutsJoin(t *testing.T) {
 			for i, p := range pieces {
 				targets[i] = p.template
 				if len(p.holes) != len(p.template.Holes) || len(p.template.Text) != len(p.holes)+1 {
-					t.Fatalf("seed %d, %s of %q: piece %d has %d holes and %d texts", seed, name, tpl, i, len(p.holes), len(p.template.Text))
+					t.Fatalf("seed %d, %s of %v: piece %d has %d holes and %d texts", seed, name, tpl, i, len(p.holes), len(p.template.Text))
 				}
 				for k, h := range p.template.Holes {
 					if h != k {
-						t.Fatalf("seed %d, %s of %q: piece %d has holes %v", seed, name, tpl, i, p.template.Holes)
+						t.Fatalf("seed %d, %s of %v: piece %d has holes %v", seed, name, tpl, i, p.template.Holes)
 					}
 				}
 				first, last := p.template.Text[0], p.template.Text[len(p.template.Text)-1]
 				if p.ask && (strings.TrimSpace(first) != first && strings.TrimLeft(first, " ") != first || strings.TrimRight(last, " ") != last) {
-					t.Fatalf("seed %d, %s of %q: piece %d is %q", seed, name, tpl, i, p.template)
+					t.Fatalf("seed %d, %s of %v: piece %d is %v", seed, name, tpl, i, p.template)
 				}
 				if name == "holes" && p.ask && len(p.holes) > 0 {
-					t.Fatalf("seed %d: %q has a hole", seed, p.template)
+					t.Fatalf("seed %d: %v has a hole", seed, p.template)
 				}
 			}
 			if got := joined(pieces, targets); !reflect.DeepEqual(normal(got), normal(tpl)) {
-				t.Fatalf("seed %d, %s of %q: joined %q", seed, name, tpl, got)
+				t.Fatalf("seed %d, %s of %v: joined %v", seed, name, tpl, got)
 			}
 		}
 	}

@@ -86,7 +86,10 @@ func batches(requests int) int { return 2 + requests/4 }
 func (s *Stage) Spec() stage.Spec {
 	c := struct {
 		Config
-		Engine, TM, Fallback, Judge string
+		Engine   string `json:"engine"`
+		TM       string `json:"tm,omitzero"` // of the files
+		Fallback string `json:"fallback,omitzero"`
+		Judge    string `json:"judge,omitzero"`
 	}{Config: s.cfg, Engine: s.t.engine, TM: s.t.p.TM}
 	if f := s.t.p.Fallback; f != nil {
 		c.Fallback = f.Engine()
@@ -110,9 +113,15 @@ type worker struct {
 	rows []*rowWork
 }
 
+// Settled is how many segments of rows have a translation, or were given up, so far. It may be called at any time.
+func (s *Stage) Settled() int64 { return s.t.settled.Load() }
+
 // Map reads the batch's rows, lets all of them find their translations side by side, and puts them together in order.
 func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 	t := w.s.t
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err := t.open(ctx); err != nil {
 		return err
 	}
@@ -197,6 +206,7 @@ func (t *translator) tally(b *record.Batch, r *rowWork) {
 		}
 	}
 	n(TallySegments, int64(len(r.list)))
+	t.settled.Add(int64(len(r.list)))
 	for _, w := range r.list {
 		switch {
 		case w.failure != nil:

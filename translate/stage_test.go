@@ -179,7 +179,7 @@ func TestSecondRunAsksNobody(t *testing.T) {
 		if round == 0 {
 			first = got
 		} else if len(b.asked) > 0 || !slices.Equal(got, first) {
-			t.Errorf("asked %q; %q, want %q", b.asked, got, first)
+			t.Errorf("asked %v; %q, want %q", b.asked, got, first)
 		}
 		if err := m.Close(); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,9 @@ package translate
 
 import (
 	"context"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"curate/translate/backends"
 	"curate/translate/check"
@@ -55,6 +57,8 @@ type translator struct {
 	once    sync.Once
 	memory  *memory.Store
 	opening error
+
+	settled atomic.Int64 // segments of rows
 
 	mu      sync.Mutex
 	flights map[memory.Key]*flight
@@ -197,10 +201,8 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	f := &Failure{Check: e.Failed, Attempts: e.Attempts}
-	if len(e.Target.Text) > 0 {
-		f.Detail = e.Target.Text[0]
-	}
+	f := &Failure{Attempts: e.Attempts}
+	f.Check, f.Detail, _ = strings.Cut(e.Failed, ": ")
 	w.take(&wanted{failure: f})
 	return true, nil
 }
@@ -235,7 +237,10 @@ func (t *translator) keep(w *wanted) error {
 	}
 	e := memory.Entry{Engine: t.engine, From: t.cfg.From, To: t.cfg.To, Source: w.template, Target: w.target, Rung: w.rung, Attempts: w.attempts, Checks: w.soft, Score: w.score}
 	if f := w.failure; f != nil {
-		e.Engine, e.Failed, e.Target, e.Checks, e.Score = t.failed, f.Check, protect.Template{Text: []string{f.Detail}}, nil, nil
+		e.Engine, e.Failed, e.Target, e.Checks, e.Score = t.failed, f.Check, protect.Template{}, nil, nil
+		if f.Detail != "" {
+			e.Failed += ": " + f.Detail
+		}
 	}
 	return t.memory.Put(e)
 }

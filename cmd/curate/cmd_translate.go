@@ -182,11 +182,11 @@ func wrapList(names []string) string {
 
 // liveLine is what the progress says beside records.
 func liveLine(o *opened, p backends.Policy, began time.Time) string {
-	if o == nil || o.stats == nil {
+	if o == nil || o.Stage == nil || o.stats == nil {
 		return ""
 	}
-	s := o.stats()
-	line := fmt.Sprintf(", %d requests (%.1f/s, %d in flight of %d)", s.Requests, float64(s.Requests)/max(time.Since(began).Seconds(), 1e-3), s.InFlight, s.Limit)
+	s, done := o.stats(), o.Settled()
+	line := fmt.Sprintf(", %.1f segments/s, %d requests, %d in flight of %d", float64(done)/max(time.Since(began).Seconds(), 1e-3), s.Requests, s.InFlight, s.Limit)
 	return line + costLine(s.Cost, p)
 }
 

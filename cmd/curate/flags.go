@@ -366,7 +366,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}
 	if f.dry {
-		job.Out, job.Dropped, job.Quarantine, job.Ledger = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, ""
+		job.Out, job.Dropped, job.Quarantine, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
 	}
 	show.start(job.Progress, f.live)
 	res, err := job.Run(ctx)

@@ -59,7 +59,10 @@ var translateBackends = []string{"command", "memory", "openai"}
 // Judges by name, sorted.
 var translateJudges = []string{"back-translation", "comet", "llm"}
 
-const defaultKeyEnv = "OPENAI_API_KEY"
+const (
+	defaultKeyEnv      = "OPENAI_API_KEY"
+	defaultConcurrency = 64 // requests at a time
+)
 
 // memoryIndex is what the index of a memory may take: 40 bytes and less a segment.
 const memoryIndex = 96 << 20
@@ -85,7 +88,7 @@ func (t *translating) inFlight() int {
 	case t.policy.MaxConcurrency > 0:
 		return t.policy.MaxConcurrency
 	}
-	return backends.DefaultConcurrency
+	return defaultConcurrency
 }
 
 // languages are what texts in doubt may be in; ok is false where the engine does not know the target.

@@ -23,10 +23,10 @@ const FieldsSchema = "fields"
 
 // Options say what of a record is text.
 type Options struct {
-	Schema           string   // a name of Names; "" recognises each record by its key names
-	Fields           []string // JSON pointers with * for any name or index ("/messages/*/content"); with them no schema is looked for
-	ToolDescriptions bool     // the "description" texts in tools are translated, too; not with Fields, which say everything
-	ToolResults      bool     // and what tools have answered
+	Schema           string   `json:"schema,omitzero"`   // a name of Names; "" recognises each record by its key names
+	Fields           []string `json:"fields,omitempty"`  // JSON pointers with * for any name or index ("/messages/*/content"); with them no schema is looked for
+	ToolDescriptions bool     `json:"tool_descriptions"` // the "description" texts in tools are translated, too; not with Fields, which say everything
+	ToolResults      bool     `json:"tool_results"`      // and what tools have answered
 }
 
 // Reader finds the texts of records. It is immutable and may be shared.
@@ -122,12 +122,14 @@ type Row struct {
 	Nodes  []Node
 
 	members []member // in the order of their nodes, which ascend in each
+	// Of a multiple choice: the numbers of the choices, from 0, that may be right. Empty if that is not known.
+	right []int
 }
 
 // Read finds the texts of rec. A known key of the wrong shape is an error that names the key (*record.FieldError, with
 // the JSON pointer as Field). The row refers to memory of rec's batch until it is written.
 func (r *Reader) Read(rec *record.Record, row *Row) error {
-	*row = Row{Nodes: row.Nodes[:0], members: row.members[:0]}
+	*row = Row{Nodes: row.Nodes[:0], members: row.members[:0], right: row.right[:0]}
 	w := walk{rec: rec, row: row, toolResults: r.o.ToolResults}
 	if r.patterns != nil {
 		row.Schema = FieldsSchema

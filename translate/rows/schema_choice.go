@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -94,11 +95,15 @@ func (c *choice) label(at int) error {
 // answer reads what is right: a label, an index, the text of a choice, or an array of such.
 func (c *choice) answer(at int) error {
 	switch kindAt(c.v, at) {
+	case '0':
+		c.index(at)
 	case '"':
 		return c.answered(at)
 	case '[':
 		return c.each(at, "", func(at int) error {
 			switch c.v[at] {
+			case '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+				c.index(at)
 			case '"':
 				return c.answered(at)
 			case '[', '{':
@@ -121,6 +126,11 @@ func (c *choice) answered(at int) error {
 		return err
 	}
 	s = strings.TrimSpace(s)
+	if len(s) == 1 {
+		if k := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZ", s[0]&^0x20); k >= 0 {
+			c.row.right = append(c.row.right, k)
+		}
+	}
 	switch {
 	case s == "", c.labels[s]:
 		return nil
@@ -130,6 +140,17 @@ func (c *choice) answered(at int) error {
 		return nil
 	}
 	return c.problem("is " + quoted(s) + ", neither a label nor one of the choices; make it one of the two, or name the row's texts with --fields")
+}
+
+// index notes a number: some data sets count from 0, some from 1, so two choices may be meant.
+func (c *choice) index(at int) {
+	end := at
+	for end < len(c.v) && c.v[end] >= '0' && c.v[end] <= '9' {
+		end++
+	}
+	if n, err := strconv.Atoi(string(c.v[at:end])); err == nil {
+		c.row.right = append(c.row.right, n-1, n)
+	}
 }
 
 // isLabel says whether an answer only points at one of n choices, or has nothing to translate: no two letters side by

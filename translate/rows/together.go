@@ -18,7 +18,7 @@ func fell(sourceA, sourceB, targetA, targetB string) bool {
 
 // Verify says what the targets, one a node, have done to how the texts belong together: "" if nothing. A chosen text that
 // equals the rejected one where their sources differ ("pair"), a textual answer that is not the choice that its source is
-// ("answer"), two choices that have become one ("choices"), an alpaca row's output that equals its input where their
+// ("answer"), two choices that have become one ("choices"), unless both are known to be wrong, an alpaca row's output that equals its input where their
 // sources differ ("copy").
 func (row *Row) Verify(targets []string) (check, detail string) {
 	if d := row.verifyPair(targets); d != "" {
@@ -81,14 +81,37 @@ func (row *Row) verifyPair(targets []string) string {
 func (row *Row) verifyChoice(targets []string) (check, detail string) {
 	sources := map[string]int{} // by what a choice says, the first that says it
 	became := map[string]int{}  // and by what it has become
+	number := map[int]int{}     // of a choice, by its node
+	right := map[int]bool{}
+	for _, n := range row.right {
+		right[n] = true
+	}
+	numbers, k := map[string][]int{}, 0 // of choices, by what they say
+	for i := range row.Nodes {
+		switch n := &row.Nodes[i]; n.Role {
+		case "choice":
+			numbers[squeeze(n.Text)] = append(numbers[squeeze(n.Text)], k)
+			k++
+		case "answer":
+			for _, k := range numbers[squeeze(n.Text)] {
+				right[k] = true
+			}
+			delete(numbers, squeeze(n.Text)) // they are noted
+		}
+	}
+	// Of two wrong ones that have become the same, the question remains a question.
+	mayBeRight := func(a, b int) bool {
+		return len(right) == 0 || right[a] || right[b]
+	}
 	for i := range row.Nodes {
 		n := &row.Nodes[i]
 		s, t := squeeze(n.Text), squeeze(targets[i])
 		switch n.Role {
 		case "choice":
+			number[i] = len(number)
 			if j, ok := became[t]; !ok {
 				became[t] = i
-			} else if squeeze(row.Nodes[j].Text) != s {
+			} else if squeeze(row.Nodes[j].Text) != s && mayBeRight(number[i], number[j]) {
 				return "choices", fmt.Sprintf("%s and %s have become the same", row.Nodes[j].Path, n.Path)
 			}
 			if _, ok := sources[s]; !ok {
