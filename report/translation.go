@@ -102,9 +102,13 @@ const (
 
 // translateSettings is what the section needs of the stage's configuration.
 type translateSettings struct {
-	From, To   string
-	KeepSource bool
-	Profile    struct{ LengthRatioMin, LengthRatioMax float64 }
+	From       string `json:"from"`
+	To         string `json:"to"`
+	KeepSource bool   `json:"keep_source"`
+	Checks     struct {
+		Least float64 `json:"length_ratio_min"`
+		Most  float64 `json:"length_ratio_max"`
+	} `json:"checks"`
 }
 
 func readTranslation(ctx context.Context, in files, s *Step) error {
@@ -128,12 +132,12 @@ func readTranslation(ctx context.Context, in files, s *Step) error {
 	}
 	if c := s.stageConfig(translateStage); c != nil {
 		var cfg translateSettings
-		if err := json.Unmarshal(c, &cfg, json.MatchCaseInsensitiveNames(true)); err != nil {
+		if err := json.Unmarshal(c, &cfg); err != nil {
 			return damaged(in.path(configName), fmt.Errorf("configuration of stage %s: %w", translateStage, err))
 		}
 		t.From, t.To, t.keeps = cut(cfg.From, 40), cut(cfg.To, 40), cfg.KeepSource
-		if p := cfg.Profile; p.LengthRatioMax > 0 {
-			t.Limits = &Limits{p.LengthRatioMin, p.LengthRatioMax}
+		if c := cfg.Checks; c.Most > 0 {
+			t.Limits = &Limits{c.Least, c.Most}
 		}
 	}
 	t.count(tallies)
@@ -401,12 +405,13 @@ const translationPage = `{{$t := .Translation}}
 <table><tr><th>what became of them<th class="n">segments<th class="n">share<th>
 {{range segmentRows $t}}<tr><td>{{.Name}}<td class="n">{{group .Count}}<td class="n">{{percentOf .Share}}<td>{{bar .Count $t.Segments.Segments}}
 {{end}}</table>
-{{with rowRows $t}}<table><tr><th>rows that are no plain translation<th class="n">rows
+{{with rowRows $t}}<h4>rows</h4>
+<table><tr><th>what became of them<th class="n">rows
 {{range .}}<tr><td>{{.Name}}<td class="n">{{group .Count}}
 {{end}}</table>
 {{end}}{{with $t.Checks}}<h4>checks</h4>
-<table><tr><th>check, or other reason<th class="n">segments given up<th class="n">rows quarantined<th class="n">segments noted only
-{{range .}}<tr><td>{{.Check}}<td class="n">{{group .GivenUp}}<td class="n">{{group .Rows}}<td class="n">{{group .Noted}}
+<table><tr><th>check, or other reason<th class="n">segments given up<th class="n">only noted<th class="n">rows quarantined
+{{range .}}<tr><td>{{.Check}}<td class="n">{{group .GivenUp}}<td class="n">{{group .Noted}}<td class="n">{{group .Rows}}
 {{end}}</table>
 {{range .}}{{if .Examples}}<details><summary>{{.Check}}: {{len .Examples}} of {{group .Rows}} quarantined rows</summary>
 {{range .Examples}}<div class="example"><p><bdi>{{.File}}</bdi>{{if .Line}}:{{.Line}}{{end}} <span>byte {{group .Offset}}</span></p>

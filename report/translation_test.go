@@ -34,7 +34,7 @@ func translatedLedger(kept, quarantined int, tallies string) string {
 
 // translatedConfig is that of the stage, as it writes it.
 const translatedConfig = `{"program":"curate test","identity":"0","step":{"stages":[{"name":"translate","version":1,"config":{
-	"From":"en","To":"eu","KeepSource":true,"OnFail":"quarantine","Engine":"openai model","Profile":{"name":"en-eu","length_ratio_min":0.5,"length_ratio_max":2}}}]}}`
+	"from":"en","to":"eu","keep_source":true,"on_fail":"quarantine","engine":"openai model","checks":{"name":"en-eu","length_ratio_min":0.5,"length_ratio_max":2}}}]}}`
 
 // translated makes the directory of a translation by hand.
 func translated(t *testing.T, dir, ledger, config string, parts map[string][]string, quarantine ...string) {
@@ -215,7 +215,7 @@ func TestTranslationEscaping(t *testing.T) {
 	t.Chdir(t.TempDir())
 	name := quoted(t, "failed:"+evil)
 	translated(t, "out", translatedLedger(1, 1, name+`:1,`+quoted(t, "rung:"+evil)+`:2,`+quoted(t, evil+"@5")+`:3,`+quoted(t, evil)+`:4`),
-		strings.Replace(strings.Replace(translatedConfig, `"From":"en"`, `"From":`+quoted(t, `en" onload="x`), 1), `"To":"eu"`, `"To":`+quoted(t, evil), 1),
+		strings.Replace(strings.Replace(translatedConfig, `"from":"en"`, `"from":`+quoted(t, `en" onload="x`), 1), `"to":"eu"`, `"to":`+quoted(t, evil), 1),
 		map[string][]string{"part-00001-00000.jsonl": {fmt.Sprintf(`{"id":%s,%[1]s:%[1]s,"curate":{"translate":%s}}`, quoted(t, evil),
 			quoted(t, note{[]source{{"/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(evil), evil, [][2]int{{0, 8}, {10, 12}}}}}))}},
 		refused(t, 1, "translation: "+evil))
@@ -241,7 +241,7 @@ func TestTranslationEscaping(t *testing.T) {
 // Without sources there is nothing to look for: the parts, here a broken one, are not opened.
 func TestTranslationWithoutSources(t *testing.T) {
 	t.Chdir(t.TempDir())
-	config := strings.Replace(translatedConfig, `"KeepSource":true`, `"KeepSource":false`, 1)
+	config := strings.Replace(translatedConfig, `"keep_source":true`, `"keep_source":false`, 1)
 	translated(t, "out", translatedLedger(1, 0, `"segments":3,"memory_hits":3`), config, map[string][]string{"part-00001-00000.jsonl": {"{broken"}})
 	run := read(t, "out")
 	if tr := run.Steps[0].Translation; tr == nil || tr.SideBySide != nil || tr.Segments.Known != 3 {
