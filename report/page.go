@@ -53,8 +53,9 @@ nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,
 details{margin:.3rem 0}summary{cursor:pointer}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);border:1px solid var(--edge);padding:.5rem .7rem;margin:.2rem 0;max-height:24rem;overflow-y:auto;unicode-bidi:isolate;font-size:.85rem}
 .example{margin:.6rem 0 1rem}.example p{margin:.1rem 0}code{font-size:.85em;overflow-wrap:anywhere}
-.pair{display:flex;flex-wrap:wrap;gap:.2rem .8rem;margin-bottom:.8rem}.pair>div{flex:1 1 13rem;min-width:0}.pair pre{max-height:32rem}
+.pair{display:flex;flex-wrap:wrap;gap:.2rem .8rem;margin-bottom:.8rem}.pair>div{flex:1 1 11rem;min-width:0}.pair pre{max-height:32rem}
 mark{background:var(--mask);color:inherit;border-bottom:1px solid;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+@media print{details::details-content{content-visibility:visible}}
 @media print{details>*{display:block}pre,.pair pre{max-height:none}th,td{white-space:normal}}
 `
 

@@ -425,7 +425,7 @@ func (f files) referenceFile(ctx context.Context, file corpus.File, take func(*r
 const sideBySidePage = `{{$t := .}}{{if or $t.SideBySide $t.Reference}}<h4>side by side</h4>
 {{with $t.Reference}}<p>Reference: <bdi>{{.File}}</bdi>, {{group .Rows}} {{if eq .Rows 1}}row{{else}}rows{{end}};
 {{- if .Found}} it has {{.Found}} of the {{len $t.SideBySide}} rows below.{{else}} none of them has the id of a row of this step.{{end}}</p>
-{{end}}{{range $t.SideBySide}}<details><summary><bdi>{{if .ID}}{{.ID}}{{else}}(no id){{end}}</bdi></summary>
+{{end}}{{range $i, $row := $t.SideBySide}}<details{{if lt $i 3}} open{{end}}><summary><bdi>{{if .ID}}{{.ID}}{{else}}(no id){{end}}</bdi></summary>
 <div class="example"><p><span>{{.Part}} at byte {{group .Offset}}; {{.Texts}} {{if eq .Texts 1}}text{{else}}texts{{end}}{{if gt .Texts (len .First)}}, the first {{len .First}}{{end}}</span></p>
 {{range .First}}<p><code><bdi>{{.Path}}</bdi></code></p>
 <div class="pair"><div><p><span>source{{template "cut" .Source}}</span></p><pre dir="auto" lang="{{$t.From}}">
