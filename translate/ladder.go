@@ -107,15 +107,22 @@ func (t *translator) ask(ctx context.Context, r *rowWork, list []*wanted) error 
 		if i > 0 {
 			before = contextOf(groups[i-1])
 		}
-		if err := t.first(ctx, r, groups[i], before); err != nil {
-			return err
+		err := t.first(ctx, r, groups[i], before)
+		if kept := t.keepAll(groups[i], true); err == nil {
+			err = kept
 		}
 		for _, w := range groups[i] {
-			if err := t.climb(ctx, r, w); err != nil {
+			if err != nil {
 				return err
 			}
+			if w.failure == nil {
+				continue
+			}
+			if err = t.climb(ctx, r, w); err == nil {
+				err = t.keepAll([]*wanted{w}, false)
+			}
 		}
-		return nil
+		return err
 	})
 }
 

@@ -139,11 +139,6 @@ func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (e
 	if err := t.ask(ctx, r, ask); err != nil {
 		return err
 	}
-	for _, w := range ask {
-		if err := t.keep(w); err != nil {
-			return err
-		}
-	}
 	// Those of this row are done, and need nobody: so two rows never wait for each other.
 	t.land(own, flown)
 	flown = nil
@@ -220,6 +215,20 @@ func sameHoles(t protect.Template, n int) bool {
 		seen[h] = true
 	}
 	return true
+}
+
+// keepAll keeps what came of segments, at once: it is paid for, and a kill may come. With only, those that are to be asked for again
+// are left.
+func (t *translator) keepAll(list []*wanted, only bool) error {
+	for _, w := range list {
+		if !w.done() || only && w.failure != nil {
+			continue
+		}
+		if err := t.keep(w); err != nil {
+			return err
+		}
+	}
+	return t.memory.Flush()
 }
 
 // keep puts an outcome where it survives.
