@@ -67,6 +67,7 @@ type Reference struct {
 
 const (
 	sideLimit = 12   // rows of a step
+	maskLimit = 6    // of them, those that are taken since something is masked, as it may be in few rows
 	pairLimit = 6    // texts of a row
 	pairChars = 1200 // characters of a text
 )
@@ -80,8 +81,8 @@ type sourceText struct {
 	Protected [][2]int `json:"protected"` // [from, to) in code points
 }
 
-// readSideBySide chooses the rows whose line has the smallest hash, among those that have their source; first those that
-// the reference has, for it may be small.
+// readSideBySide chooses the rows whose line has the smallest hash, among those that have their source: first those that
+// the reference has, for it may be small; then some in which something is masked; then any.
 func (t *Translation) readSideBySide(ctx context.Context, in files, s *Step) error {
 	var ids map[uint64]struct{}
 	if s.reference != "" {
@@ -101,13 +102,17 @@ func (t *Translation) readSideBySide(ctx context.Context, in files, s *Step) err
 		}
 	}
 	var batch record.Batch
+	var all, masked []SideBySide
 	err := in.kept(ctx, func(p place, line []byte) error {
 		row := SideBySide{Part: p.part, Offset: p.offset, hash: xxhash.Sum64(line), place: p}
 		if ids == nil {
 			row.rank = 1
 		}
-		if _, ok := t.placeOf(&row); !ok || !bytes.Contains(line, []byte(`"`+translateStage+`"`)) {
-			return nil // not chosen at best
+		wants := func() bool {
+			return row.fits(all, sideLimit) || row.fits(masked, maskLimit) && bytes.Contains(line, []byte(`"protected"`))
+		}
+		if !wants() || !bytes.Contains(line, []byte(`"`+translateStage+`"`)) {
+			return nil // not even if the reference has it
 		}
 		batch.Reset()
 		batch.Append(0, 0, line)
@@ -125,8 +130,7 @@ func (t *Translation) readSideBySide(ctx context.Context, in files, s *Step) err
 		if !known {
 			row.rank = 1
 		}
-		k, ok := t.placeOf(&row)
-		if !ok {
+		if !wants() {
 			return nil
 		}
 		v, ok := rec.Value(translatedPath)
@@ -148,11 +152,18 @@ func (t *Translation) readSideBySide(ctx context.Context, in files, s *Step) err
 			}
 			row.First = append(row.First, pair)
 		}
-		t.SideBySide = slices.Insert(t.SideBySide, k, row)[:min(len(t.SideBySide)+1, sideLimit)]
+		all = row.into(all, sideLimit)
+		if slices.ContainsFunc(row.First, func(p Pair) bool { return p.Source.Masked != nil }) {
+			masked = row.into(masked, maskLimit)
+		}
 		return nil
 	})
-	if err != nil || ids == nil {
+	if err != nil {
 		return err
+	}
+	t.SideBySide = chosen(all, masked)
+	if ids == nil {
+		return nil
 	}
 	at := map[string][]*SideBySide{} // until it is found
 	for i := range t.SideBySide {
@@ -178,18 +189,43 @@ func (t *Translation) readSideBySide(ctx context.Context, in files, s *Step) err
 	})
 }
 
-// placeOf is where in the list a row comes, if it does.
-func (t *Translation) placeOf(row *SideBySide) (k int, ok bool) {
-	k, _ = slices.BinarySearchFunc(t.SideBySide, row, func(a SideBySide, b *SideBySide) int {
-		if c := cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.hash, b.hash)); c != 0 {
-			return c
+// before is the order in which rows are chosen.
+func (row *SideBySide) before(o *SideBySide) int {
+	if c := cmp.Or(cmp.Compare(row.rank, o.rank), cmp.Compare(row.hash, o.hash)); c != 0 || row.place == o.place {
+		return c
+	}
+	if row.place.before(o.place) {
+		return -1
+	}
+	return 1
+}
+
+// fits says whether a row is among the first of a list that is sorted, and as long as limit at most.
+func (row *SideBySide) fits(list []SideBySide, limit int) bool {
+	return len(list) < limit || row.before(&list[limit-1]) < 0
+}
+
+// into puts a row that fits into the list, if it is not there.
+func (row *SideBySide) into(list []SideBySide, limit int) []SideBySide {
+	k, there := slices.BinarySearchFunc(list, row, func(a SideBySide, b *SideBySide) int { return a.before(b) })
+	if there || k == limit {
+		return list
+	}
+	return slices.Insert(list, k, *row)[:min(len(list)+1, limit)]
+}
+
+// chosen are those of both lists: by rank, and of each rank the masked ones first, as far as there is room.
+func chosen(all, masked []SideBySide) (list []SideBySide) {
+	for rank := range 2 {
+		for _, from := range [][]SideBySide{masked, all} {
+			for i := range from {
+				if from[i].rank == rank && len(list) < sideLimit {
+					list = from[i].into(list, sideLimit)
+				}
+			}
 		}
-		if a.place.before(b.place) {
-			return -1
-		}
-		return 1
-	})
-	return k, k < sideLimit
+	}
+	return list
 }
 
 // rowID is the record's id: a string, or what else is there as it is written. An object or an array is none.

@@ -398,7 +398,7 @@ func (t *Translation) figures() []figure {
 	return list
 }
 
-const translationAbout = `What became of the segments that a translation was wanted for, which checks refused or only noted, what was asked for and at which price; and some rows, chosen by the hash of their lines, beside their source. What was masked, and had to come through as it is, is coloured in the source, and wherever it stands in the target. Rows are there only if the stage kept the source (--keep-source). The length ratio is that of accepted segments: letters of the target for one of the source.`
+const translationAbout = `What became of the segments that a translation was wanted for, which checks refused or only noted, what was asked for and at which price; and some rows beside their source: those of a reference first, then some with masks, chosen by the hash of their lines. What was masked, and had to come through as it is, is coloured in the source, and wherever it stands in the target. Rows are there only if the stage kept the source (--keep-source). The length ratio is that of accepted segments: letters of the target for one of the source.`
 
 const translationPage = `{{$t := .Translation}}
 <p>{{if $t.From}}From {{$t.From}} to {{$t.To}}: {{end}}{{group $t.Segments.Segments}} segments, each counted once a row.</p>

@@ -285,6 +285,46 @@ func TestTranslationChoice(t *testing.T) {
 	}
 }
 
+// Where few rows have masks, some of them are shown all the same; a reference counts more.
+func TestTranslationChoosesMasks(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var rows, plain []string
+	for i := range 400 {
+		sources := []source{{"/instruction", fmt.Sprintf("see `x` %d", i), nil}}
+		if i%20 == 0 {
+			sources[0].Protected = [][2]int{{4, 7}}
+		}
+		row := alpaca(t, i, fmt.Sprintf("ikusi `x` %d", i), sources...)
+		if rows = append(rows, row); i%20 != 0 && len(plain) < 12 {
+			plain = append(plain, row)
+		}
+	}
+	translated(t, "out", translatedLedger(400, 0, `"segments":400`), translatedConfig, map[string][]string{"part-00001-00000.jsonl": rows})
+	count := func(references ...report.Reference) (masked, all int) {
+		run, err := report.Read(t.Context(), store.NewLocal(nil), "out", references...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range run.Steps[0].Translation.SideBySide {
+			if all++; row.First[0].Source.Masked != nil {
+				masked++
+			}
+		}
+		return masked, all
+	}
+	if masked, all := count(); masked < 6 || all != 12 {
+		t.Errorf("%d of %d rows have masks", masked, all)
+	}
+	write(t, "some.jsonl", strings.Join(plain[:9], "\n"))
+	if masked, all := count(report.Reference{File: "some.jsonl"}); masked != 3 || all != 12 {
+		t.Errorf("nine in the reference, and %d of %d rows have masks", masked, all)
+	}
+	write(t, "many.jsonl", strings.Join(plain, "\n"))
+	if masked, all := count(report.Reference{File: "many.jsonl"}); masked != 0 || all != 12 {
+		t.Errorf("twelve in the reference, and %d of %d rows have masks", masked, all)
+	}
+}
+
 // generated is a store with one part that is made while it is read.
 type generated struct {
 	memory
