@@ -85,6 +85,20 @@ func (f files) lines(ctx context.Context, folder string, take func(p place, line
 	if err != nil {
 		return err
 	}
+	return f.eachPart(ctx, list, take)
+}
+
+// kept does the same for the kept records.
+func (f files) kept(ctx context.Context, take func(p place, line []byte) error) error {
+	list, err := f.st.List(ctx, f.root)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(info store.Info) bool { return path.Dir(path.Clean(info.Name)) != path.Clean(f.root) })
+	return f.eachPart(ctx, list, take)
+}
+
+func (f files) eachPart(ctx context.Context, list []store.Info, take func(p place, line []byte) error) (err error) {
 	for _, info := range list {
 		part := strings.TrimPrefix(path.Clean(info.Name), path.Clean(f.root)+"/")
 		p := place{part: part}

@@ -288,5 +288,6 @@ const funnelPage = `
 {{- if .Funnel.BlankLines}} and {{group .Funnel.BlankLines}} blank {{if eq .Funnel.BlankLines 1}}line{{else}}lines{{end}}{{end}}
 {{- if .Funnel.Repaired}}, {{group .Funnel.Repaired}} of them repaired{{end}}. Written: {{group .Funnel.BytesOut}} bytes of {{group .Funnel.Kept}} records.
 {{- if .Funnel.Quarantined}} Quarantined: {{group .Funnel.Quarantined}}.{{end}}</p>
-{{range .Funnel.Stages}}{{$l := .}}{{if .Tallies}}<p>Counted by {{.Name}}:{{range $k, $n := .Tallies}} {{$k}} {{group $n}};{{end}}</p>
+{{$translation := .Translation}}{{range .Funnel.Stages}}{{if and $translation (eq .Name "translate")}}<p>What {{.Name}} has counted is under <a href="#translation">Translation</a>.</p>
+{{else if .Tallies}}<p>Counted by {{.Name}}:{{range $k, $n := .Tallies}} {{$k}} {{group $n}};{{end}}</p>
 {{end}}{{end}}`

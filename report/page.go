@@ -40,8 +40,8 @@ const pageHead = `<!DOCTYPE html>
 // style works without images, in light and dark, on screen and paper. Red and blue of the drawings differ in lightness
 // too, for those who do not tell them apart.
 const style = `
-:root{color-scheme:light dark;--ink:#1a1a1a;--soft:#5b5b5b;--page:#fff;--box:#f4f4f2;--edge:#d8d8d4;--bar:#3b6ea5;--track:#e4e8ec;--out:#c0392b22;--cut:#c0392b}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e6e3;--soft:#a3a39e;--page:#161616;--box:#212121;--edge:#3a3a3a;--bar:#7fb0e6;--track:#2c3238;--out:#ff6b5a2b;--cut:#ff7a6b}}
+:root{color-scheme:light dark;--ink:#1a1a1a;--soft:#5b5b5b;--page:#fff;--box:#f4f4f2;--edge:#d8d8d4;--bar:#3b6ea5;--track:#e4e8ec;--out:#c0392b22;--cut:#c0392b;--mask:#ffe08a}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e6e3;--soft:#a3a39e;--page:#161616;--box:#212121;--edge:#3a3a3a;--bar:#7fb0e6;--track:#2c3238;--out:#ff6b5a2b;--cut:#ff7a6b;--mask:#6b5210}}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);max-width:70rem;margin:0 auto;padding:1rem 1.25rem 4rem}
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--edge)}h3{font-size:1rem;margin:1.4rem 0 .4rem}h4{font-size:.95rem;font-weight:600;margin:1rem 0 .3rem}
 nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,.axis,.test{color:var(--soft)}
@@ -53,7 +53,10 @@ nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,
 details{margin:.3rem 0}summary{cursor:pointer}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);border:1px solid var(--edge);padding:.5rem .7rem;margin:.2rem 0;max-height:24rem;overflow-y:auto;unicode-bidi:isolate;font-size:.85rem}
 .example{margin:.6rem 0 1rem}.example p{margin:.1rem 0}code{font-size:.85em;overflow-wrap:anywhere}
-@media print{details>*{display:block}}
+.pair{display:flex;flex-wrap:wrap;gap:.2rem .8rem;margin-bottom:.8rem}.pair>div{flex:1 1 11rem;min-width:0}.pair pre{max-height:32rem}
+mark{background:var(--mask);color:inherit;border-bottom:1px solid;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+@media print{details::details-content{content-visibility:visible}}
+@media print{details>*{display:block}pre,.pair pre{max-height:none}th,td{white-space:normal}}
 `
 
 // templates are parsed once a page: the funnel's columns depend on the run.
@@ -61,21 +64,28 @@ func (r *Run) templates() (*template.Template, error) {
 	keys, titles := r.columns()
 	t := template.New("page").Funcs(template.FuncMap{
 		"bar":           bar,
+		"billRows":      (*Translation).billRows,
 		"bytes":         func(n int) string { return group(int64(n)) },
 		"cells":         func(f *Funnel, i int) []cell { return f.cells(i, keys) },
+		"figures":       figures,
 		"group":         group,
 		"heading":       heading,
 		"inputs":        (*Configuration).inputs,
+		"isCut":         isCut,
 		"join":          func(list []string) string { return strings.Join(list, ", ") },
+		"lengthFigures": (*Translation).figures,
 		"number":        number,
 		"percentOf":     percentOf,
+		"pieces":        pieces,
 		"pretty":        StageConfig.pretty,
+		"rowRows":       (*Translation).rowRows,
+		"segmentRows":   (*Translation).segmentRows,
 		"similarities":  (*Duplicates).rows,
 		"titles":        func() []string { return titles },
 		"topReasonBars": topAndRest,
 		"verdict":       func(v jsontext.Value) string { return cut(string(v), 2000) },
 	})
-	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}}
+	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}, {"plots", plotsPage}, {"cut", cutPage}, {"masked", maskedPage}, {"side by side", sideBySidePage}}
 	for _, s := range sections {
 		parts = append(parts, struct{ name, text string }{"section " + s.id, s.page})
 	}

@@ -61,6 +61,9 @@ func readQuarantine(ctx context.Context, in files, s *Step) error {
 		}
 		q.Documents++
 		kind := numbers.ReplaceAllString(cut(is.Error, 300), "${1}N")
+		if check, ok := failedCheck(is.Error); ok { // what follows is texts; the section about translation has examples
+			kind = translationError + check
+		}
 		if _, known := kinds[kind]; !known && len(kinds) >= errorKinds {
 			kind = "other errors"
 		}

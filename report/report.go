@@ -51,13 +51,15 @@ type Step struct {
 	Funnel        *Funnel        `json:"funnel,omitzero"`
 	Results       *Results       `json:"results,omitzero"`
 	Signals       []Signal       `json:"signals,omitzero"`
+	Translation   *Translation   `json:"translation,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`
 	Configuration *Configuration `json:"configuration,omitzero"`
 
-	settings settings
-	text     record.Path // where the records have their text
+	settings  settings
+	text      record.Path // where the records have their text
+	reference string      // file to set beside what was translated
 }
 
 // Title is the name of a step, or what it does.
@@ -95,17 +97,18 @@ func IsRun(ctx context.Context, st store.Store, dir string) (bool, error) {
 }
 
 // Read gathers what the files of a run directory, or of the output directory of one command, say. Steps that have not
-// finished are listed as such; a directory with no finished step is an error.
-func Read(ctx context.Context, st store.Store, dir string) (*Run, error) {
-	return read(ctx, st, dir, sections)
+// finished are listed as such; a directory with no finished step is an error. References are set beside what their steps
+// have translated.
+func Read(ctx context.Context, st store.Store, dir string, references ...Reference) (*Run, error) {
+	return read(ctx, st, dir, sections, references)
 }
 
 // ReadFunnel gathers what WriteFunnel tells, which takes no look at records.
 func ReadFunnel(ctx context.Context, st store.Store, dir string) (*Run, error) {
-	return read(ctx, st, dir, sections[:1])
+	return read(ctx, st, dir, sections[:1], nil)
 }
 
-func read(ctx context.Context, st store.Store, dir string, sections []section) (*Run, error) {
+func read(ctx context.Context, st store.Store, dir string, sections []section, references []Reference) (*Run, error) {
 	run := &Run{Version: Version}
 	several, err := IsRun(ctx, st, dir)
 	if err != nil {
@@ -143,6 +146,9 @@ func read(ctx context.Context, st store.Store, dir string, sections []section) (
 	} else {
 		run.Steps = []*Step{{Dir: "."}}
 	}
+	if err := run.refer(dir, references); err != nil {
+		return nil, err
+	}
 	finished := 0
 	for _, s := range run.Steps {
 		if err := s.gather(ctx, files{st, path.Join(dir, s.Dir)}, sections); err != nil {
@@ -150,6 +156,8 @@ func read(ctx context.Context, st store.Store, dir string, sections []section) (
 		}
 		if s.Finished {
 			finished++
+		} else if several && s.reference != "" {
+			return nil, fmt.Errorf("reference %s: %s has not finished; repeat its command first", s.reference, s.called())
 		}
 	}
 	switch {
@@ -168,6 +176,30 @@ func read(ctx context.Context, st store.Store, dir string, sections []section) (
 		run.Program = run.Steps[0].Program
 	}
 	return run, nil
+}
+
+// refer notes the references with their steps.
+func (r *Run) refer(dir string, references []Reference) error {
+	for _, ref := range references {
+		var step *Step
+		var names []string
+		for _, s := range r.Steps {
+			names = append(names, s.Name)
+			if s.Name == ref.Step {
+				step = s
+			}
+		}
+		switch {
+		case step == nil && len(names) == 1 && names[0] == "":
+			return fmt.Errorf("reference %s: %s is the directory of a single command, which has no steps; leave out %q", ref.File, dir, ref.Step+"=")
+		case step == nil:
+			return fmt.Errorf("reference %s: %s has no step %q; its steps are %s", ref.File, dir, ref.Step, strings.Join(names, ", "))
+		case step.reference != "":
+			return fmt.Errorf("reference %s: %s has another one already, %s; give one a step", ref.File, step.called(), step.reference)
+		}
+		step.reference = ref.File
+	}
+	return nil
 }
 
 // gather fills the step in, if it has finished.

@@ -21,6 +21,7 @@ var sections = []section{
 	{"results", "Results", resultsAbout, readResults, nil, hasResults, resultsPage},
 	{"reasons", "Reasons", reasonsAbout, nil, nil, hasReasons, reasonsPage},
 	{"signals", "Signals", signalsAbout, readSignals, nil, hasSignals, signalsPage},
+	{"translation", "Translation", translationAbout, readTranslation, nil, hasTranslation, translationPage},
 	{"duplicates", "Duplicates", duplicatesAbout, nil, takeDuplicates, hasDuplicates, duplicatesPage},
 	{"examples", "Examples of what was dropped", examplesAbout, readExamples, takeExamples, hasExamples, examplesPage},
 	{"quarantine", "Quarantine", quarantineAbout, readQuarantine, nil, hasQuarantine, quarantinePage},

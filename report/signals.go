@@ -226,13 +226,36 @@ func bar(n, most int64) template.HTML {
 const signalsAbout = `What the rules measured, for the documents for which they had to: a document that has failed a test is asked nothing more. The scale is logarithmic; zeros stand at the left and are cut at the height of the other bars. The red line is the threshold; documents on the shaded side are dropped.`
 
 const signalsPage = `
-<div class="plots">{{range .Signals}}{{$s := .}}{{with .Plot}}
-<figure><figcaption><b>{{$s.Name}}</b> <span>{{$s.Stage}}, {{group $s.Documents}} documents</span></figcaption>
+{{template "plots" figures .Signals}}`
+
+// figure is a drawing with what is written beside it.
+type figure struct {
+	Name, Stage, Unit string
+	Documents         int64 // of Unit
+	Plot              plot
+	Tests             []string
+}
+
+func figures(list []Signal) []figure {
+	var all []figure
+	for _, s := range list {
+		f := figure{Name: s.Name, Stage: s.Stage, Unit: "documents", Documents: s.Documents, Plot: s.Plot()}
+		for _, t := range s.Thresholds {
+			f.Tests = append(f.Tests, fmt.Sprintf("%s %s: %s, %s dropped", t.Compare, number(t.Value), t.Reason, group(t.Dropped)))
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// plotsPage is the template "plots", over figures.
+const plotsPage = `<div class="plots">{{range .}}{{$s := .}}{{with .Plot}}
+<figure><figcaption><b>{{$s.Name}}</b> <span>{{$s.Stage}}, {{group $s.Documents}} {{$s.Unit}}</span></figcaption>
 <svg viewBox="0 0 {{.Width}} {{.Height}}" preserveAspectRatio="none" role="img"><title>{{$s.Name}}</title>
 {{range .Lines}}<rect class="out" x="{{.From}}" y="0" width="{{.Span}}" height="100%"/>{{end}}
 <path class="zero" d="{{.Zero}}"/><path class="bars" d="{{.Bars}}"/>
 {{range .Lines}}<line x1="{{.X}}" x2="{{.X}}" y1="0" y2="100%"/>{{end}}</svg>
 <div class="axis"><span>{{if .Zeros}}zero: {{group .Zeros}} | {{end}}{{.Left}}</span>{{if .Most}}<span>highest bar: {{group .Most}}</span>{{end}}<span>{{.Right}}</span></div>
-{{range $s.Thresholds}}<div class="test">{{.Compare}} {{number .Value}}: {{.Reason}}, {{group .Dropped}} dropped</div>
+{{range $s.Tests}}<div class="test">{{.}}</div>
 {{end}}</figure>{{end}}{{end}}
 </div>`

@@ -17,20 +17,26 @@ import (
 
 func newReport(env environment) *cobra.Command {
 	var out string
+	var references []string
 	cmd := &cobra.Command{
 		Use:   "report RUN_DIR",
 		Short: "Show what a run has kept and dropped, and why, as one HTML file",
 		Long: `Show what a run has kept and dropped, and why, as one HTML file that needs no network and no script:
 the funnel of documents, bytes, words and tokens through every stage, the reasons of what was dropped with
-examples, the distribution of what the rules measured with the thresholds, how similar the duplicates are,
-what was quarantined, and the configuration. The same numbers are written as JSON beside it. Of one
-command's directory there are examples only if the command was given --dropped.
+examples, the distribution of what the rules measured with the thresholds, what was translated at which
+price, with some rows beside their source, how similar the duplicates are, what was quarantined, and the
+configuration. The same numbers are written as JSON beside it. Of one command's directory there are
+examples only if the command was given --dropped, and translated rows only with --keep-source.
 
 RUN_DIR is the directory of a run, or of one command with -o DIR; nothing but its files is read. Its report
 is RUN_DIR/report.html and RUN_DIR/report.json; that of one command's directory, which other commands
-may read as their input, is in RUN_DIR/_curate/. Steps that have not finished are listed without numbers.`,
+may read as their input, is in RUN_DIR/_curate/. Steps that have not finished are listed without numbers.
+
+--reference sets another translation, such as a person's, beside what a step has translated: rows in the
+same schema and with the same "id". Rows that are in FILE are shown before others.`,
 		Example: `  curate report runs/basque
-  curate report -o /tmp/clean.html clean/`,
+  curate report -o /tmp/clean.html clean/
+  curate report runs/eu --reference translate=instruct.eu-human.jsonl.zst`,
 		Args: oneArg("RUN_DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := filepath.ToSlash(args[0])
@@ -41,16 +47,20 @@ may read as their input, is in RUN_DIR/_curate/. Steps that have not finished ar
 				return err
 			}
 			st := store.NewLocal(nil)
-			run, err := report.Read(cmd.Context(), st, dir)
+			several, err := report.IsRun(cmd.Context(), st, dir)
+			if err != nil {
+				return err
+			}
+			beside, err := reportReferences(references, args[0], several)
+			if err != nil {
+				return err
+			}
+			run, err := report.Read(cmd.Context(), st, dir, beside...)
 			if err != nil {
 				return err
 			}
 			page := filepath.ToSlash(out)
 			if page == "" {
-				several, err := report.IsRun(cmd.Context(), st, dir)
-				if err != nil {
-					return err
-				}
 				page = path.Join(dir, "report.html")
 				if !several {
 					page = path.Join(dir, corpus.Dir, "report.html")
@@ -80,10 +90,37 @@ may read as their input, is in RUN_DIR/_curate/. Steps that have not finished ar
 			if !run.Finished() {
 				fmt.Fprintf(env.stderr, "curate: %s has not finished; the report has what there is\n", args[0])
 			}
+			for _, s := range run.Steps {
+				if t := s.Translation; t != nil && t.Reference != nil && t.Reference.Found == 0 {
+					fmt.Fprintf(env.stderr, "curate: %s: none of its %d rows has the \"id\" of a translated row; the report has no reference\n", t.Reference.File, t.Reference.Rows)
+				}
+			}
 			_, err = fmt.Fprintf(env.stderr, "curate: wrote %s and %s\n", page, numbers)
 			return err
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`PATH` of the page, ending in .html")
+	cmd.Flags().StringArrayVar(&references, "reference", nil, "`STEP=FILE` of rows to set beside what the step has translated; FILE alone for the directory of one command")
 	return cmd
+}
+
+// reportReferences reads what --reference was given.
+func reportReferences(list []string, dir string, several bool) ([]report.Reference, error) {
+	var references []report.Reference
+	for _, arg := range list {
+		step, file, named := "", arg, true
+		if several {
+			step, file, named = strings.Cut(arg, "=")
+		}
+		switch {
+		case !named || several && step == "":
+			return nil, usage("--reference %s: %s has steps; say which one, as in --reference translate=FILE", arg, dir)
+		case file == "":
+			return nil, usage("--reference %s: the FILE is missing", arg)
+		case corpus.IsURL(file):
+			return nil, usage("--reference %s: this version reads and writes local files only", arg)
+		}
+		references = append(references, report.Reference{Step: step, File: filepath.ToSlash(file)})
+	}
+	return references, nil
 }
