@@ -74,14 +74,31 @@ func isSplit(w *wanted) bool {
 	return w.failure.Check == checkTruncated || w.failure.Check == checkContext
 }
 
-// fatal says whether the run cannot go on after an error of a backend.
-func fatal(err error) bool {
+// fatal says whether the run cannot go on after an error of a backend: because of the error, or because somebody has stopped it.
+func fatal(ctx context.Context, err error) bool {
 	var e *backends.Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || ctx.Err() != nil {
 		return true
 	}
 	switch e.Class {
 	case backends.Down, backends.Denied, backends.Budget:
+		return true
+	}
+	return false
+}
+
+// cause is what ends the run: the stop, where there is one, or the error.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// absent says whether an error is of a server that did not answer at all: to ask each segment alone would only multiply the wait.
+func absent(e *backends.Error) bool {
+	switch e.Reason {
+	case "timeout", "connection", "rate_limit", "cancelled":
 		return true
 	}
 	return false
@@ -202,8 +219,8 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 	form := t.formFor(templateOf(group), 0)
 	ans, err := t.send(ctx, r, t.p.Backend, group, form, &backends.Request{Context: before})
 	if err != nil {
-		if fatal(err) {
-			return err
+		if fatal(ctx, err) {
+			return cause(ctx, err)
 		}
 		var e *backends.Error
 		errors.As(err, &e)
@@ -215,10 +232,12 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 				return err
 			}
 			return t.first(ctx, r, group[len(group)/2:], "")
-		case len(group) > 1: // one of them may be the cause, and must not take the others with it
+		case len(group) > 1 && !absent(e): // one of them may be the cause, and must not take the others with it
 			return parallel(ctx, len(group), func(ctx context.Context, i int) error { return t.first(ctx, r, group[i:i+1], "") })
 		}
-		group[0].failure = group[0].failBy(e)
+		for _, w := range group {
+			w.failure = w.failBy(e)
+		}
 		return nil
 	}
 	var again []*wanted
@@ -276,8 +295,8 @@ func (t *translator) alone(ctx context.Context, r *rowWork, w *wanted, b backend
 	}
 	ans, err := t.send(ctx, r, b, []*wanted{w}, form, req)
 	if err != nil {
-		if fatal(err) {
-			return err
+		if fatal(ctx, err) {
+			return cause(ctx, err)
 		}
 		var e *backends.Error
 		errors.As(err, &e)
@@ -457,8 +476,8 @@ func (t *translator) judge(ctx context.Context, r *rowWork, group []*wanted) err
 	scores, spent, err := t.p.Judge.Score(ctx, t.cfg.From, t.cfg.To, sources, targets)
 	r.spend(spent)
 	if err != nil {
-		if fatal(err) {
-			return err
+		if fatal(ctx, err) {
+			return cause(ctx, err)
 		}
 		var e *backends.Error
 		errors.As(err, &e)

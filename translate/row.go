@@ -186,7 +186,7 @@ func (t *translator) targets(r *rowWork) []string {
 				}
 			}
 			whole := joined(p.pieces, done)
-			texts = append(texts, p.masked.Before+whole.Fill(p.masked.Values)+p.masked.After)
+			texts = append(texts, p.masked.Before+whole.Fill(p.masked.Targets)+p.masked.After)
 			source.WriteString(p.masked.Template.Plain() + "\n")
 			target.WriteString(whole.Plain() + "\n")
 			values = append(values, p.masked.Values...)
