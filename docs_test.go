@@ -144,35 +144,26 @@ func matches(want, got []string) bool {
 	return len(got) > 0 && want[0] == got[0] && matches(want[1:], got[1:])
 }
 
-// withoutCode takes out what stands between equal runs of backticks.
+// codeSpan stands on one line; the spans of the documents hold no backtick.
+var codeSpan = regexp.MustCompile("`[^`]+`")
+
+// withoutCode takes out fenced lines and code spans.
 func withoutCode(s string) string {
 	var b strings.Builder
-	for {
-		i := strings.IndexByte(s, '`')
-		if i < 0 {
-			return b.String() + s
-		}
-		n := len(s[i:]) - len(strings.TrimLeft(s[i:], "`"))
-		b.WriteString(s[:i])
-		rest := s[i+n:]
-		end := -1
-		for at := 0; at < len(rest); {
-			k := strings.IndexByte(rest[at:], '`')
-			if k < 0 {
-				break
+	fence := ""
+	for line := range strings.Lines(s) {
+		switch {
+		case fence != "":
+			if strings.HasPrefix(line, fence) {
+				fence = ""
 			}
-			m := len(rest[at+k:]) - len(strings.TrimLeft(rest[at+k:], "`"))
-			if m == n {
-				end = at + k + m
-				break
-			}
-			at += k + m
+		case strings.HasPrefix(line, "```"), strings.HasPrefix(line, "~~~"):
+			fence = line[:3]
+		default:
+			b.WriteString(codeSpan.ReplaceAllString(line, ""))
 		}
-		if end < 0 {
-			end = 0
-		}
-		s = rest[end:]
 	}
+	return b.String()
 }
 
 // TestLinks finds links of the documents to files that are not there.
