@@ -60,6 +60,7 @@ var layers = []struct {
 	{"translate/rows", "record", "finds and replaces strings of a record; knows no language"},
 	{"translate/score", "", "numbers about pairs of texts"},
 	{"translate/segment", "text", "lines and sentences of a text; knows no language pair"},
+	{"translate/translatetest", "", "a server that misbehaves on request, and a checker of rows, for tests and benchmarks"},
 }
 
 // unnamed are package names that say nothing about what is inside.

@@ -28,9 +28,11 @@ var benchmarks = []benchmark{
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
 	{"exact", "exact deduplication as the command, from files to files, 1 and 2 workers, and datatrove's", runExact},
 	{"filters", "FineWeb's filters of datatrove 0.10.1 against profile fineweb, on the same documents", runFilters},
+	{"flight", "curate translate against a server that allows 500 requests at a time", runFlight},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"megatron", "check: the example's shards, read by megatron-core", runMegatron},
+	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
@@ -46,16 +48,18 @@ func (r *repeated) String() string     { return strings.Join(*r, " ") }
 func (r *repeated) Set(s string) error { *r = append(*r, s); return nil }
 
 type options struct {
-	data    repeated
-	runs    int
-	only    string
-	out     string
-	mb      int
-	core    int
-	docs    int
-	short   int
-	profile string
-	tmp     string
+	data  repeated
+	runs  int
+	only  string
+	out   string
+	mb    int
+	core  int
+	docs  int
+	short int
+	// segments of the benchmarks flight and million
+	segments, million int
+	profile           string
+	tmp               string
 
 	conformance string
 	stagesMB    int
@@ -77,6 +81,8 @@ func main() {
 	flag.IntVar(&o.mb, "mb", 256, "files of the data are repeated, as further files, until there are so many `MB` of JSONL")
 	flag.IntVar(&o.core, "core", -1, "`NUMBER` of the core for what runs on one; default the last this process may use")
 	flag.IntVar(&o.docs, "peer-docs", 300, "documents for peers, spread evenly over the data")
+	flag.IntVar(&o.segments, "segments", 60_000, "`N` segments of benchmark flight")
+	flag.IntVar(&o.million, "million", 1_000_000, "`N` segments of benchmark million")
 	flag.IntVar(&o.short, "short", 20_000_000, "`RECORDS` of benchmark short")
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
 	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")

@@ -203,6 +203,15 @@ func (c Config) Memory() int64 {
 // would grow to the size of the models, which are live as long as the process is.
 const GCPercent = 25
 
+// NewEngine makes the engine of a resolved configuration. No model is loaded yet: see Engine.Load.
+func NewEngine(c Config) (Engine, error) {
+	kind, err := engineNamed(c.Engine)
+	if err != nil {
+		return nil, err
+	}
+	return kind.make(c)
+}
+
 func engineNamed(name string) (*engineKind, error) {
 	for i := range engines {
 		if engines[i].name == name {

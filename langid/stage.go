@@ -41,11 +41,7 @@ func New(cfg Config) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind, err := engineNamed(cfg.Engine)
-	if err != nil {
-		return nil, err
-	}
-	engine, err := kind.make(cfg)
+	engine, err := NewEngine(cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		Recipe: r, Program: program(), Store: store.NewLocal(nil), Workers: s.workers, Memory: s.memory,
 		MaxRecord: int(s.maxRecord), SplitSize: s.splitSize, Strict: f.strict, Restart: f.restart,
 		Meter: &pipeline.Meter{Names: stats.MeasureNames(), New: stats.NewMeasure(r.TextField)},
-		Log:   show.log, Now: time.Now, Started: show.start, Stopped: show.stop,
+		Log:   show.log, Now: time.Now, Started: func(p *pipeline.Progress) { show.start(p, nil) }, Stopped: show.stop,
 	}
 	if plan {
 		p, err := runner.Plan(ctx)

@@ -28,6 +28,7 @@ type display struct {
 	bars     *mpb.Progress
 	bar      *mpb.Bar
 	progress *pipeline.Progress
+	live     func() string // what a command adds to its line; may be nil
 	began    time.Time
 	done     chan struct{}
 	wg       sync.WaitGroup
@@ -56,8 +57,8 @@ func newDisplay(stderr io.Writer, f *stageFlags) *display {
 }
 
 // start shows progress until stop.
-func (d *display) start(p *pipeline.Progress) {
-	d.progress, d.began, d.done = p, time.Now(), make(chan struct{})
+func (d *display) start(p *pipeline.Progress, live func() string) {
+	d.progress, d.live, d.began, d.done = p, live, time.Now(), make(chan struct{})
 	if d.tty && !d.quiet {
 		d.bars = mpb.New(mpb.WithOutput(d.out.w), mpb.WithAutoRefresh(), mpb.WithRefreshRate(200*time.Millisecond))
 		d.bar = d.bars.New(0, mpb.BarStyle().Rbound("]"),
@@ -115,6 +116,9 @@ func (d *display) line() string {
 	}
 	seconds := time.Since(d.began).Seconds()
 	fmt.Fprintf(&b, ", %.1f MB/s", float64(in)/1e6/max(seconds, 1e-3))
+	if d.live != nil {
+		b.WriteString(d.live())
+	}
 	if total, got := p.Total.Load(), p.Consumed.Load(); d.bar == nil && total > 0 && got > 0 {
 		left := time.Duration(seconds * float64(total-got) / float64(got) * float64(time.Second))
 		fmt.Fprintf(&b, ", %.0f %% of the input, %v left", 100*float64(got)/float64(total), left.Round(time.Second))

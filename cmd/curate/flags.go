@@ -57,11 +57,15 @@ type stageFlags struct {
 	chunkSize int
 	// recordCost is Job.RecordCost.
 	recordCost int64
-	whole      bool                   // the command has the machine for itself, as a run has
-	result     bool                   // the output is what the command has found, not records
-	json       bool                   // that is one JSON document, in a file .json
-	say        func(log *slog.Logger) // what else there is to say of a run that came to its end; may be nil
-	given      func(flag string) bool // whether it is on the command line
+	whole      bool                                       // the command has the machine for itself, as a run has
+	result     bool                                       // the output is what the command has found, not records
+	json       bool                                       // that is one JSON document, in a file .json
+	say        func(log *slog.Logger)                     // what else there is to say of a run that came to its end; may be nil
+	count      func(log *slog.Logger, c *pipeline.Counts) // the same of what was counted; may be nil
+	live       func() string                              // what the progress says beside records; may be nil
+	values     func() yaml.MapSlice                       // what --print-config shows beside the stages; may be nil
+	dry        bool                                       // records are looked at, and go nowhere
+	given      func(flag string) bool                     // whether it is on the command line
 }
 
 // registerResult is for a command whose output is what it found, not records.
@@ -151,6 +155,7 @@ type settings struct {
 	allowance            pipeline.Allowance
 	out, drop, quar      pipeline.Target
 	notes                []string // said once logging stands
+	log                  *slog.Logger
 }
 
 func usage(format string, args ...any) error {
@@ -305,16 +310,20 @@ func parseSize(flag, text string) (int64, error) {
 func (s *settings) onMachine() { debug.SetMemoryLimit(s.memory - pipeline.NotHeap) }
 
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
-func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) error {
+func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) (err error) {
 	f.given = cmd.Flags().Changed
 	s, err := f.resolve()
 	if err != nil {
 		return err
 	}
+	show := newDisplay(env.stderr, f)
+	defer show.close()
+	s.log = show.log
 	stages, err := build(s)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, stage.Close(stages)) }()
 	if f.printConfig {
 		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}
@@ -337,8 +346,6 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			return err
 		}
 	}
-	show := newDisplay(env.stderr, f)
-	defer show.close()
 	for _, n := range s.notes {
 		show.log.Info(n)
 	}
@@ -358,7 +365,10 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
 	}
-	show.start(job.Progress)
+	if f.dry {
+		job.Out, job.Dropped, job.Quarantine, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
+	}
+	show.start(job.Progress, f.live)
 	res, err := job.Run(ctx)
 	show.stop()
 	if res != nil {
@@ -367,6 +377,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
 			show.log.Info(res.Counts.Summary(f.summary))
+			if f.count != nil {
+				f.count(show.log, &res.Counts)
+			}
 			if f.say != nil {
 				f.say(show.log)
 			}
@@ -445,6 +458,9 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 			return err
 		}
 		list = append(list, yaml.MapItem{Key: spec.Name, Value: append(yaml.MapSlice{{Key: "version", Value: spec.Version}}, c...)})
+	}
+	if f.values != nil {
+		list = append(list, f.values()...)
 	}
 	out, err := yaml.Marshal(append(list,
 		yaml.MapItem{Key: "output", Value: f.out},

@@ -11,4 +11,5 @@ var recipeKinds = []recipe.Kind{
 	shardsKind,
 	tokenizeKind,
 	tokenizerKind,
+	translateKind,
 }

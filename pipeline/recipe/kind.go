@@ -24,7 +24,8 @@ type Kind struct {
 	Result bool
 	// Check finds what the types of the keys cannot, before anything runs. It may be nil.
 	Check func(v *Values) error
-	// Build makes the stages, once the steps before have run.
+	// Build makes the stages, once the steps before have run. It opens nothing that waits or costs: that
+	// comes with the first record, and those that are io.Closers are closed behind the step.
 	Build func(ctx context.Context, v *Values, s Setting) ([]stage.Stage, error)
 	// Reserve is how many bytes of memory the stages hold from beginning to end, such as models. It may be nil.
 	Reserve func(v *Values, workers int) int64
@@ -42,6 +43,7 @@ type Kind struct {
 
 // Setting is what stages of a run have in common.
 type Setting struct {
+	Run       string // the run directory
 	TextField record.Path
 	Workers   int
 	Memory    int64

@@ -11,6 +11,7 @@ import (
 
 	"curate/corpus"
 	"curate/pipeline"
+	"curate/stage"
 )
 
 // Plan is what a run would do, with estimates.
@@ -71,7 +72,7 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 				return nil, fmt.Errorf("step %s: %w", s.Name, err)
 			}
 			standing, changes, identity, err := j.Standing(ctx)
-			if err != nil {
+			if err = errors.Join(err, stage.Close(j.Stages)); err != nil {
 				return nil, fmt.Errorf("step %s: %w", s.Name, err)
 			}
 			identities[s] = identity

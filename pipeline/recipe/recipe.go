@@ -17,7 +17,7 @@ type Recipe struct {
 	File       string // its name
 	Run        string // the run directory
 	TextField  record.Path
-	Quarantine pipeline.Allowance // of each step
+	Quarantine pipeline.Allowance // of each step that says nothing else
 	Steps      []*Step            // a step stands behind those that it reads
 
 	kinds []Kind
@@ -25,13 +25,15 @@ type Recipe struct {
 
 // Step is one job of the pipeline.
 type Step struct {
-	Name   string
-	Read   []string // files, globs, directories
-	From   []*Step  // steps whose records it reads
-	Uses   []Use    // what it does, in order
-	Needs  []*Step  // all steps that must be done before, From among them
-	recipe *Recipe
-	at     place
+	Name  string
+	Read  []string // files, globs, directories
+	From  []*Step  // steps whose records it reads
+	Uses  []Use    // what it does, in order
+	Needs []*Step  // all steps that must be done before, From among them
+	// Quarantine is how many of its records may be quarantined.
+	Quarantine pipeline.Allowance
+	recipe     *Recipe
+	at         place
 }
 
 // Use is a kind with its values.
@@ -56,15 +58,17 @@ var (
 		{Name: "version", Type: Integer, Required: true, Help: "which form of recipe this is; write 1"},
 		{Name: "run", Type: Text, Required: true, Help: "the run directory; each step has a folder in it"},
 		{Name: "text_field", Type: Text, Default: "text", Help: "dotted path of the text in a record"},
-		{Name: "quarantine", Type: Object, Keys: []Key{
-			{Name: "max", Type: Text, Default: "0", Help: "number or share (0.1%) of a step's records that may be quarantined; with more the run ends with exit code 3"},
-		}, Help: "records that cannot be read or processed"},
+		{Name: "quarantine", Type: Object, Keys: quarantineKeys, Help: "records that cannot be read or processed"},
 		{Name: "steps", Type: Objects, Required: true, Help: "what is done, each step behind those that it reads"},
 	}
 	stepKeys = []Key{
 		{Name: "name", Type: Text, Required: true, Help: "of the step, and of its folder in the run directory"},
 		{Name: "read", Type: Texts, Help: "files, globs and directories to read, relative to the working directory"},
 		{Name: "from", Type: Texts, Help: "earlier steps whose records are read"},
+		{Name: "quarantine", Type: Object, Keys: quarantineKeys, Help: "likewise, of this step alone"},
+	}
+	quarantineKeys = []Key{
+		{Name: "max", Type: Text, Default: "0", Help: "number or share (0.1%) of a step's records that may be quarantined; with more the run ends with exit code 3"},
 	}
 )
 
@@ -155,7 +159,12 @@ func (r *Recipe) step(n *node) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Name, s.Read = v.Text("name"), v.Texts("read")
+	s.Name, s.Read, s.Quarantine = v.Text("name"), v.Texts("read"), r.Quarantine
+	if q := v.Object("quarantine"); q != nil {
+		if s.Quarantine, err = pipeline.ParseAllowance(q.Text("max")); err != nil {
+			return nil, q.Errorf("max", "%v", err)
+		}
+	}
 	if !stepName.MatchString(s.Name) {
 		return nil, v.Errorf("name", "%q: a step's name has small letters, digits, \".\", \"-\" and \"_\", 64 at most, and begins with a letter or a digit", s.Name)
 	}

@@ -48,10 +48,15 @@ type Outcome struct {
 }
 
 // job makes the job of a step whose Needs are done. identities are those of the steps before.
-func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) (*pipeline.Job, error) {
+func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) (_ *pipeline.Job, err error) {
 	var stages []stage.Stage
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, stage.Close(stages))
+		}
+	}()
 	for _, u := range s.Uses {
-		list, err := u.Kind.Build(ctx, u.Values, Setting{TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log})
+		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log})
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +86,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
-		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: r.Recipe.Quarantine, AllowedBy: "quarantine.max",
+		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: s.Quarantine, AllowedBy: "quarantine.max",
 		Strict: r.Strict, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
 }
@@ -246,7 +251,7 @@ func cmpErr(a, b error) error {
 }
 
 // step does one step. The outcome is nil unless the step is done.
-func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string) (*Outcome, error) {
+func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string) (_ *Outcome, err error) {
 	at := func(err error) error {
 		var u *pipeline.UsageError
 		if errors.As(err, &u) && strings.HasPrefix(u.Problem, r.Recipe.File+":") {
@@ -258,6 +263,7 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if err != nil {
 		return nil, at(err)
 	}
+	defer func() { err = errors.Join(err, stage.Close(j.Stages)) }()
 	standing, changes, identity, err := j.Standing(ctx)
 	if err != nil {
 		return nil, at(err)

@@ -107,6 +107,9 @@ func (r *Recipe) WriteConfig(w io.Writer) error {
 			}
 			step = append(step, yaml.MapItem{Key: "from", Value: from})
 		}
+		if s.Quarantine.String() != r.Quarantine.String() {
+			step = append(step, yaml.MapItem{Key: "quarantine", Value: yaml.MapSlice{{Key: "max", Value: s.Quarantine.String()}}})
+		}
 		for _, u := range s.Uses {
 			step = append(step, yaml.MapItem{Key: u.Kind.Name, Value: u.Values.config()})
 		}

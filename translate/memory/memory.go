@@ -432,6 +432,17 @@ func (s *Store) fail(err error) error {
 	return s.err
 }
 
+// Flush gives what was Put to the system: from then on it survives the end of the process, by whatever signal, if not yet that of
+// the machine. It costs a write, and frames as small as what was Put since the last one.
+func (s *Store) Flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return s.write()
+}
+
 // Sync waits until everything that was Put is durable.
 func (s *Store) Sync() error {
 	s.mu.RLock()

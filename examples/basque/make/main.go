@@ -1,12 +1,13 @@
-// Command make builds the Basque example's corpus from the pages of LibreOffice's help:
+// Command make builds the Basque example's corpus from the pages of LibreOffice's help, and the data of its translation step:
 //
 //	go run ./examples/basque/make -data DIR -o examples/basque
 //
-// DIR holds one {eu,en,…}.jsonl.zst a language. What it writes is committed, so nobody needs DIR to run the
+// DIR holds one {eu,en,…}.jsonl.zst a language, parallel.en-eu.jsonl.zst (aligned paragraphs), and the sets
+// {instruct,preference-hard}.{en,eu-reference}.jsonl.zst. What it writes is committed, so nobody needs DIR to run the
 // example; the same DIR, seed and Go module versions give the same bytes.
 //
 // Read corpus.go first: it says what is put together. edit.go holds the edits that make a near-duplicate of a
-// page, similarity.go the measure they are aimed at.
+// page, similarity.go the measure they are aimed at. translation.go holds the rows to translate, and the memory.
 package main
 
 import (
@@ -14,9 +15,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -32,7 +34,7 @@ func run(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("make", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	data := flags.String("data", "", "folder with one `LANG.jsonl.zst` a language")
-	out := flags.String("o", "examples/basque", "folder that receives raw/ and truth.jsonl.zst")
+	out := flags.String("o", "examples/basque", "folder that receives raw/, truth.jsonl.zst and the translation step's files")
 	seed := flags.Uint64("seed", 20261126, "seed of the sample, the edits and the order")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,13 +60,28 @@ func run(args []string, stderr io.Writer) error {
 	if err := write(*out, c); err != nil {
 		return err
 	}
-	var counts []string
-	for name := range c.counts {
-		counts = append(counts, name)
+	source, err := readTranslationSource(*data)
+	if err != nil {
+		return err
 	}
-	sort.Strings(counts)
-	for _, name := range counts {
-		fmt.Fprintf(stderr, "%-24s %6d\n", name, c.counts[name])
+	t, err := buildTranslation(source, defaultTranslationPlan(), *seed)
+	if err != nil {
+		return err
+	}
+	if err := writeTranslation(*out, t); err != nil {
+		return err
+	}
+	digests := filepath.Join(*out, "make", "testdata", "held-out-lines.sha1")
+	if err := os.MkdirAll(filepath.Dir(digests), 0o777); err != nil {
+		return err
+	}
+	if err := os.WriteFile(digests, source.heldOutDigests(), 0o666); err != nil {
+		return err
+	}
+	for _, counts := range []map[string]int{c.counts, t.counts} {
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			fmt.Fprintf(stderr, "%-33s %6d\n", name, counts[name])
+		}
 	}
 	return nil
 }

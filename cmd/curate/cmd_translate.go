@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"curate/pipeline"
+	"curate/stage"
+	"curate/translate"
+	"curate/translate/backends"
+	"curate/translate/check"
+	"curate/translate/protect"
+	"curate/translate/rows"
+)
+
+// translateCommands are the verbs of curate translate beside translating; each is a file cmd_translate_NAME.go.
+func translateCommands(env environment) []*cobra.Command {
+	return []*cobra.Command{
+		newTranslateCalibrate(env),
+		newTranslateEval(env),
+		newTranslateMemory(env),
+	}
+}
+
+func newTranslate(env environment) *cobra.Command {
+	flags := stageFlags{summary: "translated", recordCost: translateRecordCost}
+	var t translating
+	cmd := &cobra.Command{
+		Use:   "translate --from en --to eu --backend NAME [INPUT…]",
+		Short: "Translate instruction, preference and other rows; break nothing that must survive",
+		Long: `Translate the texts of rows and leave everything else byte for byte. Rows are recognised by their keys:
+` + wrapList(rows.Names()) + `; --fields names the texts of any other.
+
+A text is cut into segments around a skeleton that stays (list markers, tables, code blocks), and what must
+survive in a segment (code, URLs, formulas, placeholders, names of functions) is masked. Each distinct
+segment is asked for once, whatever the number of rows that hold it; the answer is checked, asked for again
+in other ways where a check refuses it, and kept in the memory. A row goes out whole or is quarantined with
+its reason; prompt, chosen and rejected stand or fall together.
+
+The memory (--memory-dir) is what a run goes on from: after a kill, or with a larger budget, the same
+command asks for nothing that was answered. Corrections by people win over everything else.
+
+Backends: openai is any server that speaks OpenAI's API; its key comes from the environment alone. command
+reads a segment a line and writes its translation. memory asks nobody.
+
+Rows whose task is bound to the source language are not translated: ` + strings.Join(check.TaskNames(), ", ") + `;
+--task says what becomes of them.
+
+` + inputHelp,
+		Example: `  export OPENAI_API_KEY=…
+  curate translate --from en --to eu --backend openai --base-url http://localhost:8000/v1 --model gemma --memory-dir tm instruct.jsonl -o instruct.eu/
+  curate translate --from en --to eu --backend openai --base-url https://api.example.org/v1 --model m --dry-run --price-in 0.5 --price-out 1.5 instruct.jsonl
+  curate translate --from en --to eu --backend memory --tm parallel.en-eu.jsonl.zst < preference.jsonl > preference.eu.jsonl`,
+		SuggestionsMinimumDistance: 2,
+		Args:                       cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t.cfg.Annotate = flags.annotate
+			if t.cfg.From == "" || t.cfg.To == "" {
+				return usage("--from and --to are missing: the languages, as in --from en --to eu")
+			}
+			if err := t.check(); err != nil {
+				return usage("translate: %v", err)
+			}
+			if t.dry {
+				flags.dry = true
+			}
+			flags.reserved, flags.reservedFor = t.reserved()
+			var o *opened
+			began := time.Now()
+			flags.live = func() string { return liveLine(o, t.policy, began) }
+			flags.values = t.values
+			flags.say = func(log *slog.Logger) { sayTranslation(log, o, t.policy, began) }
+			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t) }
+			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+				var err error
+				if o, err = t.open(s.log); err != nil {
+					return nil, err
+				}
+				return []stage.Stage{o}, nil
+			})
+			return budgetHint(err, t.dir)
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&t.cfg.From, "from", "", "`CODE` of the language that the rows are in, such as en")
+	fs.StringVar(&t.cfg.To, "to", "", "`CODE` of the language that they get, such as eu")
+	fs.StringVar(&t.backend, "backend", "", "`NAME` of what translates: "+strings.Join(translateBackends, ", "))
+	fs.StringVar(&t.openai.BaseURL, "base-url", "", "`URL` of the server, up to and with /v1")
+	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model (of the deployment, with --azure-version)")
+	fs.StringVar(&t.keyEnv, "api-key-env", defaultKeyEnv, "`NAME` of the environment variable with the key; it is in no output and no message")
+	fs.StringVar(&t.dir, "memory-dir", "", "`DIR` of the translation memory, which is made if need be")
+	fs.StringSliceVar(&t.tms, "tm", nil, "`FILES` of parallel texts ({\"en\":…,\"eu\":…} or {\"source\":…,\"target\":…}) or exported memories that are used before anybody is asked")
+	fs.StringSliceVar(&t.corrections, "corrections", nil, "`FILES` of the same kind whose translations win over all others")
+	fs.StringVar(&t.cfg.Rows.Schema, "schema", "", "`NAME` of the rows' schema, instead of recognising each row: "+strings.Join(rows.Names(), ", "))
+	fs.StringArrayVar(&t.cfg.Rows.Fields, "fields", nil, "`POINTER` to texts, such as /messages/*/content; may be repeated; no schema is looked for then")
+	fs.BoolVar(&t.cfg.Rows.ToolDescriptions, "tool-descriptions", false, "translate the descriptions in tools, too")
+	fs.BoolVar(&t.cfg.Rows.ToolResults, "tool-results", false, "and what tools have answered")
+	fs.StringVar(&t.cfg.OnFail, "on-fail", translate.OnFailQuarantine, "what becomes of a row that could not be translated: quarantine, or keep-source, which lets it through as it is and says so in it")
+	fs.BoolVar(&t.cfg.KeepSource, "keep-source", false, "write the source texts into the rows, under \"curate\"")
+	fs.StringArrayVar(&t.tasks, "task", nil, "`TASK=ACTION` for rows bound to the source language; actions: "+strings.Join(translate.Actions, ", ")+"; default copy for language-id and translation, drop for the others")
+	fs.BoolVar(&t.dry, "dry-run", false, "count rows, distinct segments, tokens and cost; ask nobody, write nothing")
+
+	fs.StringVar(&t.openai.Mode, "prompt", "chat", "`MODE`: chat (JSON in and out, several segments a request), plain (one segment, text in and out, for small models), completions (examples, for base models)")
+	fs.StringVar(&t.openai.Structured, "structured", "auto", "`WHEN` a JSON schema for answers is sent: auto, on, off")
+	fs.StringVar(&t.system, "system-prompt", "", "`FILE` with the instructions for the model, instead of the built-in ones")
+	fs.StringVar(&t.shots, "shots", "", "`FILE` of examples, {\"source\":…,\"target\":…} a line, instead of the built-in ones")
+	fs.StringVar(&t.body, "body", "", "`JSON` object of more fields for each request, such as {\"top_k\":1}")
+	fs.StringVar(&t.openai.AzureVersion, "azure-version", "", "`VERSION` of the API of an Azure deployment")
+	fs.IntVar(&t.openai.MaxSegments, "segments-per-request", 0, "`N` at most; default 20")
+	fs.IntVar(&t.openai.MaxTokens, "tokens-per-request", 0, "`N` source tokens at most; default 1500")
+	fs.StringVar(&t.command.Line, "command", "", "`COMMAND` line of the backend command")
+	fs.StringVar(&t.command.Engine, "command-name", "", "`NAME` by which the memory knows the command; default a digest of the line")
+	fs.IntVar(&t.command.Processes, "processes", 0, "`N` of the command at a time; default 1")
+	fs.StringVar(&t.fallback, "fallback-command", "", "`COMMAND` that is asked for what the backend cannot do")
+
+	fs.DurationVar(&t.policy.Timeout, "timeout", 0, "`TIME` for an answer; default a minute, more for long ones")
+	fs.IntVar(&t.policy.Retries, "retries", 5, "`N` times that a request is repeated which failed for a reason that may pass; 0 is never")
+	fs.IntVar(&t.policy.MaxConcurrency, "max-concurrency", 0, "`N` requests at a time at most; default 64")
+	fs.Int64Var(&t.policy.MaxRequests, "max-requests", 0, "`N` requests, and the run ends with exit code 1 and can go on with more")
+	fs.Int64Var(&t.policy.MaxTokens, "max-tokens", 0, "`N` tokens, in and out, likewise")
+	fs.Float64Var(&t.policy.MaxCost, "max-cost", 0, "`COST` in the currency of the prices, likewise")
+	fs.Float64Var(&t.policy.PriceIn, "price-in", 0, "`PRICE` of a million tokens in")
+	fs.Float64Var(&t.policy.PriceOut, "price-out", 0, "`PRICE` of a million tokens out")
+	fs.Float64Var(&t.policy.PriceCached, "price-cached", -1, "`PRICE` of a million tokens in that the server had cached; default that of the others")
+
+	fs.IntVar(&t.cfg.MaxAttempts, "max-attempts", translate.DefaultMaxAttempts, "`N` requests for one segment at most")
+	fs.StringVar(&t.cfg.Placeholder, "placeholder", "", "`FORM` in which masks are sent first: "+formNames())
+	fs.BoolVar(&t.cfg.Numbers, "mask-numbers", false, "mask numbers of two digits and more, for models that change them")
+	fs.BoolVar(&t.cfg.Sentences, "sentences", false, "ask for each sentence alone, for models that know no more (always with --backend command)")
+	fs.StringVar(&t.glossary, "glossary", "", "`FILE` of terms: TERM, TAB, TRANSLATION a line; a TERM alone stays as it is")
+	fs.StringVar(&t.calibration, "calibration", "", "`FILE` that curate translate calibrate has written: the form of placeholders and the checks' thresholds")
+	fs.StringVar(&t.profile, "checks", "", "`FILE` of thresholds; default those of the pair of languages, or general ones")
+	fs.StringVar(&t.judge, "judge", "", "`NAME` of who scores translations from 0 to 1: "+strings.Join(translateJudges, ", "))
+	fs.StringVar(&t.judgeURL, "judge-at", "", "`URL` of the judge, or the command that translates back; llm: default --base-url")
+	fs.StringVar(&t.judgeModel, "judge-model", "", "`NAME` of the judge's model; default --model")
+	fs.Float64Var(&t.cfg.MinScore, "min-score", 0, "`SCORE` below which a translation is refused")
+	fs.BoolVar(&t.cfg.RetryFailed, "retry-failed", false, "ask again for segments that an earlier run has given up")
+	flags.register(cmd)
+	fs.Lookup("annotate").Usage = "write backend, checks and attempts into every row, under \"curate\", and drop nothing"
+	for _, c := range translateCommands(env) {
+		cmd.AddCommand(c)
+	}
+	return cmd
+}
+
+// translateRecordCost: the line, its texts, their segments and masks, their translations, and the line made of these.
+const translateRecordCost = 24
+
+func formNames() string {
+	var names []string
+	for _, f := range protect.Forms() {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+// wrapList writes names for a help text of 100 columns.
+func wrapList(names []string) string {
+	var b strings.Builder
+	width := 0
+	for i, n := range names {
+		if i > 0 {
+			b.WriteString(",")
+			if width++; width+1+len(n) > 96 {
+				b.WriteString("\n")
+				width = 0
+			} else {
+				b.WriteString(" ")
+				width++
+			}
+		}
+		b.WriteString(n)
+		width += len(n)
+	}
+	return b.String()
+}
+
+// liveLine is what the progress says beside records.
+func liveLine(o *opened, p backends.Policy, began time.Time) string {
+	if o == nil || o.Stage == nil || o.stats == nil {
+		return ""
+	}
+	s, done := o.stats(), o.Settled()
+	line := fmt.Sprintf(", %.1f segments/s, %d requests, %d in flight of %d", float64(done)/max(time.Since(began).Seconds(), 1e-3), s.Requests, s.InFlight, s.Limit)
+	return line + costLine(s.Cost, p)
+}
+
+// sayCounts says what the stage has counted.
+func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating) {
+	for _, s := range c.Stages {
+		if s.Name != "translate" {
+			continue
+		}
+		n := s.Tallies
+		if t.dry {
+			total, distinct, known := n[translate.TallySegments], n[translate.DryDistinct], n[translate.DryKnown]
+			msg := fmt.Sprintf("%d segments, %d distinct (%.1f %%), of them %d known; to ask for: %d, about %d tokens in and as many out",
+				total, distinct+known, percent(distinct+known, total), known, distinct, n[translate.DryTokens])
+			if t.policy.PriceIn > 0 || t.policy.PriceOut > 0 {
+				k := float64(n[translate.DryTokens]) / 1e6
+				msg += fmt.Sprintf(", cost about %.2f without prompts and repetitions", k*(t.policy.PriceIn+t.policy.PriceOut))
+			}
+			log.Info(msg)
+			continue
+		}
+		line := fmt.Sprintf("%d segments, %d of them known", n[translate.TallySegments], n[translate.TallyKnown])
+		for _, g := range []struct{ word, prefix string }{{"accepted by rung", translate.TallyRung}, {"given up", translate.TallyFailed}, {"noted", translate.TallyNoted}, {"tasks", translate.TallyTask}} {
+			if names, counts := translate.Counters(n, g.prefix); len(names) > 0 {
+				var list []string
+				for _, name := range names {
+					list = append(list, fmt.Sprintf("%s %d", name, counts[name]))
+				}
+				line += "; " + g.word + ": " + strings.Join(list, ", ")
+			}
+		}
+		log.Info(line)
+	}
+}
+
+func percent(n, of int64) float64 {
+	if of == 0 {
+		return 0
+	}
+	return 100 * float64(n) / float64(of)
+}

@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"curate/record"
+	"curate/translate"
+	"curate/translate/backends"
+	"curate/translate/check"
+	"curate/translate/protect"
+)
+
+// calibration is the file that curate translate calibrate writes and --calibration reads.
+type calibration struct {
+	From        string               `json:"from"`
+	To          string               `json:"to"`
+	Engine      string               `json:"engine,omitempty"` // whose forms they are
+	Forms       []survival           `json:"forms,omitempty"`  // best first
+	Profile     *check.Profile       `json:"profile,omitempty"`
+	Percentiles map[string][]float64 `json:"percentiles,omitempty"` // p0.1 p1 p5 p50 p95 p99 p99.9
+}
+
+// survival is how often a form of placeholders came back whole.
+type survival struct {
+	Form  string  `json:"form"`
+	Share float64 `json:"share"` // of the probes
+	Of    int     `json:"of"`
+}
+
+func readCalibration(name string) (*calibration, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	var raw struct {
+		calibration
+		Profile jsontext.Value `json:"profile,omitempty"`
+	}
+	if err := json.Unmarshal(b, &raw, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("%s: %w; curate translate calibrate writes such files", name, err)
+	}
+	c := raw.calibration
+	if len(raw.Profile) > 0 {
+		p, err := check.ReadProfile(name, raw.Profile)
+		if err != nil {
+			return nil, err
+		}
+		c.Profile = &p
+	}
+	for _, f := range c.Forms {
+		if _, err := protect.FormNamed(f.Form); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return &c, nil
+}
+
+func newTranslateCalibrate(env environment) *cobra.Command {
+	var t translating
+	var out, sourceField, targetField string
+	var probes int
+	cmd := &cobra.Command{
+		Use:   "calibrate --from en --to eu PARALLEL…",
+		Short: "Measure thresholds of checks on parallel texts, and what placeholders a backend keeps",
+		Long: `Measure on parallel texts ({"en":…,"eu":…} a line), translated by people, what is usual in a translation of
+this pair of languages: thresholds for the checks, as curate translate --calibration takes them, and their
+percentiles.
+
+With a backend, also try every form of placeholders: words of source texts are replaced by two of each
+form, and the share of probes is counted in which each came back exactly once. curate translate sends
+no probes of its own.`,
+		Example: `  curate translate calibrate --from en --to eu parallel.en-eu.jsonl.zst -o en-eu.json
+  curate translate calibrate --from en --to eu parallel.jsonl --backend openai --base-url http://localhost:8000/v1 --model gemma -o gemma.json`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if t.cfg.From == "" || t.cfg.To == "" {
+				return usage("--from and --to are missing: the languages, as in --from en --to eu")
+			}
+			from, to, err := parallelFields(sourceField, targetField, t.cfg.From, t.cfg.To)
+			if err != nil {
+				return err
+			}
+			if t.backend != "" {
+				if t.backend == "memory" {
+					return usage("--backend memory asks nobody: nothing can be tried")
+				}
+				if err := t.check(); err != nil {
+					return usage("translate calibrate: %v", err)
+				}
+			}
+			c, err := calibrate(cmd.Context(), &t, args, from, to, probes, slog.New(&plainHandler{out: env.stderr}))
+			if err != nil {
+				return err
+			}
+			b, err := json.Marshal(c, json.Deterministic(true), jsontext.WithIndent("  "))
+			if err != nil {
+				return err
+			}
+			b = append(b, '\n')
+			if out == "" || out == "-" {
+				_, err = cmd.OutOrStdout().Write(b)
+				return err
+			}
+			return writeWhole(cmd.Context(), out, func(w io.Writer) error { _, err := w.Write(b); return err })
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&t.cfg.From, "from", "", "`CODE` of the source's language")
+	fs.StringVar(&t.cfg.To, "to", "", "`CODE` of the target's language")
+	fs.StringVar(&sourceField, "source-field", "", "dotted `PATH` of the source text; default the code of its language")
+	fs.StringVar(&targetField, "target-field", "", "dotted `PATH` of the target text; default the code of its language")
+	fs.StringVarP(&out, "output", "o", "", "`PATH` of a file; default standard output")
+	fs.IntVar(&probes, "probes", 20, "`N` texts tried with each form of placeholders")
+	fs.StringVar(&t.backend, "backend", "", "`NAME` of the backend that is tried: command, openai; default none")
+	fs.StringVar(&t.openai.BaseURL, "base-url", "", "`URL` of the server, up to and with /v1")
+	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model")
+	fs.StringVar(&t.openai.Mode, "prompt", "chat", "`MODE`: chat, plain, completions")
+	fs.StringVar(&t.openai.Structured, "structured", "auto", "`WHEN` a JSON schema for answers is sent: auto, on, off")
+	fs.StringVar(&t.keyEnv, "api-key-env", defaultKeyEnv, "`NAME` of the environment variable with the key")
+	fs.StringVar(&t.body, "body", "", "`JSON` object of more fields for each request")
+	fs.StringVar(&t.command.Line, "command", "", "`COMMAND` line of the backend command")
+	fs.DurationVar(&t.policy.Timeout, "timeout", 0, "`TIME` for an answer")
+	fs.IntVar(&t.policy.MaxConcurrency, "max-concurrency", 0, "`N` requests at a time at most; default 64")
+	fs.Int64Var(&t.policy.MaxRequests, "max-requests", 0, "`N` requests at most")
+	return cmd
+}
+
+func parallelFields(source, target, from, to string) (a, b record.Path, err error) {
+	if source == "" {
+		source = from
+	}
+	if target == "" {
+		target = to
+	}
+	if a, err = record.ParsePath(source); err != nil {
+		return a, b, usage("--source-field: %v", err)
+	}
+	if b, err = record.ParsePath(target); err != nil {
+		return a, b, usage("--target-field: %v", err)
+	}
+	return a, b, nil
+}
+
+func calibrate(ctx context.Context, t *translating, inputs []string, from, to record.Path, probes int, log *slog.Logger) (*calibration, error) {
+	c := &calibration{From: t.cfg.From, To: t.cfg.To}
+	var fit check.Fit
+	var templates []protect.Template
+	pairs := 0
+	err := eachRecord(ctx, inputs, func(file string, r *record.Record) error {
+		source, ok := textOf(r, from)
+		target, ok2 := textOf(r, to)
+		if !ok || !ok2 {
+			return fmt.Errorf("%s:%d: the line has no texts %q and %q; --source-field and --target-field name others", file, r.LineNo, from, to)
+		}
+		m := protect.Mask(source, protect.Options{})
+		p := check.Pair{From: c.From, To: c.To, Source: m.Template.Plain(), Values: m.Values}
+		if at, ok := protect.Locate(target, m.Values); ok {
+			p.Target = at.Plain()
+		} else {
+			p.Target = target
+		}
+		fit.Add(p)
+		pairs++
+		if len(templates) < probes && len(m.Values) == 0 {
+			if probe, ok := probeOf(strings.TrimSpace(source)); ok {
+				templates = append(templates, probe)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := fit.Profile(c.From + "-" + c.To + " of " + fmt.Sprint(pairs) + " pairs")
+	switch {
+	case err == nil:
+		c.Profile, c.Percentiles = &p, fit.Percentiles()
+	case t.backend == "":
+		return nil, err
+	default:
+		log.Warn(fmt.Sprintf("no thresholds: %v", err))
+	}
+	if t.backend == "" {
+		return c, nil
+	}
+	if len(templates) == 0 {
+		return nil, errors.New("none of the source texts has from 8 to 24 words and nothing to protect: there is nothing to try placeholders in")
+	}
+	o := &opened{}
+	defer o.Close()
+	var parts translate.Parts
+	if err := t.askers(&parts, o, func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }); err != nil {
+		return nil, err
+	}
+	c.Engine = parts.Backend.Engine()
+	if c.Forms, err = survivals(ctx, parts.Backend, c.From, c.To, templates); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Probes are sentences of so many words, in which two words inside become holes (the third, and the third from the end).
+const (
+	probeLeast = 8
+	probeMost  = 24
+)
+
+func probeOf(text string) (protect.Template, bool) {
+	if strings.ContainsRune(text, '\n') {
+		return protect.Template{}, false
+	}
+	type word struct{ from, to int }
+	var words []word
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if !unicode.IsLetter(r) {
+			i += n
+			continue
+		}
+		from := i
+		for i < len(text) {
+			if r, n = utf8.DecodeRuneInString(text[i:]); !unicode.IsLetter(r) {
+				break
+			}
+			i += n
+		}
+		words = append(words, word{from, i})
+	}
+	if len(words) < probeLeast || len(words) > probeMost {
+		return protect.Template{}, false
+	}
+	a, b := words[2], words[len(words)-3]
+	return protect.Template{Text: []string{text[:a.from], text[a.to:b.from], text[b.to:]}, Holes: []int{0, 1}}, true
+}
+
+// survivals tries each form on each template.
+func survivals(ctx context.Context, b backends.Backend, from, to string, templates []protect.Template) ([]survival, error) {
+	forms := protect.Forms()
+	list := make([]survival, len(forms))
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var failed error
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	for i, f := range forms {
+		list[i].Form = f.Name
+		for _, tpl := range templates {
+			if f.Clashes(tpl) {
+				continue
+			}
+			wg.Go(func() {
+				ans, err := b.Translate(ctx, &backends.Request{From: from, To: to, Segments: []string{tpl.Render(f)}, Placeholder: f.Hole(0)})
+				mu.Lock()
+				defer mu.Unlock()
+				list[i].Of++
+				var e *backends.Error
+				switch {
+				case err == nil && !ans.Missing[0]:
+					if _, fault := protect.Parse(ans.Texts[0], f, len(tpl.Holes)); fault.OK() {
+						list[i].Share++
+					}
+				case err != nil && (!errors.As(err, &e) || e.Class == backends.Down || e.Class == backends.Denied || e.Class == backends.Budget):
+					if failed == nil {
+						failed = err
+						cancel(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if failed != nil {
+		return nil, failed
+	}
+	for i := range list {
+		if list[i].Of > 0 {
+			list[i].Share /= float64(list[i].Of)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b survival) int { return cmp.Compare(b.Share, a.Share) })
+	return list, nil
+}
+
+// readPairs reads examples, {"source":…,"target":…} a line.
+func readPairs(name string) ([][2]string, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	list := [][2]string{}
+	for i, line := range bytes.Split(b, []byte("\n")) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		var p struct {
+			Source string `json:"source"`
+			Target string `json:"target"`
+		}
+		if err := json.Unmarshal(line, &p, json.RejectUnknownMembers(true)); err != nil || p.Source == "" || p.Target == "" {
+			return nil, fmt.Errorf("%s:%d: a line is {\"source\":…,\"target\":…}", name, i+1)
+		}
+		list = append(list, [2]string{p.Source, p.Target})
+	}
+	return list, nil
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+
+	"curate/corpus"
+	"curate/corpus/compress"
+	"curate/corpus/split"
+	"curate/corpus/store"
+	"curate/record"
+)
+
+// What commands that look at records, and change none, read at a time.
+const (
+	lookChunk  = 256 << 10
+	lookRecord = 64 << 20
+	lookBatch  = 64
+)
+
+// eachRecord calls f for every record of inputs, in order. A record is valid until the next call. A bad line is an error.
+func eachRecord(ctx context.Context, inputs []string, f func(file string, r *record.Record) error) error {
+	for _, in := range inputs {
+		if corpus.IsURL(in) {
+			return usage("%s: this version reads and writes local files only", in)
+		}
+	}
+	st := store.NewLocal(nil)
+	m, err := corpus.Expand(ctx, st, inputs)
+	if err != nil {
+		return err
+	}
+	for _, file := range m.Files {
+		if err := eachOf(ctx, st, file, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func eachOf(ctx context.Context, st store.Store, file corpus.File, f func(string, *record.Record) error) error {
+	src, err := corpus.Open(ctx, st, file, corpus.OpenOptions{Options: split.Options{
+		File: file.Number, SplitSize: 1 << 40, ChunkSize: lookChunk, MaxRecord: lookRecord,
+	}, MaxWindow: 128 << 20})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	codec := src.Codec()
+	var b record.Batch
+	for {
+		var c split.Chunk
+		c.Buf = make([]byte, 0, lookChunk)
+		if err := src.Next(ctx, &c); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for at := (split.Cursor{}); !c.Done(at); {
+			b.Reset()
+			at = codec.Decode(&c, at, &b, lookBatch, lookChunk, "text")
+			b.Parse()
+			for i := range b.Records {
+				r := &b.Records[i]
+				if r.Outcome == record.Quarantine {
+					return fmt.Errorf("%s:%d: %w", file.Name(), r.LineNo, r.Err)
+				}
+				if err := f(file.Name(), r); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// decompressed reads what r holds, whatever it is compressed with.
+func decompressed(r io.Reader) (io.ReadCloser, error) {
+	buf := bufio.NewReaderSize(r, 64<<10)
+	head, err := buf.Peek(8)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	return compress.NewReader(buf, compress.Sniff(head), compress.Options{MaxWindow: 128 << 20})
+}
+
+// textOf is a string member of a record.
+func textOf(r *record.Record, name record.Path) (string, bool) {
+	v, ok := r.Value(name)
+	if !ok {
+		return "", false
+	}
+	var s string
+	if json.Unmarshal(v, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
+
+// writeWhole makes a file that appears whole or not at all.
+func writeWhole(ctx context.Context, name string, write func(w io.Writer) error) error {
+	w, err := store.NewLocal(nil).Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	buf := bufio.NewWriterSize(w, 64<<10)
+	if err := errors.Join(write(buf), buf.Flush()); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	return w.Commit()
+}

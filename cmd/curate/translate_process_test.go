@@ -1,0 +1,201 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"curate/translate/translatetest"
+)
+
+// translateRows writes n chat rows of distinct texts, and says how many distinct segments they have.
+func translateRows(t testing.TB, n int) (file string, distinct int) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "rows.jsonl")
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"id":%d,"messages":[{"role":"user","content":"Tell me about the %s of house %d, please."},{"role":"assistant","content":"- The %s is old and `+"`quiet_%d`"+`.\n- Nobody lives there.\n\nIt has number %d."}]}`+"\n", i, words[i%len(words)], i, words[(i+7)%len(words)], i%3, i)
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	srv, err := translatetest.NewServer("ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	if code, said := exitCode(t, translateCommand(t, srv, filepath.Join(t.TempDir(), "tm"), "-o", filepath.Join(t.TempDir(), "x.jsonl"), file)); code != 0 {
+		t.Fatal(code, said)
+	}
+	_, distinct, _ = srv.Seen()
+	return file, distinct
+}
+
+func translateCommand(t testing.TB, srv *translatetest.Server, tm string, args ...string) *exec.Cmd {
+	t.Helper()
+	return curate(t, append([]string{"translate", "--from", "en", "--to", "eu", "--backend", "openai", "--base-url", srv.URL, "--model", "fake", "--memory-dir", tm}, args...)...)
+}
+
+// TestTranslateKill: whatever kills it, and however often, the output is that of an undisturbed run, and only what was in
+// flight at a kill is paid for twice.
+func TestTranslateKill(t *testing.T) {
+	t.Parallel()
+	file, distinct := translateRows(t, 300)
+	const inFlight = 8
+	quiet, err := translatetest.NewServer("ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer quiet.Close()
+	want := t.TempDir()
+	if code, said := exitCode(t, translateCommand(t, quiet, filepath.Join(want, "tm"), "--max-concurrency", fmt.Sprint(inFlight), "-o", filepath.Join(want, "out"), file)); code != 0 {
+		t.Fatal(code, said)
+	}
+	srv, err := translatetest.NewServer("jitter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 1))
+	dir := t.TempDir()
+	tm, out := filepath.Join(dir, "tm"), filepath.Join(dir, "out")
+	kills := 0
+	for round := 0; ; round++ {
+		cmd := translateCommand(t, srv, tm, "--max-concurrency", fmt.Sprint(inFlight), "-o", out, file)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if kills < 6 {
+			kills++
+			time.Sleep(time.Duration(30+rng.IntN(400)) * time.Millisecond)
+			_ = cmd.Process.Kill()
+		}
+		err := cmd.Wait()
+		if err == nil {
+			break
+		}
+		if exitOf(cmd.ProcessState) != 128+int(syscall.SIGKILL) {
+			t.Fatalf("seed %d: %v\n%s", seed, err, &stderr)
+		}
+	}
+	sameTree(t, fmt.Sprintf("seed %d", seed), noLedger(tree(t, out)), noLedger(tree(t, filepath.Join(want, "out"))))
+	_, segments, _ := srv.Seen()
+	// A request in flight holds a row's segments, 4 at most here; what was answered within the second before a kill may be lost, too.
+	if most := distinct + kills*4*inFlight; segments > most {
+		t.Errorf("seed %d: %d segments were asked for, %d are distinct; at most %d after %d kills", seed, segments, distinct, most, kills)
+	}
+}
+
+// noLedger leaves out what counts requests: those of a run that was killed are more.
+func noLedger(files map[string]string) map[string]string {
+	delete(files, "_curate/ledger.json")
+	return files
+}
+
+// TestTranslateInterrupt: SIGINT sends nothing more, waits for the answers in flight, and keeps them: nothing is asked for twice.
+func TestTranslateInterrupt(t *testing.T) {
+	t.Parallel()
+	file, distinct := translateRows(t, 60)
+	srv, err := translatetest.NewServer("latency:150ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	tm, out := filepath.Join(dir, "tm"), filepath.Join(dir, "out")
+	for round := range 3 {
+		cmd := translateCommand(t, srv, tm, "--max-concurrency", "4", "-o", out, file)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		before, _, _ := srv.Seen()
+		for n := before; n < before+3; n, _, _ = srv.Seen() {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if round < 2 {
+			_ = cmd.Process.Signal(os.Interrupt)
+		}
+		_ = cmd.Wait()
+		if code := exitOf(cmd.ProcessState); round < 2 && code != exitInterrupted || round == 2 && code != 0 {
+			t.Fatalf("round %d: exit code %d\n%s", round, code, &stderr)
+		}
+	}
+	if _, segments, _ := srv.Seen(); segments != distinct {
+		t.Errorf("%d segments were asked for, %d are distinct", segments, distinct)
+	}
+}
+
+// TestTranslateBudget: a run that ends for want of budget goes on with more, and asks for nothing twice.
+func TestTranslateBudget(t *testing.T) {
+	t.Parallel()
+	file, distinct := translateRows(t, 40)
+	srv, err := translatetest.NewServer("jitter")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	for _, limit := range []int{7, 7, 0} {
+		args := []string{"-o", filepath.Join(dir, "out.jsonl"), file}
+		if limit > 0 {
+			args = append(args, "--max-requests", fmt.Sprint(limit))
+		}
+		before, _, _ := srv.Seen()
+		code, said := exitCode(t, translateCommand(t, srv, filepath.Join(dir, "tm"), args...))
+		after, _, _ := srv.Seen()
+		_, err := os.Stat(filepath.Join(dir, "out.jsonl"))
+		if limit == 0 {
+			if code != 0 || err != nil {
+				t.Fatal(code, said)
+			}
+			continue
+		}
+		if code != exitFailed || !os.IsNotExist(err) || after-before != limit || !strings.Contains(said, "with a larger limit to go on") {
+			t.Fatalf("exit code %d, %d requests of %d: %s", code, after-before, limit, said)
+		}
+	}
+	if _, segments, _ := srv.Seen(); segments != distinct {
+		t.Errorf("%d segments were asked for, %d are distinct", segments, distinct)
+	}
+}
+
+// TestTranslateKey: a server that repeats the key in answers and errors does not get it into anything.
+func TestTranslateKey(t *testing.T) {
+	t.Parallel()
+	const key = "sk-planted-9f8e7d6c5b4a3210"
+	file, _ := translateRows(t, 20)
+	srv, err := translatetest.NewServer("echo_key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	run := func(cmd *exec.Cmd) string {
+		cmd.Env = append(cmd.Env, "OPENAI_API_KEY="+key)
+		b, _ := cmd.CombinedOutput()
+		return string(b)
+	}
+	said := run(translateCommand(t, srv, filepath.Join(dir, "tm"), "-v", "--annotate", "--keep-source", "--ledger", filepath.Join(dir, "ledger.json"), "-o", filepath.Join(dir, "out"), file))
+	said += run(translateCommand(t, srv, filepath.Join(dir, "tm"), "--print-config"))
+	said += run(translateCommand(t, srv, filepath.Join(dir, "tm"), "--log", "json", "--strict", "-o", filepath.Join(dir, "out.jsonl"), file))
+	said += run(curate(t, "translate", "memory", "export", filepath.Join(dir, "tm"), "-o", filepath.Join(dir, "tm.jsonl")))
+	said += run(curate(t, "report", "-o", filepath.Join(dir, "report.html"), filepath.Join(dir, "out")))
+	leaks(t, dir, said, key)
+	if requests, _, _ := srv.Seen(); requests == 0 {
+		t.Error("nothing was asked: " + said)
+	}
+}

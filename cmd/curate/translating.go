@@ -1,0 +1,556 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/goccy/go-yaml"
+
+	"curate/langid"
+	"curate/stage"
+	"curate/translate"
+	"curate/translate/backends"
+	"curate/translate/check"
+	"curate/translate/memory"
+	"curate/translate/protect"
+	"curate/translate/score"
+	"curate/translate/segment"
+)
+
+// translating is how curate translate and the recipe's key of that name are set: as typed, nothing opened.
+type translating struct {
+	cfg translate.Config
+
+	backend                     string
+	openai                      backends.OpenAI
+	keyEnv                      string
+	system, shots               string // files
+	body                        string // JSON
+	command                     backends.Command
+	fallback                    string // a command
+	judge, judgeURL, judgeModel string
+	policy                      backends.Policy
+
+	dir                  string // of the memory
+	tms, corrections     []string
+	glossary             string
+	profile, calibration string
+	tasks                []string
+	dry                  bool
+}
+
+// Backends by name, sorted.
+var translateBackends = []string{"command", "memory", "openai"}
+
+// Judges by name, sorted.
+var translateJudges = []string{"back-translation", "comet", "llm"}
+
+const (
+	defaultKeyEnv      = "OPENAI_API_KEY"
+	defaultConcurrency = 64 // requests at a time
+)
+
+// memoryIndex is what the index of a memory may take: 40 bytes and less a segment.
+const memoryIndex = 96 << 20
+
+// requestMemory is what a request in flight takes, with its answer, its buffers and its row.
+const requestMemory = 128 << 10
+
+// reserved is what the stage holds of the memory from beginning to end, and why.
+func (t *translating) reserved() (int64, string) {
+	n := int64(memoryIndex)
+	if cfg, ok := t.languages(); ok {
+		n += cfg.Memory()
+	}
+	return n + int64(t.inFlight())*requestMemory, "the translation memory's index, language models and requests in flight"
+}
+
+func (t *translating) inFlight() int {
+	switch {
+	case t.backend == "memory" || t.dry:
+		return 0
+	case t.backend == "command":
+		return max(1, t.command.Processes)
+	case t.policy.MaxConcurrency > 0:
+		return t.policy.MaxConcurrency
+	}
+	return defaultConcurrency
+}
+
+// languages are what texts in doubt may be in; ok is false where the engine does not know the target.
+func (t *translating) languages() (langid.Config, bool) {
+	cfg, err := langid.Config{Keep: []string{t.cfg.To, t.cfg.From}}.Resolve()
+	return cfg, err == nil
+}
+
+// check is what can be said before anything is opened.
+func (t *translating) check() error {
+	if !slices.Contains(translateBackends, t.backend) {
+		if t.backend == "" {
+			return fmt.Errorf("which backend? %s", strings.Join(translateBackends, ", "))
+		}
+		return stage.UnknownName("backend", t.backend, translateBackends)
+	}
+	switch t.backend {
+	case "openai":
+		if t.openai.BaseURL == "" || t.openai.Model == "" {
+			return errors.New("backend openai needs a base URL and a model, as in http://localhost:8000/v1 and google/gemma-3-27b-it")
+		}
+	case "command":
+		if t.command.Line == "" {
+			return errors.New("backend command needs a command, which reads a segment a line and writes its translation")
+		}
+	case "memory":
+		if len(t.tms)+len(t.corrections) == 0 && t.dir == "" {
+			return errors.New("backend memory needs a translation memory: parallel texts (tm), or the directory of an earlier run's memory")
+		}
+		if t.judge != "" || t.fallback != "" {
+			return errors.New("backend memory asks nobody: it takes neither a judge nor a fallback")
+		}
+	}
+	if t.judge != "" && !slices.Contains(translateJudges, t.judge) {
+		return stage.UnknownName("judge", t.judge, translateJudges)
+	}
+	if (t.judge == "comet" || t.judge == "back-translation") && t.judgeURL == "" {
+		return fmt.Errorf("judge %s: where is it? Give its URL, or the command that translates back", t.judge)
+	}
+	if t.cfg.MinScore > 0 && t.judge == "" {
+		return errors.New("a least score needs a judge")
+	}
+	if t.policy.MaxCost > 0 && t.policy.PriceIn == 0 && t.policy.PriceOut == 0 {
+		return errors.New("a limit of cost needs prices, of a million tokens in and out")
+	}
+	_, err := t.resolve()
+	return err
+}
+
+// resolve reads the small files and settles the configuration.
+func (t *translating) resolve() (translate.Config, error) {
+	c := t.cfg
+	if t.calibration != "" {
+		cal, err := readCalibration(t.calibration)
+		if err != nil {
+			return c, err
+		}
+		if c.Placeholder == "" && len(cal.Forms) > 0 {
+			c.Placeholder = cal.Forms[0].Form
+		}
+		if cal.Profile != nil {
+			c.Profile = *cal.Profile
+		}
+	}
+	if t.profile != "" {
+		b, err := os.ReadFile(t.profile)
+		if err != nil {
+			return c, err
+		}
+		if c.Profile, err = check.ReadProfile(t.profile, b); err != nil {
+			return c, err
+		}
+	}
+	for _, s := range t.tasks {
+		name, action, ok := strings.Cut(s, "=")
+		if !ok {
+			return c, fmt.Errorf("task %q: TASK=ACTION, as in grammar=translate; tasks are %s, actions %s", s, strings.Join(check.TaskNames(), ", "), strings.Join(translate.Actions, ", "))
+		}
+		c.Tasks = append(c.Tasks, translate.TaskAction{Task: name, Action: action})
+	}
+	if t.backend == "command" {
+		c.Sentences = true
+		if c.Placeholder == "" {
+			c.Placeholder = "XQ0" // survives in small translation models where others do not
+		}
+	}
+	return c.Resolve()
+}
+
+// opened is a stage and what must be closed behind it.
+type opened struct {
+	*translate.Stage
+	closers []io.Closer
+	stats   func() backends.Stats // nil where nobody is asked
+	memory  *memory.Store
+}
+
+// Close gives back what the stage worked with.
+func (o *opened) Close() error {
+	var errs []error
+	for _, c := range slices.Backward(o.closers) {
+		errs = append(errs, c.Close())
+	}
+	if o.memory != nil {
+		errs = append(errs, o.memory.Close())
+	}
+	o.closers, o.memory = nil, nil
+	return errors.Join(errs...)
+}
+
+// open makes the stage. The memory is opened, and filled, when the first record comes.
+func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
+	cfg, err := t.resolve()
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, o.Close())
+		}
+	}()
+	say := func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }
+	p := translate.Parts{Kind: t.backend, Dry: t.dry, InFlight: t.inFlight(), Model: t.openai.Model}
+	if t.backend != "openai" {
+		p.Model = ""
+	}
+	if t.glossary != "" {
+		text, err := os.ReadFile(t.glossary)
+		if err != nil {
+			return nil, err
+		}
+		if p.Glossary, err = protect.ReadGlossary(t.glossary, text); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.askers(&p, o, say); err != nil {
+		return nil, err
+	}
+	p.TM, err = digest("tm", t.tms)
+	if err != nil {
+		return nil, err
+	}
+	p.Schema = saySchemas(log)
+	p.Identify = t.identify()
+	p.Memory = func(ctx context.Context) (*memory.Store, error) { return t.openMemory(ctx, o, cfg, p, log) }
+	o.Stage, err = translate.New(cfg, p)
+	return o, err
+}
+
+func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.Config, p translate.Parts, log *slog.Logger) (m *memory.Store, err error) {
+	m, err = memory.Open(ctx, t.dir, memory.Options{MaxIndex: memoryIndex, Waiting: func(owner string) {
+		log.Info(fmt.Sprintf("%s is in use by %s; waiting for it", t.dir, owner))
+	}})
+	if err != nil {
+		return nil, err
+	}
+	o.memory = m
+	if n := m.Len(); n > 0 {
+		log.Info(fmt.Sprintf("%s: %d segments are known already", t.dir, n))
+	} else if t.dir == "" && t.backend != "memory" && !t.dry {
+		log.Warn("without --memory-dir nothing of what is translated survives a killed run: it would be asked for, and paid, again")
+	}
+	for _, list := range []struct {
+		engine string
+		files  []string
+		word   string
+	}{{p.TM, t.tms, "translation memory"}, {"", t.corrections, "corrections"}} {
+		if err := o.fill(cfg, p, list.engine, list.files, list.word, log); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// askers makes the backend, the fallback and the judge.
+func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...any)) (err error) {
+	api := t.openai
+	api.Policy, api.Log = t.policy, say
+	api.Key = os.Getenv(t.keyEnv)
+	if t.system != "" {
+		b, err := os.ReadFile(t.system)
+		if err != nil {
+			return err
+		}
+		api.System = string(b)
+	}
+	if t.shots != "" {
+		if api.Shots, err = readPairs(t.shots); err != nil {
+			return err
+		}
+	}
+	if t.body != "" {
+		if err := json.Unmarshal([]byte(t.body), &api.Extra); err != nil {
+			return fmt.Errorf("body %s: a JSON object of more fields for each request: %v", t.body, err)
+		}
+	}
+	command := func(line string) backends.Command {
+		c := t.command
+		c.Line, c.Policy, c.Log = line, t.policy, say
+		return c
+	}
+	switch t.backend {
+	case "openai":
+		p.Backend, err = backends.NewOpenAI(api)
+	case "command":
+		p.Backend, err = backends.NewCommand(command(t.command.Line))
+	}
+	if err != nil {
+		return err
+	}
+	if p.Backend != nil {
+		o.closers, o.stats = append(o.closers, p.Backend), p.Backend.Stats
+	}
+	if t.fallback != "" {
+		c := command(t.fallback)
+		c.Engine = ""
+		if p.Fallback, err = backends.NewCommand(c); err != nil {
+			return err
+		}
+		o.closers = append(o.closers, p.Fallback)
+	}
+	switch t.judge {
+	case "llm":
+		if t.judgeURL != "" {
+			api.BaseURL = t.judgeURL
+		}
+		if t.judgeModel != "" {
+			api.Model = t.judgeModel
+		}
+		if api.BaseURL == "" || api.Model == "" {
+			return errors.New("judge llm needs a URL and a model")
+		}
+		api.System, api.Shots, api.Mode = "", nil, "chat"
+		p.Judge, err = backends.NewLLMJudge(api)
+	case "comet":
+		p.Judge, err = backends.NewCometJudge(t.judgeURL, t.policy, say)
+	case "back-translation":
+		c := command(t.judgeURL)
+		c.Engine = ""
+		var back backends.Backend
+		if back, err = backends.NewCommand(c); err == nil {
+			p.Judge = &backTranslation{back}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if p.Judge != nil {
+		o.closers = append(o.closers, p.Judge)
+	}
+	return nil
+}
+
+// fill imports files of translations.
+func (o *opened) fill(cfg translate.Config, p translate.Parts, engine string, files []string, word string, log *slog.Logger) error {
+	for _, name := range files {
+		in, err := importFile(o.memory, name, importer(cfg, p.Glossary, engine))
+		if err != nil {
+			return err
+		}
+		msg := fmt.Sprintf("%s: %s of %d lines, %d of them new", name, word, in.Read, in.Kept)
+		if len(in.Refused) > 0 {
+			var list []string
+			for why, n := range in.Refused {
+				list = append(list, fmt.Sprintf("%s %d", why, n))
+			}
+			slices.Sort(list)
+			msg += "; not used: " + strings.Join(list, ", ")
+		}
+		log.Info(msg)
+	}
+	return nil
+}
+
+// importer reads texts as the stage would: the same units, the same masks.
+func importer(cfg translate.Config, g *protect.Glossary, engine string) memory.Importer {
+	return memory.Importer{
+		From: cfg.From, To: cfg.To, Engine: engine,
+		Mask: func(text string) protect.Masked {
+			return protect.Mask(text, protect.Options{Numbers: cfg.Numbers, Glossary: g})
+		},
+		Cut: func(text string) []string {
+			var list []string
+			for _, u := range segment.Units(nil, text) {
+				list = append(list, u.Text(text))
+			}
+			return list
+		},
+	}
+}
+
+func importFile(m *memory.Store, name string, im memory.Importer) (memory.Imported, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return memory.Imported{}, err
+	}
+	defer f.Close()
+	r, err := decompressed(f)
+	if err != nil {
+		return memory.Imported{}, fmt.Errorf("%s: %w", name, err)
+	}
+	defer r.Close()
+	return m.Import(name, r, im)
+}
+
+// digest names files by their content; "" for none.
+func digest(word string, files []string) (string, error) {
+	if len(files) == 0 {
+		return "", nil
+	}
+	h := sha256.New()
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", err
+		}
+		n, err := io.Copy(h, f)
+		f.Close()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "\x00%d\x00", n)
+	}
+	return word + " " + hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// saySchemas says each schema once, when its first row comes.
+func saySchemas(log *slog.Logger) func(string) {
+	var said sync.Map
+	return func(name string) {
+		if _, had := said.LoadOrStore(name, true); !had {
+			log.Info("rows of schema " + name)
+		}
+	}
+}
+
+// identify asks lingua, whose models are read when the first text is in doubt.
+func (t *translating) identify() check.Identify {
+	cfg, ok := t.languages()
+	if !ok {
+		return nil
+	}
+	engine, err := langid.NewEngine(cfg)
+	if err != nil { // a binary without one
+		return nil
+	}
+	pool := sync.Pool{New: func() any { return engine.NewIdentifier() }}
+	return func(text, a, b string) (pa, pb float64) {
+		id := pool.Get().(langid.Identifier)
+		defer pool.Put(id)
+		switch ans := id.Identify([]byte(text)); ans.Language {
+		case a:
+			return ans.Score, 1 - ans.Score
+		case b:
+			return 1 - ans.Score, ans.Score
+		case langid.Und:
+			return math.NaN(), math.NaN()
+		default:
+			return (1 - ans.Score) / 2, (1 - ans.Score) / 2
+		}
+	}
+}
+
+// backTranslation scores with chrF of the text translated back against its source.
+type backTranslation struct{ backends.Backend }
+
+func (b *backTranslation) Name() string { return "back-translation " + b.Engine() }
+
+func (b *backTranslation) Score(ctx context.Context, from, to string, sources, targets []string) ([]float64, backends.Spent, error) {
+	ans, err := b.Translate(ctx, &backends.Request{From: to, To: from, Segments: targets})
+	if err != nil {
+		return nil, backends.Spent{}, err
+	}
+	chrf := score.Metrics()[1]
+	scores := make([]float64, len(sources))
+	for i, s := range sources {
+		if scores[i] = math.NaN(); !ans.Missing[i] {
+			scores[i] = chrf.Score(chrf.Segment(ans.Texts[i], []string{s})) / 100
+		}
+	}
+	return scores, ans.Spent, nil
+}
+
+// values are what --print-config shows of the way to the backend. No key is among them: it stays in the environment.
+func (t *translating) values() yaml.MapSlice {
+	at := t.openai.BaseURL
+	if u, err := url.Parse(at); err == nil {
+		u.User, u.RawQuery = nil, ""
+		at = u.String()
+	}
+	p := t.policy
+	return yaml.MapSlice{{Key: "backend", Value: yaml.MapSlice{
+		{Key: "name", Value: t.backend}, {Key: "base_url", Value: at}, {Key: "model", Value: t.openai.Model}, {Key: "prompt", Value: t.openai.Mode},
+		{Key: "structured", Value: t.openai.Structured}, {Key: "api_key_env", Value: t.keyEnv}, {Key: "command", Value: t.command.Line},
+		{Key: "memory_dir", Value: t.dir}, {Key: "tm", Value: t.tms}, {Key: "corrections", Value: t.corrections}, {Key: "glossary", Value: t.glossary},
+		{Key: "timeout", Value: p.Timeout.String()}, {Key: "retries", Value: p.Retries}, {Key: "max_concurrency", Value: t.inFlight()},
+		{Key: "max_requests", Value: p.MaxRequests}, {Key: "max_tokens", Value: p.MaxTokens}, {Key: "max_cost", Value: p.MaxCost},
+		{Key: "price_in", Value: p.PriceIn}, {Key: "price_out", Value: p.PriceOut}, {Key: "price_cached", Value: p.PriceCached},
+	}}}
+}
+
+// runMemory is where a recipe's translations are kept: beside the steps, so that it survives a changed one.
+func runMemory(run string) string { return filepath.Join(run, "_curate", "translations") }
+
+// sayTranslation is the summary of a run that came to its end, and of one that did not.
+func sayTranslation(log *slog.Logger, o *opened, p backends.Policy, began time.Time) {
+	if o == nil || o.stats == nil {
+		return
+	}
+	s := o.stats()
+	if s.Requests == 0 {
+		return
+	}
+	log.Info(fmt.Sprintf("%d requests in %s, %s, half within %s; %d tokens in, %d out%s%s", s.Requests, time.Since(began).Round(time.Second), retriesLine(s.Retries),
+		s.P50.Round(time.Millisecond), s.Prompt, s.Completion, estimated(s.Estimated), costLine(s.Cost, p)))
+}
+
+func retriesLine(by map[string]int64) string {
+	var list []string
+	var sum int64
+	for class, n := range by {
+		list = append(list, fmt.Sprintf("%s %d", class, n))
+		sum += n
+	}
+	if sum == 0 {
+		return "none repeated"
+	}
+	slices.Sort(list)
+	return fmt.Sprintf("%d repeated (%s)", sum, strings.Join(list, ", "))
+}
+
+func estimated(yes bool) string {
+	if yes {
+		return " (partly a guess: the server does not say)"
+	}
+	return ""
+}
+
+func costLine(micro int64, p backends.Policy) string {
+	if p.PriceIn == 0 && p.PriceOut == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", cost %.4f", float64(micro)/1e6)
+}
+
+// budgetHint says how to go on after an error of a backend.
+func budgetHint(err error, dir string) error {
+	var e *backends.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Class {
+	case backends.Budget, backends.Down, backends.Denied:
+		again := "repeat the command"
+		if e.Class == backends.Budget {
+			again += " with a larger limit"
+		}
+		if dir == "" {
+			return fmt.Errorf("%w; nothing was kept, since there is no --memory-dir", err)
+		}
+		return fmt.Errorf("%w; what was translated is kept in %s: %s to go on", err, dir, again)
+	}
+	return err
+}

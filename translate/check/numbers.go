@@ -1,0 +1,193 @@
+package check
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// digit is the value of a decimal digit of any script, or -1. The ranges of Nd are whole sets of ten.
+func digit(r rune) int {
+	if r < utf8.RuneSelf {
+		if '0' <= r && r <= '9' {
+			return int(r - '0')
+		}
+		return -1
+	}
+	for _, x := range unicode.Nd.R16 {
+		if lo, hi := rune(x.Lo), rune(x.Hi); lo <= r && r <= hi {
+			return int(r-lo) % 10
+		}
+	}
+	for _, x := range unicode.Nd.R32 {
+		if lo, hi := rune(x.Lo), rune(x.Hi); lo <= r && r <= hi {
+			return int(r-lo) % 10
+		}
+	}
+	return -1
+}
+
+// appendNumbers appends the numbers of a text as strings of digits, sorted, without zeros in front. Joined, separators are taken
+// out: 1,250.50 and 1 250,50 are 125050; a space separates only groups of three digits. Otherwise any sign ends a number, so that
+// the dates 2001-01-25 and 2001.01.25 have the same ones. A number may stand at a letter (B4).
+func appendNumbers(dst []string, text string, joined bool) []string {
+	var number []byte
+	group := 0 // digits since the last separator
+	flush := func() {
+		if len(number) > 0 {
+			s := strings.TrimLeft(string(number), "0")
+			if s == "" {
+				s = "0"
+			}
+			dst = append(dst, s)
+		}
+		number, group = number[:0], 0
+	}
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		if d := digit(r); d >= 0 {
+			number = append(number, '0'+byte(d))
+			group++
+			i += n
+			continue
+		}
+		if len(number) > 0 && joined {
+			switch r {
+			case '.', ',', '’', '\'', '٫', '٬':
+				if next, _ := utf8.DecodeRuneInString(text[i+n:]); digit(next) >= 0 {
+					group = 0
+					i += n
+					continue
+				}
+			case ' ', '\u00a0', '\u202f', '\u2009':
+				if group <= 3 && threeDigits(text[i+n:]) {
+					group = 0
+					i += n
+					continue
+				}
+			}
+		}
+		flush()
+		i += n
+	}
+	flush()
+	slices.Sort(dst)
+	return dst
+}
+
+// threeDigits says that the text begins with just three digits.
+func threeDigits(text string) bool {
+	n := 0
+	for _, r := range text {
+		if digit(r) < 0 {
+			break
+		}
+		if n++; n > 3 {
+			return false
+		}
+	}
+	return n == 3
+}
+
+// difference takes equal elements out of two sorted lists.
+func difference(a, b []string) (onlyA, onlyB []string) {
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		switch strings.Compare(a[i], b[j]) {
+		case 0:
+			i, j = i+1, j+1
+		case -1:
+			onlyA = append(onlyA, a[i])
+			i++
+		default:
+			onlyB = append(onlyB, b[j])
+			j++
+		}
+	}
+	return append(onlyA, a[i:]...), append(onlyB, b[j:]...)
+}
+
+// numberDifference is nothing if the numbers are the same read either way.
+func numberDifference(source, target string) (lost, added []string) {
+	lost, added = difference(appendNumbers(nil, source, true), appendNumbers(nil, target, true))
+	if len(lost)+len(added) == 0 {
+		return nil, nil
+	}
+	if a, b := difference(appendNumbers(nil, source, false), appendNumbers(nil, target, false)); len(a)+len(b) == 0 {
+		return nil, nil
+	}
+	return lost, added
+}
+
+// replaced says that a lost number and a new one are of one length, or both long: "19th century" may become "XIX. mendea" beside
+// a "two" that becomes a 2, but 25 does not become 36. 10:30 pm may become 22:30.
+func replaced(lost, added []string, long int, afternoon bool) bool {
+	var lengths [20]bool
+	for _, s := range lost {
+		lengths[min(len(s), len(lengths)-1)] = true
+	}
+	longLost := longestNumber(lost) >= long
+	for _, s := range added {
+		if afternoon && len(s) == 2 && "13" <= s && s <= "23" {
+			continue
+		}
+		if lengths[min(len(s), len(lengths)-1)] || longLost && len(s) >= long {
+			return true
+		}
+	}
+	return false
+}
+
+var afternoon = regexp.MustCompile(`(?i)\d *p\.? ?m\b`)
+
+func longestNumber(list []string) (longest int) {
+	for _, s := range list {
+		longest = max(longest, len(s))
+	}
+	return longest
+}
+
+func numbers(c *Checker, v *view) (Finding, bool) {
+	lost, added := numberDifference(v.Source, v.Target)
+	if len(lost)+len(added) == 0 {
+		return nothing, false
+	}
+	p := &c.profile
+	value := float64(len(lost) + len(added))
+	detail := ""
+	if len(lost) > 0 {
+		detail = "number " + listed(lost) + " is lost"
+	}
+	if len(added) > 0 {
+		if detail != "" {
+			detail += ", "
+		}
+		detail += "number " + listed(added) + " is new"
+	}
+	if replaced(lost, added, int(p.NumbersDigits), afternoon.MatchString(v.Source)) || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
+		return hard(value, detail)
+	}
+	return soft(value, detail)
+}
+
+// listed is at most three of a list, each cut at 20 bytes.
+func listed(list []string) string {
+	var b strings.Builder
+	for i, s := range list {
+		if i == 3 {
+			fmt.Fprintf(&b, " and %d more", len(list)-3)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if len(s) > 20 {
+			s = s[:20] + "…"
+		}
+		b.WriteString(s)
+	}
+	return b.String()
+}

@@ -1,0 +1,257 @@
+package translate
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"curate/translate/backends"
+	"curate/translate/check"
+	"curate/translate/memory"
+	"curate/translate/protect"
+)
+
+// wanted is a distinct segment of a row, on its way to a translation.
+type wanted struct {
+	template protect.Template
+	key      memory.Key
+	values   []string // of the place where it stands first
+	path     string   // of that place
+	at       int      // its number in the row
+
+	// The outcome: a target, or a failure.
+	target  protect.Template
+	failure *Failure
+	known   bool // from memory
+
+	rung     string // on which the target was accepted
+	attempts int
+	soft     map[string]float64 // checks that only note
+	score    *float64           // of a judge
+	answer   string             // the last one
+}
+
+func (w *wanted) done() bool { return w.failure != nil || w.target.Text != nil }
+
+// take takes over the outcome of another row's request for the same segment.
+func (w *wanted) take(o *wanted) {
+	w.target, w.known, w.rung, w.attempts, w.soft, w.score = o.target, true, o.rung, o.attempts, o.soft, o.score
+	if f := o.failure; f != nil {
+		w.target = protect.Template{}
+		own := *f
+		own.Path, own.Source = w.path, w.template.Fill(w.values)
+		w.failure = &own
+	}
+}
+
+// translator answers for segments: each is asked for once, however many rows want it. It may be used from any goroutine.
+type translator struct {
+	cfg     Config
+	p       Parts
+	checker *check.Checker
+	forms   []protect.Form
+	engine  string // of the keys
+	failed  string // of the keys under which failures stand
+
+	once    sync.Once
+	memory  *memory.Store
+	opening error
+
+	settled atomic.Int64 // segments of rows
+
+	mu      sync.Mutex
+	flights map[memory.Key]*flight
+	lost    map[memory.Key]*Failure // given up in this run for a passing reason: a dead text of many rows costs its retries once
+	dry     map[memory.Key]struct{} // what a dry run has counted
+}
+
+// maxLost bounds what is kept of passing failures; beyond it they are asked again.
+const maxLost = 100_000
+
+// flight is a segment that one row asks for, while others wait.
+type flight struct {
+	done chan struct{}
+	w    *wanted
+	err  error // the run ends
+}
+
+// open opens the memory, once.
+func (t *translator) open(ctx context.Context) error {
+	t.once.Do(func() { t.memory, t.opening = t.p.Memory(ctx) })
+	return t.opening
+}
+
+// resolve finds a translation, or a failure, for each of list. It returns an error only if the run must end.
+func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (err error) {
+	type waiting struct {
+		w *wanted
+		f *flight
+	}
+	var own []*wanted
+	var flown []*flight
+	var others []waiting
+	defer func() { // whatever happens, nobody waits for ever
+		t.mu.Lock()
+		for i, f := range flown {
+			f.w, f.err = own[i], err
+			if err != nil || !own[i].done() {
+				f.err = context.Cause(ctx)
+				if err != nil {
+					f.err = err
+				}
+			}
+			delete(t.flights, own[i].key)
+		}
+		t.mu.Unlock()
+		for _, f := range flown {
+			close(f.done)
+		}
+	}()
+	for _, w := range list {
+		if found, err := t.remembered(w); err != nil {
+			return err
+		} else if found {
+			continue
+		}
+		t.mu.Lock()
+		f := t.flights[w.key]
+		if f != nil {
+			t.mu.Unlock()
+			others = append(others, waiting{w, f})
+			continue
+		}
+		f = &flight{done: make(chan struct{})}
+		t.flights[w.key] = f
+		t.mu.Unlock()
+		own, flown = append(own, w), append(flown, f)
+		// Another row may have finished it between the look and the flight.
+		if _, err := t.remembered(w); err != nil {
+			return err
+		}
+	}
+	var ask []*wanted
+	for _, w := range own {
+		if !w.done() {
+			ask = append(ask, w)
+		}
+	}
+	if err := t.ask(ctx, r, ask); err != nil {
+		return err
+	}
+	// Those of this row are done, and need nobody: so two rows never wait for each other.
+	t.land(own, flown)
+	flown = nil
+	for _, o := range others {
+		select {
+		case <-o.f.done:
+			if o.f.err != nil {
+				return o.f.err
+			}
+			o.w.take(o.f.w)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+func (t *translator) land(own []*wanted, flown []*flight) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, f := range flown {
+		f.w = own[i]
+		delete(t.flights, own[i].key)
+		close(f.done)
+	}
+}
+
+// remembered looks a segment up: corrections first, then what this engine has said, then translation memories that were given,
+// then what was given up.
+func (t *translator) remembered(w *wanted) (bool, error) {
+	t.mu.Lock()
+	lost := t.lost[w.key]
+	t.mu.Unlock()
+	if lost != nil {
+		w.take(&wanted{failure: lost})
+		return true, nil
+	}
+	for _, engine := range []string{"", t.engine, t.p.TM} {
+		if engine == t.p.TM && engine == "" {
+			continue
+		}
+		e, ok, err := t.memory.Get(memory.KeyOf(engine, t.cfg.From, t.cfg.To, w.template))
+		if err != nil {
+			return false, err
+		}
+		if ok && e.Failed == "" && sameHoles(e.Target, len(w.template.Holes)) {
+			w.target, w.known, w.rung, w.attempts, w.soft, w.score = e.Target, true, e.Rung, e.Attempts, e.Checks, e.Score
+			return true, nil
+		}
+	}
+	if t.cfg.RetryFailed || t.backend() == nil {
+		return false, nil
+	}
+	e, ok, err := t.memory.Get(memory.KeyOf(t.failed, t.cfg.From, t.cfg.To, w.template))
+	if err != nil || !ok {
+		return false, err
+	}
+	f := &Failure{Attempts: e.Attempts}
+	f.Check, f.Detail, _ = strings.Cut(e.Failed, ": ")
+	w.take(&wanted{failure: f})
+	return true, nil
+}
+
+// sameHoles says whether a target has each of n holes exactly once: what comes from a file may not.
+func sameHoles(t protect.Template, n int) bool {
+	if len(t.Holes) != n || len(t.Text) != n+1 {
+		return false
+	}
+	seen := make([]bool, n)
+	for _, h := range t.Holes {
+		if h < 0 || h >= n || seen[h] {
+			return false
+		}
+		seen[h] = true
+	}
+	return true
+}
+
+// keepAll keeps what came of segments, at once: it is paid for, and a kill may come. With only, those that are to be asked for again
+// are left.
+func (t *translator) keepAll(list []*wanted, only bool) error {
+	for _, w := range list {
+		if !w.done() || only && w.failure != nil {
+			continue
+		}
+		if err := t.keep(w); err != nil {
+			return err
+		}
+	}
+	return t.memory.Flush()
+}
+
+// keep puts an outcome where it survives.
+func (t *translator) keep(w *wanted) error {
+	if f := w.failure; f != nil && f.passing {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if len(t.lost) < maxLost {
+			t.lost[w.key] = f
+		}
+		return nil
+	}
+	if t.backend() == nil {
+		return nil
+	}
+	e := memory.Entry{Engine: t.engine, From: t.cfg.From, To: t.cfg.To, Source: w.template, Target: w.target, Rung: w.rung, Attempts: w.attempts, Checks: w.soft, Score: w.score}
+	if f := w.failure; f != nil {
+		e.Engine, e.Failed, e.Target, e.Checks, e.Score = t.failed, f.Check, protect.Template{}, nil, nil
+		if f.Detail != "" {
+			e.Failed += ": " + f.Detail
+		}
+	}
+	return t.memory.Put(e)
+}
+
+func (t *translator) backend() backends.Backend { return t.p.Backend }
