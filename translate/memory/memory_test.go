@@ -341,6 +341,36 @@ func TestFlusher(t *testing.T) {
 	}
 }
 
+// TestFlush holds that what was flushed is in the file, and what was not is not.
+func TestFlush(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir, Options{})
+	for n := range 4 {
+		mustPut(t, s, answer(n))
+		if n%2 == 1 {
+			if err := s.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "memory.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied, _, note, err := openBytes(b)
+		if err != nil || note != "" || copied.Len() != (n+1)/2*2 {
+			t.Fatal(n, copied.Len(), err, note)
+		}
+		mustClose(t, copied)
+	}
+	if err := s.Flush(); err != nil { // of nothing
+		t.Fatal(err)
+	}
+	mustClose(t, s)
+	if err := s.Flush(); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}
+
 func TestTemporary(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	s := mustOpen(t, "", Options{})
