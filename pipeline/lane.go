@@ -180,6 +180,7 @@ func (l *lane) read() (err error) {
 			}
 			return err
 		}
+		r.job.Progress.Handed.Add(j.chunk.Bytes())
 		if r.budget.InFlight > 0 {
 			err = l.handBatches(j)
 		} else {

@@ -475,6 +475,8 @@ func (j *Job) expect(n int, in *handover) {
 	p.Kept.Store(0)
 	p.Quarantined.Store(0)
 	p.BytesIn.Store(0)
+	p.Handed.Store(0)
+	p.Handed.Store(0)
 }
 
 // copyResult writes what the last Reducer has found to w.

@@ -89,10 +89,11 @@ func (d *display) start(p *pipeline.Progress, live func() string) {
 				}
 			case <-redraw.C:
 				if d.bar != nil {
-					if total := p.Total.Load(); total > 0 {
+					got, total := p.Done()
+					if total > 0 {
 						d.bar.SetTotal(total, false)
 					}
-					d.bar.SetCurrent(p.Consumed.Load())
+					d.bar.SetCurrent(got)
 				}
 			}
 		}
@@ -119,7 +120,7 @@ func (d *display) line() string {
 	if d.live != nil {
 		b.WriteString(d.live())
 	}
-	if total, got := p.Total.Load(), p.Consumed.Load(); d.bar == nil && total > 0 && got > 0 {
+	if got, total := p.Done(); d.bar == nil && total > 0 && got > 0 {
 		left := time.Duration(seconds * float64(total-got) / float64(got) * float64(time.Second))
 		fmt.Fprintf(&b, ", %.0f %% of the input, %v left", 100*float64(got)/float64(total), left.Round(time.Second))
 	}
