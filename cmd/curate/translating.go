@@ -76,7 +76,10 @@ func (t *translating) reserved() (int64, string) {
 	if cfg, ok := t.languages(); ok {
 		n += cfg.Memory()
 	}
-	return n + int64(t.inFlight())*requestMemory, "the translation memory's index, language models and requests in flight"
+	// In steps, since --max-record goes by what is left, and a run goes on with another concurrency.
+	const step = 64
+	requests := int64(t.inFlight()+step-1) / step * step
+	return n + requests*requestMemory, "the translation memory's index, language models and requests in flight"
 }
 
 func (t *translating) inFlight() int {
