@@ -446,12 +446,10 @@ func (t *translating) identify() check.Identify {
 		switch ans := id.Identify([]byte(text)); ans.Language {
 		case a:
 			return ans.Score, 1 - ans.Score
-		case b:
-			return 1 - ans.Score, ans.Score
 		case langid.Und:
 			return math.NaN(), math.NaN()
-		default:
-			return (1 - ans.Score) / 2, (1 - ans.Score) / 2
+		default: // b, or another one that is not a either
+			return 1 - ans.Score, ans.Score
 		}
 	}
 }
