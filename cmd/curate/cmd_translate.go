@@ -62,6 +62,9 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 			if t.cfg.From == "" || t.cfg.To == "" {
 				return usage("--from and --to are missing: the languages, as in --from en --to eu")
 			}
+			if t.policy.Retries <= 0 {
+				t.policy.Retries = -1 // none; 0 would be the default
+			}
 			if err := t.check(); err != nil {
 				return usage("translate: %v", err)
 			}
