@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -66,6 +67,10 @@ const (
 
 // memoryIndex is what the index of a memory may take: 40 bytes and less a segment.
 const memoryIndex = 96 << 20
+
+// translateGC is the percentage for debug.SetGCPercent: hundreds of waiting goroutines make each collection dear, and the heap
+// small. --memory bounds it all the same.
+const translateGC = 400
 
 // requestMemory is what a request in flight takes, with its answer, its buffers and its row.
 const requestMemory = 128 << 10
@@ -238,7 +243,9 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	p.Schema = saySchemas(log)
 	p.Identify = t.identify()
 	p.Memory = func(ctx context.Context) (*memory.Store, error) { return t.openMemory(ctx, o, cfg, p, log) }
-	o.Stage, err = translate.New(cfg, p)
+	if o.Stage, err = translate.New(cfg, p); err == nil {
+		debug.SetGCPercent(translateGC)
+	}
 	return o, err
 }
 
