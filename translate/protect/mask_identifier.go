@@ -315,23 +315,23 @@ func assignment(s *scanner, i int, w word) int {
 	if s.at(start) == '>' || strings.IndexByte("\"'({[-+$%#<", s.at(start)) < 0 && !s.letterAt(start) {
 		return 0
 	}
-	for at < len(s.text) && at-i < longestCall && !s.spaceAt(at) {
+scan:
+	for at < len(s.text) && !s.spaceAt(at) {
 		switch c := s.text[at]; c {
 		case '(', '[', '{':
 			end := s.partner(at)
-			if end == 0 || end-i > longestCall || strings.IndexByte(s.text[at:end], '\n') >= 0 {
-				return 0
+			if end == 0 || end-at > longestCall || strings.IndexByte(s.text[at:end], '\n') >= 0 {
+				break scan
 			}
 			at = end
 		case ')', ']', '}', '<', '|', '`':
-			return s.trim(start, at)
+			break scan
 		case '"', '\'':
-			end := strings.IndexByte(s.text[at+1:min(len(s.text), i+longestCall)], c)
+			end := strings.IndexByte(s.text[at+1:min(len(s.text), at+longestCall)], c)
 			if end < 0 {
-				return s.trim(start, at)
+				break scan
 			}
-			at += end + 1
-			if at+1 == len(s.text) || !s.letterAt(at+1) {
+			if at += end + 1; !s.letterAt(at + 1) {
 				return at + 1
 			}
 		}
