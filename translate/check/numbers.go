@@ -124,16 +124,17 @@ func difference(a, b []number) (onlyA, onlyB []number) {
 	return append(onlyA, a[i:]...), append(onlyB, b[j:]...)
 }
 
-// numberDifference is nothing if the numbers are the same read either way.
-func numberDifference(source, target string) (lost, added []number) {
-	lost, added = difference(appendNumbers(nil, source, true), appendNumbers(nil, target, true))
+// numberDifference is nothing if the numbers are the same read either way. name says that one of them is part of a name.
+func numberDifference(source, target string) (lost, added []number, name bool) {
+	s, t := appendNumbers(nil, source, true), appendNumbers(nil, target, true)
+	lost, added = difference(s, t)
 	if len(lost)+len(added) == 0 {
-		return nil, nil
+		return nil, nil, false
 	}
 	if a, b := difference(appendNumbers(nil, source, false), appendNumbers(nil, target, false)); len(a)+len(b) == 0 {
-		return nil, nil
+		return nil, nil, false
 	}
-	return lost, added
+	return lost, added, lostName(s, t, lost, added)
 }
 
 // replaced says that a lost number and a new one are of one length, or both long: "19th century" may become "XIX. mendea" beside
@@ -156,18 +157,28 @@ func replaced(lost, added []number, long int, afternoon bool) bool {
 }
 
 // lostName says whether a number is lost that is part of a name, or one is there more often.
-func lostName(source string, lost, added []number) bool {
-	for _, n := range lost {
-		if n.named {
-			return true
+func lostName(source, target []number, lost, added []number) bool {
+	named := func(list []number, value string) (k int) {
+		at, _ := slices.BinarySearchFunc(list, number{value: value}, compareNumbers)
+		for ; at < len(list) && list[at].value == value; at++ {
+			if list[at].named {
+				k++
+			}
 		}
+		return k
 	}
-	for _, n := range added {
-		if n.named && slices.ContainsFunc(appendNumbers(nil, source, true), func(s number) bool { return s.named && s.value == n.value }) {
-			return true
+	changed := func(list []number, sign int) bool {
+		for i, n := range list {
+			if i > 0 && list[i-1].value == n.value {
+				continue
+			}
+			if had := named(source, n.value); had > 0 && (named(target, n.value)-had)*sign > 0 {
+				return true
+			}
 		}
+		return false
 	}
-	return false
+	return changed(lost, -1) || changed(added, 1)
 }
 
 var afternoon = regexp.MustCompile(`(?i)\d *p\.? ?m\b`)
@@ -180,7 +191,7 @@ func longestNumber(list []number) (longest int) {
 }
 
 func numbers(c *Checker, v *view) (Finding, bool) {
-	lost, added := numberDifference(v.Source, v.Target)
+	lost, added, name := numberDifference(v.Source, v.Target)
 	if len(lost)+len(added) == 0 {
 		return nothing, false
 	}
@@ -196,7 +207,7 @@ func numbers(c *Checker, v *view) (Finding, bool) {
 		}
 		detail += "number " + listed(added) + " is new"
 	}
-	if replaced(lost, added, int(p.NumbersDigits), afternoon.MatchString(v.Source)) || lostName(v.Source, lost, added) || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
+	if replaced(lost, added, int(p.NumbersDigits), afternoon.MatchString(v.Source)) || name || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
 		return hard(value, detail)
 	}
 	return soft(value, detail)

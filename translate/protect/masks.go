@@ -109,7 +109,7 @@ var table = []Kind{
 	{Name: "slot", Summary: "[NAME] in capitals, to be filled in, and [!NOTE]", Source: "templates of letters and prompts",
 		Examples: []string{"Dear ⟪[FIRST_NAME]⟫, see [API⟪](x.html)⟫.", "Dear [YOUR FULL NAME], hello."}, starts: "[", symbol: slot},
 	{Name: "tag", markup: true, Summary: "a tag by the grammar of names and attributes", Source: "HTML Living Standard §13.1.2, XML 1.0; chat templates",
-		Examples: []string{`Press ⟪<b class="x > y">⟫here⟪</b>⟫ now⟪<br/>⟫then.`, "Tokens ⟪<s>⟫ and ⟪<start_of_turn>⟫ and ⟪<USER_ID>⟫ exist.", "Is 3 < 5 and 7 > 6?", "Type <your name here> there."}, starts: "<", symbol: tag},
+		Examples: []string{`Press ⟪<b class="x > y">⟫here⟪</b>⟫ now⟪<br/>⟫then.`, "Tokens ⟪<s>⟫ and ⟪<start_of_turn>⟫ and ⟪<USER_ID>⟫ exist.", "Is 3 < 5 and 7 > 6?", "Say ⟪<FIELD TYPE=DOC FIXED>⟫now⟪</FIELD>⟫.", "Type <your name here> there."}, starts: "<", symbol: tag},
 	{Name: "template_tag", markup: true, Summary: "{{x}}, {{#if x}}, {% for … %}, <% … %>", Source: "Jinja, Handlebars, ERB",
 		Examples: []string{"If ⟪{{#if user}}⟫ hello ⟪{{ user | upper }}⟫ and ⟪{% endif %}⟫ end."}, starts: "{<", symbol: templateTag},
 	{Name: "url", Summary: "scheme://…, www.…, mailto:, data: and others. Brackets are balanced, the punctuation of the sentence is not part of it; -en behind a bare host is a suffix", Source: "RFC 3986",
