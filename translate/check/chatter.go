@@ -24,7 +24,12 @@ var chatterHead = []pattern{
 	{"an introduction", `translat|here`, regexp.MustCompile(`(?i)^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|no problem)\b[\s,.!:-]*)?(?:here(?:'s|’s| is| are| you go| you have)\b.{0,40}\b(?:translat|version|basque|text)|the (?:basque |spanish |french |[a-z]+ )?translation (?:is|of|reads|would be)\b|(?:this is|below is) (?:the|a|my) (?:basque |[a-z]+ )?translation\b|translated (?:text|into|to)\b.{0,20}:|i(?:'ve|’ve| have) translated\b)`)},
 	{"an introduction", `sure|certainly|of course|absolutely`, regexp.MustCompile(`(?i)^\W*(?:sure|certainly|of course|absolutely)\b[!,.:]\s.{0,60}(?:translat|itzul|traduc|traduct)`)},
 	{"an introduction", `itzul|trad|übersetz`, regexp.MustCompile(`(?i)^\W*(?:hemen (?:duzu|dago|daukazu)\b.{0,40}\bitzul|hona (?:hemen )?.{0,40}\bitzul|aqu[ií] (?:tienes|est[aá])\b.{0,40}\btraducc|(?:esta|la) (?:es la )?traducci[oó]n(?: (?:es|sería|al?)\b.{0,30})?:|voici (?:la|une|ma) traduction|aquí (?:teniu|tens) la traducci|aquí tes a tradució|aqui está a tradução|hier ist die übersetzung|ecco la traduzione)`)},
-	{"a label", `:`, regexp.MustCompile(`(?i)^\W*(?:itzulpena|euskarazko itzulpena|euskaraz|euskara|(?:basque |final |english |spanish |french )?translation|basque(?: translation)?|translated text|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione|target|output|answer) ?:`)},
+	{"a label", `:`, regexp.MustCompile(`(?i)^\W*(?:itzulpena|euskarazko itzulpena|(?:basque |final |english |spanish |french )?translation|translated text|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione) ?:`)},
+}
+
+// doubtfulLabel may also be the translation of a label that the source begins with.
+var doubtfulLabel = []pattern{
+	{"a label", `:`, regexp.MustCompile(`(?i)^\W*(?:euskaraz|euskara|basque|target|output|answer) ?:`)},
 }
 
 // chatterAnywhere are looked for in the whole target.
@@ -85,6 +90,9 @@ func chatter(_ *Checker, v *view) (Finding, bool) {
 		return f, ok
 	}
 	f, ok := find(chatterHead, head(v.Source), head(v.Target))
+	if !ok && strings.Count(v.Target, ":") > strings.Count(v.Source, ":") {
+		f, ok = find(doubtfulLabel, head(v.Source), head(v.Target))
+	}
 	if !ok {
 		f, ok = find(chatterTail, tail(v.Source), tail(v.Target))
 	}

@@ -47,7 +47,7 @@ func (f *Fit) Add(p Pair) {
 	s, _ := appendTokens(nil, p.Source)
 	t, _ := appendTokens(nil, p.Target)
 	add("repetition", float64(max(0, most4gram(t)-max(most4gram(s), 1))))
-	lost, added := numberDifference(p.Source, p.Target)
+	lost, added, _ := numberDifference(p.Source, p.Target)
 	add("numbers", float64(len(lost)+len(added)))
 }
 

@@ -83,10 +83,14 @@ func empty(_ *Checker, v *view) (Finding, bool) {
 	return hard(0, "no letter")
 }
 
-// truncated joins two signs, each of which a translation may have, but hardly both.
+// truncated joins two signs, each of which a translation may have, but hardly both. A mark that stands elsewhere is not lost.
 func truncated(c *Checker, v *view) (Finding, bool) {
 	ratio := float64(v.targetLetters) / float64(max(v.sourceLetters, 1))
-	if v.sourceLetters < ratioLettersWeak || ratio >= c.profile.LengthRatioMin || lastMark(v.Source) == 0 || lastMark(v.Target) != 0 {
+	if v.sourceLetters < ratioLettersWeak || ratio >= c.profile.LengthRatioMin {
+		return nothing, false
+	}
+	mark := lastMark(v.Source)
+	if mark == 0 || lastMark(v.Target) != 0 || endings(v.Target, mark) >= endings(v.Source, mark) {
 		return nothing, false
 	}
 	return hard(ratio, fmt.Sprintf("%.2f times as long as the source, rarely below %g, and no mark at its end", ratio, c.profile.LengthRatioMin))

@@ -73,6 +73,16 @@ func lastMark(text string) rune {
 	return 0
 }
 
+// endings counts the words that a mark of lastMark's ends.
+func endings(text string, mark rune) (n int) {
+	for w := range strings.FieldsSeq(text) {
+		if lastMark(w) == mark {
+			n++
+		}
+	}
+	return n
+}
+
 func finalMark(_ *Checker, v *view) (Finding, bool) {
 	s, t := lastMark(v.Source), lastMark(v.Target)
 	if s == t {

@@ -30,31 +30,45 @@ func digit(r rune) int {
 	return -1
 }
 
-// appendNumbers appends the numbers of a text as strings of digits, sorted, without zeros in front. Joined, separators are taken
+// number is one of a text.
+type number struct {
+	value  string // its digits, without zeros in front
+	digits int    // with them
+	named  bool   // it stands at a letter and is part of a name, as in F11 or Text1: nobody spells it out
+}
+
+func compareNumbers(a, b number) int { return strings.Compare(a.value, b.value) }
+
+// appendNumbers appends the numbers of a text, sorted by value. Joined, separators are taken
 // out: 1,250.50 and 1 250,50 are 125050; a space separates only groups of three digits. Otherwise any sign ends a number, so that
 // the dates 2001-01-25 and 2001.01.25 have the same ones. A number may stand at a letter (B4).
-func appendNumbers(dst []string, text string, joined bool) []string {
-	var number []byte
-	group := 0 // digits since the last separator
+func appendNumbers(dst []number, text string, joined bool) []number {
+	var digits []byte
+	var named, letter bool // letter: before i
+	group := 0             // digits since the last separator
 	flush := func() {
-		if len(number) > 0 {
-			s := strings.TrimLeft(string(number), "0")
+		if len(digits) > 0 {
+			s := strings.TrimLeft(string(digits), "0")
 			if s == "" {
 				s = "0"
 			}
-			dst = append(dst, s)
+			dst = append(dst, number{s, len(digits), named})
 		}
-		number, group = number[:0], 0
+		digits, group = digits[:0], 0
 	}
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRuneInString(text[i:])
 		if d := digit(r); d >= 0 {
-			number = append(number, '0'+byte(d))
+			if len(digits) == 0 {
+				named = letter
+			}
+			digits = append(digits, '0'+byte(d))
 			group++
 			i += n
 			continue
 		}
-		if len(number) > 0 && joined {
+		letter = unicode.IsLetter(r)
+		if len(digits) > 0 && joined {
 			switch r {
 			case '.', ',', '’', '\'', '٫', '٬':
 				if next, _ := utf8.DecodeRuneInString(text[i+n:]); digit(next) >= 0 {
@@ -74,7 +88,7 @@ func appendNumbers(dst []string, text string, joined bool) []string {
 		i += n
 	}
 	flush()
-	slices.Sort(dst)
+	slices.SortFunc(dst, compareNumbers)
 	return dst
 }
 
@@ -93,10 +107,10 @@ func threeDigits(text string) bool {
 }
 
 // difference takes equal elements out of two sorted lists.
-func difference(a, b []string) (onlyA, onlyB []string) {
+func difference(a, b []number) (onlyA, onlyB []number) {
 	i, j := 0, 0
 	for i < len(a) && j < len(b) {
-		switch strings.Compare(a[i], b[j]) {
+		switch compareNumbers(a[i], b[j]) {
 		case 0:
 			i, j = i+1, j+1
 		case -1:
@@ -110,48 +124,74 @@ func difference(a, b []string) (onlyA, onlyB []string) {
 	return append(onlyA, a[i:]...), append(onlyB, b[j:]...)
 }
 
-// numberDifference is nothing if the numbers are the same read either way.
-func numberDifference(source, target string) (lost, added []string) {
-	lost, added = difference(appendNumbers(nil, source, true), appendNumbers(nil, target, true))
+// numberDifference is nothing if the numbers are the same read either way. name says that one of them is part of a name.
+func numberDifference(source, target string) (lost, added []number, name bool) {
+	s, t := appendNumbers(nil, source, true), appendNumbers(nil, target, true)
+	lost, added = difference(s, t)
 	if len(lost)+len(added) == 0 {
-		return nil, nil
+		return nil, nil, false
 	}
 	if a, b := difference(appendNumbers(nil, source, false), appendNumbers(nil, target, false)); len(a)+len(b) == 0 {
-		return nil, nil
+		return nil, nil, false
 	}
-	return lost, added
+	return lost, added, lostName(s, t, lost, added)
 }
 
 // replaced says that a lost number and a new one are of one length, or both long: "19th century" may become "XIX. mendea" beside
 // a "two" that becomes a 2, but 25 does not become 36. 10:30 pm may become 22:30.
-func replaced(lost, added []string, long int, afternoon bool) bool {
+func replaced(lost, added []number, long int, afternoon bool) bool {
 	var lengths [20]bool
-	for _, s := range lost {
-		lengths[min(len(s), len(lengths)-1)] = true
+	for _, n := range lost {
+		lengths[min(n.digits, len(lengths)-1)] = true
 	}
 	longLost := longestNumber(lost) >= long
-	for _, s := range added {
-		if afternoon && len(s) == 2 && "13" <= s && s <= "23" {
+	for _, n := range added {
+		if afternoon && len(n.value) == 2 && "13" <= n.value && n.value <= "23" {
 			continue
 		}
-		if lengths[min(len(s), len(lengths)-1)] || longLost && len(s) >= long {
+		if lengths[min(n.digits, len(lengths)-1)] || longLost && n.digits >= long {
 			return true
 		}
 	}
 	return false
 }
 
+// lostName says whether a number is lost that is part of a name, or one is there more often.
+func lostName(source, target []number, lost, added []number) bool {
+	named := func(list []number, value string) (k int) {
+		at, _ := slices.BinarySearchFunc(list, number{value: value}, compareNumbers)
+		for ; at < len(list) && list[at].value == value; at++ {
+			if list[at].named {
+				k++
+			}
+		}
+		return k
+	}
+	changed := func(list []number, sign int) bool {
+		for i, n := range list {
+			if i > 0 && list[i-1].value == n.value {
+				continue
+			}
+			if had := named(source, n.value); had > 0 && (named(target, n.value)-had)*sign > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	return changed(lost, -1) || changed(added, 1)
+}
+
 var afternoon = regexp.MustCompile(`(?i)\d *p\.? ?m\b`)
 
-func longestNumber(list []string) (longest int) {
-	for _, s := range list {
-		longest = max(longest, len(s))
+func longestNumber(list []number) (longest int) {
+	for _, n := range list {
+		longest = max(longest, n.digits)
 	}
 	return longest
 }
 
 func numbers(c *Checker, v *view) (Finding, bool) {
-	lost, added := numberDifference(v.Source, v.Target)
+	lost, added, name := numberDifference(v.Source, v.Target)
 	if len(lost)+len(added) == 0 {
 		return nothing, false
 	}
@@ -167,16 +207,17 @@ func numbers(c *Checker, v *view) (Finding, bool) {
 		}
 		detail += "number " + listed(added) + " is new"
 	}
-	if replaced(lost, added, int(p.NumbersDigits), afternoon.MatchString(v.Source)) || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
+	if replaced(lost, added, int(p.NumbersDigits), afternoon.MatchString(v.Source)) || name || float64(longestNumber(lost)) >= p.NumbersDigitsAlone {
 		return hard(value, detail)
 	}
 	return soft(value, detail)
 }
 
 // listed is at most three of a list, each cut at 20 bytes.
-func listed(list []string) string {
+func listed(list []number) string {
 	var b strings.Builder
-	for i, s := range list {
+	for i, n := range list {
+		s := n.value
 		if i == 3 {
 			fmt.Fprintf(&b, " and %d more", len(list)-3)
 			break

@@ -14,8 +14,8 @@ var repairs = []struct {
 }{
 	{"white space", "at either end, if the source has none there", trimSpace},
 	{"code fence", "around the whole, with or without the name of a language", unfence},
-	{"introduction", "a first line such as \"Sure! Here is the translation:\", if the source does not speak of translations", dropIntroduction},
-	{"label", "\"Itzulpena:\", \"Translation:\" and the like, if the source has no label", dropLabel},
+	{"introduction", "a first line such as \"Sure! Here is the translation:\", if the source does not begin like that", dropIntroduction},
+	{"label", "\"Itzulpena:\", \"Translation:\" and the like, if the source has as few colons without it", dropLabel},
 	{"explanation", "a last paragraph such as \"Note: …\" or \"Let me know if …\"", dropExplanation},
 	{"quotes", "around the whole, if the source neither begins nor ends with one", unquote},
 	{"list marker", "a dash, star, heading mark or >, if the source begins with a letter or digit; numbers stay, since \"1. maila\" is Basque for first grade", dropMarker},
@@ -89,7 +89,7 @@ func unfence(source, target string) (string, bool) {
 func dropIntroduction(source, target string) (string, bool) {
 	first, rest, ok := strings.Cut(target, "\n")
 	rest = strings.TrimSpace(rest)
-	if !ok || rest == "" || len(first) > edge || hasDigit(first) || lineBreaks(source) > 0 || aboutTranslation.MatchString(head(source)) {
+	if !ok || rest == "" || len(first) > edge || hasDigit(first) || lineBreaks(source) > 0 {
 		return "", false
 	}
 	first = strings.TrimRight(first, " \t\r*_")
@@ -97,10 +97,10 @@ func dropIntroduction(source, target string) (string, bool) {
 		return "", false
 	}
 	if agreement.MatchString(first) {
-		return rest, true
+		return rest, !agreement.MatchString(source)
 	}
 	for _, p := range chatterHead {
-		if p.re.MatchString(first) {
+		if p.re.MatchString(first) && !p.re.MatchString(head(source)) {
 			return rest, true
 		}
 	}
@@ -117,7 +117,7 @@ func dropLabel(source, target string) (string, bool) {
 	if m == "" || hasDigit(m) || aboutTranslation.MatchString(head(source)) {
 		return "", false
 	}
-	if i := strings.IndexByte(source, ':'); i >= 0 && i < 40 { // the source begins with a label of its own
+	if strings.Count(target, ":") <= strings.Count(source, ":") { // it may be a label of the source's own
 		return "", false
 	}
 	return strings.TrimSpace(target[len(m):]), true
@@ -151,7 +151,10 @@ func unquote(source, target string) (string, bool) {
 			continue
 		}
 		inner, ok = strings.CutSuffix(inner, q[1])
-		if !ok || strings.Contains(inner, q[0]) || strings.Contains(inner, q[1]) || strings.TrimSpace(inner) == "" {
+		if !ok || strings.TrimSpace(inner) == "" {
+			continue
+		}
+		if n := quotesOf(inner, q); n > 0 && n != quotesOf(source, q) { // "…" and "…" are two, and "…" in quotes is one more
 			continue
 		}
 		s := strings.TrimSpace(source)
@@ -161,6 +164,13 @@ func unquote(source, target string) (string, bool) {
 		return strings.TrimSpace(inner), true
 	}
 	return "", false
+}
+
+func quotesOf(s string, q [2]string) int {
+	if q[0] == q[1] {
+		return strings.Count(s, q[0])
+	}
+	return strings.Count(s, q[0]) + strings.Count(s, q[1])
 }
 
 func begins(s string) bool {

@@ -93,7 +93,7 @@ var signals = []Signal{
 	{
 		Name:    "numbers",
 		Measure: "numbers that are lost, plus those that are new; separators between digits do not count, nor does the order",
-		Hard:    "a number was replaced by another: one is lost and one is new that has as many digits, or both have `numbers_digits` or more; or one of `numbers_digits_alone` digits or more is lost. 10:30 pm may be 22:30",
+		Hard:    "a number was replaced by another: one is lost and one is new that has as many digits, or both have `numbers_digits` or more; or one of `numbers_digits_alone` digits or more is lost, or one that stands at a letter (F11, Text1) is lost or repeated. 10:30 pm may be 22:30",
 		Soft:    "any other difference",
 		Source:  "Bicleaner's hard rules, OpusFilter's NonZeroNumeralsFilter",
 		segment: numbers,
@@ -137,7 +137,7 @@ var signals = []Signal{
 	},
 	{
 		Name:    "truncated",
-		Measure: "letters of the target for one of the source, if the source ends with a mark and the target with none",
+		Measure: "letters of the target for one of the source, if the source ends with a mark, the target with none, and the mark stands nowhere in it as often",
 		Hard:    "below `length_ratio_min`, for a source of 20 letters or more",
 		Source:  "answers cut at a limit of tokens: Easy-Translate's 256, Marian's 512 positions, Ollama's context",
 		segment: truncated,

@@ -106,6 +106,9 @@ func (s *scanner) braceEnd(i int) int {
 // braceField is a field of a template: {name}, {0:.2f}, {user.name!r}, {a,b}. A phrase in braces is text.
 func braceField(s *scanner, i int) int {
 	end := s.partner(i)
+	if end > 0 && end-i < 1000 && icuArgument(s.text[i+1:end]) {
+		return end + 1
+	}
 	if end == 0 || end-i > 100 {
 		return 0
 	}
@@ -123,6 +126,24 @@ func braceField(s *scanner, i int) int {
 		return 0
 	}
 	return end + 1
+}
+
+// icuArgument says whether what stands in braces is an argument with a format: {n, number}, {n, plural, one {# file} other {# files}}.
+// Its texts stay with it: how many forms of plural there are is the language's, too, and no translation of sentences knows.
+func icuArgument(inner string) bool {
+	name, rest, ok := strings.Cut(inner, ",")
+	kind, style, more := strings.Cut(rest, ",")
+	name, kind = strings.TrimSpace(name), strings.TrimSpace(kind)
+	if !ok || name == "" || strings.IndexFunc(name, func(r rune) bool { return r >= 0x80 || classes[r] == 0 }) >= 0 {
+		return false
+	}
+	switch kind {
+	case "number", "date", "time", "spellout", "ordinal", "duration":
+		return !more || strings.TrimSpace(style) != ""
+	case "plural", "select", "selectordinal", "choice":
+		return more && strings.IndexByte(style, '{') >= 0
+	}
+	return false
 }
 
 // templateTag is what Jinja, Handlebars and their like write: {{x}}, {{#if x}}, {% for a in b %}, {# … #}, <% … %>.

@@ -100,7 +100,7 @@ func isDotted(name string, call bool) bool {
 	case slices.Contains(abbreviations, strings.ToLower(first)):
 		return false
 	case capitals == len(labels): // GAMMA.INV, NORM.S.DIST
-		return len(first) > 1 && len(last) > 1
+		return len(first) > 1 && (len(last) > 1 || len(labels) > 2)
 	case single > 0:
 		return false
 	case len(labels) > 2:
@@ -219,7 +219,7 @@ func (s *scanner) call(i, open int, sure bool) int {
 				return 0
 			case isIdentifier(w) || v.class&digit != 0:
 				reason = true
-			case len(w) == 1 || isLiteral(w) || s.at(v.end) == '(' || s.at(v.end) == '.' && classes[s.at(v.end+1)]&letter != 0 || i > 0 && v.end-at > 1 && s.text[at-1] == '.':
+			case len(w) == 1 || isLiteral(w) || s.at(v.end) == '(' || s.at(v.end) == '=' || s.at(v.end) == '.' && classes[s.at(v.end+1)]&letter != 0 || i > 0 && v.end-at > 1 && s.text[at-1] == '.':
 			default:
 				s.prose = at
 				return 0
@@ -261,8 +261,11 @@ func methodCall(s *scanner, i int) int {
 	return s.call(i+1, end, true)
 }
 
-// option is an option of a command line, --name or --name=value.
+// option is an option of a command line, --name or --name=value, or letters behind one hyphen: -x, -xzf.
 func option(s *scanner, i int) int {
+	if classes[s.at(i+1)]&letter != 0 {
+		return s.letters(i)
+	}
 	if s.at(i+1) != '-' || classes[s.at(i+2)]&letter == 0 || s.letterBefore(i) || i > 0 && s.text[i-1] == '-' {
 		return 0
 	}
@@ -274,6 +277,70 @@ func option(s *scanner, i int) int {
 		end = s.pathEnd(end + 1)
 	}
 	return end
+}
+
+// letters is -x or -xzf behind white space: one or two letters, or up to five without a vowel, that are no word. "He left -as ever-"
+// has none.
+func (s *scanner) letters(i int) int {
+	if i > 0 && !s.spaceAt(i-1) {
+		return 0
+	}
+	end := s.run(i+1, letter, "")
+	name := strings.ToLower(s.text[i+1 : end])
+	if len(name) > 5 || len(name) > 2 && strings.ContainsAny(name, "aeiou") || s.letterAt(end) || s.at(end) == '-' || s.at(end) == '_' || slices.Contains(shortWords, name) {
+		return 0
+	}
+	return end
+}
+
+// shortWords may stand behind a hyphen that is meant as a dash.
+var shortWords = []string{
+	"a", "ah", "am", "an", "as", "at", "be", "by", "do", "go", "he", "hi", "i", "if", "in", "is", "it", "me", "my", "no", "of", "oh", "ok", "on", "or",
+	"so", "to", "up", "us", "we", "ye",
+	"d", "de", "el", "en", "es", "et", "eu", "il", "la", "le", "lo", "ne", "o", "os", "se", "si", "su", "te", "tu", "un", "y",
+}
+
+// assignment is name=value and a formula written without spaces: x=5, y=a*ln(x)+b, size="two words", n+=1.
+func assignment(s *scanner, i int, w word) int {
+	if classes[s.text[i]]&digit != 0 || s.latinBefore(i) || i > 0 && strings.IndexByte("<&?/=.", s.text[i-1]) >= 0 {
+		return 0
+	}
+	at := s.run(w.end, 0, "+-*/")
+	if at-w.end > 1 || s.at(at) != '=' {
+		return 0
+	}
+	for at++; s.at(at) == '='; at++ {
+	}
+	start := at
+	if s.at(start) == '>' || strings.IndexByte("\"'({[-+$%#<", s.at(start)) < 0 && !s.letterAt(start) {
+		return 0
+	}
+scan:
+	for at < len(s.text) && !s.spaceAt(at) {
+		switch c := s.text[at]; c {
+		case '(', '[', '{':
+			end := s.partner(at)
+			if end == 0 || end-at > longestCall || strings.IndexByte(s.text[at:end], '\n') >= 0 {
+				break scan
+			}
+			at = end
+		case ')', ']', '}', '<', '|', '`':
+			break scan
+		case '"', '\'':
+			end := strings.IndexByte(s.text[at+1:min(len(s.text), at+longestCall)], c)
+			if end < 0 {
+				break scan
+			}
+			if at += end + 1; !s.letterAt(at + 1) {
+				return at + 1
+			}
+		}
+		at++
+	}
+	if at = s.trim(start, at); at == start {
+		return 0
+	}
+	return at
 }
 
 // formula is a formula of a spreadsheet: =SUM(A1:B2), =A1*2. Its strings are part of it.

@@ -6,7 +6,7 @@ import (
 )
 
 // tag is a tag of HTML or XML by the grammar of names and attributes, so that "3 < 5 and 7 > 6" is none. An attribute without a value
-// must be one that HTML has: <your name here> is text in angles.
+// must be one that HTML has, or stand beside one with a value: <your name here> is text in angles.
 func tag(s *scanner, i int) int {
 	at := i + 1
 	closing := s.at(at) == '/'
@@ -20,14 +20,19 @@ func tag(s *scanner, i int) int {
 	if s.at(at) == '=' && !closing { // <function=search>, of chat templates
 		at = s.run(at+1, ident, "-.")
 	}
+	valued, bare := closing, false
 	for n := 0; n < maxAttributes; n++ {
 		before := at
 		at = s.skipSpace(at)
-		if s.at(at) == '/' && s.at(at+1) == '>' {
-			return at + 2
+		end := at
+		if s.at(at) == '/' {
+			end++
 		}
-		if s.at(at) == '>' {
-			return at + 1
+		if s.at(end) == '>' {
+			if bare && !valued {
+				return 0
+			}
+			return end + 1
 		}
 		if at == before || closing {
 			return 0
@@ -40,11 +45,10 @@ func tag(s *scanner, i int) int {
 		word := s.text[name:at]
 		value := s.skipSpace(at)
 		if s.at(value) != '=' {
-			if !slices.Contains(boolean, strings.ToLower(word)) {
-				return 0
-			}
+			bare = bare || !slices.Contains(boolean, strings.ToLower(word))
 			continue
 		}
+		valued = true
 		value = s.skipSpace(value + 1)
 		switch q := s.at(value); q {
 		case '"', '\'':

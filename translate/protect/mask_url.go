@@ -140,11 +140,21 @@ func email(s *scanner, i int, w word) int {
 	if dot <= 0 || len(domain)-dot < 3 || classes[domain[dot+1]]&letter == 0 {
 		return 0
 	}
-	return at + 1 + len(domain)
+	end = at + 1 + len(domain)
+	if s.at(end) == ':' && (s.letterAt(end+1) || s.at(end+1) == '/' || s.at(end+1) == '~') { // git@host:path, as ssh writes it
+		path := s.trim(end, s.pathEnd(end+1))
+		if strings.IndexByte(s.text[end:path], '/') >= 0 {
+			return path
+		}
+	}
+	return end
 }
 
 // domain is a host name without a scheme, its last label a known one, with what follows of port, path and query.
 func domain(s *scanner, i int, w word) int {
+	if s.text[i:w.end] == "localhost" && s.at(w.end) == ':' && classes[s.at(w.end+1)]&digit != 0 && !s.latinBefore(i) {
+		return s.urlEnd(w.end, -1)
+	}
 	if s.at(w.end) != '.' && s.at(w.end) != '-' || s.latinBefore(i) || i > 0 && (s.text[i-1] == '@' || s.text[i-1] == '.') {
 		return 0
 	}

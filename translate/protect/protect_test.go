@@ -77,6 +77,8 @@ func TestMaskMore(t *testing.T) {
 		"Run ⟪`rm -rf /`⟫ as ⟪`root`⟫, not `here.", "An escaped \\`tick\\` is none.",
 		"See [here⟪](<a b.html> 'T')⟫ and [it⟪](/x_(y))⟫.", "f[a](see below) stays", "an array a[i⟪][j]⟫",
 		"Hi {{⟪⟫",
+		"Set a=( b and ⟪c=d⟫(e now", "Write ⟪k=v⟫, ⟪m=\"n o\"⟫. Or a=\"b", "It costs ⟪x=$5⟫", "We -as you know- left -it",
+		"In ⟪{ n , number }⟫ and {n, numbers} and {red, green}", "⟪COM.MICROSOFT.CEILING.S⟫ of the U.S. army",
 		"The string 请看⟪https://a.org/x⟫ 吧。", "邮件⟪a@b.org⟫。",
 		"<⟪⟫b", "a << b >> c", "x->", "a <- b", "I <3 you", "<< >> <> </> < b>",
 		"⟪<img src='a.png' alt=\"a > b\">⟫ text ⟪<!DOCTYPE html>⟫", "⟪<|eot_id|>⟫⟪<think>⟫why⟪</think>⟫", "⟪<｜User｜>⟫hello",

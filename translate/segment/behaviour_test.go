@@ -57,6 +57,13 @@ func TestSameStructure(t *testing.T) {
 	}
 	for _, c := range []struct{ source, target, want string }{
 		{"a\nb", "a\n\nb", "3 lines instead of 2"},
+		{"Read [it](x) now", "Orain irakurri [hau](x)", ""},
+		{"Read [it](x) now", "Orain](x) hau [irakurri", `line 1 has "](" before its "["`},
+		{"Press <b>it</b> now", "Orain <b>hau</b> sakatu", ""},
+		{"Press <b>it</b> now", "Orain</b> hau <b>sakatu", `line 1 has "</b>" before its "<b>"`},
+		{"| [a](b) |\n|---|", "|](b) [a |\n|---|", `line 1 has "](" before its "["`},
+		{"it</b> now, `x`", "orain</b>, `x`", ""},
+		{"Use `](` or <b>`</b>`</b>", "Erabili <b>`](` edo `</b>`</b>", ""},
 		{"a\r\nb", "a\nb", `line 1 ends with "\n" instead of "\r\n"`},
 		{"x\n```\na = 1\n```", "x\n```\na = 2\n```", "line 3 was to stay \"a = 1\", but is \"a = 2\""},
 		{"x\n\n    a = f(1);", "x\n\n    a = f(2);", "line 3 was to stay \"    a = f(1);\", but is \"    a = f(2);\""},

@@ -10,6 +10,7 @@ type lexer struct {
 
 	list      int // column in which the content of the current list item begins; 0 outside of lists
 	noCode    int // lines before this one are no code
+	noYAML    int // and no YAML
 	nextBlank int // the blank line that blankBefore knows
 	nextFence int // the line that tailFence knows
 	budget    int // see jsonBudget
@@ -139,6 +140,9 @@ func (x *lexer) block(i int) int {
 			return x.mark(i, j, Code)
 		}
 		if j := x.csv(i); j > i {
+			return x.mark(i, j, Data)
+		}
+		if j := x.yaml(i); j > i {
 			return x.mark(i, j, Data)
 		}
 	}

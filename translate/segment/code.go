@@ -224,6 +224,7 @@ func classify(s string) lineClass {
 		if len(tail) > 4 {
 			return strong
 		}
+		return weak // print(i), file(s)
 	}
 	if last == '{' && (strings.IndexByte(s, ')') > 0 || strings.Contains(s, "=>") || run < 4) {
 		return strong

@@ -57,6 +57,41 @@ const (
 	bullets2 = "•◦▪▫‣⁃●○■□►▶➤➢✓✔✗✘☐☑☒"
 )
 
+// directive is the length of what opens a block with a type: ":::warning" and "::: {.note}" (Pandoc, Docusaurus), "!!! note"
+// (Python-Markdown), ".. note::" (reStructuredText), or 0. A title may follow.
+func directive(s string) int {
+	n := 0
+	for n < len(s) && s[n] == s[0] {
+		n++
+	}
+	word := n
+	if word < len(s) && s[word] == ' ' {
+		word++
+	}
+	end := word
+	for end < len(s) && (s[end] >= 'a' && s[end] <= 'z' || s[end] == '-' || s[end] == '_' && s[0] == ':' || end > word && s[end]-'0' < 10) {
+		end++
+	}
+	switch {
+	case s[0] == ':' && n >= 3:
+		if end == word && strings.HasPrefix(s[word:], "{") {
+			if k := strings.IndexByte(s[word:min(len(s), word+200)], '}'); k > 0 {
+				return word + k + 1
+			}
+		}
+		if end > word && spaceOrEnd(s, end) {
+			return end
+		}
+	case (s[0] == '!' || s[0] == '?') && n == 3 && end > word && word > n:
+		if end == len(s) || strings.HasPrefix(s[end:], ` "`) {
+			return end
+		}
+	case s[0] == '.' && n == 2 && end > word && word > n && strings.HasPrefix(s[end:], "::") && spaceOrEnd(s, end+2):
+		return end + 2
+	}
+	return 0
+}
+
 // marker is the length of one marker at the start of s, without white space behind it, or 0.
 func marker(s string, p prefixed, lettered bool) (n int, list bool) {
 	c := s[0]
@@ -84,6 +119,8 @@ func marker(s string, p prefixed, lettered bool) (n int, list bool) {
 		return token(s), false
 	case c == '<':
 		return token(s), false
+	case !p.marked && (c == ':' || c == '!' || c == '?' || c == '.') && directive(s) > 0:
+		return directive(s), false
 	case c == ':':
 		if !p.marked && len(s) > 1 && spaceOrEnd(s, 1) {
 			return 1, false

@@ -2,7 +2,7 @@
 // blocks, blank lines.
 //
 // Read segment.go first, then lines.go (what a line is), blocks.go (the line-driven lexer; fences.go, maths.go, tags.go,
-// tables.go, data.go and code.go recognise the blocks), prefix.go (what of a line of prose is not its body), units.go,
+// tables.go, data.go, yaml.go and code.go recognise the blocks), prefix.go (what of a line of prose is not its body), units.go,
 // wrap.go (hard-wrapped lines), structure.go (are two texts built alike), sentences.go.
 package segment
 
@@ -25,7 +25,7 @@ const (
 	Environment             // \begin{X} … \end{X}
 	Markup                  // lines of nothing but tags, comments, definitions of links
 	Tagged                  // <tool_call> … </tool_call>, <script>, <pre> and others whose content is no text
-	Data                    // JSON, front matter, CSV
+	Data                    // JSON, YAML, front matter, CSV
 	Rule                    // --- and the like
 	Tokens                  // lines of nothing but tokens of a chat template: <|im_start|>user
 )

@@ -41,11 +41,16 @@ func (a line) differs(source, target string, b line) string {
 	case was == is && sameKind:
 		return ""
 	case a.kind == Table && a.lo < a.hi && b.kind != Blank:
-		return a.cellsDiffer(source, target, b)
+		if d := a.cellsDiffer(source, target, b); d != "" || misnested(was) != "" {
+			return d
+		}
+		return misnested(is)
 	case b.kind == Blank && a.kind != Blank:
 		return "is empty"
 	case !sameKind:
 		return fmt.Sprintf("is %s instead of %s: %s", b.kind, a.kind, excerpt(is))
+	case misnested(is) != "" && misnested(was) == "":
+		return misnested(is)
 	case len(a.parts(nil, source)) == 0:
 		return fmt.Sprintf("was to stay %s, but is %s", excerpt(was), excerpt(is))
 	}
