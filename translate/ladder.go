@@ -185,7 +185,15 @@ func (t *translator) pass(ctx context.Context, r *rowWork, list []*wanted) error
 			return err
 		}
 	}
-	return t.keepAll(list, t.final)
+	if err := t.keepAll(list, t.final); err != nil {
+		return err
+	}
+	for _, w := range list {
+		if w.failure == nil && w.target.Text != nil {
+			t.land(w, nil) // others need not wait for the rest of a long row
+		}
+	}
+	return nil
 }
 
 // parallel calls f for 0…n-1, some at a time, and returns the first error; after one, what has not begun does not.

@@ -7,7 +7,9 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"curate/record"
 	"curate/translate/backends"
@@ -222,6 +224,43 @@ func TestKeptAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestLongRowHoldsUpNobody: who shares a text with a book need not wait for the book.
+func TestLongRowHoldsUpNobody(t *testing.T) {
+	var lines []string
+	for _, w := range words {
+		lines = append(lines, "Tell me about the "+w+".")
+	}
+	first, rest := make(chan struct{}), make(chan struct{})
+	b := newScripted(func(n int, r *backends.Request) (*backends.Answer, error) {
+		if n > 1 {
+			if n == 2 {
+				close(first)
+			}
+			<-rest
+		}
+		return good(r), nil
+	})
+	b.most = 1
+	s := newStage(t, Config{}, Parts{Backend: b})
+	var book sync.WaitGroup
+	book.Go(func() {
+		if _, err := mapped(t, t.Context(), s, chat("book", strings.Join(lines, "\n"), "7")); err != nil {
+			t.Error(err)
+		}
+	})
+	<-first
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	b.mu.Lock()
+	done := b.asked[0].Segments[0]
+	b.mu.Unlock()
+	if _, err := mapped(t, ctx, s, chat("short", done, "7")); err != nil {
+		t.Error(err)
+	}
+	close(rest)
+	book.Wait()
 }
 
 // judging is a judge in the process.

@@ -3,6 +3,7 @@ package translate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,8 +25,9 @@ type wanted struct {
 	// The outcome: a target, or a failure.
 	target  protect.Template
 	failure *Failure
-	known   bool // from memory
-	part    bool // a piece of a segment, which is neither judged nor kept by itself
+	known   bool    // from memory
+	flight  *flight // while others may wait for it
+	part    bool    // a piece of a segment, which is neither judged nor kept by itself
 
 	rung     string // on which the target was accepted
 	attempts int
@@ -100,23 +102,10 @@ func (t *translator) settle(ctx context.Context, r *rowWork, list []*wanted) (ag
 		f *flight
 	}
 	var own []*wanted
-	var flown []*flight
 	var others []waiting
 	defer func() { // whatever happens, nobody waits for ever
-		t.mu.Lock()
-		for i, f := range flown {
-			f.w, f.err = own[i], err
-			if err != nil || !own[i].done() {
-				f.err = context.Cause(ctx)
-				if err != nil {
-					f.err = err
-				}
-			}
-			delete(t.flights, own[i].key)
-		}
-		t.mu.Unlock()
-		for _, f := range flown {
-			close(f.done)
+		for _, w := range own {
+			t.land(w, err)
 		}
 	}()
 	for _, w := range list {
@@ -132,10 +121,10 @@ func (t *translator) settle(ctx context.Context, r *rowWork, list []*wanted) (ag
 			others = append(others, waiting{w, f})
 			continue
 		}
-		f = &flight{done: make(chan struct{})}
-		t.flights[w.key] = f
+		w.flight = &flight{done: make(chan struct{})}
+		t.flights[w.key] = w.flight
 		t.mu.Unlock()
-		own, flown = append(own, w), append(flown, f)
+		own = append(own, w)
 		// Another row may have finished it between the look and the flight.
 		if _, err := t.remembered(w); err != nil {
 			return nil, err
@@ -151,8 +140,9 @@ func (t *translator) settle(ctx context.Context, r *rowWork, list []*wanted) (ag
 		return nil, err
 	}
 	// Those of this row are done, and need nobody: so two rows never wait for each other.
-	t.land(own, flown)
-	flown = nil
+	for _, w := range own {
+		t.land(w, nil)
+	}
 	for _, o := range others {
 		select {
 		case <-o.f.done:
@@ -171,14 +161,20 @@ func (t *translator) settle(ctx context.Context, r *rowWork, list []*wanted) (ag
 	return again, nil
 }
 
-func (t *translator) land(own []*wanted, flown []*flight) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i, f := range flown {
-		f.w = own[i]
-		delete(t.flights, own[i].key)
-		close(f.done)
+// land ends the wait for a segment: it has its outcome, or err ends the run. Nothing changes the outcome afterwards.
+func (t *translator) land(w *wanted, err error) {
+	if w.flight == nil {
+		return
 	}
+	if err == nil && !w.done() {
+		err = fmt.Errorf("segment %q has no outcome; this is a bug of curate", excerpt(w.template.Fill(w.values)))
+	}
+	t.mu.Lock()
+	delete(t.flights, w.key)
+	t.mu.Unlock()
+	w.flight.w, w.flight.err = w, err
+	close(w.flight.done)
+	w.flight = nil
 }
 
 // remembered looks a segment up: corrections first, then what this engine has said, then translation memories that were given,
@@ -255,6 +251,14 @@ func (t *translator) keepAll(list []*wanted, engine string) error {
 
 // giveUp keeps a failure where it is found again.
 func (t *translator) giveUp(w *wanted) error {
+	if err := t.keepFailure(w); err != nil {
+		return err
+	}
+	t.land(w, nil)
+	return nil
+}
+
+func (t *translator) keepFailure(w *wanted) error {
 	f := w.failure
 	if f.shared {
 		return nil
