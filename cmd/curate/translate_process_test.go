@@ -199,3 +199,87 @@ func TestTranslateKey(t *testing.T) {
 		t.Error("nothing was asked: " + said)
 	}
 }
+
+// TestTranslateMemories: what may be given as a memory, and what is kept in one.
+func TestTranslateMemories(t *testing.T) {
+	t.Parallel()
+	srv, err := translatetest.NewServer("ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name, text string) string {
+		if err := os.WriteFile(at(name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return at(name)
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(at(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	must := func(want int, cmd *exec.Cmd) string {
+		t.Helper()
+		code, said := exitCode(t, cmd)
+		if code != want {
+			t.Fatalf("exit %d, want %d: %s", code, want, said)
+		}
+		return said
+	}
+	rows := write("rows.jsonl", `{"text":"The old house stands near the river, and it is quiet."}`+"\n")
+
+	must(0, translateCommand(t, srv, at("tm"), "--dry-run", rows))
+	if _, err := os.Stat(at("tm")); err == nil {
+		t.Error("a dry run has made a memory")
+	}
+	must(0, translateCommand(t, srv, at("tm"), "-o", at("first.jsonl"), rows))
+	must(0, curate(t, "translate", "memory", "export", at("tm"), "-o", at("tm.jsonl")))
+	must(0, curate(t, "translate", "--from", "en", "--to", "eu", "--backend", "memory", "--tm", at("tm.jsonl"), "-o", at("second.jsonl"), rows))
+	if a, b := read("first.jsonl"), read("second.jsonl"); a != b {
+		t.Errorf("with the exported memory %s, want %s", b, a)
+	}
+
+	must(0, translateCommand(t, srv, at("tm"), "-o", at("out"), rows))
+	corrections := write("corrections.jsonl", `{"en":"The old house stands near the river, and it is quiet.","eu":"Etxe zaharra ibaiaren ondoan dago, eta isila da."}`+"\n")
+	if said := must(2, translateCommand(t, srv, at("tm"), "--corrections", corrections, "-o", at("out"), rows)); !strings.Contains(said, "corrections") {
+		t.Errorf("corrections for a finished output: %s", said)
+	}
+	must(0, translateCommand(t, srv, at("tm"), "--corrections", corrections, "-o", at("third.jsonl"), rows))
+	if got := read("third.jsonl"); !strings.Contains(got, "Etxe zaharra ibaiaren ondoan dago, eta isila da.") {
+		t.Errorf("the correction is not in %s", got)
+	}
+}
+
+// TestTranslateCommands: commands as a judge and as a backend that hangs.
+func TestTranslateCommands(t *testing.T) {
+	t.Parallel()
+	srv, err := translatetest.NewServer("ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	rows := filepath.Join(dir, "rows.jsonl")
+	var text strings.Builder
+	for _, a := range words[:8] {
+		for _, b := range words[:5] {
+			fmt.Fprintf(&text, `The %s is near the old %s.\n`, a, b)
+		}
+	}
+	if err := os.WriteFile(rows, []byte(`{"text":"`+text.String()+`"}`+"\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	// More segments in a request than the command takes at a time: all are scored, and none is asked for again.
+	if _, said := exitCode(t, translateCommand(t, srv, filepath.Join(dir, "tm"), "--segments-per-request", "50", "--judge", "back-translation", "--judge-at", "cat", "--max-quarantined", "1", "-o", filepath.Join(dir, "out.jsonl"), rows)); !strings.Contains(said, "accepted by rung: first 40") {
+		t.Error(said)
+	}
+	hangs := curate(t, "translate", "--from", "en", "--to", "eu", "--backend", "command", "--command", "sleep 1000", "--timeout", "100ms", "-o", filepath.Join(dir, "hung.jsonl"), rows)
+	if code, said := exitCode(t, hangs); code != 3 || !strings.Contains(said, "timeout") {
+		t.Errorf("exit %d: %s", code, said)
+	}
+}

@@ -19,7 +19,7 @@ type Imported struct {
 	Read, Kept, Known int64 // Known: the memory had a final answer, or just this one
 	// Refused, by reason: "empty" (a side without a letter to translate), "untranslated" (both sides are the same four words or
 	// more), "edges" (what is protected at the beginning or the end is not the same on both sides), "placeholders" (what is
-	// protected inside is not), "failed" (an engine has given it up).
+	// protected inside is not), "failed" (an engine has given it up), "languages" (others than the Importer's).
 	Refused map[string]int64
 }
 
@@ -27,7 +27,7 @@ type Imported struct {
 type Importer struct {
 	From, To string                           // languages; with them lines such as {"en":"…","eu":"…"} and {"source":"…","target":"…"} are read as texts, masked by Mask
 	Engine   string                           // for lines that name none; "" makes them corrections
-	All      bool                             // Engine is for lines that name one, too; what that one has given up is passed over
+	All      bool                             // Engine is for lines that name one, too; what that one has given up, and other languages, are passed over
 	Mask     func(text string) protect.Masked // nil protects nothing
 	Cut      func(text string) []string       // the units of a text, nil takes it whole. Used where both sides have as many
 }
@@ -104,11 +104,14 @@ func (s *Store) importLine(line []byte, im Importer, done *Imported) error {
 			return errors.New(`an entry has "from", "to", "source" and "target"`)
 		}
 		if im.All {
-			if e.Failed != "" {
+			switch e.Engine = im.Engine; {
+			case e.Failed != "":
 				done.Refused["failed"]++
 				return nil
+			case e.From != im.From || e.To != im.To:
+				done.Refused["languages"]++
+				return nil
 			}
-			e.Engine = im.Engine
 		}
 		return s.take(&e, done)
 	}
@@ -180,6 +183,10 @@ func untranslated(source, target string) bool {
 }
 
 func (s *Store) importPair(p pair, im Importer, done *Imported) error {
+	if im.All && (p.from != im.From || p.to != im.To) {
+		done.Refused["languages"]++
+		return nil
+	}
 	if untranslated(p.source, p.target) {
 		done.Refused["untranslated"]++
 		return nil

@@ -117,11 +117,11 @@ func TestImportLines(t *testing.T) {
 		},
 		"an export, all of it as another engine's": {
 			in: `{"engine":"e","from":"en","to":"eu","source":"one","target":"bat"}` + "\n" + `{"engine":"failed e","from":"en","to":"eu","source":"two","target":"","failed":"empty"}` + "\n" +
-				`{"source":"three","target":"hiru"}`,
+				`{"source":"three","target":"hiru"}` + "\n" + `{"source":"three","target":"tres","to":"es"}` + "\n" + `{"engine":"e","from":"en","to":"es","source":"one","target":"uno"}`,
 			im: Importer{From: "en", To: "eu", Engine: "tm 1", All: true},
 			want: `{"engine":"tm 1","from":"en","to":"eu","source":"one","target":"bat"}` + "\n" +
 				`{"engine":"tm 1","from":"en","to":"eu","source":"three","target":"hiru"}` + "\n",
-			done: Imported{Read: 3, Kept: 2, Refused: map[string]int64{"failed": 1}},
+			done: Imported{Read: 5, Kept: 2, Refused: map[string]int64{"failed": 1, "languages": 2}},
 		},
 		"refused": {
 			in: `{"source":"one","target":""}` + "\n" + `{"source":" ","target":"bat"}` + "\n" + `{"source":"one","target":null}` + "\n" +

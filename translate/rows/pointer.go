@@ -22,21 +22,19 @@ func skipSpace(b []byte, i int) int {
 
 // skipString returns the index after the string that begins at i.
 func skipString(b []byte, i int) int {
-	for i++; i < len(b); {
-		switch b[i] {
-		case '"':
+	begin := i + 1
+	for i = begin; i < len(b); i++ {
+		n := bytes.IndexByte(b[i:], '"')
+		if n < 0 {
+			break
+		}
+		i += n
+		escapes := 0 // in front of it; counted backwards, no byte is looked at more than twice, however many escapes there are
+		for i-escapes > begin && b[i-escapes-1] == '\\' {
+			escapes++
+		}
+		if escapes%2 == 0 {
 			return i + 1
-		case '\\':
-			i += 2
-		default:
-			n := bytes.IndexByte(b[i:], '"')
-			if n < 0 {
-				return len(b)
-			}
-			if e := bytes.IndexByte(b[i:i+n], '\\'); e >= 0 {
-				n = e
-			}
-			i += n
 		}
 	}
 	return len(b)
