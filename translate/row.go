@@ -55,18 +55,15 @@ func (r *rowWork) spend(s backends.Spent) {
 }
 
 // read takes a record apart. It decides about rows that are not translated at all.
-func (t *translator) read(reader *rows.Reader, rec *record.Record, r *rowWork) {
-	r.rec, r.failure, r.tasks, r.action = rec, nil, nil, ""
-	r.nodes, r.list, r.spent = r.nodes[:0], r.list[:0], backends.Spent{}
-	r.seen = map[memory.Key]*wanted{}
-	if err := reader.Read(rec, &r.row); err != nil {
-		rec.QuarantineFor(err)
+func (t *translator) read(reader *rows.Reader, r *rowWork) {
+	if err := reader.Read(r.rec, &r.row); err != nil {
+		r.rec.QuarantineFor(err)
 		return
 	}
 	if t.p.Schema != nil {
 		t.p.Schema(r.row.Schema)
 	}
-	if t.bound(r); rec.Outcome != record.Keep || r.action == "copy" {
+	if t.bound(r); r.rec.Outcome != record.Keep || r.action == "copy" {
 		return
 	}
 	for i := range r.row.Nodes {

@@ -116,10 +116,8 @@ func (s *Stage) accepts(r *record.Record) error {
 // NewWorker makes the half of one goroutine.
 func (s *Stage) NewWorker() stage.Worker { return &worker{s: s} }
 
-type worker struct {
-	s    *Stage
-	rows []*rowWork
-}
+// worker keeps nothing between batches: there are hundreds, and a book of a row would stay in each.
+type worker struct{ s *Stage }
 
 // Settled is how many segments of rows have a translation, or were given up, so far. It may be called at any time.
 func (s *Stage) Settled() int64 { return s.t.settled.Load() }
@@ -133,19 +131,16 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 	if err := t.open(ctx); err != nil {
 		return err
 	}
-	n := 0
+	list := make([]*rowWork, 0, len(b.Records))
 	for i := range b.Records {
 		rec := &b.Records[i]
 		if rec.Outcome != record.Keep {
 			continue
 		}
-		if n == len(w.rows) {
-			w.rows = append(w.rows, &rowWork{})
-		}
-		t.read(w.s.reader, rec, w.rows[n])
-		n++
+		r := &rowWork{rec: rec, seen: map[memory.Key]*wanted{}}
+		t.read(w.s.reader, r)
+		list = append(list, r)
 	}
-	list := w.rows[:n]
 	if t.p.Dry {
 		return t.count(list, b)
 	}
