@@ -247,6 +247,9 @@ func TestRow(t *testing.T) {
 	c := checkerFor(t, "en", "eu")
 	for _, k := range []struct{ source, target, want string }{
 		{"Good evening to all.\nSee you tomorrow.", "Gabon guztioi.\nBihar arte.", ""},
+		{"Good evening to all.\nUse  and  there now.", "Bai, berehala.\nBai, berehala.  Bai, berehala. Bai, berehala.", "same_target"},
+		{"Show markdown.\nExample:\nDone now.", "Bai, berehala.\nBai, berehala.\nBai, berehala.", "same_target"},
+		{"Yes.\nRight.\nIndeed.\nWhat a day it was!", "Bai.\nBai.\nBai.\nA zer eguna!", ""},
 		{"Good evening to all.\nSee you tomorrow.", "Bai, berehala.\nBai, berehala.", "same_target"},
 		{"Thank you very much.\nThank you, friend.", "Eskerrik asko.\nEskerrik asko.", ""},
 		{"Fine.\nFine.", "Ondo.\nOndo.", ""},

@@ -122,8 +122,8 @@ var signals = []Signal{
 	},
 	{
 		Name:    "same_target",
-		Measure: "different sources of a row that have one and the same target, of the units of two words and 10 letters or more",
-		Hard:    "`same_target_sources` or more, which are more than half of these units and have less than 0.3 of their words in common",
+		Measure: "different sources of a row that have one and the same target, each sentence of it once, of the units of two words and 10 letters or more",
+		Hard:    "`same_target_sources` or more, which are more than half of these units and have less than 0.3 of their words in common; or 3 or more of all units, more than half of them, and the target has two words and 10 letters",
 		Source:  "a server that answers everything with one sentence",
 		row:     sameTarget,
 	},
