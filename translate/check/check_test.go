@@ -90,6 +90,8 @@ var signalCases = []struct{ from, to, source, target, want string }{
 	{"en", "ru", "The river is old and very quiet.", "Река старая и очень тихая.", ""},
 	{"en", "ru", "LibreOffice Writer", "LibreOffice Writer", ""},
 	{"en", "eu", "Say something about rain.", "Bai bai bai bai bai.", "repetition"},
+	{"en", "eu", "Use  and then  to change the  message.", "Bai, berehala.  Bai, berehala.  Bai, berehala.", "repetition"},
+	{"en", "eu", "Row the boat! Row the boat! Row the boat!", "Egin arraun! Egin arraun! Egin arraun!", ""},
 	{"en", "eu", "no no no no no", "ez ez ez ez ez", ""},
 	{"en", "eu", "See you tomorrow.", "See you tomorrow.", "echo"},
 	{"en", "eu", "Good evening.", "good evening", "echo"},

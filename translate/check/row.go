@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"strings"
-	"unicode"
 )
 
 const (
@@ -101,8 +100,8 @@ func sameTarget(c *Checker, v *view) (Finding, bool) {
 func sentencesOnce(text string) string {
 	var list []string
 	var seen map[string]struct{}
-	for s := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(".!?:", r) }) {
-		s = strings.TrimFunc(s, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	for s := range strings.FieldsFuncSeq(text, sentenceEnd) {
+		s = strings.TrimFunc(s, notWord)
 		if _, ok := seen[s]; ok || s == "" {
 			continue
 		}

@@ -115,7 +115,7 @@ var signals = []Signal{
 	{
 		Name:    "repetition",
 		Measure: "how much more often the most frequent 4-gram of words stands in the target than that of the source does there",
-		Hard:    "`repetition_excess` or more; or 2 or more, or a word of 60 bytes, in a target of 200 bytes that deflates below `compression_min` and a source that does not; or one word `repetition_run` times more in a row than in the source",
+		Hard:    "`repetition_excess` or more; or 2 or more, or a word of 60 bytes, in a target of 200 bytes that deflates below `compression_min` and a source that does not; or one sentence of two words and 10 letters 2 times more; or one word `repetition_run` times more in a row than in the source",
 		Soft:    "2 or more",
 		Source:  "loops of Marian and Gemma models; the zlib rule of LumiOpen's instruction collection",
 		segment: repetition,
