@@ -58,6 +58,7 @@ type options struct {
 	short int
 	// segments of the benchmarks flight and million
 	segments, million int
+	latency           time.Duration
 	profile           string
 	tmp               string
 
@@ -81,7 +82,8 @@ func main() {
 	flag.IntVar(&o.mb, "mb", 256, "files of the data are repeated, as further files, until there are so many `MB` of JSONL")
 	flag.IntVar(&o.core, "core", -1, "`NUMBER` of the core for what runs on one; default the last this process may use")
 	flag.IntVar(&o.docs, "peer-docs", 300, "documents for peers, spread evenly over the data")
-	flag.IntVar(&o.segments, "segments", 60_000, "`N` segments of benchmark flight")
+	flag.IntVar(&o.segments, "segments", 50_000, "`N` segments of benchmark flight")
+	flag.DurationVar(&o.latency, "latency", time.Second, "`TIME` after which the server of benchmark flight answers")
 	flag.IntVar(&o.million, "million", 1_000_000, "`N` segments of benchmark million")
 	flag.IntVar(&o.short, "short", 20_000_000, "`RECORDS` of benchmark short")
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")

@@ -17,11 +17,8 @@ import (
 	"curate/translate/translatetest"
 )
 
-// What the fake server of the benchmark "flight" allows: so many requests at a time, each answered after so long.
-const (
-	flights = 500
-	latency = 200 * time.Millisecond
-)
+// flights is how many requests at a time the fake server of the benchmark "flight" is asked; each is answered after -latency.
+const flights = 500
 
 // runFlight measures how much of a server's time curate translate uses, beside a loop that does nothing but send.
 func runFlight(s *session) error {
@@ -35,6 +32,7 @@ func runFlight(s *session) error {
 		return err
 	}
 	r, bare := &row{name: fmt.Sprintf("curate translate, %d in flight", flights), note: ", whole process"}, &row{name: "limit: a loop that sends"}
+	latency := s.options.latency
 	allows := float64(flights) / latency.Seconds()
 	for round := 1; round <= s.options.runs; round++ {
 		err := withServer("latency:"+latency.String(), func(srv *translatetest.Server) error {

@@ -20,8 +20,9 @@ type piece struct {
 
 // joined is the template of translated pieces: targets has one a piece, and is not looked at where nothing was asked.
 func joined(pieces []piece, targets []protect.Template) protect.Template {
-	whole := protect.Template{Text: []string{""}}
-	text := func(s string) { whole.Text[len(whole.Text)-1] += s }
+	var whole protect.Template
+	var open strings.Builder // a long text has many pieces
+	text := func(s string) { open.WriteString(s) }
 	for i, p := range pieces {
 		t := p.template
 		if p.ask {
@@ -32,11 +33,13 @@ func joined(pieces []piece, targets []protect.Template) protect.Template {
 			text(s)
 			if k < len(t.Holes) {
 				whole.Holes = append(whole.Holes, p.holes[t.Holes[k]])
-				whole.Text = append(whole.Text, "")
+				whole.Text = append(whole.Text, open.String())
+				open.Reset()
 			}
 		}
 		text(p.after)
 	}
+	whole.Text = append(whole.Text, open.String())
 	return whole
 }
 

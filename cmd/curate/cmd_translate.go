@@ -62,6 +62,9 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 			if t.cfg.From == "" || t.cfg.To == "" {
 				return usage("--from and --to are missing: the languages, as in --from en --to eu")
 			}
+			if t.policy.Retries <= 0 {
+				t.policy.Retries = -1 // none; 0 would be the default
+			}
 			if err := t.check(); err != nil {
 				return usage("translate: %v", err)
 			}
@@ -142,10 +145,25 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 	fs.BoolVar(&t.cfg.RetryFailed, "retry-failed", false, "ask again for segments that an earlier run has given up")
 	flags.register(cmd)
 	fs.Lookup("annotate").Usage = "write backend, checks and attempts into every row, under \"curate\", and drop nothing"
+	fs.Lookup("split-size").Usage = "`SIZE` of input that becomes one part, 1MiB by default; a killed run redoes it from the memory"
+	fs.Lookup("split-size").DefValue = ""
+	completeFlags(cmd, map[string][]string{
+		"backend": translateBackends, "schema": rows.Names(), "prompt": {"chat", "completions", "plain"}, "structured": {"auto", "off", "on"},
+		"on-fail": {translate.OnFailKeepSource, translate.OnFailQuarantine}, "judge": translateJudges,
+	})
 	for _, c := range translateCommands(env) {
 		cmd.AddCommand(c)
 	}
 	return cmd
+}
+
+// completeFlags lets a shell offer the values that flags take.
+func completeFlags(cmd *cobra.Command, values map[string][]string) {
+	for flag, list := range values {
+		_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return list, cobra.ShellCompDirectiveNoFileComp
+		}) // it fails only for a flag that is not there
+	}
 }
 
 // translateRecordCost: the line, its texts, their segments and masks, their translations, and the line made of these.

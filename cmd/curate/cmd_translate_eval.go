@@ -23,6 +23,7 @@ type evaluation struct {
 	Rows     int              `json:"rows"`     // that both have
 	Missing  int              `json:"missing"`  // of the reference's rows, those that are not in the translation
 	Extra    int              `json:"extra"`    // of the translation's, those that are not in the reference
+	Repeated int              `json:"repeated"` // ids of the reference that several rows have, here or there: nothing says which belong together
 	Segments int              `json:"segments"` // texts that were compared
 	Scores   []evalScore      `json:"scores"`
 	Checks   map[string]rate  `json:"checks,omitempty"` // with --source: how many texts each signal finds fault with
@@ -64,7 +65,7 @@ func newTranslateEval(environment) *cobra.Command {
 		Short: "Score translated rows against a reference: BLEU, chrF, chrF++",
 		Long: `Score translated rows against the same rows in a reference, matched by their ids: BLEU, chrF and chrF++ as
 sacrebleu computes them, a text of a row being a segment. Rows that only one side has are counted and not
-scored. With --source, the checks of curate translate say how many texts they find fault with; with
+scored, and neither are rows whose id is not theirs alone. With --source, the checks of curate translate say how many texts they find fault with; with
 --baseline, paired bootstrap resampling compares with another translation, on the texts that all have.
 
 Score rows that neither the model nor the memory has seen.`,
@@ -144,7 +145,7 @@ type evaluator struct {
 	id     record.Path
 }
 
-// texts are the texts of rows by id; a text is preceded by its JSON pointer and a NUL.
+// texts are the texts of rows by id; a text is preceded by its JSON pointer and a NUL. An id that several rows have has none.
 func (e *evaluator) texts(ctx context.Context, inputs []string) (map[string][]string, []string, error) {
 	texts := map[string][]string{}
 	var order []string
@@ -156,7 +157,8 @@ func (e *evaluator) texts(ctx context.Context, inputs []string) (map[string][]st
 		}
 		key := string(id)
 		if _, had := texts[key]; had {
-			return fmt.Errorf("%s:%d: a second row has the id %s", file, r.LineNo, key)
+			texts[key] = nil
+			return nil
 		}
 		if err := e.reader.Read(r, &row); err != nil {
 			return fmt.Errorf("%s:%d: %w", file, r.LineNo, err)
@@ -206,8 +208,12 @@ func evaluate(order []string, reference, translation, source, baseline map[strin
 	}
 	for _, id := range order {
 		got, ok := translation[id]
-		if !ok {
+		switch {
+		case !ok:
 			e.Missing++
+			continue
+		case got == nil || reference[id] == nil:
+			e.Repeated++
 			continue
 		}
 		e.Rows++
@@ -289,6 +295,9 @@ func (e *evaluation) write(cmd *cobra.Command) error {
 	}
 	if e.Extra > 0 {
 		fmt.Fprintf(w, "; %d rows are not in the reference", e.Extra)
+	}
+	if e.Repeated > 0 {
+		fmt.Fprintf(w, "; %d ids that several rows have are left out", e.Repeated)
 	}
 	fmt.Fprintln(w)
 	for _, s := range e.Scores {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -67,6 +68,10 @@ const (
 // memoryIndex is what the index of a memory may take: 40 bytes and less a segment.
 const memoryIndex = 96 << 20
 
+// translateGC is the percentage for debug.SetGCPercent: hundreds of waiting goroutines make each collection dear, and the heap
+// small. --memory bounds it all the same.
+const translateGC = 400
+
 // requestMemory is what a request in flight takes, with its answer, its buffers and its row.
 const requestMemory = 128 << 10
 
@@ -76,7 +81,10 @@ func (t *translating) reserved() (int64, string) {
 	if cfg, ok := t.languages(); ok {
 		n += cfg.Memory()
 	}
-	return n + int64(t.inFlight())*requestMemory, "the translation memory's index, language models and requests in flight"
+	// In steps, since --max-record goes by what is left, and a run goes on with another concurrency.
+	const step = 64
+	requests := int64(t.inFlight()+step-1) / step * step
+	return n + requests*requestMemory, "the translation memory's index, language models and requests in flight"
 }
 
 func (t *translating) inFlight() int {
@@ -235,7 +243,9 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	p.Schema = saySchemas(log)
 	p.Identify = t.identify()
 	p.Memory = func(ctx context.Context) (*memory.Store, error) { return t.openMemory(ctx, o, cfg, p, log) }
-	o.Stage, err = translate.New(cfg, p)
+	if o.Stage, err = translate.New(cfg, p); err == nil {
+		debug.SetGCPercent(translateGC)
+	}
 	return o, err
 }
 
@@ -443,12 +453,10 @@ func (t *translating) identify() check.Identify {
 		switch ans := id.Identify([]byte(text)); ans.Language {
 		case a:
 			return ans.Score, 1 - ans.Score
-		case b:
-			return 1 - ans.Score, ans.Score
 		case langid.Und:
 			return math.NaN(), math.NaN()
-		default:
-			return (1 - ans.Score) / 2, (1 - ans.Score) / 2
+		default: // b, or another one that is not a either
+			return 1 - ans.Score, ans.Score
 		}
 	}
 }

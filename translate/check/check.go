@@ -22,8 +22,8 @@ type Finding struct {
 	Detail string // "0.31 times as long as the source, at least 0.5"
 }
 
-// Identify says how sure an engine is of a text being in languages a and b, 0 to 1 each. It is asked only where cheap evidence
-// does not decide. nil: it is never asked, and doubt accepts.
+// Identify says how sure an engine is of a text being in language a, and of its being in b or in any other, 0 to 1 each; NaN
+// where it can say nothing. It is asked only where cheap evidence does not decide. nil: it is never asked, and doubt accepts.
 type Identify func(text string, a, b string) (pa, pb float64)
 
 // Checker checks. It is immutable and may be shared.

@@ -168,9 +168,9 @@ func (c *Checker) language(v *view, letters float64) (Finding, bool) {
 	pa, pb := c.identify(v.Target, v.To, v.From)
 	switch {
 	case pb-pa > p.LanguageMargin:
-		return hard(pa-pb, fmt.Sprintf("%s with %.2f and %s with %.2f: %.2f more, at most %g", v.From, pb, v.To, pa, pb-pa, p.LanguageMargin))
+		return hard(pa-pb, fmt.Sprintf("another language with %.2f and %s with %.2f: %.2f more, at most %g", pb, v.To, pa, pb-pa, p.LanguageMargin))
 	case pb > pa:
-		return soft(pa-pb, fmt.Sprintf("%s with %.2f rather than %s with %.2f", v.From, pb, v.To, pa))
+		return soft(pa-pb, fmt.Sprintf("another language with %.2f rather than %s with %.2f", pb, v.To, pa))
 	}
 	return nothing, false
 }
