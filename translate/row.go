@@ -51,22 +51,7 @@ type part struct {
 func (r *rowWork) spend(s backends.Spent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	add(&r.spent, s)
-}
-
-func add(sum *backends.Spent, s backends.Spent) {
-	sum.Requests += s.Requests
-	sum.Prompt += s.Prompt
-	sum.Completion += s.Completion
-	sum.Cached += s.Cached
-	sum.Cost += s.Cost
-	sum.Estimated = sum.Estimated || s.Estimated
-	for class, n := range s.Retries {
-		if sum.Retries == nil {
-			sum.Retries = map[string]int64{}
-		}
-		sum.Retries[class] += n
-	}
+	r.spent.Add(s)
 }
 
 // read takes a record apart. It decides about rows that are not translated at all.
