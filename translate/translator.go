@@ -176,10 +176,11 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 		w.take(&wanted{failure: lost})
 		return true, nil
 	}
-	for _, engine := range []string{"", t.engine, t.p.TM} {
-		if engine == t.p.TM && engine == "" {
-			continue
-		}
+	engines := []string{"", t.engine} // corrections first
+	if t.p.TM != "" {
+		engines = append(engines, t.p.TM)
+	}
+	for _, engine := range engines {
 		e, ok, err := t.memory.Get(memory.KeyOf(engine, t.cfg.From, t.cfg.To, w.template))
 		if err != nil {
 			return false, err
