@@ -26,7 +26,8 @@ type Config struct {
 	// Placeholder is the form of holes that is tried first, a name of protect.Forms; "" is the first of them.
 	Placeholder string        `json:"placeholder"`
 	Profile     check.Profile `json:"checks"`
-	// MaxAttempts is how many requests one segment may take, its rungs of the ladder.
+	// MaxAttempts is how many requests one segment may take, its rungs of the ladder. One that was too much for the server, or
+	// failed, with other segments in it is not counted: they are asked for with fewer, or alone.
 	MaxAttempts int `json:"max_attempts"`
 	// MinScore of a judge, 0 to 1; what it scores lower is asked again, and given up in the end.
 	MinScore float64 `json:"min_score"`
@@ -145,12 +146,21 @@ func (c Config) forms() []protect.Form {
 
 // strictness identifies all that decides whether an answer is given up: a segment that failed under other rules is asked
 // again.
-func (c Config) strictness() string {
-	b, err := json.Marshal(struct {
-		Profile     check.Profile
-		MaxAttempts int
-		MinScore    float64
-	}{c.Profile, c.MaxAttempts, c.MinScore}, json.Deterministic(true))
+func (c Config) strictness(p Parts) string {
+	by := struct {
+		Profile         check.Profile
+		MaxAttempts     int
+		MinScore        float64
+		Placeholder     string
+		Fallback, Judge string
+	}{Profile: c.Profile, MaxAttempts: c.MaxAttempts, MinScore: c.MinScore, Placeholder: c.Placeholder}
+	if p.Fallback != nil {
+		by.Fallback = p.Fallback.Engine()
+	}
+	if p.Judge != nil {
+		by.Judge = p.Judge.Name()
+	}
+	b, err := json.Marshal(by, json.Deterministic(true))
 	if err != nil {
 		panic(err) // numbers and names marshal
 	}

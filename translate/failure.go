@@ -17,6 +17,8 @@ type Failure struct {
 	// passing says that the failure is a matter of the moment (a server, a budget), and not of the text: it is not
 	// remembered.
 	passing bool
+	// shared says that the text was asked for with others, any of which may be the cause: other rows ask for themselves.
+	shared bool
 }
 
 const excerptBytes = 160

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -12,6 +13,7 @@ import (
 	"curate/translate/backends"
 	"curate/translate/check"
 	"curate/translate/protect"
+	"curate/translate/segment"
 )
 
 // Rungs of the ladder, in the order in which they are tried.
@@ -58,7 +60,11 @@ const (
 	checkContext      = "context_length"
 	checkJudge        = "judge"
 	checkNotInMemory  = "not_in_memory"
+	checkUnfit        = "unfit" // for a memory
 )
+
+// maxSegment bounds a segment, so that it fits into an entry of the memory with its translation. A paragraph has some KB.
+const maxSegment = 4 << 20
 
 // answered says whether there was an answer that a check refused: another one may be better. A server that does not answer has
 // been asked again by its client already, and a refusal stays one.
@@ -118,15 +124,21 @@ func (t *translator) ask(ctx context.Context, r *rowWork, list []*wanted) error 
 		}
 		return nil
 	}
+	list = slices.DeleteFunc(list, func(w *wanted) bool {
+		if n := 3 * tokensOf(w.template); n > maxSegment {
+			w.failure = w.fail(checkUnfit, fmt.Sprintf("%d bytes without a line end, at most %d", n, maxSegment))
+		}
+		return w.failure != nil
+	})
 	groups := t.groups(list)
 	return parallel(ctx, len(groups), func(ctx context.Context, i int) error {
 		before := ""
 		if i > 0 {
 			before = contextOf(groups[i-1])
 		}
-		err := t.first(ctx, r, groups[i], before)
-		if kept := t.keepAll(groups[i], true); err == nil {
-			err = kept
+		fresh, err := t.unjudged(ctx, r, groups[i])
+		if err == nil && len(fresh) > 0 {
+			err = t.first(ctx, r, fresh, before)
 		}
 		for _, w := range groups[i] {
 			if err != nil {
@@ -135,12 +147,46 @@ func (t *translator) ask(ctx context.Context, r *rowWork, list []*wanted) error 
 			if w.failure == nil {
 				continue
 			}
-			if err = t.climb(ctx, r, w); err == nil {
-				err = t.keepAll([]*wanted{w}, false)
+			if err = t.climb(ctx, r, w); err == nil && w.failure != nil {
+				err = t.giveUp(w)
 			}
 		}
 		return err
 	})
+}
+
+// unjudged takes translations that are in the memory but that this judge has not accepted to the judge, and returns the segments
+// that have none.
+func (t *translator) unjudged(ctx context.Context, r *rowWork, group []*wanted) (fresh []*wanted, err error) {
+	if t.p.Judge == nil {
+		return group, nil
+	}
+	var list []*wanted
+	for _, w := range group {
+		found, err := t.recall(w, t.engine)
+		if err != nil {
+			return nil, err
+		}
+		if w.score = nil; found {
+			list = append(list, w)
+		} else {
+			fresh = append(fresh, w)
+		}
+	}
+	return fresh, t.pass(ctx, r, list)
+}
+
+// pass keeps what has passed the checks, and after the judge, if there is one, what has passed it too.
+func (t *translator) pass(ctx context.Context, r *rowWork, list []*wanted) error {
+	if t.p.Judge != nil {
+		if err := t.keepAll(list, t.engine); err != nil {
+			return err
+		}
+		if err := t.judge(ctx, r, list); err != nil {
+			return err
+		}
+	}
+	return t.keepAll(list, t.final)
 }
 
 // parallel calls f for 0…n-1, some at a time, and returns the first error; after one, what has not begun does not.
@@ -224,6 +270,12 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 		}
 		var e *backends.Error
 		errors.As(err, &e)
+		alone := len(group) > 1 && e.Class != backends.Split && !absent(e) // one of them may be the cause, and must not take the others with it
+		if alone || e.Class == backends.Split && (before != "" || len(group) > 1) {
+			for _, w := range group { // which had no chance
+				w.attempts--
+			}
+		}
 		switch {
 		case e.Class == backends.Split && before != "":
 			return t.first(ctx, r, group, "")
@@ -232,18 +284,19 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 				return err
 			}
 			return t.first(ctx, r, group[len(group)/2:], "")
-		case len(group) > 1 && !absent(e): // one of them may be the cause, and must not take the others with it
+		case alone:
 			return parallel(ctx, len(group), func(ctx context.Context, i int) error { return t.first(ctx, r, group[i:i+1], "") })
 		}
 		for _, w := range group {
 			w.failure = w.failBy(e)
+			w.failure.shared = w.failure.passing && len(group) > 1
 		}
 		return nil
 	}
 	var again []*wanted
 	for i, w := range group {
 		if ans.Missing[i] {
-			if len(group) > 1 {
+			if len(group) > 1 && w.attempts < t.cfg.MaxAttempts {
 				again = append(again, w)
 				continue
 			}
@@ -252,7 +305,7 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 		}
 		t.accept(w, ans.Texts[i], form, RungFirst)
 	}
-	if err := t.judge(ctx, r, group); err != nil {
+	if err := t.pass(ctx, r, group); err != nil {
 		return err
 	}
 	return parallel(ctx, len(again), func(ctx context.Context, i int) error { return t.first(ctx, r, again[i:i+1], "") })
@@ -261,10 +314,14 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 // climb tries the other rungs until one helps or none is left.
 func (t *translator) climb(ctx context.Context, r *rowWork, w *wanted) error {
 	for _, g := range rungs() {
-		if w.failure == nil || w.attempts >= t.cfg.MaxAttempts {
+		most := t.cfg.MaxAttempts
+		if t.p.Fallback != nil && g.name != RungFallback {
+			most-- // the last one is the fallback's
+		}
+		if w.failure == nil {
 			return nil
 		}
-		if !g.fits(t, w) {
+		if w.attempts >= most || !g.fits(t, w) {
 			continue
 		}
 		had := w.failure
@@ -273,7 +330,7 @@ func (t *translator) climb(ctx context.Context, r *rowWork, w *wanted) error {
 		}
 		if w.failure == nil {
 			w.rung = g.name
-			if err := t.judge(ctx, r, []*wanted{w}); err != nil {
+			if err := t.pass(ctx, r, []*wanted{w}); err != nil {
 				return err
 			}
 		} else if w.failure.passing && !had.passing {
@@ -339,7 +396,7 @@ func (t *translator) cut(ctx context.Context, r *rowWork, w *wanted, depth int) 
 		if !p.ask {
 			continue
 		}
-		part := &wanted{template: p.template, path: w.path, at: w.at}
+		part := &wanted{template: p.template, path: w.path, at: w.at, part: true}
 		for _, h := range p.holes {
 			part.values = append(part.values, w.values[h])
 		}
@@ -353,9 +410,7 @@ func (t *translator) cut(ctx context.Context, r *rowWork, w *wanted, depth int) 
 		}
 		if f := part.failure; f != nil {
 			w.failure = w.fail(f.Check, "in a piece: "+f.Detail)
-			if f.passing || isSplit(part) {
-				w.failure.passing = f.passing
-			}
+			w.failure.passing = f.passing
 			w.failure.Answer = part.answer
 			return nil
 		}
@@ -450,6 +505,15 @@ func (t *translator) finish(w *wanted, target protect.Template) {
 		}
 		w.soft[f.Check] = round(f.Value)
 	}
+	// A link whose target stands before its text, or a line that now begins a list: told from the row's structure, too, but only
+	// here another try may help.
+	if d := segment.SameStructure(w.template.Fill(w.values), target.Fill(w.values)); d != "" {
+		w.failure = w.fail("structure", d)
+		if len(w.values) > 0 {
+			w.failure.Check = checkPlaceholders // what helps is what helps against these
+		}
+		return
+	}
 	w.target, w.failure = target, nil
 }
 
@@ -464,7 +528,7 @@ func (t *translator) judge(ctx context.Context, r *rowWork, group []*wanted) err
 	var list []*wanted
 	var sources, targets []string
 	for _, w := range group {
-		if w.failure == nil && w.target.Text != nil && w.score == nil {
+		if !w.part && w.failure == nil && w.target.Text != nil {
 			list = append(list, w)
 			sources = append(sources, w.template.Fill(w.values))
 			targets = append(targets, w.target.Fill(w.values))
@@ -474,14 +538,13 @@ func (t *translator) judge(ctx context.Context, r *rowWork, group []*wanted) err
 		return nil
 	}
 	scores, spent, err := t.p.Judge.Score(ctx, t.cfg.From, t.cfg.To, sources, targets)
-	r.spend(spent)
+	r.spend(spent) // after an error, too
 	if err != nil {
 		if fatal(ctx, err) {
 			return cause(ctx, err)
 		}
 		var e *backends.Error
 		errors.As(err, &e)
-		r.spend(e.Spent)
 		for _, w := range list { // what nobody has judged is not good enough
 			w.failure, w.target = w.failBy(e), protect.Template{}
 			w.failure.Check = checkJudge

@@ -51,22 +51,7 @@ type part struct {
 func (r *rowWork) spend(s backends.Spent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	add(&r.spent, s)
-}
-
-func add(sum *backends.Spent, s backends.Spent) {
-	sum.Requests += s.Requests
-	sum.Prompt += s.Prompt
-	sum.Completion += s.Completion
-	sum.Cached += s.Cached
-	sum.Cost += s.Cost
-	sum.Estimated = sum.Estimated || s.Estimated
-	for class, n := range s.Retries {
-		if sum.Retries == nil {
-			sum.Retries = map[string]int64{}
-		}
-		sum.Retries[class] += n
-	}
+	r.spent.Add(s)
 }
 
 // read takes a record apart. It decides about rows that are not translated at all.
@@ -140,13 +125,30 @@ func (t *translator) bound(r *rowWork) {
 			switch {
 			case a.Task != name:
 			case a.Action == "drop":
-				r.rec.DropFor(TaskRule, name)
+				t.drop(r.rec, name)
 				return
 			case a.Action == "copy" || r.action == "":
 				r.action = a.Action
 			}
 		}
 	}
+}
+
+// drop drops a row for its task. Its verdict goes with it.
+func (t *translator) drop(rec *record.Record, task string) {
+	b, err := json.Marshal(struct {
+		Verdict string `json:"verdict"`
+		Rule    string `json:"rule"`
+		Reason  string `json:"reason"`
+	}{"drop", TaskRule, task})
+	if err == nil {
+		err = rec.Set(notePath, b)
+	}
+	if err != nil {
+		rec.QuarantineFor(err)
+		return
+	}
+	rec.DropFor(TaskRule, task)
 }
 
 // TaskRule is the rule by which rows are dropped whose task is bound to their language; the reason is the task.

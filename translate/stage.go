@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,9 +27,11 @@ type Parts struct {
 	// Memory opens the memory, when the first record comes.
 	Memory func(ctx context.Context) (*memory.Store, error)
 	// TM is the engine under which translation memories that were given stand in Memory; "" for none.
-	TM       string
-	Glossary *protect.Glossary
-	Identify check.Identify // nil: nobody is asked for a language
+	TM string
+	// Corrections identify the files of corrections that were given; "" for none.
+	Corrections string
+	Glossary    *protect.Glossary
+	Identify    check.Identify // nil: nobody is asked for a language
 	// Kind and Model are what records and reports call the backend.
 	Kind, Model string
 	// Schema is told the schema of every row, from any goroutine; nil: nobody.
@@ -74,7 +77,11 @@ func New(cfg Config, p Parts) (*Stage, error) {
 	if cfg.Numbers {
 		t.engine += " numbers"
 	}
-	t.failed = "failed " + cfg.strictness() + " " + t.engine
+	t.final = t.engine
+	if p.Judge != nil {
+		t.final = fmt.Sprintf("judged %v %s %s", cfg.MinScore, p.Judge.Name(), t.engine)
+	}
+	t.failed = "failed " + cfg.strictness(p) + " " + t.engine
 	return &Stage{cfg: cfg, t: t, reader: reader, flight: batches(p.InFlight)}, nil
 }
 
@@ -86,11 +93,12 @@ func batches(requests int) int { return 2 + requests/4 }
 func (s *Stage) Spec() stage.Spec {
 	c := struct {
 		Config
-		Engine   string `json:"engine"`
-		TM       string `json:"tm,omitzero"` // of the files
-		Fallback string `json:"fallback,omitzero"`
-		Judge    string `json:"judge,omitzero"`
-	}{Config: s.cfg, Engine: s.t.engine, TM: s.t.p.TM}
+		Engine      string `json:"engine"`
+		TM          string `json:"tm,omitzero"`          // of the files
+		Corrections string `json:"corrections,omitzero"` // likewise
+		Fallback    string `json:"fallback,omitzero"`
+		Judge       string `json:"judge,omitzero"`
+	}{Config: s.cfg, Engine: s.t.engine, TM: s.t.p.TM, Corrections: s.t.p.Corrections}
 	if f := s.t.p.Fallback; f != nil {
 		c.Fallback = f.Engine()
 	}
@@ -182,7 +190,7 @@ func all(ctx context.Context, list []*rowWork, f func(context.Context, *rowWork)
 // Names of the stage's counters. Cost is in millionths of the prices' currency.
 const (
 	TallySegments  = "segments"    // distinct ones of each row
-	TallyKnown     = "memory_hits" // of them, those that nobody had to be asked for
+	TallyKnown     = "memory_hits" // of them, those that no backend had to be asked for
 	TallyRequests  = "requests"    // retries included
 	TallyRetries   = "retries:"    // by class of error
 	TallyPrompt    = "prompt_tokens"
@@ -251,7 +259,7 @@ func (t *translator) tally(b *record.Batch, r *rowWork) {
 // Names of what a dry run counts.
 const (
 	DryDistinct = "distinct"       // segments that are not in the memory and differ from each other
-	DryKnown    = "distinct_known" // that are in the memory
+	DryKnown    = "distinct_known" // that are in the memory, or given up there
 	DryTokens   = "tokens"         // of the distinct ones, about
 )
 
@@ -272,7 +280,7 @@ func (t *translator) count(list []*rowWork, b *record.Batch) error {
 			}
 			if known, err := t.remembered(w); err != nil {
 				return err
-			} else if known && w.failure == nil {
+			} else if known { // or was given up, and is not asked for again
 				b.Tally(DryKnown, 1)
 				continue
 			}

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type wanted struct {
 	target  protect.Template
 	failure *Failure
 	known   bool // from memory
+	part    bool // a piece of a segment, which is neither judged nor kept by itself
 
 	rung     string // on which the target was accepted
 	attempts int
@@ -51,7 +53,8 @@ type translator struct {
 	p       Parts
 	checker *check.Checker
 	forms   []protect.Form
-	engine  string // of the keys
+	engine  string // of the keys under which answers stand that have passed the checks
+	final   string // and of those that the judge has accepted; without one the same
 	failed  string // of the keys under which failures stand
 
 	once    sync.Once
@@ -62,11 +65,11 @@ type translator struct {
 
 	mu      sync.Mutex
 	flights map[memory.Key]*flight
-	lost    map[memory.Key]*Failure // given up in this run for a passing reason: a dead text of many rows costs its retries once
+	lost    map[memory.Key]*Failure // given up in this run: a dead text of many rows costs its retries once
 	dry     map[memory.Key]struct{} // what a dry run has counted
 }
 
-// maxLost bounds what is kept of passing failures; beyond it they are asked again.
+// maxLost bounds lost; segments beyond it are asked for again.
 const maxLost = 100_000
 
 // flight is a segment that one row asks for, while others wait.
@@ -84,6 +87,14 @@ func (t *translator) open(ctx context.Context) error {
 
 // resolve finds a translation, or a failure, for each of list. It returns an error only if the run must end.
 func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (err error) {
+	for len(list) > 0 && err == nil {
+		list, err = t.settle(ctx, r, list)
+	}
+	return err
+}
+
+// settle does what resolve says, but for segments whose failure another row's request is the cause of: these it returns.
+func (t *translator) settle(ctx context.Context, r *rowWork, list []*wanted) (again []*wanted, err error) {
 	type waiting struct {
 		w *wanted
 		f *flight
@@ -110,7 +121,7 @@ func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (e
 	}()
 	for _, w := range list {
 		if found, err := t.remembered(w); err != nil {
-			return err
+			return nil, err
 		} else if found {
 			continue
 		}
@@ -127,7 +138,7 @@ func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (e
 		own, flown = append(own, w), append(flown, f)
 		// Another row may have finished it between the look and the flight.
 		if _, err := t.remembered(w); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	var ask []*wanted
@@ -137,7 +148,7 @@ func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (e
 		}
 	}
 	if err := t.ask(ctx, r, ask); err != nil {
-		return err
+		return nil, err
 	}
 	// Those of this row are done, and need nobody: so two rows never wait for each other.
 	t.land(own, flown)
@@ -145,15 +156,19 @@ func (t *translator) resolve(ctx context.Context, r *rowWork, list []*wanted) (e
 	for _, o := range others {
 		select {
 		case <-o.f.done:
-			if o.f.err != nil {
-				return o.f.err
+			switch failure := o.f.w.failure; {
+			case o.f.err != nil:
+				return nil, o.f.err
+			case failure != nil && failure.shared:
+				again = append(again, o.w)
+			default:
+				o.w.take(o.f.w)
 			}
-			o.w.take(o.f.w)
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 	}
-	return nil
+	return again, nil
 }
 
 func (t *translator) land(own []*wanted, flown []*flight) {
@@ -176,18 +191,12 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 		w.take(&wanted{failure: lost})
 		return true, nil
 	}
-	engines := []string{"", t.engine} // corrections first
-	if t.p.TM != "" {
-		engines = append(engines, t.p.TM)
-	}
-	for _, engine := range engines {
-		e, ok, err := t.memory.Get(memory.KeyOf(engine, t.cfg.From, t.cfg.To, w.template))
-		if err != nil {
-			return false, err
+	for i, engine := range []string{"", t.final, t.p.TM} {
+		if i > 0 && engine == "" { // no files were given
+			continue
 		}
-		if ok && e.Failed == "" && sameHoles(e.Target, len(w.template.Holes)) {
-			w.target, w.known, w.rung, w.attempts, w.soft, w.score = e.Target, true, e.Rung, e.Attempts, e.Checks, e.Score
-			return true, nil
+		if found, err := t.recall(w, engine); found || err != nil {
+			return found, err
 		}
 	}
 	if t.cfg.RetryFailed || t.backend() == nil {
@@ -200,6 +209,16 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 	f := &Failure{Attempts: e.Attempts}
 	f.Check, f.Detail, _ = strings.Cut(e.Failed, ": ")
 	w.take(&wanted{failure: f})
+	return true, nil
+}
+
+// recall takes over what the memory has of an engine.
+func (t *translator) recall(w *wanted, engine string) (bool, error) {
+	e, ok, err := t.memory.Get(memory.KeyOf(engine, t.cfg.From, t.cfg.To, w.template))
+	if err != nil || !ok || e.Failed != "" || !sameHoles(e.Target, len(w.template.Holes)) {
+		return false, err
+	}
+	w.target, w.known, w.rung, w.attempts, w.soft, w.score = e.Target, true, e.Rung, e.Attempts, e.Checks, e.Score
 	return true, nil
 }
 
@@ -218,41 +237,46 @@ func sameHoles(t protect.Template, n int) bool {
 	return true
 }
 
-// keepAll keeps what came of segments, at once: it is paid for, and a kill may come. With only, those that are to be asked for again
-// are left.
-func (t *translator) keepAll(list []*wanted, only bool) error {
+// keepAll keeps under engine's name what has a target, at once: it is paid for, and a kill may come.
+func (t *translator) keepAll(list []*wanted, engine string) error {
 	for _, w := range list {
-		if !w.done() || only && w.failure != nil {
+		if w.part || w.failure != nil || w.target.Text == nil {
 			continue
 		}
-		if err := t.keep(w); err != nil {
+		err := t.memory.Put(memory.Entry{Engine: engine, From: t.cfg.From, To: t.cfg.To, Source: w.template, Target: w.target, Rung: w.rung, Attempts: w.attempts, Checks: w.soft, Score: w.score})
+		if _, ours := errors.AsType[*memory.EntryError](err); ours {
+			w.failure = w.fail(checkUnfit, err.Error())
+		} else if err != nil {
 			return err
 		}
 	}
 	return t.memory.Flush()
 }
 
-// keep puts an outcome where it survives.
-func (t *translator) keep(w *wanted) error {
-	if f := w.failure; f != nil && f.passing {
+// giveUp keeps a failure where it is found again.
+func (t *translator) giveUp(w *wanted) error {
+	f := w.failure
+	if f.shared {
+		return nil
+	}
+	if f.passing || f.Check == checkUnfit || t.cfg.RetryFailed {
 		t.mu.Lock()
-		defer t.mu.Unlock()
 		if len(t.lost) < maxLost {
-			t.lost[w.key] = f
+			t.lost[w.key] = &Failure{Check: f.Check, Detail: f.Detail, Attempts: f.Attempts}
 		}
+		t.mu.Unlock()
+	}
+	if f.passing || f.Check == checkUnfit {
 		return nil
 	}
-	if t.backend() == nil {
-		return nil
+	e := memory.Entry{Engine: t.failed, From: t.cfg.From, To: t.cfg.To, Source: w.template, Rung: w.rung, Attempts: w.attempts, Failed: f.Check}
+	if f.Detail != "" {
+		e.Failed += ": " + f.Detail
 	}
-	e := memory.Entry{Engine: t.engine, From: t.cfg.From, To: t.cfg.To, Source: w.template, Target: w.target, Rung: w.rung, Attempts: w.attempts, Checks: w.soft, Score: w.score}
-	if f := w.failure; f != nil {
-		e.Engine, e.Failed, e.Target, e.Checks, e.Score = t.failed, f.Check, protect.Template{}, nil, nil
-		if f.Detail != "" {
-			e.Failed += ": " + f.Detail
-		}
+	if err := t.memory.Put(e); err != nil {
+		return err
 	}
-	return t.memory.Put(e)
+	return t.memory.Flush()
 }
 
 func (t *translator) backend() backends.Backend { return t.p.Backend }

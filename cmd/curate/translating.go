@@ -310,8 +310,10 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	if err := t.askers(&p, o, say); err != nil {
 		return nil, err
 	}
-	p.TM, err = digest("tm", t.tms)
-	if err != nil {
+	if p.TM, err = digest("tm", t.tms); err != nil {
+		return nil, err
+	}
+	if p.Corrections, err = digest("corrections", t.corrections); err != nil {
 		return nil, err
 	}
 	p.Schema = saySchemas(log)
@@ -354,8 +356,10 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 
 // askers makes the backend, the fallback and the judge.
 func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...any)) (err error) {
+	policy := t.policy
+	policy.Purse = backends.NewPurse(policy) // one for all that are asked
 	api := t.openai
-	api.Policy, api.Log = t.policy, say
+	api.Policy, api.Log = policy, say
 	api.Key = os.Getenv(t.keyEnv)
 	if t.system != "" {
 		b, err := smallFile(t.system)
@@ -376,7 +380,7 @@ func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...
 	}
 	command := func(line string) backends.Command {
 		c := t.command
-		c.Line, c.Policy, c.Timeout, c.Log = line, t.policy, t.policy.Timeout, say
+		c.Line, c.Policy, c.Log, c.Key, c.Timeout = line, policy, say, api.Key, policy.Timeout
 		return c
 	}
 	switch t.backend {
@@ -413,7 +417,7 @@ func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...
 		api.System, api.Shots, api.Mode = "", nil, "chat"
 		p.Judge, err = backends.NewLLMJudge(api)
 	case "comet":
-		p.Judge, err = backends.NewCometJudge(t.judgeURL, t.policy, say)
+		p.Judge, err = backends.NewCometJudge(t.judgeURL, policy, say)
 	case "back-translation":
 		c := command(t.judgeURL)
 		c.Engine = ""
@@ -434,7 +438,9 @@ func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...
 // fill imports files of translations.
 func (o *opened) fill(cfg translate.Config, p translate.Parts, engine string, files []string, word string, log *slog.Logger) error {
 	for _, name := range files {
-		in, err := importFile(o.memory, name, importer(cfg, p.Glossary, engine))
+		im := importer(cfg, p.Glossary, engine)
+		im.All = true // an exported memory holds other engines' answers
+		in, err := importFile(o.memory, name, im)
 		if err != nil {
 			return err
 		}
@@ -543,18 +549,26 @@ type backTranslation struct{ backends.Backend }
 func (b *backTranslation) Name() string { return "back-translation " + b.Engine() }
 
 func (b *backTranslation) Score(ctx context.Context, from, to string, sources, targets []string) ([]float64, backends.Spent, error) {
-	ans, err := b.Translate(ctx, &backends.Request{From: to, To: from, Segments: targets})
-	if err != nil {
-		return nil, backends.Spent{}, err
-	}
 	chrf := score.Metrics()[1]
 	scores := make([]float64, len(sources))
-	for i, s := range sources {
-		if scores[i] = math.NaN(); !ans.Missing[i] {
-			scores[i] = chrf.Score(chrf.Segment(ans.Texts[i], []string{s})) / 100
+	var sum backends.Spent
+	for at, end := 0, 0; at < len(sources); at = end {
+		end = min(at+b.MaxSegments(), len(sources))
+		ans, err := b.Translate(ctx, &backends.Request{From: to, To: from, Segments: targets[at:end]})
+		if err != nil {
+			if e, ours := errors.AsType[*backends.Error](err); ours {
+				sum.Add(e.Spent)
+			}
+			return nil, sum, err
+		}
+		sum.Add(ans.Spent)
+		for i := at; i < end; i++ {
+			if scores[i] = math.NaN(); !ans.Missing[i-at] {
+				scores[i] = chrf.Score(chrf.Segment(ans.Texts[i-at], []string{sources[i]})) / 100
+			}
 		}
 	}
-	return scores, ans.Spent, nil
+	return scores, sum, nil
 }
 
 // values are what --print-config shows of the way to the backend. No key is among them: it stays in the environment.

@@ -114,6 +114,7 @@ type Policy struct {
 	MaxTokens                      int64         // prompt and completion
 	MaxCost                        float64       // in the currency of the prices
 	PriceIn, PriceOut, PriceCached float64       // of a million tokens; a negative PriceCached is PriceIn
+	Purse                          *Purse        // what the last six say, shared by several backends and judges; nil: one of its own
 }
 
 // OpenAI says how to reach a server.
@@ -166,6 +167,7 @@ type Command struct {
 	Processes int           // at a time; 1
 	Batch     int           // lines sent before answers are read; 32
 	Timeout   time.Duration // of a batch; 5 min
+	Key       string        // that is in the environment, for a server: never in an output, a log, an error or an engine
 	Policy    Policy        // the budget alone
 	Log       func(format string, args ...any)
 }

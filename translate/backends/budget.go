@@ -10,9 +10,9 @@ import (
 // tokens of one request.
 type tokens struct{ prompt, completion, cached int64 }
 
-// budget lets no more be sent than was allowed, however many goroutines ask: what a request may cost at most is reserved
+// Purse lets no more be sent than was allowed, however many goroutines ask: what a request may cost at most is reserved
 // before it is sent, and settled by what it did cost.
-type budget struct {
+type Purse struct {
 	p Policy
 
 	mu                           sync.Mutex
@@ -23,21 +23,22 @@ type budget struct {
 	changed                      chan struct{} // closed when something is settled
 }
 
-func newBudget(p Policy) *budget {
+// NewPurse makes what p allows.
+func NewPurse(p Policy) *Purse {
 	if p.PriceCached < 0 {
 		p.PriceCached = p.PriceIn
 	}
-	return &budget{p: p, changed: make(chan struct{})}
+	return &Purse{p: p, changed: make(chan struct{})}
 }
 
 // price in micro-units: a million tokens for P units are P micro-units a token.
-func (b *budget) price(t tokens) int64 {
+func (b *Purse) price(t tokens) int64 {
 	cached := min(t.cached, t.prompt)
 	return int64(math.Ceil(float64(t.prompt-cached)*b.p.PriceIn + float64(cached)*b.p.PriceCached + float64(t.completion)*b.p.PriceOut))
 }
 
 // reserve waits while other requests hold what may come back.
-func (b *budget) reserve(ctx context.Context, most tokens) error {
+func (b *Purse) reserve(ctx context.Context, most tokens) error {
 	n, cost := most.prompt+most.completion, b.price(most)
 	limit := int64(math.Min(b.p.MaxCost*1e6, math.MaxInt64/2))
 	for {
@@ -76,7 +77,7 @@ func (b *budget) reserve(ctx context.Context, most tokens) error {
 }
 
 // settle gives back what was reserved and books what was used. It returns its price.
-func (b *budget) settle(most, used tokens) int64 {
+func (b *Purse) settle(most, used tokens) int64 {
 	cost := b.price(used)
 	b.mu.Lock()
 	b.reservedTokens -= most.prompt + most.completion

@@ -22,7 +22,7 @@ type client struct {
 	pace    pace
 	limiter *limiter
 	circuit *circuit
-	budget  *budget
+	budget  *Purse
 	retries *retryBudget
 	scrub   *scrubber
 	log     func(format string, args ...any)
@@ -52,11 +52,14 @@ func (p Policy) withDefaults(maxTokens int) Policy {
 	if p.Grace <= 0 {
 		p.Grace = 30 * time.Second
 	}
+	if p.Purse == nil {
+		p.Purse = NewPurse(p)
+	}
 	return p
 }
 
 func newClient(p Policy, scrub *scrubber, log func(string, ...any), pc pace) *client {
-	c := &client{p: p, pace: pc, scrub: scrub, limiter: newLimiter(p.MaxConcurrency), budget: newBudget(p), retries: newRetryBudget(pc, time.Now())}
+	c := &client{p: p, pace: pc, scrub: scrub, limiter: newLimiter(p.MaxConcurrency), budget: p.Purse, retries: newRetryBudget(pc, time.Now())}
 	c.log = func(format string, args ...any) {
 		if log != nil {
 			log("%s", scrub.clean(fmt.Sprintf(format, args...)))

@@ -287,11 +287,11 @@ func TestBudgets(t *testing.T) {
 }
 
 func TestPrices(t *testing.T) {
-	b := newBudget(Policy{PriceIn: 2, PriceOut: 8, PriceCached: 0.5})
+	b := NewPurse(Policy{PriceIn: 2, PriceOut: 8, PriceCached: 0.5})
 	if c := b.price(tokens{prompt: 1000, completion: 100, cached: 600}); c != 400*2+300+800 {
 		t.Errorf("%d", c)
 	}
-	if c := newBudget(Policy{PriceIn: 2, PriceCached: -1}).price(tokens{prompt: 1000, cached: 600}); c != 2000 {
+	if c := NewPurse(Policy{PriceIn: 2, PriceCached: -1}).price(tokens{prompt: 1000, cached: 600}); c != 2000 {
 		t.Errorf("%d", c)
 	}
 }

@@ -20,7 +20,8 @@ import (
 type command struct {
 	c      Command
 	engine string
-	budget *budget
+	budget *Purse
+	scrub  *scrubber
 	log    func(format string, args ...any)
 	slots  chan *process // one a process; nil: not started yet
 	ended  chan struct{} // closed by Close
@@ -61,15 +62,17 @@ func newCommand(c Command) (*command, error) {
 		c.Timeout = 5 * time.Minute
 	}
 	c.Policy = c.Policy.withDefaults(0)
-	b := &command{c: c, engine: c.Engine, budget: newBudget(c.Policy), log: c.Log, slots: make(chan *process, c.Processes),
+	b := &command{c: c, engine: c.Engine, budget: c.Policy.Purse, scrub: newScrubber(c.Key, nil), slots: make(chan *process, c.Processes),
 		ended: make(chan struct{}), running: map[*process]struct{}{}, stderr: stderrLines}
 	if b.engine == "" {
 		sum := sha256.Sum256([]byte(c.Line))
 		b.engine = hex.EncodeToString(sum[:8])
 	}
 	b.engine = "command " + b.engine
-	if b.log == nil {
-		b.log = func(string, ...any) {}
+	b.log = func(format string, args ...any) {
+		if c.Log != nil {
+			c.Log("%s", b.scrub.clean(fmt.Sprintf(format, args...)))
+		}
 	}
 	b.sum.Retries = map[string]int64{}
 	for range c.Processes {
@@ -157,7 +160,7 @@ func (b *command) Translate(ctx context.Context, r *Request) (*Answer, error) {
 	spent := Spent{Requests: 1, Retries: map[string]int64{}, Prompt: used.prompt, Completion: used.completion, Estimated: true, Cost: b.budget.settle(most, used)}
 	b.mu.Lock()
 	b.inFlight--
-	b.sum.add(spent)
+	b.sum.Add(spent)
 	if err == nil {
 		b.latency.add(time.Since(began))
 		b.failures = 0
@@ -196,7 +199,7 @@ func (b *command) Translate(ctx context.Context, r *Request) (*Answer, error) {
 	answer := &Answer{Texts: make([]string, n), Missing: make([]bool, n), Spent: spent}
 	for i, l := range lines {
 		answer.Texts[i] = l
-		if strings.TrimSpace(l) == "" || !utf8.ValidString(l) {
+		if strings.TrimSpace(l) == "" || !utf8.ValidString(l) || b.scrub.holds(l) {
 			answer.Texts[i], answer.Missing[i] = "", true
 		}
 	}

@@ -124,7 +124,7 @@ func inBatches(ctx context.Context, pairs, tokens int, sources, targets []string
 		var got []float64
 		for got == nil {
 			s, spent, err := ask(ctx, sources[from:from+n], targets[from:from+n])
-			total.add(spent)
+			total.Add(spent)
 			e, ours := errors.AsType[*Error](err)
 			switch {
 			case err == nil:
@@ -145,7 +145,8 @@ func inBatches(ctx context.Context, pairs, tokens int, sources, targets []string
 	return scores, total, nil
 }
 
-func (s *Spent) add(o Spent) {
+// Add what another request cost.
+func (s *Spent) Add(o Spent) {
 	s.Requests += o.Requests
 	s.Prompt += o.Prompt
 	s.Completion += o.Completion

@@ -19,7 +19,7 @@ type Imported struct {
 	Read, Kept, Known int64 // Known: the memory had a final answer, or just this one
 	// Refused, by reason: "empty" (a side without a letter to translate), "untranslated" (both sides are the same four words or
 	// more), "edges" (what is protected at the beginning or the end is not the same on both sides), "placeholders" (what is
-	// protected inside is not).
+	// protected inside is not), "failed" (an engine has given it up).
 	Refused map[string]int64
 }
 
@@ -27,6 +27,7 @@ type Imported struct {
 type Importer struct {
 	From, To string                           // languages; with them lines such as {"en":"…","eu":"…"} and {"source":"…","target":"…"} are read as texts, masked by Mask
 	Engine   string                           // for lines that name none; "" makes them corrections
+	All      bool                             // Engine is for lines that name one, too; what that one has given up is passed over
 	Mask     func(text string) protect.Masked // nil protects nothing
 	Cut      func(text string) []string       // the units of a text, nil takes it whole. Used where both sides have as many
 }
@@ -101,6 +102,13 @@ func (s *Store) importLine(line []byte, im Importer, done *Imported) error {
 		}
 		if members["target"] == nil || members["source"] == nil || e.From == "" || e.To == "" {
 			return errors.New(`an entry has "from", "to", "source" and "target"`)
+		}
+		if im.All {
+			if e.Failed != "" {
+				done.Refused["failed"]++
+				return nil
+			}
+			e.Engine = im.Engine
 		}
 		return s.take(&e, done)
 	}

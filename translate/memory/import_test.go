@@ -115,6 +115,14 @@ func TestImportLines(t *testing.T) {
 			want: `{"engine":"","from":"en","to":"eu","source":"one","target":"bata"}` + "\n",
 			done: Imported{Read: 3, Kept: 2, Known: 1},
 		},
+		"an export, all of it as another engine's": {
+			in: `{"engine":"e","from":"en","to":"eu","source":"one","target":"bat"}` + "\n" + `{"engine":"failed e","from":"en","to":"eu","source":"two","target":"","failed":"empty"}` + "\n" +
+				`{"source":"three","target":"hiru"}`,
+			im: Importer{From: "en", To: "eu", Engine: "tm 1", All: true},
+			want: `{"engine":"tm 1","from":"en","to":"eu","source":"one","target":"bat"}` + "\n" +
+				`{"engine":"tm 1","from":"en","to":"eu","source":"three","target":"hiru"}` + "\n",
+			done: Imported{Read: 3, Kept: 2, Refused: map[string]int64{"failed": 1}},
+		},
 		"refused": {
 			in: `{"source":"one","target":""}` + "\n" + `{"source":" ","target":"bat"}` + "\n" + `{"source":"one","target":null}` + "\n" +
 				`{"source":"12 + 3","target":"15"}` + "\n" +

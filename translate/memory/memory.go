@@ -86,6 +86,11 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("the index of the translation memory would take %d bytes, and may take %d; raise --memory", e.Need, e.Max)
 }
 
+// EntryError says why an entry cannot be kept, in whatever state the store is.
+type EntryError struct{ Why string }
+
+func (e *EntryError) Error() string { return "translation memory: " + e.Why }
+
 // flushEvery is how long the writer gathers entries before it makes them durable; with the time of an fsync it stays below the
 // second that Put promises.
 const flushEvery = 500 * time.Millisecond
@@ -328,7 +333,7 @@ func (s *Store) block(at int64) ([]byte, error) {
 // Put keeps an answer: the first one of a key that did not fail is final, later ones are ignored, unless they are corrections
 // or the one that stands has failed. It is durable within a second, and after Sync. After an error of writing, the store takes
 // nothing more; what was durable stays. An entry that makes no sense (holes of the target that are not the source's, text that
-// is not UTF-8, a failed correction) is an error too, and so is one of more than 16 MiB.
+// is not UTF-8, a failed correction) is an *EntryError, and so is one of more than 16 MiB.
 func (s *Store) Put(e Entry) error {
 	_, err := s.put(&e)
 	return err
@@ -337,11 +342,11 @@ func (s *Store) Put(e Entry) error {
 // put says whether the entry holds now, and did not before.
 func (s *Store) put(e *Entry) (kept bool, err error) {
 	if err := e.fit(); err != nil {
-		return false, fmt.Errorf("translation memory: %w", err)
+		return false, &EntryError{err.Error()}
 	}
 	b := appendEntry(nil, e)
 	if len(b) > maxBlock {
-		return false, fmt.Errorf("translation memory: an entry of %d bytes, above %d; cut the text into segments", len(b), maxBlock)
+		return false, &EntryError{fmt.Sprintf("an entry of %d bytes, above %d; cut the text into segments", len(b), maxBlock)}
 	}
 	k := KeyOf(e.Engine, e.From, e.To, e.Source)
 	s.mu.Lock()
