@@ -87,7 +87,7 @@ func newTranslateCalibrate(env environment) *cobra.Command {
 	var out, sourceField, targetField string
 	var probes int
 	cmd := &cobra.Command{
-		Use:   "calibrate --from en --to eu PARALLEL…",
+		Use:   "calibrate --from en --to eu [PARALLEL…]",
 		Short: "Measure thresholds of checks on parallel texts, and what placeholders a backend keeps",
 		Long: `Measure on parallel texts ({"en":…,"eu":…} a line), translated by people, what is usual in a translation of
 this pair of languages: thresholds for the checks, as curate translate --calibration takes them, and the

@@ -63,7 +63,7 @@ func newTranslateEval(env environment) *cobra.Command {
 		asJSON                                           bool
 	)
 	cmd := &cobra.Command{
-		Use:   "eval --ref REFERENCE TRANSLATION…",
+		Use:   "eval --ref REFERENCE [TRANSLATION…]",
 		Short: "Score translated rows against a reference: BLEU, chrF, chrF++",
 		Long: `Score translated rows against the same rows in a reference, matched by their ids: BLEU, chrF and chrF++ as
 sacrebleu computes them, a text of a row being a segment. Rows that only one side has are counted and not
