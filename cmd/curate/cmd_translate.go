@@ -265,6 +265,9 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating) {
 				line += "; " + g.word + ": " + strings.Join(list, ", ")
 			}
 		}
+		if left := n[translate.TallyCopied] + n[translate.TallyKept]; left > 0 {
+			line += fmt.Sprintf("; %s left in their language: %d could not be translated, %d by --task", plural(int(left), "row", "rows"), n[translate.TallyKept], n[translate.TallyCopied])
+		}
 		log.Info(line)
 	}
 }
