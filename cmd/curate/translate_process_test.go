@@ -164,7 +164,7 @@ func TestTranslateBudget(t *testing.T) {
 			}
 			continue
 		}
-		if code != exitFailed || !os.IsNotExist(err) || after-before != limit || !strings.Contains(said, "with a larger limit to go on") {
+		if code != exitFailed || !os.IsNotExist(err) || after-before != limit || !strings.Contains(said, "repeat the command to go on") {
 			t.Fatalf("exit code %d, %d requests of %d: %s", code, after-before, limit, said)
 		}
 	}

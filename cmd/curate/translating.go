@@ -696,7 +696,7 @@ func (t *translating) budgetHint(err error) error {
 	}
 	switch e.Class {
 	case backends.Budget:
-		hint += "; limits are those of one run: repeat the command to go on"
+		hint += "; repeat the command to go on: limits count from 0 in each run"
 	case backends.Denied:
 		hint += "; mend that and repeat the command to go on"
 	}
