@@ -87,7 +87,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 			flags.live = func() string { return liveLine(&t, o, began) }
 			flags.values = t.values
 			flags.say = func(log *slog.Logger) { sayTranslation(log, &t, o, began) }
-			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t) }
+			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t, o) }
 			var log *slog.Logger
 			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				log = s.log
@@ -235,7 +235,7 @@ func liveLine(t *translating, o *opened, began time.Time) string {
 }
 
 // sayCounts says what the stage has counted.
-func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating) {
+func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) {
 	for _, s := range c.Stages {
 		if s.Name != "translate" {
 			continue
@@ -265,7 +265,14 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating) {
 				line += "; " + g.word + ": " + strings.Join(list, ", ")
 			}
 		}
+		if left := n[translate.TallyCopied] + n[translate.TallyKept]; left > 0 {
+			line += fmt.Sprintf("; %s left in their language: %d could not be translated, %d by --task", plural(int(left), "row", "rows"), n[translate.TallyKept], n[translate.TallyCopied])
+		}
 		log.Info(line)
+		if all := n[translate.TallyRequests]; o.stats != nil && all > o.stats().Requests {
+			log.Info(fmt.Sprintf("for these rows, with judge, fallback and earlier runs: %s requests, %s tokens in, %s out%s", grouped(all),
+				grouped(n[translate.TallyPrompt]), grouped(n[translate.TallyOutput]), costLine(n[translate.TallyCost], t.policy)))
+		}
 	}
 }
 

@@ -630,9 +630,16 @@ func sayTranslation(log *slog.Logger, t *translating, o *opened, began time.Time
 	if s.Requests == 0 {
 		return
 	}
-	line := fmt.Sprintf("%s in %s, %s, half within %s", plural(int(s.Requests), "request", "requests"), time.Since(began).Round(time.Second), retriesLine(s.Retries), s.P50.Round(time.Millisecond))
+	word := "requests"
+	if s.Requests == 1 {
+		word = "request"
+	}
+	line := fmt.Sprintf("%s %s in %s, %s, half within %s", grouped(s.Requests), word, time.Since(began).Round(time.Second), retriesLine(s.Retries), s.P50.Round(time.Millisecond))
 	if t.backend != "command" || p.PriceIn > 0 || p.PriceOut > 0 { // a command counts no tokens
 		line += fmt.Sprintf("; %s tokens in, %s out%s%s", grouped(s.Prompt), grouped(s.Completion), estimated(s.Estimated), costLine(s.Cost, p))
+	}
+	if t.judge != "" || t.fallback != "" {
+		line += "; what judge and fallback took comes on top"
 	}
 	log.Info(line)
 }
