@@ -48,6 +48,15 @@ type failure struct {
 	err       error
 }
 
+// outage: the answer is that of a server without capacity, or of a proxy with none behind it, whatever was asked.
+func (f *failure) outage() bool {
+	switch f.status {
+	case 429, 502, 503, 504, 520, 521, 522, 523, 524, 529: // 52x are Cloudflare's, 529 is Anthropic's
+		return true
+	}
+	return false
+}
+
 // classify says what an answer means that is no translation: one with a status of 300 and more, or with 2xx and an error in
 // its body. The library's own error types are not asked, since they lose the status when the error is a string or has no
 // message, and the body when the status is 200.

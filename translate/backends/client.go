@@ -28,6 +28,7 @@ type client struct {
 	log     func(format string, args ...any)
 
 	answered atomic.Bool           // a request has succeeded
+	vain     atomic.Int64          // requests in a row that were given up since the server has no capacity, or is gone behind its proxy
 	denied   atomic.Pointer[Error] // why no further one will
 
 	mu      sync.Mutex
@@ -139,7 +140,7 @@ func (c *client) run(ctx context.Context, most tokens, try func(ctx context.Cont
 		if repeats >= allowed {
 			// Without a connection it is not the request. A request that cuts connections may be a poisoned one.
 			if !f.unsent || c.p.Retries == 0 || !c.circuit.exhausted(repeats+1) {
-				return spent, c.fail(Failed, f, spent)
+				return spent, c.inVain(f, spent)
 			}
 			pause = 0 // the circuit has one
 		}
@@ -154,13 +155,23 @@ func (c *client) run(ctx context.Context, most tokens, try func(ctx context.Cont
 			pause = max(pause, c.retries.take(time.Now()))
 		}
 		if time.Since(began)+pause > c.p.MaxElapsed {
-			return spent, c.fail(Failed, f, spent)
+			return spent, c.inVain(f, spent)
 		}
 		c.repeated(&spent, f.class)
 		if err := sleep(ctx, pause); err != nil {
 			return spent, c.ended(err, last, spent)
 		}
 	}
+}
+
+// inVain gives a request up that was repeated as often as allowed. Where one after the other fails for a reason that has nothing
+// to do with what is asked, the rest of the run is not given up like that.
+func (c *client) inVain(f *failure, spent Spent) error {
+	if !f.outage() || c.vain.Add(1) < int64(c.pace.failures) {
+		return c.fail(Failed, f, spent)
+	}
+	f.detail = fmt.Sprintf("%d requests in a row were given up; the last: %s; when the server is well, run the same command again", c.pace.failures, f.detail)
+	return c.fail(Down, f, spent)
 }
 
 func (c *client) repeated(spent *Spent, class string) {
@@ -208,6 +219,9 @@ func (c *client) once(ctx context.Context, most tokens, n int, spent *Spent, try
 	cancel()
 
 	f, v := r.failure, smooth
+	if f == nil || !f.outage() && !f.unreached {
+		c.vain.Store(0)
+	}
 	switch {
 	case f == nil:
 		c.answered.Store(true)
@@ -300,7 +314,7 @@ func (c *client) fail(class Class, f *failure, spent Spent) error {
 	if f.err != nil {
 		e.Err = errors.New(c.scrub.clean(f.err.Error()))
 	}
-	if class == Denied {
+	if class == Denied || class == Down {
 		shared := *e
 		shared.Spent = Spent{}
 		c.denied.CompareAndSwap(nil, &shared)

@@ -79,6 +79,44 @@ func TestNoRetries(t *testing.T) {
 	}
 }
 
+// TestOutage: a proxy without a server behind it ends the run; texts that a server chokes on do not, nor does a bad time.
+func TestOutage(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status func(n int) int
+		class  Class
+	}{
+		{"no capacity for good", func(int) int { return 429 }, Down},
+		{"a dead server behind a proxy", func(int) int { return 502 }, Down},
+		{"poisoned texts", func(int) int { return 500 }, Failed},
+		{"a bad time", func(n int) int { return 503 - 303*(n/19%2) }, Failed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFake(t, func(w http.ResponseWriter, a asked) {
+				if code := c.status(a.n); code != 200 {
+					status(w, code, "")
+					return
+				}
+				ok(w, a)
+			})
+			b := open1(t, f, func(o *OpenAI) { o.Policy.Retries = -1 })
+			worst := Failed
+			for i := range 60 {
+				_, err := b.Translate(context.Background(), request(fmt.Sprint("text ", i)))
+				if e, ok := errors.AsType[*Error](err); ok && e.Class != Failed {
+					worst = e.Class
+				}
+			}
+			if worst != c.class {
+				t.Errorf("class %d, want %d", worst, c.class)
+			}
+			if n := f.n.Load(); c.class == Down && n != 20 {
+				t.Errorf("%d requests before the end", n)
+			}
+		})
+	}
+}
+
 func TestMaxElapsed(t *testing.T) {
 	f := newFake(t, func(w http.ResponseWriter, a asked) { status(w, 500, "") })
 	b := open1(t, f, func(o *OpenAI) { o.Policy.Retries = 1000; o.Policy.MaxElapsed = 200 * time.Millisecond })
