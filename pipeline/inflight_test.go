@@ -546,7 +546,7 @@ func TestAccepts(t *testing.T) {
 	}
 }
 
-type choosy struct{ waiting }
+type choosy struct{}
 
 func (choosy) Spec() stage.Spec {
 	return stage.Spec{Name: "choosy", Version: 1, InFlight: 2, Accepts: func(r *record.Record) error {

@@ -392,7 +392,7 @@ func (t *Translation) figures() []figure {
 			sig := t.Lengths[i]
 			sig.Thresholds = append(slices.Clone(sig.Thresholds), Threshold{Compare: "below", Value: t.Limits.Least}, Threshold{Compare: "above", Value: t.Limits.Most})
 			f.Plot = sig.Plot()
-			f.Tests = []string{fmt.Sprintf("below %s or above %s a segment of middle length is refused", number(t.Limits.Least), number(t.Limits.Most))}
+			f.Tests = []string{fmt.Sprintf("below %s or above %s a segment is noted; only what is far outside is refused", number(t.Limits.Least), number(t.Limits.Most))}
 		}
 	}
 	return list

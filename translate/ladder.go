@@ -13,6 +13,7 @@ import (
 	"curate/translate/backends"
 	"curate/translate/check"
 	"curate/translate/protect"
+	"curate/translate/segment"
 )
 
 // Rungs of the ladder, in the order in which they are tried.
@@ -511,6 +512,15 @@ func (t *translator) finish(w *wanted, target protect.Template) {
 			w.soft = map[string]float64{}
 		}
 		w.soft[f.Check] = round(f.Value)
+	}
+	// A link whose target stands before its text, or a line that now begins a list: told from the row's structure, too, but only
+	// here another try may help.
+	if d := segment.SameStructure(w.template.Fill(w.values), target.Fill(w.values)); d != "" {
+		w.failure = w.fail("structure", d)
+		if len(w.values) > 0 {
+			w.failure.Check = checkPlaceholders // what helps is what helps against these
+		}
+		return
 	}
 	w.target, w.failure = target, nil
 }

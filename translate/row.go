@@ -122,13 +122,30 @@ func (t *translator) bound(r *rowWork) {
 			switch {
 			case a.Task != name:
 			case a.Action == "drop":
-				r.rec.DropFor(TaskRule, name)
+				t.drop(r.rec, name)
 				return
 			case a.Action == "copy" || r.action == "":
 				r.action = a.Action
 			}
 		}
 	}
+}
+
+// drop drops a row for its task. Its verdict goes with it.
+func (t *translator) drop(rec *record.Record, task string) {
+	b, err := json.Marshal(struct {
+		Verdict string `json:"verdict"`
+		Rule    string `json:"rule"`
+		Reason  string `json:"reason"`
+	}{"drop", TaskRule, task})
+	if err == nil {
+		err = rec.Set(notePath, b)
+	}
+	if err != nil {
+		rec.QuarantineFor(err)
+		return
+	}
+	rec.DropFor(TaskRule, task)
 }
 
 // TaskRule is the rule by which rows are dropped whose task is bound to their language; the reason is the task.

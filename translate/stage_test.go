@@ -366,6 +366,7 @@ func TestWholeRows(t *testing.T) {
 		{"a pair that has become one", pair, Config{}, record.Quarantine, "pair", nil, nil},
 		{"kept as it is", pair, Config{OnFail: OnFailKeepSource}, record.Keep, "", []string{"Water falls from clouds.", `"kept_source":"translation: pair`}, nil},
 		{"a bound task", grammar, Config{}, record.Drop, "grammar", nil, nil},
+		{"a bound task, kept elsewhere", grammar, Config{}, record.Drop, "grammar", []string{`"curate":{"translate":{"verdict":"drop","rule":"language_task","reason":"grammar"}}`}, nil},
 		{"translated all the same", grammar, Config{Tasks: []TaskAction{{"grammar", "translate"}}}, record.Keep, "", []string{`"tasks":["grammar"]`}, []string{"school"}},
 		{"a task that is copied", translation, Config{}, record.Keep, "", []string{"The cat sleeps.", "Le chat dort.", `"action":"copy"`}, nil},
 		{"with its source", chat("s", "Tell me about `the river`.", "It is long."), Config{KeepSource: true}, record.Keep, "", []string{`"text":"It is long."`, `"protected":[[14,25]]`}, nil},
@@ -382,10 +383,13 @@ func TestWholeRows(t *testing.T) {
 			if r.Outcome != c.outcome || c.outcome == record.Drop && r.Reason != c.reason || c.outcome == record.Quarantine && !strings.Contains(r.Err.Error(), c.reason) {
 				t.Fatalf("%v, %s, %v", r.Outcome, r.Reason, r.Err)
 			}
-			if c.outcome != record.Keep {
+			if c.outcome == record.Quarantine {
 				return
 			}
 			line := written(out, 0)
+			if c.outcome == record.Drop {
+				line = string(r.AppendDropped(nil))
+			}
 			for _, w := range c.has {
 				if !strings.Contains(line, w) {
 					t.Errorf("%s is not in %s", w, line)

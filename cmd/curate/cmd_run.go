@@ -102,6 +102,7 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		return p.Write(cmd.OutOrStdout())
 	}
 	_, err = runner.Run(ctx)
+	err = (&translating{dir: runMemory(r.Run)}).budgetHint(err)
 	if errors.As(err, new(interrupted)) {
 		return fmt.Errorf("%w; repeat the command to go on", err)
 	}

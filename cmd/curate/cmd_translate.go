@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -47,8 +48,8 @@ command asks for nothing that was answered. Corrections by people win over every
 Backends: openai is any server that speaks OpenAI's API; its key comes from the environment alone. command
 reads a segment a line and writes its translation. memory asks nobody.
 
-Rows whose task is bound to the source language are not translated: ` + strings.Join(check.TaskNames(), ", ") + `;
---task says what becomes of them.
+Rows whose task is bound to the source language are not translated; --task says what becomes of them:
+` + wrapList(check.TaskNames()) + `.
 
 ` + inputHelp,
 		Example: `  export OPENAI_API_KEY=…
@@ -62,30 +63,44 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 			if t.cfg.From == "" || t.cfg.To == "" {
 				return usage("--from and --to are missing: the languages, as in --from en --to eu")
 			}
-			if t.policy.Retries <= 0 {
+			switch given := cmd.Flags().Changed; {
+			case t.policy.Retries < 0:
+				return usage("--retries %d: not below 0", t.policy.Retries)
+			case t.policy.Retries == 0:
 				t.policy.Retries = -1 // none; 0 would be the default
+			case t.cfg.MaxAttempts == 0:
+				return usage("--max-attempts 0: at least 1")
+			case given("price-cached") && t.policy.PriceCached < 0:
+				return usage("--price-cached %v: not below 0", t.policy.PriceCached)
+			case given("text-field") && len(t.cfg.Rows.Fields) == 0:
+				return usage("--text-field %s: rows are known by their keys; name their texts with --fields /%[1]s", flags.textField)
 			}
 			if err := t.check(); err != nil {
 				return usage("translate: %v", err)
 			}
 			if t.dry {
-				flags.dry = true
+				flags.dry, flags.summary = true, "counted"
 			}
 			flags.reserved, flags.reservedFor = t.reserved()
 			var o *opened
 			began := time.Now()
-			flags.live = func() string { return liveLine(o, t.policy, began) }
+			flags.live = func() string { return liveLine(&t, o, began) }
 			flags.values = t.values
-			flags.say = func(log *slog.Logger) { sayTranslation(log, o, t.policy, began) }
-			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t) }
+			flags.say = func(log *slog.Logger) { sayTranslation(log, &t, o, began) }
+			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t, o) }
+			var log *slog.Logger
 			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+				log = s.log
 				var err error
 				if o, err = t.open(s.log); err != nil {
 					return nil, err
 				}
 				return []stage.Stage{o}, nil
 			})
-			return budgetHint(err, t.dir)
+			if errors.As(err, new(*backends.Error)) || errors.As(err, new(interrupted)) {
+				sayTranslation(log, &t, o, began) // what it has cost
+			}
+			return t.budgetHint(err)
 		},
 	}
 	fs := cmd.Flags()
@@ -106,7 +121,7 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 	fs.StringVar(&t.cfg.OnFail, "on-fail", translate.OnFailQuarantine, "what becomes of a row that could not be translated: quarantine, or keep-source, which lets it through as it is and says so in it")
 	fs.BoolVar(&t.cfg.KeepSource, "keep-source", false, "write the source texts into the rows, under \"curate\"")
 	fs.StringArrayVar(&t.tasks, "task", nil, "`TASK=ACTION` for rows bound to the source language; actions: "+strings.Join(translate.Actions, ", ")+"; default copy for language-id and translation, drop for the others")
-	fs.BoolVar(&t.dry, "dry-run", false, "count rows, distinct segments, tokens and cost; ask nobody, write nothing")
+	fs.BoolVar(&t.dry, "dry-run", false, "count rows, distinct segments, tokens and cost; ask nobody, write no rows")
 
 	fs.StringVar(&t.openai.Mode, "prompt", "chat", "`MODE`: chat (JSON in and out, several segments a request), plain (one segment, text in and out, for small models), completions (examples, for base models)")
 	fs.StringVar(&t.openai.Structured, "structured", "auto", "`WHEN` a JSON schema for answers is sent: auto, on, off")
@@ -116,15 +131,15 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 	fs.StringVar(&t.openai.AzureVersion, "azure-version", "", "`VERSION` of the API of an Azure deployment")
 	fs.IntVar(&t.openai.MaxSegments, "segments-per-request", 0, "`N` at most; default 20")
 	fs.IntVar(&t.openai.MaxTokens, "tokens-per-request", 0, "`N` source tokens at most; default 1500")
-	fs.StringVar(&t.command.Line, "command", "", "`COMMAND` line of the backend command")
+	fs.StringVar(&t.command.Line, "command", "", "`COMMAND` line of the backend command; it answers each line at once, as sed -u and python3 -u do")
 	fs.StringVar(&t.command.Engine, "command-name", "", "`NAME` by which the memory knows the command; default a digest of the line")
 	fs.IntVar(&t.command.Processes, "processes", 0, "`N` of the command at a time; default 1")
 	fs.StringVar(&t.fallback, "fallback-command", "", "`COMMAND` that is asked for what the backend cannot do")
 
-	fs.DurationVar(&t.policy.Timeout, "timeout", 0, "`TIME` for an answer; default a minute, more for long ones")
+	fs.DurationVar(&t.policy.Timeout, "timeout", 0, "`TIME` for an answer, such as 90s; default a minute, more for long ones; five for up to 32 lines of a command")
 	fs.IntVar(&t.policy.Retries, "retries", 5, "`N` times that a request is repeated which failed for a reason that may pass; 0 is never")
 	fs.IntVar(&t.policy.MaxConcurrency, "max-concurrency", 0, "`N` requests at a time at most; default 64")
-	fs.Int64Var(&t.policy.MaxRequests, "max-requests", 0, "`N` requests, and the run ends with exit code 1 and can go on with more")
+	fs.Int64Var(&t.policy.MaxRequests, "max-requests", 0, "`N` requests in one run, which then ends with exit code 1; the same command goes on; 0 is no limit")
 	fs.Int64Var(&t.policy.MaxTokens, "max-tokens", 0, "`N` tokens, in and out, likewise")
 	fs.Float64Var(&t.policy.MaxCost, "max-cost", 0, "`COST` in the currency of the prices, likewise")
 	fs.Float64Var(&t.policy.PriceIn, "price-in", 0, "`PRICE` of a million tokens in")
@@ -147,7 +162,15 @@ Rows whose task is bound to the source language are not translated: ` + strings.
 	fs.Lookup("annotate").Usage = "write backend, checks and attempts into every row, under \"curate\", and drop nothing"
 	fs.Lookup("split-size").Usage = "`SIZE` of input that becomes one part, 1MiB by default; a killed run redoes it from the memory"
 	fs.Lookup("split-size").DefValue = ""
+	fs.Lookup("text-field").Usage = "`PATH` of the key that lines of text get, if they are not to be \"text\"; with --fields"
+	tasks := []string{}
+	for _, task := range check.TaskNames() {
+		for _, action := range translate.Actions {
+			tasks = append(tasks, task+"="+action)
+		}
+	}
 	completeFlags(cmd, map[string][]string{
+		"task": tasks, "placeholder": strings.Fields(formNames()),
 		"backend": translateBackends, "schema": rows.Names(), "prompt": {"chat", "completions", "plain"}, "structured": {"auto", "off", "on"},
 		"on-fail": {translate.OnFailKeepSource, translate.OnFailQuarantine}, "judge": translateJudges,
 	})
@@ -199,26 +222,32 @@ func wrapList(names []string) string {
 }
 
 // liveLine is what the progress says beside records.
-func liveLine(o *opened, p backends.Policy, began time.Time) string {
+func liveLine(t *translating, o *opened, began time.Time) string {
 	if o == nil || o.Stage == nil || o.stats == nil {
 		return ""
 	}
 	s, done := o.stats(), o.Settled()
 	line := fmt.Sprintf(", %.1f segments/s, %d requests, %d in flight of %d", float64(done)/max(time.Since(began).Seconds(), 1e-3), s.Requests, s.InFlight, s.Limit)
-	return line + costLine(s.Cost, p)
+	if t.backend == "command" && s.Requests == 0 && time.Since(began) > 5*time.Second {
+		return line + "; the command has not answered yet: it must answer each line at once (sed -u, python3 -u)"
+	}
+	return line + costLine(s.Cost, t.policy)
 }
 
 // sayCounts says what the stage has counted.
-func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating) {
+func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) {
 	for _, s := range c.Stages {
 		if s.Name != "translate" {
 			continue
 		}
 		n := s.Tallies
+		if n[translate.TallySegments] == 0 && n[translate.TallyCopied] == 0 && c.Kept > 0 {
+			log.Warn("no text was found in any row: all are as they were; look at --schema and --fields")
+		}
 		if t.dry {
 			total, distinct, known := n[translate.TallySegments], n[translate.DryDistinct], n[translate.DryKnown]
-			msg := fmt.Sprintf("%d segments, %d distinct (%.1f %%), of them %d known; to ask for: %d, about %d tokens in and as many out",
-				total, distinct+known, percent(distinct+known, total), known, distinct, n[translate.DryTokens])
+			msg := fmt.Sprintf("%s segments, %s distinct (%.1f %%), of them %s known; to ask for: %s, about %s tokens in and as many out",
+				grouped(total), grouped(distinct+known), percent(distinct+known, total), grouped(known), grouped(distinct), grouped(n[translate.DryTokens]))
 			if t.policy.PriceIn > 0 || t.policy.PriceOut > 0 {
 				k := float64(n[translate.DryTokens]) / 1e6
 				msg += fmt.Sprintf(", cost about %.2f without prompts and repetitions", k*(t.policy.PriceIn+t.policy.PriceOut))
@@ -226,17 +255,24 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating) {
 			log.Info(msg)
 			continue
 		}
-		line := fmt.Sprintf("%d segments, %d of them known", n[translate.TallySegments], n[translate.TallyKnown])
-		for _, g := range []struct{ word, prefix string }{{"accepted by rung", translate.TallyRung}, {"given up", translate.TallyFailed}, {"noted", translate.TallyNoted}, {"tasks", translate.TallyTask}} {
+		line := fmt.Sprintf("%s segments, %s of them known", grouped(n[translate.TallySegments]), grouped(n[translate.TallyKnown]))
+		for _, g := range []struct{ word, prefix string }{{"accepted", translate.TallyRung}, {"given up", translate.TallyFailed}, {"noted", translate.TallyNoted}, {"tasks", translate.TallyTask}} {
 			if names, counts := translate.Counters(n, g.prefix); len(names) > 0 {
 				var list []string
 				for _, name := range names {
-					list = append(list, fmt.Sprintf("%s %d", name, counts[name]))
+					list = append(list, name+" "+grouped(counts[name]))
 				}
 				line += "; " + g.word + ": " + strings.Join(list, ", ")
 			}
 		}
+		if left := n[translate.TallyCopied] + n[translate.TallyKept]; left > 0 {
+			line += fmt.Sprintf("; %s left in their language: %d could not be translated, %d by --task", plural(int(left), "row", "rows"), n[translate.TallyKept], n[translate.TallyCopied])
+		}
 		log.Info(line)
+		if all := n[translate.TallyRequests]; o.stats != nil && all > o.stats().Requests {
+			log.Info(fmt.Sprintf("for these rows, with judge, fallback and earlier runs: %s requests, %s tokens in, %s out%s", grouped(all),
+				grouped(n[translate.TallyPrompt]), grouped(n[translate.TallyOutput]), costLine(n[translate.TallyCost], t.policy)))
+		}
 	}
 }
 

@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 
@@ -24,7 +24,9 @@ type evaluation struct {
 	Missing  int              `json:"missing"`  // of the reference's rows, those that are not in the translation
 	Extra    int              `json:"extra"`    // of the translation's, those that are not in the reference
 	Repeated int              `json:"repeated"` // ids of the reference that several rows have, here or there: nothing says which belong together
+	Lacking  int              `json:"lacking"`  // rows of the translation that --baseline does not have
 	Segments int              `json:"segments"` // texts that were compared
+	Unpaired int              `json:"unpaired"` // texts of the reference that the same row of the translation, or of --baseline, lacks
 	Scores   []evalScore      `json:"scores"`
 	Checks   map[string]rate  `json:"checks,omitempty"` // with --source: how many texts each signal finds fault with
 	Versus   []evalComparison `json:"versus,omitempty"` // with --baseline
@@ -52,7 +54,7 @@ type evalComparison struct {
 	Samples    int     `json:"samples"`
 }
 
-func newTranslateEval(environment) *cobra.Command {
+func newTranslateEval(env environment) *cobra.Command {
 	var (
 		from, to, ref, source, baseline, idField, schema string
 		fields                                           []string
@@ -61,23 +63,34 @@ func newTranslateEval(environment) *cobra.Command {
 		asJSON                                           bool
 	)
 	cmd := &cobra.Command{
-		Use:   "eval --ref REFERENCE TRANSLATION…",
+		Use:   "eval --ref REFERENCE [TRANSLATION…]",
 		Short: "Score translated rows against a reference: BLEU, chrF, chrF++",
 		Long: `Score translated rows against the same rows in a reference, matched by their ids: BLEU, chrF and chrF++ as
 sacrebleu computes them, a text of a row being a segment. Rows that only one side has are counted and not
-scored, and neither are rows whose id is not theirs alone. With --source, the checks of curate translate say how many texts they find fault with; with
---baseline, paired bootstrap resampling compares with another translation, on the texts that all have.
+scored, and neither are rows whose id is not theirs alone: a translation that lost its hard rows looks
+better than it is. Rows that stayed in the source's language are scored as they are.
 
-Score rows that neither the model nor the memory has seen.`,
+With --source, the checks of curate translate say how many texts they find fault with; with --baseline,
+paired bootstrap resampling compares with another translation, and all scores are of the texts that both
+translations have.
+
+Score rows that neither the model nor the memory has seen. TRANSLATION is files, directories or globs; none
+or - is standard input.`,
 		Example: `  curate translate eval --ref instruct.eu-reference.jsonl.zst instruct.eu/
   curate translate eval --ref reference.jsonl --source instruct.en.jsonl --from en --to eu --baseline other.jsonl --json mine.jsonl`,
-		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if ref == "" {
 				return usage("--ref is missing: the rows to compare with")
 			}
 			if source != "" && (from == "" || to == "") {
 				return usage("--source needs --from and --to: the checks go by the languages")
+			}
+			if samples < 1 {
+				return usage("--samples %d: at least 1", samples)
+			}
+			args, err := inputsOr(env.stdin, args, "the translation is")
+			if err != nil {
+				return err
 			}
 			id, err := record.ParsePath(idField)
 			if err != nil {
@@ -94,7 +107,7 @@ Score rows that neither the model nor the memory has seen.`,
 				}
 				var texts map[string][]string
 				var order []string
-				texts, order, err = e.texts(cmd.Context(), inputs)
+				texts, order, err = e.texts(cmd.Context(), env.stdin, inputs)
 				return texts, order
 			}
 			reference, order := read(ref)
@@ -136,7 +149,8 @@ Score rows that neither the model nor the memory has seen.`,
 	fs.StringVar(&idField, "id-field", "id", "dotted `PATH` of a row's id")
 	fs.IntVar(&samples, "samples", 1000, "`N` resamples of the bootstrap")
 	fs.Uint64Var(&seed, "seed", 12345, "`N` for the bootstrap")
-	fs.BoolVar(&asJSON, "json", false, "as JSON")
+	fs.BoolVar(&asJSON, "json", false, "print one JSON object")
+	completeFlags(cmd, map[string][]string{"schema": rows.Names()})
 	return cmd
 }
 
@@ -146,11 +160,11 @@ type evaluator struct {
 }
 
 // texts are the texts of rows by id; a text is preceded by its JSON pointer and a NUL. An id that several rows have has none.
-func (e *evaluator) texts(ctx context.Context, inputs []string) (map[string][]string, []string, error) {
+func (e *evaluator) texts(ctx context.Context, stdin io.Reader, inputs []string) (map[string][]string, []string, error) {
 	texts := map[string][]string{}
 	var order []string
 	var row rows.Row
-	err := eachRecord(ctx, inputs, func(file string, r *record.Record) error {
+	err := eachRecord(ctx, stdin, inputs, func(file string, r *record.Record) error {
 		id, ok := r.Value(e.id)
 		if !ok {
 			return fmt.Errorf("%s:%d: the row has no %q to know it by; --id-field names another field", file, r.LineNo, e.id)
@@ -216,16 +230,25 @@ func evaluate(order []string, reference, translation, source, baseline map[strin
 			e.Repeated++
 			continue
 		}
+		if other, ok := baseline[id]; baseline != nil && !ok {
+			e.Lacking++
+			continue
+		} else if baseline != nil && other == nil {
+			e.Repeated++
+			continue
+		}
 		e.Rows++
 		for _, r := range reference[id] {
 			hyp, ok := match(got, r)
 			if !ok {
+				e.Unpaired++
 				continue
 			}
 			text := r[indexNUL(r)+1:]
 			if baseline != nil {
 				other, ok := match(baseline[id], r)
 				if !ok {
+					e.Unpaired++
 					continue
 				}
 				for i, m := range metrics {
@@ -261,7 +284,15 @@ func evaluate(order []string, reference, translation, source, baseline map[strin
 		}
 	}
 	if e.Segments == 0 {
-		return nil, errors.New("no text is in both the translation and the reference: do their ids match?")
+		why := "do their ids match?"
+		if e.Rows > 0 {
+			why = "their rows have no key in common"
+		} else if e.Repeated > 0 {
+			why = fmt.Sprintf("%s several rows have; score one translation at a time", plural(e.Repeated, "id", "ids"))
+		} else if e.Lacking > 0 {
+			why = "the baseline has none of the rows"
+		}
+		return nil, fmt.Errorf("there is no text to compare: %s", why)
 	}
 	for name, k := range e.Checks {
 		k.Share = math.Round(float64(k.Hard+k.Soft)/float64(e.Segments)*1e6) / 1e6
@@ -289,15 +320,20 @@ func sums(list [][]int64) []int64 {
 
 func (e *evaluation) write(cmd *cobra.Command) error {
 	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "%d rows, %d texts", e.Rows, e.Segments)
-	if e.Missing > 0 {
-		fmt.Fprintf(w, "; %d rows of the reference are missing", e.Missing)
-	}
-	if e.Extra > 0 {
-		fmt.Fprintf(w, "; %d rows are not in the reference", e.Extra)
-	}
-	if e.Repeated > 0 {
-		fmt.Fprintf(w, "; %d ids that several rows have are left out", e.Repeated)
+	fmt.Fprintf(w, "%s, %s", plural(e.Rows, "row", "rows"), plural(e.Segments, "text", "texts"))
+	for _, not := range []struct {
+		n         int
+		one, many string
+	}{
+		{e.Missing, "row of the reference is missing", "rows of the reference are missing"},
+		{e.Extra, "row is not in the reference", "rows are not in the reference"},
+		{e.Lacking, "row is not in the baseline", "rows are not in the baseline"},
+		{e.Repeated, "id that several rows have is left out", "ids that several rows have are left out"},
+		{e.Unpaired, "text has no counterpart in its row", "texts have no counterpart in their rows"},
+	} {
+		if not.n > 0 {
+			fmt.Fprint(w, "; ", plural(not.n, not.one, not.many))
+		}
 	}
 	fmt.Fprintln(w)
 	for _, s := range e.Scores {

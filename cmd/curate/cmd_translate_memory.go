@@ -3,9 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
-	"os"
-	"slices"
-	"strings"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +54,7 @@ about. Masked spans are numbers: ["Open ",0," now."]. The same memory gives the 
 }
 
 func openMemory(cmd *cobra.Command, dir string) (*memory.Store, error) {
-	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+	if isThere(filepath.Join(dir, "memory.log")) != nil {
 		return nil, usage("%s: no translation memory is there", dir)
 	}
 	return memory.Open(cmd.Context(), dir, memory.Options{MaxIndex: 1 << 40, Waiting: func(owner string) {
@@ -76,15 +74,22 @@ masked as curate translate does it; those in which a masked span is missing on o
 
 Texts are corrections, which win over every backend, unless --engine says whose answers they are.`,
 		Example: `  curate translate memory import tm corrections.jsonl --from en --to eu`,
-		Args:    cobra.MinimumNArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return fmt.Errorf("%s", []string{"DIR and FILE are missing", "FILE is missing"}[len(args)])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var g *protect.Glossary
 			if glossary != "" {
-				text, err := os.ReadFile(glossary)
-				if err != nil {
-					return err
+				var err error
+				if g, err = (&translating{glossary: glossary}).terms(); err != nil {
+					return usage("%v", err)
 				}
-				if g, err = protect.ReadGlossary(glossary, text); err != nil {
+			}
+			for _, name := range args[1:] {
+				if err := isThere(name); err != nil {
 					return usage("%v", err)
 				}
 			}
@@ -100,7 +105,7 @@ Texts are corrections, which win over every backend, unless --engine says whose 
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "curate: %s: %d lines, %d segments new, %d known%s\n", name, in.Read, in.Kept, in.Known, refusedList(in.Refused))
+				fmt.Fprintf(cmd.ErrOrStderr(), "curate: %s: %s\n", name, importedLine(in))
 			}
 			return m.Sync()
 		},
@@ -113,16 +118,4 @@ Texts are corrections, which win over every backend, unless --engine says whose 
 	fs.StringVar(&glossary, "glossary", "", "`FILE` of terms, if curate translate runs with one")
 	fs.BoolVar(&cfg.Numbers, "mask-numbers", false, "mask numbers, if curate translate runs so")
 	return cmd
-}
-
-func refusedList(by map[string]int64) string {
-	if len(by) == 0 {
-		return ""
-	}
-	var list []string
-	for why, n := range by {
-		list = append(list, fmt.Sprintf("%s %d", why, n))
-	}
-	slices.Sort(list)
-	return "; not used: " + strings.Join(list, ", ")
 }

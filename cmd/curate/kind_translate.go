@@ -51,6 +51,7 @@ var translateKind = recipe.Kind{
 		{Name: "max_cost", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1e9, Help: "likewise"},
 		{Name: "price_in", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1e9, Help: "of a million tokens in"},
 		{Name: "price_out", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1e9, Help: "of a million tokens out"},
+		{Name: "price_cached", Type: recipe.Number, Min: 0, Max: 1e9, Help: "of a million tokens in that the server had cached; the others' price if left out"},
 		{Name: "max_attempts", Type: recipe.Integer, Default: int64(translate.DefaultMaxAttempts), Min: 1, Max: 100, Help: "requests for one segment"},
 		{Name: "placeholder", Type: recipe.Text, Help: "the form in which masks are sent first"},
 		{Name: "mask_numbers", Type: recipe.Boolean, Default: false, Help: "numbers of two digits and more are masked"},
@@ -87,8 +88,10 @@ var translateKind = recipe.Kind{
 		t.dir = runMemory(s.Run)
 		o, err := t.open(s.Log)
 		if err != nil {
-			return nil, budgetHint(err, t.dir)
+			return nil, err
 		}
+		began := time.Now()
+		o.say = func() { sayTranslation(s.Log, t, o, began) }
 		return []stage.Stage{o}, nil
 	},
 	Stays:      true, // lingua keeps its models for good
@@ -119,6 +122,9 @@ func translateSettings(v *recipe.Values) (*translating, error) {
 	p := &t.policy
 	p.MaxConcurrency, p.MaxRequests, p.MaxTokens, p.MaxCost = int(v.Integer("max_concurrency")), v.Integer("max_requests"), v.Integer("max_tokens"), v.Number("max_cost")
 	p.PriceIn, p.PriceOut, p.PriceCached = v.Number("price_in"), v.Number("price_out"), -1
+	if v.Given("price_cached") {
+		p.PriceCached = v.Number("price_cached")
+	}
 	if p.Retries = int(v.Integer("retries")); p.Retries == 0 {
 		p.Retries = -1
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/go-json-experiment/json"
+	"golang.org/x/term"
 
 	"curate/corpus"
 	"curate/corpus/compress"
@@ -23,8 +25,8 @@ const (
 	lookBatch  = 64
 )
 
-// eachRecord calls f for every record of inputs, in order. A record is valid until the next call. A bad line is an error.
-func eachRecord(ctx context.Context, inputs []string, f func(file string, r *record.Record) error) error {
+// eachRecord calls f for every record of inputs, in order; - is stdin. A record is valid until the next call. A bad line is an error.
+func eachRecord(ctx context.Context, stdin io.Reader, inputs []string, f func(file string, r *record.Record) error) error {
 	for _, in := range inputs {
 		if corpus.IsURL(in) {
 			return usage("%s: this version reads and writes local files only", in)
@@ -36,17 +38,17 @@ func eachRecord(ctx context.Context, inputs []string, f func(file string, r *rec
 		return err
 	}
 	for _, file := range m.Files {
-		if err := eachOf(ctx, st, file, f); err != nil {
+		if err := eachOf(ctx, st, stdin, file, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func eachOf(ctx context.Context, st store.Store, file corpus.File, f func(string, *record.Record) error) error {
+func eachOf(ctx context.Context, st store.Store, stdin io.Reader, file corpus.File, f func(string, *record.Record) error) error {
 	src, err := corpus.Open(ctx, st, file, corpus.OpenOptions{Options: split.Options{
 		File: file.Number, SplitSize: 1 << 40, ChunkSize: lookChunk, MaxRecord: lookRecord,
-	}, MaxWindow: 128 << 20})
+	}, MaxWindow: 128 << 20, Stdin: stdin})
 	if err != nil {
 		return err
 	}
@@ -86,6 +88,40 @@ func decompressed(r io.Reader) (io.ReadCloser, error) {
 		return nil, err
 	}
 	return compress.NewReader(buf, compress.Sniff(head), compress.Options{MaxWindow: 128 << 20})
+}
+
+// inputsOr are what a command that looks at records reads: its arguments, or standard input.
+func inputsOr(stdin *os.File, args []string, what string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	if term.IsTerminal(int(stdin.Fd())) || closedAtStart(stdin) {
+		return nil, usage("%s missing: name files, or pipe records in", what)
+	}
+	return []string{corpus.Stdin}, nil
+}
+
+// smallFile reads a file that a flag or key names.
+func smallFile(name string) ([]byte, error) {
+	b, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file", name)
+	}
+	return b, err
+}
+
+// isThere says what is wrong with a file that will be read later.
+func isThere(name string) error {
+	st, err := os.Stat(name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s: no such file", name)
+	case err != nil:
+		return err
+	case st.IsDir():
+		return fmt.Errorf("%s: is a directory, and must be a file", name)
+	}
+	return nil
 }
 
 // textOf is a string member of a record.

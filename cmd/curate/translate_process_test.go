@@ -164,7 +164,7 @@ func TestTranslateBudget(t *testing.T) {
 			}
 			continue
 		}
-		if code != exitFailed || !os.IsNotExist(err) || after-before != limit || !strings.Contains(said, "with a larger limit to go on") {
+		if code != exitFailed || !os.IsNotExist(err) || after-before != limit || !strings.Contains(said, "repeat the command to go on") {
 			t.Fatalf("exit code %d, %d requests of %d: %s", code, after-before, limit, said)
 		}
 	}
@@ -275,7 +275,7 @@ func TestTranslateCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	// More segments in a request than the command takes at a time: all are scored, and none is asked for again.
-	if _, said := exitCode(t, translateCommand(t, srv, filepath.Join(dir, "tm"), "--segments-per-request", "50", "--judge", "back-translation", "--judge-at", "cat", "--max-quarantined", "1", "-o", filepath.Join(dir, "out.jsonl"), rows)); !strings.Contains(said, "accepted by rung: first 40") {
+	if _, said := exitCode(t, translateCommand(t, srv, filepath.Join(dir, "tm"), "--segments-per-request", "50", "--judge", "back-translation", "--judge-at", "cat", "--max-quarantined", "1", "-o", filepath.Join(dir, "out.jsonl"), rows)); !strings.Contains(said, "first 40") {
 		t.Error(said)
 	}
 	hangs := curate(t, "translate", "--from", "en", "--to", "eu", "--backend", "command", "--command", "sleep 1000", "--timeout", "100ms", "-o", filepath.Join(dir, "hung.jsonl"), rows)

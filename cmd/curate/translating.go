@@ -9,9 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -130,11 +132,19 @@ func (t *translating) check() error {
 			return errors.New("backend memory asks nobody: it takes neither a judge nor a fallback")
 		}
 	}
-	if t.judge != "" && !slices.Contains(translateJudges, t.judge) {
-		return stage.UnknownName("judge", t.judge, translateJudges)
+	if t.command.Line != "" && t.backend != "command" {
+		return fmt.Errorf("a command is for backend command, and the backend is %s; a program for what that cannot do is the fallback command", t.backend)
 	}
-	if (t.judge == "comet" || t.judge == "back-translation") && t.judgeURL == "" {
-		return fmt.Errorf("judge %s: where is it? Give its URL, or the command that translates back", t.judge)
+	switch isURL := strings.HasPrefix(t.judgeURL, "http://") || strings.HasPrefix(t.judgeURL, "https://"); {
+	case t.judge == "" && (t.judgeURL != "" || t.judgeModel != ""):
+		return fmt.Errorf("whose address or model is it? Name the judge: %s", strings.Join(translateJudges, ", "))
+	case t.judge == "":
+	case !slices.Contains(translateJudges, t.judge):
+		return stage.UnknownName("judge", t.judge, translateJudges)
+	case t.judge == "comet" && !isURL:
+		return errors.New("judge comet needs its address, as in http://localhost:8080/score")
+	case t.judge == "back-translation" && (t.judgeURL == "" || isURL):
+		return errors.New("judge back-translation needs the command that translates back, which reads a text a line")
 	}
 	if t.cfg.MinScore > 0 && t.judge == "" {
 		return errors.New("a least score needs a judge")
@@ -142,8 +152,62 @@ func (t *translating) check() error {
 	if t.policy.MaxCost > 0 && t.policy.PriceIn == 0 && t.policy.PriceOut == 0 {
 		return errors.New("a limit of cost needs prices, of a million tokens in and out")
 	}
-	_, err := t.resolve()
-	return err
+	if err := t.inRange(); err != nil {
+		return err
+	}
+	if _, err := t.resolve(); err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(t.tms, t.corrections) {
+		if err := isThere(name); err != nil {
+			return err
+		}
+	}
+	if _, err := t.terms(); err != nil {
+		return err
+	}
+	// What is wrong with an address or a file of examples is said now, and not when the step comes.
+	o, p := &opened{}, translate.Parts{}
+	return errors.Join(t.askers(&p, o, func(string, ...any) {}), o.Close())
+}
+
+// inRange refuses numbers that mean nothing.
+func (t *translating) inRange() error {
+	p := &t.policy
+	for _, n := range []struct {
+		what string
+		n    float64
+	}{
+		{"a timeout", p.Timeout.Seconds()}, {"max concurrency", float64(p.MaxConcurrency)}, {"max requests", float64(p.MaxRequests)},
+		{"max tokens", float64(p.MaxTokens)}, {"max cost", p.MaxCost}, {"price in", p.PriceIn}, {"price out", p.PriceOut},
+		{"segments per request", float64(t.openai.MaxSegments)}, {"tokens per request", float64(t.openai.MaxTokens)},
+		{"processes", float64(t.command.Processes)},
+	} {
+		if !(n.n >= 0) {
+			return fmt.Errorf("%s of %v: not below 0", n.what, n.n)
+		}
+	}
+	for _, code := range []string{t.cfg.From, t.cfg.To} {
+		if !languageCode.MatchString(code) {
+			return fmt.Errorf("language %q: a language is its code in small letters, such as eu or pt-BR", code)
+		}
+	}
+	return nil
+}
+
+// languageCode is the form of BCP 47 tags, as far as anything here looks at them.
+var languageCode = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
+
+// terms reads the glossary, nil without one.
+func (t *translating) terms() (*protect.Glossary, error) {
+	if t.glossary == "" {
+		return nil, nil
+	}
+	text, err := smallFile(t.glossary)
+	if err != nil {
+		return nil, err
+	}
+	return protect.ReadGlossary(t.glossary, text)
 }
 
 // resolve reads the small files and settles the configuration.
@@ -154,6 +218,9 @@ func (t *translating) resolve() (translate.Config, error) {
 		if err != nil {
 			return c, err
 		}
+		if cal.From != c.From || cal.To != c.To {
+			return c, fmt.Errorf("%s: was measured from %s to %s, and rows go from %s to %s; calibrate for these", t.calibration, cal.From, cal.To, c.From, c.To)
+		}
 		if c.Placeholder == "" && len(cal.Forms) > 0 {
 			c.Placeholder = cal.Forms[0].Form
 		}
@@ -162,11 +229,14 @@ func (t *translating) resolve() (translate.Config, error) {
 		}
 	}
 	if t.profile != "" {
-		b, err := os.ReadFile(t.profile)
+		b, err := smallFile(t.profile)
 		if err != nil {
 			return c, err
 		}
 		if c.Profile, err = check.ReadProfile(t.profile, b); err != nil {
+			if _, e := readCalibration(t.profile); e == nil {
+				return c, fmt.Errorf("%s: holds more than thresholds: it is a calibration, give it as such", t.profile)
+			}
 			return c, err
 		}
 	}
@@ -192,10 +262,15 @@ type opened struct {
 	closers []io.Closer
 	stats   func() backends.Stats // nil where nobody is asked
 	memory  *memory.Store
+	say     func() // what a recipe's step has to say at its end; may be nil
 }
 
 // Close gives back what the stage worked with.
 func (o *opened) Close() error {
+	if o.say != nil {
+		o.say()
+		o.say = nil
+	}
 	var errs []error
 	for _, c := range slices.Backward(o.closers) {
 		errs = append(errs, c.Close())
@@ -224,13 +299,12 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	if t.backend != "openai" {
 		p.Model = ""
 	}
-	if t.glossary != "" {
-		text, err := os.ReadFile(t.glossary)
-		if err != nil {
-			return nil, err
-		}
-		if p.Glossary, err = protect.ReadGlossary(t.glossary, text); err != nil {
-			return nil, err
+	if p.Glossary, err = t.terms(); err != nil {
+		return nil, err
+	}
+	for _, code := range []string{cfg.From, cfg.To} {
+		if _, err := (langid.Config{Keep: []string{code}}).Resolve(); err != nil && !check.Knows(code) {
+			log.Warn(fmt.Sprintf("nothing here tells %q from other languages: answers in a wrong one are not found (languages are ISO 639-1 codes, such as eu)", code))
 		}
 	}
 	if err := t.askers(&p, o, say); err != nil {
@@ -253,10 +327,10 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 
 func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.Config, p translate.Parts, log *slog.Logger) (m *memory.Store, err error) {
 	dir := t.dir
-	if _, err := os.Stat(dir); t.dry && err != nil {
-		dir = "" // nothing is made
+	if t.dry && dir != "" && isThere(filepath.Join(dir, "memory.log")) != nil {
+		dir = "" // a dry run leaves nothing behind
 	}
-	m, err = memory.Open(ctx, dir, memory.Options{MaxIndex: memoryIndex, Waiting: func(owner string) {
+	m, err = memory.Open(ctx, dir, memory.Options{MaxIndex: memoryIndex, Note: func(text string) { log.Warn(text) }, Waiting: func(owner string) {
 		log.Info(fmt.Sprintf("%s is in use by %s; waiting for it", t.dir, owner))
 	}})
 	if err != nil {
@@ -264,7 +338,7 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 	}
 	o.memory = m
 	if n := m.Len(); n > 0 {
-		log.Info(fmt.Sprintf("%s: %d segments are known already", t.dir, n))
+		log.Info(fmt.Sprintf("%s: %s segments are known already", t.dir, grouped(int64(n))))
 	} else if t.dir == "" && t.backend != "memory" && !t.dry {
 		log.Warn("without --memory-dir nothing of what is translated survives a killed run: it would be asked for, and paid, again")
 	}
@@ -288,7 +362,7 @@ func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...
 	api.Policy, api.Log = policy, say
 	api.Key = os.Getenv(t.keyEnv)
 	if t.system != "" {
-		b, err := os.ReadFile(t.system)
+		b, err := smallFile(t.system)
 		if err != nil {
 			return err
 		}
@@ -300,8 +374,8 @@ func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...
 		}
 	}
 	if t.body != "" {
-		if err := json.Unmarshal([]byte(t.body), &api.Extra); err != nil {
-			return fmt.Errorf("body %s: a JSON object of more fields for each request: %v", t.body, err)
+		if err := json.Unmarshal([]byte(t.body), &api.Extra); err != nil || api.Extra == nil {
+			return fmt.Errorf("body %s: give a JSON object of more fields for each request, such as {\"top_k\":1}", t.body)
 		}
 	}
 	command := func(line string) backends.Command {
@@ -370,16 +444,7 @@ func (o *opened) fill(cfg translate.Config, p translate.Parts, engine string, fi
 		if err != nil {
 			return err
 		}
-		msg := fmt.Sprintf("%s: %s of %d lines, %d of them new", name, word, in.Read, in.Kept)
-		if len(in.Refused) > 0 {
-			var list []string
-			for why, n := range in.Refused {
-				list = append(list, fmt.Sprintf("%s %d", why, n))
-			}
-			slices.Sort(list)
-			msg += "; not used: " + strings.Join(list, ", ")
-		}
-		log.Info(msg)
+		log.Info(fmt.Sprintf("%s: %s; %s", name, word, importedLine(in)))
 	}
 	return nil
 }
@@ -402,6 +467,9 @@ func importer(cfg translate.Config, g *protect.Glossary, engine string) memory.I
 }
 
 func importFile(m *memory.Store, name string, im memory.Importer) (memory.Imported, error) {
+	if err := isThere(name); err != nil {
+		return memory.Imported{}, usage("%v", err)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return memory.Imported{}, err
@@ -441,7 +509,11 @@ func saySchemas(log *slog.Logger) func(string) {
 	var said sync.Map
 	return func(name string) {
 		if _, had := said.LoadOrStore(name, true); !had {
-			log.Info("rows of schema " + name)
+			if name == "fields" {
+				log.Info("rows of which --fields name the texts")
+			} else {
+				log.Info("rows of schema " + name)
+			}
 		}
 	}
 }
@@ -520,8 +592,37 @@ func (t *translating) values() yaml.MapSlice {
 // runMemory is where a recipe's translations are kept: beside the steps, so that it survives a changed one.
 func runMemory(run string) string { return filepath.Join(run, "_curate", "translations") }
 
+// importedLine says what became of a file's lines.
+func importedLine(in memory.Imported) string {
+	line := fmt.Sprintf("%s, %s new", plural(int(in.Read), "line", "lines"), plural(int(in.Kept), "segment", "segments"))
+	if in.Known > 0 {
+		line += fmt.Sprintf(", %d known", in.Known)
+	}
+	var list []string
+	for why, n := range in.Refused {
+		if words, ok := refusals[why]; ok {
+			why = words
+		}
+		list = append(list, fmt.Sprintf("%s %d", why, n))
+	}
+	slices.Sort(list)
+	if len(list) > 0 {
+		line += "; not used: " + strings.Join(list, ", ")
+	}
+	return line
+}
+
+// refusals are the importer's reasons in a reader's words.
+var refusals = map[string]string{
+	"edges":        "code or marks around the text differ",
+	"empty":        "one side has no letters",
+	"placeholders": "code, URLs or the like differ",
+	"untranslated": "both sides are the same",
+}
+
 // sayTranslation is the summary of a run that came to its end, and of one that did not.
-func sayTranslation(log *slog.Logger, o *opened, p backends.Policy, began time.Time) {
+func sayTranslation(log *slog.Logger, t *translating, o *opened, began time.Time) {
+	p := t.policy
 	if o == nil || o.stats == nil {
 		return
 	}
@@ -529,8 +630,18 @@ func sayTranslation(log *slog.Logger, o *opened, p backends.Policy, began time.T
 	if s.Requests == 0 {
 		return
 	}
-	log.Info(fmt.Sprintf("%d requests in %s, %s, half within %s; %d tokens in, %d out%s%s", s.Requests, time.Since(began).Round(time.Second), retriesLine(s.Retries),
-		s.P50.Round(time.Millisecond), s.Prompt, s.Completion, estimated(s.Estimated), costLine(s.Cost, p)))
+	word := "requests"
+	if s.Requests == 1 {
+		word = "request"
+	}
+	line := fmt.Sprintf("%s %s in %s, %s, half within %s", grouped(s.Requests), word, time.Since(began).Round(time.Second), retriesLine(s.Retries), s.P50.Round(time.Millisecond))
+	if t.backend != "command" || p.PriceIn > 0 || p.PriceOut > 0 { // a command counts no tokens
+		line += fmt.Sprintf("; %s tokens in, %s out%s%s", grouped(s.Prompt), grouped(s.Completion), estimated(s.Estimated), costLine(s.Cost, p))
+	}
+	if t.judge != "" || t.fallback != "" {
+		line += "; what judge and fallback took comes on top"
+	}
+	log.Info(line)
 }
 
 func retriesLine(by map[string]int64) string {
@@ -562,21 +673,32 @@ func costLine(micro int64, p backends.Policy) string {
 }
 
 // budgetHint says how to go on after an error of a backend.
-func budgetHint(err error, dir string) error {
+func (t *translating) budgetHint(err error) error {
 	var e *backends.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	switch e.Class {
 	case backends.Budget, backends.Down, backends.Denied:
-		again := "repeat the command"
-		if e.Class == backends.Budget {
-			again += " with a larger limit"
-		}
-		if dir == "" {
-			return fmt.Errorf("%w; nothing was kept, since there is no --memory-dir", err)
-		}
-		return fmt.Errorf("%w; what was translated is kept in %s: %s to go on", err, dir, again)
+	default:
+		return err
 	}
-	return err
+	hint := ""
+	if e.Status == http.StatusUnauthorized && t.keyEnv != "" {
+		if os.Getenv(t.keyEnv) == "" {
+			hint = "; the environment has no key in " + t.keyEnv
+		} else {
+			hint = "; the key is that of " + t.keyEnv
+		}
+	}
+	if t.dir == "" {
+		return fmt.Errorf("%w%s; answers were not kept, since there is no --memory-dir", err, hint)
+	}
+	switch e.Class {
+	case backends.Budget:
+		hint += "; repeat the command to go on: limits count from 0 in each run"
+	case backends.Denied:
+		hint += "; mend that and repeat the command to go on"
+	}
+	return fmt.Errorf("%w%s; answers are kept in %s", err, hint, t.dir)
 }

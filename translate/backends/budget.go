@@ -63,7 +63,7 @@ func (b *Purse) reserve(ctx context.Context, most tokens) error {
 		b.waiting = b.waiting || over == "" && !fits
 		b.mu.Unlock()
 		if over != "" {
-			return &Error{Class: Budget, Reason: "budget", Detail: over + "; allow more to go on"}
+			return &Error{Class: Budget, Reason: "budget", Detail: over}
 		}
 		if fits {
 			return nil

@@ -90,6 +90,8 @@ var signalCases = []struct{ from, to, source, target, want string }{
 	{"en", "ru", "The river is old and very quiet.", "Река старая и очень тихая.", ""},
 	{"en", "ru", "LibreOffice Writer", "LibreOffice Writer", ""},
 	{"en", "eu", "Say something about rain.", "Bai bai bai bai bai.", "repetition"},
+	{"en", "eu", "Use  and then  to change the  message.", "Bai, berehala.  Bai, berehala.  Bai, berehala.", "repetition"},
+	{"en", "eu", "Row the boat! Row the boat! Row the boat!", "Egin arraun! Egin arraun! Egin arraun!", ""},
 	{"en", "eu", "no no no no no", "ez ez ez ez ez", ""},
 	{"en", "eu", "See you tomorrow.", "See you tomorrow.", "echo"},
 	{"en", "eu", "Good evening.", "good evening", "echo"},
@@ -247,6 +249,9 @@ func TestRow(t *testing.T) {
 	c := checkerFor(t, "en", "eu")
 	for _, k := range []struct{ source, target, want string }{
 		{"Good evening to all.\nSee you tomorrow.", "Gabon guztioi.\nBihar arte.", ""},
+		{"Good evening to all.\nUse  and  there now.", "Bai, berehala.\nBai, berehala.  Bai, berehala. Bai, berehala.", "same_target"},
+		{"Show markdown.\nExample:\nDone now.", "Bai, berehala.\nBai, berehala.\nBai, berehala.", "same_target"},
+		{"Yes.\nRight.\nIndeed.\nWhat a day it was!", "Bai.\nBai.\nBai.\nA zer eguna!", ""},
 		{"Good evening to all.\nSee you tomorrow.", "Bai, berehala.\nBai, berehala.", "same_target"},
 		{"Thank you very much.\nThank you, friend.", "Eskerrik asko.\nEskerrik asko.", ""},
 		{"Fine.\nFine.", "Ondo.\nOndo.", ""},

@@ -56,6 +56,33 @@ func longestRun(tokens []uint64) (longest int) {
 	return longest
 }
 
+// sentenceExcess: three of one sentence where the source has no two alike.
+const sentenceExcess = 2
+
+// mostSentence is how often the most frequent sentence of two words and 10 letters or more stands in the text, case apart.
+func mostSentence(text string) (most int) {
+	var counts map[string]int
+	for s := range strings.FieldsFuncSeq(text, sentenceEnd) {
+		if len(s) == len(text) {
+			return 1
+		}
+		s = strings.ToLower(strings.TrimFunc(s, notWord))
+		if strings.IndexByte(s, ' ') < 0 || countLetters(appendWords(nil, s)) < sameTargetLetters {
+			continue
+		}
+		if counts == nil {
+			counts = make(map[string]int)
+		}
+		counts[s]++
+		most = max(most, counts[s])
+	}
+	return most
+}
+
+func sentenceEnd(r rune) bool { return strings.ContainsRune(".!?:。！？", r) }
+
+func notWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
 type byteCount int
 
 func (n *byteCount) Write(b []byte) (int, error) { *n += byteCount(len(b)); return len(b), nil }
@@ -91,6 +118,8 @@ func repetition(c *Checker, v *view) (Finding, bool) {
 	switch {
 	case float64(excess) >= p.RepetitionExcess:
 		return hard(float64(excess), fmt.Sprintf("four words %d times more often than in the source, at most %g", excess, p.RepetitionExcess-1))
+	case mostSentence(v.Target)-max(mostSentence(v.Source), 1) >= sentenceExcess:
+		return hard(float64(excess), fmt.Sprintf("a sentence %d times, at most %d in the source", mostSentence(v.Target), max(mostSentence(v.Source), 1)))
 	case float64(run-runSource) >= p.RepetitionRun:
 		return hard(float64(excess), fmt.Sprintf("a word %d times in a row, %d in the source", run, runSource))
 	case len(v.Target) >= deflateBytes && (excess >= 2 || longestTarget >= longToken && longestTarget > 2*longestSource):

@@ -115,15 +115,15 @@ var signals = []Signal{
 	{
 		Name:    "repetition",
 		Measure: "how much more often the most frequent 4-gram of words stands in the target than that of the source does there",
-		Hard:    "`repetition_excess` or more; or 2 or more, or a word of 60 bytes, in a target of 200 bytes that deflates below `compression_min` and a source that does not; or one word `repetition_run` times more in a row than in the source",
+		Hard:    "`repetition_excess` or more; or 2 or more, or a word of 60 bytes, in a target of 200 bytes that deflates below `compression_min` and a source that does not; or one sentence of two words and 10 letters 2 times more; or one word `repetition_run` times more in a row than in the source",
 		Soft:    "2 or more",
 		Source:  "loops of Marian and Gemma models; the zlib rule of LumiOpen's instruction collection",
 		segment: repetition,
 	},
 	{
 		Name:    "same_target",
-		Measure: "different sources of a row that have one and the same target, of the units of two words and 10 letters or more",
-		Hard:    "`same_target_sources` or more, which are more than half of these units and have less than 0.3 of their words in common",
+		Measure: "different sources of a row that have one and the same target, each sentence of it once, of the units of two words and 10 letters or more",
+		Hard:    "`same_target_sources` or more, which are more than half of these units and have less than 0.3 of their words in common; or 3 or more of all units, more than half of them, and the target has two words and 10 letters",
 		Source:  "a server that answers everything with one sentence",
 		row:     sameTarget,
 	},

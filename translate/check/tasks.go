@@ -75,8 +75,9 @@ var tasks = []task{
 		"voice", `\b(?:active|passive) voice\b`,
 		"speech", `\b(?:reported|indirect|direct) speech\b`,
 		"form|noun|version", `\b(?:plural|singular|comparative|superlative|possessive|infinitive|gerund|contracted) (?:form|noun|version)s? of\b`,
+		"plural|tense|participle|comparative|superlative|punctuate", `\b(?:what(?:'s|’s| is) the (?:plural|past tense|past participle|comparative|superlative) of|change the (?:verb )?tense|punctuate (?:this|the|these))\b`,
 		"speech", `\bparts? of speech\b`,
-		"subject|predicate|object|verb|noun|adjective|preposition|conjunction|clause|article|determiner|interjection", `\b(?:identify|find|underline|list|name|label|extract|highlight|classify|tag|circle|pick out) (?:all )?(?:the )?(?:main )?(?:subject|predicate|object|verb|noun|adjective|adverb|pronoun|preposition|conjunction|clause|article|determiner|interjection)s? (?:and .{0,30} )?(?:in|of|from) (?:the|this|these|each|a)\b`,
+		"subject|predicate|object|verb|noun|adjective|preposition|conjunction|clause|article|determiner|interjection", `\b(?:identify|find|underline|list|name|label|extract|highlight|classify|tag|circle|pick out) (?:all )?(?:the )?(?:main )?(?:subject|predicate|object|verb|noun|adjective|adverb|pronoun|preposition|conjunction|clause|article|determiner|interjection)s? (?:and .{0,30} )?(?:in|of|from) (?:the|this|these|each|a)\b(?: (?:given|following|next|below|above|first|second|third))* ?(?:sentences?|phrases?|clauses?|texts?|paragraphs?|passages?|words?|lines?|poems?|quotes?|statements?|one|:|["“'‘…]|$|\n)`,
 		"conjugat|declension", `\b(?:conjugate|conjugation|declension)\b`,
 		"punctuation|comma|apostrophe|article|preposition", `\b(?:add|insert|fix|correct|missing) (?:the )?(?:correct |missing |proper |necessary )?(?:punctuation|commas?|apostrophes?|articles?|prepositions?)\b`,
 		"run-on|splice|fragment|modifier", `\b(?:run-on|comma splice|sentence fragment|dangling modifier)s?\b`,
@@ -86,8 +87,8 @@ var tasks = []task{
 	)},
 	{"language-id", "which language a text is in", expressions(
 		"language", `\b(?:identify|detect|determine|guess|recogni[sz]e|tell me|classify|name|find out)\b.{0,30}\b(?:which|what|the) language\b(?:.{0,30}\b(?:text|sentence|phrase|word|passage|written|is|this|following)|[.?:]|$)`,
-		"language", `\b(?:what|which) language (?:is|was|are|does) (?:this|the|that|it|these|following|['"“‘])`,
-		"language", `\b(?:what|which) language\b.{0,20}\b(?:written|spoken) in\b.{0,10}[?:"“]`,
+		"language", `\b(?:what|which) language (?:is|was|are|does) (?:this|the (?:following|text|sentence|phrase|word|passage|quote|above|below)|that|it|these|following|['"“‘])`,
+		"language", `\b(?:what|which) language\b.{0,20}\bwritten in\b.{0,10}[?:"“]`,
 		"language", `\bin (?:what|which) language (?:is|was|are)\b`,
 		"language", `\blanguage (?:identification|detection) (?:of|for|task)\b`,
 	)},
@@ -114,6 +115,7 @@ var tasks = []task{
 		"translat", `^\W*(?:please |can you |could you )?translate\b(?:$|:| ['"“‘])`,
 		"say|what", `\b(?:how (?:do|would|can|should) (?:you|i|we|one) say|what(?:'s|’s| is)(?: the)?(?: word)?(?: for)?|say|what does|what do) .{1,80}\b(?:mean )?in `+languageNames+`\b(?:[?.!:]|$| (?:mean|language))`,
 		"put|convert|render|rewrite|rephrase|turn|change|write", `\b(?:put|convert|render|rewrite|rephrase|turn|change|write) (?:the |this |these |that |it |following ).{0,80}\b(?:in ?to|in) `+languageNames+`\b`,
+		"word|term|name", `\b(?:what(?:'s|’s| is)|give me|tell me) the `+languageNames+` (?:word|term|name|phrase|expression) for\b`,
 		"what", `\bwhat (?:does|do|is the meaning of) (?:the )?`+languageNames+` (?:word|phrase|expression|sentence)\b`,
 		"answer|respond|reply|write|speak", `\b(?:answer|respond|reply|write|speak) (?:only )?(?:to me )?(?:back )?in `+languageNames+`\b`,
 	)},
@@ -134,6 +136,17 @@ const (
 	taskTail = 300
 )
 
+// program asks for a program: what it does to letters and words it does to those of its input, in any language.
+var program = expressions(
+	"python|script|typescript|java|c++|c#|golang|rust|kotlin|php|ruby|perl|sql|bash|haskell|regex|regular expression", `(?:\b(?:python|javascript|typescript|java|golang|kotlin|php|ruby|perl|sql|bash|haskell|regex|regular expression)\b|\bc(?:\+\+|#)|\bin rust\b)`,
+	"function|program|script|algorithm|class|method|code", `\b(?:write|implement|create|develop|design|code|debug|fix|test|build|complete|make|translate|convert)\b.{0,40}\b(?:functions?|programs?|scripts?|algorithms?|class|methods?|(?:source|pseudo) ?code|code to)\b`,
+)
+
+// boundPrograms are tasks that a request for a program may have all the same.
+var boundPrograms = []string{"grammar", "language-id", "translation"}
+
+var languageName = regexp.MustCompile(`(?i)\b` + languageNames + `\b`)
+
 // weakGrammar asks for a better text, which may be one that says the same in better grammar: then it has most words of the old.
 var weakGrammar = expressions("correct|fix|improve|edit|rewrite|revise|polish", `^\W*(?:please |can you |could you )?(?:correct|fix|improve|edit|rewrite|revise|polish)\b.{0,40}\b(?:sentences?|text|paragraph|passage|phrase|essay|e-?mail|writing|this)\b`)
 
@@ -148,7 +161,11 @@ func Tasks(instruction string, answers []string) []string {
 	asked = unquoted(asked)
 	lower := strings.ToLower(asked)
 	var found []string
+	programs := slices.ContainsFunc(program, func(a ask) bool { return a.in(asked, lower) })
 	for _, t := range tasks {
+		if programs && (!slices.Contains(boundPrograms, t.name) || t.name == "translation" && !languageName.MatchString(asked)) {
+			continue
+		}
 		for i := range t.asks {
 			if t.asks[i].in(asked, lower) {
 				found = append(found, t.name)

@@ -40,6 +40,10 @@ var boundTasks = []struct{ task, instruction string }{
 	{"grammar", "Convert the direct speech into reported speech."},
 	{"grammar", "Edit the following sentence for subject-verb agreement: The dogs barks."},
 	{"grammar", "Classify each word by its part of speech: quick, run, softly."},
+	{"grammar", "What is the plural of mouse?"},
+	{"grammar", "Change the tense of the sentence: She walks."},
+	{"grammar", "Punctuate this: hello how are you"},
+	{"translation", "What's the French word for bread?"},
 	{"language-id", "Identify the language of this sentence: Guten Morgen, wie geht es dir?"},
 	{"language-id", "What language is this text written in? \"Kaixo, zer moduz?\""},
 	{"language-id", "Detect which language the following phrase is in."},
@@ -79,6 +83,12 @@ var boundTasks = []struct{ task, instruction string }{
 
 // freeTasks are requests that can be made in any language, many with the words of those above.
 var freeTasks = []string{
+	"Which language is spoken in Brazil?",
+	"Implement a palindrome checker in Java.",
+	"Write a program that counts the vowels in the word it is given.",
+	"Write a function that sorts words in alphabetical order.",
+	"Translate the following Python code to C++.",
+	"Identify the main subject of the painting.",
 	"Give three tips for staying healthy.",
 	"What are the three primary colors?",
 	"Describe the structure of an atom.",

@@ -291,7 +291,7 @@ func (m *matcher) match(s string, i, end int, rest string) (found, bool) {
 	start := i
 	if r == '\\' { // an escape before a bracket
 		i += size
-		if r, size = utf8.DecodeRuneInString(s[i:]); i == len(s) || classOf(r)&alnum != 0 {
+		if r, _ = utf8.DecodeRuneInString(s[i:]); i == len(s) || classOf(r)&alnum != 0 {
 			return found{}, false
 		}
 	}

@@ -83,7 +83,7 @@ scan:
 		end += size
 	}
 	end = s.trim(i, end)
-	if host >= 0 && strings.IndexAny(s.text[i:end], "/?#") < 0 {
+	if host >= 0 && !strings.ContainsAny(s.text[i:end], "/?#") {
 		end = host + len(withoutSuffix(s.text[host:end]))
 	}
 	if end <= i {

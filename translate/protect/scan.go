@@ -64,11 +64,11 @@ type scanner struct {
 	finds    map[string]*cursor
 
 	// Up to here a run was looked at as a whole: it is not looked at again from a word in its middle.
-	dotted, chunk, path, base64        int
-	dottedStart, chunkStart, base64End int
-	spaces                             cursor // of white space
-	jsonTried                          int    // up to here something was no JSON
-	prose                              int    // a position inside parentheses that holds an ordinary word
+	dotted, chunk, path, base64 int
+	dottedStart, chunkStart     int
+	spaces                      cursor // of white space
+	jsonTried                   int    // up to here something was no JSON
+	prose                       int    // a position inside parentheses that holds an ordinary word
 }
 
 // cursor keeps where a string is found next, for positions that grow. from is -1 before the first search.

@@ -212,7 +212,7 @@ func (x *lexer) markup(i, at int) (next, rest int) {
 	if onlyTags(x.text, at, l.end) {
 		return i + 1, -1
 	}
-	if strings.HasPrefix(x.text[at:l.end], "<!--") && strings.Index(x.text[at:l.end], "-->") < 0 {
+	if strings.HasPrefix(x.text[at:l.end], "<!--") && !strings.Contains(x.text[at:l.end], "-->") {
 		if end := x.comments.from(at); end >= 0 {
 			return x.lineOf(i, end+3)
 		}
