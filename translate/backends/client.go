@@ -151,7 +151,9 @@ func (c *client) run(ctx context.Context, most tokens, try func(ctx context.Cont
 		}
 		// What the limiter answers with fewer requests at a time needs no budget; it would stand in the way of those
 		// that the server has just told to come back.
-		if !f.congested || f.class == "timeout" {
+		// Nor does an answer that is no good: the server is well, and a model of which every third answer is bad would be asked
+		// no faster than the floor allows.
+		if f.class != "answer" && (!f.congested || f.class == "timeout") {
 			pause = max(pause, c.retries.take(time.Now()))
 		}
 		if time.Since(began)+pause > c.p.MaxElapsed {
