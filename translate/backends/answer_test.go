@@ -115,7 +115,7 @@ func TestParseAnswerLong(t *testing.T) {
 		parseScores(s, 20)
 		classify(400, nil, []byte(s), began)
 		plainAnswer(s)
-		if d := time.Since(began); d > 5*time.Second { // a quadratic one takes minutes
+		if d := time.Since(began); d > time.Minute { // a quadratic one takes many, also where others work
 			t.Errorf("%s: %v", name, d)
 		}
 	}

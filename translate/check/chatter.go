@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -10,7 +9,7 @@ import (
 // which stands in every such text: they are looked for first. Expressions are of RE2, so linear.
 type pattern struct {
 	name, any string
-	re        *regexp.Regexp
+	re        *expression
 }
 
 // edge is how much of either end of a text is looked at: chatter stands at the beginning or the end.
@@ -21,41 +20,41 @@ func tail(s string) string { return s[max(0, len(s)-edge):] }
 
 // chatterHead are looked for at the beginning of the target.
 var chatterHead = []pattern{
-	{"an introduction", `translat|here`, regexp.MustCompile(`(?i)^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|no problem)\b[\s,.!:-]*)?(?:here(?:'s|’s| is| are| you go| you have)\b.{0,40}\b(?:translat|version|basque|text)|the (?:basque |spanish |french |[a-z]+ )?translation (?:is|of|reads|would be)\b|(?:this is|below is) (?:the|a|my) (?:basque |[a-z]+ )?translation\b|translated (?:text|into|to)\b.{0,20}:|i(?:'ve|’ve| have) translated\b)`)},
-	{"an introduction", `sure|certainly|of course|absolutely`, regexp.MustCompile(`(?i)^\W*(?:sure|certainly|of course|absolutely)\b[!,.:]\s.{0,60}(?:translat|itzul|traduc|traduct)`)},
-	{"an introduction", `itzul|trad|übersetz`, regexp.MustCompile(`(?i)^\W*(?:hemen (?:duzu|dago|daukazu)\b.{0,40}\bitzul|hona (?:hemen )?.{0,40}\bitzul|aqu[ií] (?:tienes|est[aá])\b.{0,40}\btraducc|(?:esta|la) (?:es la )?traducci[oó]n(?: (?:es|sería|al?)\b.{0,30})?:|voici (?:la|une|ma) traduction|aquí (?:teniu|tens) la traducci|aquí tes a tradució|aqui está a tradução|hier ist die übersetzung|ecco la traduzione)`)},
-	{"a label", `:`, regexp.MustCompile(`(?i)^\W*(?:itzulpena|euskarazko itzulpena|(?:basque |final |english |spanish |french )?translation|translated text|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione) ?:`)},
+	{"an introduction", `translat|here`, express(`(?i)^\W*(?:(?:sure|certainly|of course|okay|ok|absolutely|great|no problem)\b[\s,.!:-]*)?(?:here(?:'s|’s| is| are| you go| you have)\b.{0,40}\b(?:translat|version|basque|text)|the (?:basque |spanish |french |[a-z]+ )?translation (?:is|of|reads|would be)\b|(?:this is|below is) (?:the|a|my) (?:basque |[a-z]+ )?translation\b|translated (?:text|into|to)\b.{0,20}:|i(?:'ve|’ve| have) translated\b)`)},
+	{"an introduction", `sure|certainly|of course|absolutely`, express(`(?i)^\W*(?:sure|certainly|of course|absolutely)\b[!,.:]\s.{0,60}(?:translat|itzul|traduc|traduct)`)},
+	{"an introduction", `itzul|trad|übersetz`, express(`(?i)^\W*(?:hemen (?:duzu|dago|daukazu)\b.{0,40}\bitzul|hona (?:hemen )?.{0,40}\bitzul|aqu[ií] (?:tienes|est[aá])\b.{0,40}\btraducc|(?:esta|la) (?:es la )?traducci[oó]n(?: (?:es|sería|al?)\b.{0,30})?:|voici (?:la|une|ma) traduction|aquí (?:teniu|tens) la traducci|aquí tes a tradució|aqui está a tradução|hier ist die übersetzung|ecco la traduzione)`)},
+	{"a label", `:`, express(`(?i)^\W*(?:itzulpena|euskarazko itzulpena|(?:basque |final |english |spanish |french )?translation|translated text|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione) ?:`)},
 }
 
 // doubtfulLabel may also be the translation of a label that the source begins with.
 var doubtfulLabel = []pattern{
-	{"a label", `:`, regexp.MustCompile(`(?i)^\W*(?:euskaraz|euskara|basque|target|output|answer) ?:`)},
+	{"a label", `:`, express(`(?i)^\W*(?:euskaraz|euskara|basque|target|output|answer) ?:`)},
 }
 
 // chatterAnywhere are looked for in the whole target.
 var chatterAnywhere = []pattern{
-	{"JSON of the answer", `"|'`, regexp.MustCompile(`["']?translations["']?\s*:\s*\[|\{\s*["'](?:translation|translations|segments|text)["']\s*:|["']segments["']\s*:\s*\[|\{\s*["']id["']\s*:\s*\d+\s*,\s*["']text["']`)},
-	{"a code fence", "```|~~~", regexp.MustCompile("```|~~~")},
-	{"a token of a chat template", `<|[`, regexp.MustCompile(`<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id|assistant|user|system|end)\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?think>`)},
+	{"JSON of the answer", `"|'`, express(`["']?translations["']?\s*:\s*\[|\{\s*["'](?:translation|translations|segments|text)["']\s*:|["']segments["']\s*:\s*\[|\{\s*["']id["']\s*:\s*\d+\s*,\s*["']text["']`)},
+	{"a code fence", "```|~~~", express("```|~~~")},
+	{"a token of a chat template", `<|[`, express(`<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id|assistant|user|system|end)\|>|\[/?INST\]|<</?SYS>>|</?s>|<(?:start|end)_of_turn>|</?think>`)},
 }
 
 // chatterTail are looked for at the end.
 var chatterTail = []pattern{
-	{"an offer", `let me know|hope|feel free|anything else|would you like`, regexp.MustCompile(`(?i)(?:let me know if you (?:need|have|would|want)|i hope (?:this|that) helps|feel free to ask|is there anything else i can|would you like me to (?:translate|explain))`)},
-	{"a note on the translation", `note|oharra|nota|explanation|azalpena`, regexp.MustCompile(`(?i)[\n(]\s*(?:\*{0,2}(?:note|oharra|nota|explanation|azalpena)\*{0,2}\s*:).{0,300}(?:translat|itzul|traduc)`)},
+	{"an offer", `let me know|hope|feel free|anything else|would you like`, express(`(?i)(?:let me know if you (?:need|have|would|want)|i hope (?:this|that) helps|feel free to ask|is there anything else i can|would you like me to (?:translate|explain))`)},
+	{"a note on the translation", `note|oharra|nota|explanation|azalpena`, express(`(?i)[\n(]\s*(?:\*{0,2}(?:note|oharra|nota|explanation|azalpena)\*{0,2}\s*:).{0,300}(?:translat|itzul|traduc)`)},
 }
 
 // refusals are what a model says that will not.
 var refusals = []pattern{
-	{"a refusal", `an ai|language model|sorry|afraid|can't|can’t|cannot|unable|not able|won't|won’t|apologi`, regexp.MustCompile(`(?i)\b(?:as an ai\b|as a (?:large )?language model|i(?:'m| am|’m) (?:just )?an ai\b|i(?:'m|’m| am) (?:sorry|afraid)\b.{0,40}\b(?:can(?:'t|’t|not)|unable|not able)|i (?:can(?:'t|’t|not)|am unable to|am not able to|won(?:'t|’t)) (?:assist|help|translate|provide|comply|fulfil|process|continue)|i apologi[sz]e,? but)`)},
-	{"a refusal", `barkatu|sentitzen|adimen|hizkuntza|ezin`, regexp.MustCompile(`(?i)\b(?:barkatu,? baina\b.{0,40}\b(?:ezin|ez naiz)|sentitzen dut,? baina\b.{0,40}\b(?:ezin|ez naiz)|adimen artifizial(?:eko)? (?:bat naiz|eredu|laguntzaile)|hizkuntza[ -]eredu (?:bat|gisa) |ezin (?:dut|dizut) (?:itzuli|lagundu))`)},
-	{"a refusal", `siento|modelo|como una|no puedo|désolé|en tant|sento|sinto|desculpe|leid|als ki|dispiace`, regexp.MustCompile(`(?i)(?:lo siento,? (?:pero )?(?:no puedo|no me es posible)|como (?:un )?modelo de lenguaje|como (?:una )?(?:ia|inteligencia artificial)\b|no puedo (?:ayudarte|traducir|ayudar con|proporcionar)|je suis désolé,? mais je ne (?:peux|puis)|en tant qu['’](?:ia|intelligence|modèle de langage)|ho sento,? però no puc|sinto moito,? pero non podo|desculpe,? mas não posso|es tut mir leid,? aber ich kann|als ki-|mi dispiace,? ma non posso)`)},
+	{"a refusal", `an ai|language model|sorry|afraid|can't|can’t|cannot|unable|not able|won't|won’t|apologi`, express(`(?i)\b(?:as an ai\b|as a (?:large )?language model|i(?:'m| am|’m) (?:just )?an ai\b|i(?:'m|’m| am) (?:sorry|afraid)\b.{0,40}\b(?:can(?:'t|’t|not)|unable|not able)|i (?:can(?:'t|’t|not)|am unable to|am not able to|won(?:'t|’t)) (?:assist|help|translate|provide|comply|fulfil|process|continue)|i apologi[sz]e,? but)`)},
+	{"a refusal", `barkatu|sentitzen|adimen|hizkuntza|ezin`, express(`(?i)\b(?:barkatu,? baina\b.{0,40}\b(?:ezin|ez naiz)|sentitzen dut,? baina\b.{0,40}\b(?:ezin|ez naiz)|adimen artifizial(?:eko)? (?:bat naiz|eredu|laguntzaile)|hizkuntza[ -]eredu (?:bat|gisa) |ezin (?:dut|dizut) (?:itzuli|lagundu))`)},
+	{"a refusal", `siento|modelo|como una|no puedo|désolé|en tant|sento|sinto|desculpe|leid|als ki|dispiace`, express(`(?i)(?:lo siento,? (?:pero )?(?:no puedo|no me es posible)|como (?:un )?modelo de lenguaje|como (?:una )?(?:ia|inteligencia artificial)\b|no puedo (?:ayudarte|traducir|ayudar con|proporcionar)|je suis désolé,? mais je ne (?:peux|puis)|en tant qu['’](?:ia|intelligence|modèle de langage)|ho sento,? però no puc|sinto moito,? pero non podo|desculpe,? mas não posso|es tut mir leid,? aber ich kann|als ki-|mi dispiace,? ma non posso)`)},
 }
 
 // askedFor say that a source speaks of translations, refusals or models itself, so that its translation will, too.
 var (
-	aboutTranslation = regexp.MustCompile(`(?i)\b(?:translat|traduc|traduct|itzul|übersetz|traduz|basque|euskara)`)
-	aboutModels      = regexp.MustCompile(`(?i)\b(?:as an ai|language model|an ai\b|artificial intelligence|modelo de lenguaje|inteligencia artificial|sorry|apologi|afraid|can(?:'t|’t|not)|unable|lo siento|barkatu|désolé|ho sento|sinto moito|desculpe|mi dispiace|tut mir leid)`)
+	aboutTranslation = express(`(?i)\b(?:translat|traduc|traduct|itzul|übersetz|traduz|basque|euskara)`)
+	aboutModels      = express(`(?i)\b(?:as an ai|language model|an ai\b|artificial intelligence|modelo de lenguaje|inteligencia artificial|sorry|apologi|afraid|can(?:'t|’t|not)|unable|lo siento|barkatu|désolé|ho sento|sinto moito|desculpe|mi dispiace|tut mir leid)`)
 )
 
 // find gives what the target has of the first pattern that it has and the source has not.

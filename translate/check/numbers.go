@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -181,7 +180,7 @@ func lostName(source, target []number, lost, added []number) bool {
 	return changed(lost, -1) || changed(added, 1)
 }
 
-var afternoon = regexp.MustCompile(`(?i)\d *p\.? ?m\b`)
+var afternoon = express(`(?i)\d *p\.? ?m\b`)
 
 func longestNumber(list []number) (longest int) {
 	for _, n := range list {

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -107,10 +106,10 @@ func dropIntroduction(source, target string) (string, bool) {
 	return "", false
 }
 
-var agreement = regexp.MustCompile(`(?i)^\W*(?:sure|certainly|of course|absolutely|noski|claro|por supuesto|bien sûr)(?: thing)?[!.,]?$`)
+var agreement = express(`(?i)^\W*(?:sure|certainly|of course|absolutely|noski|claro|por supuesto|bien sûr)(?: thing)?[!.,]?$`)
 
 // label is the name of what follows on the same line.
-var label = regexp.MustCompile(`(?i)^\s*[*_]{0,3}(?:itzulpena|euskarazko itzulpena|euskaraz|(?:basque |final |english |spanish |french )?translation|translated text|basque|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione)[*_]{0,3} ?: ?[*_]{0,3}\s*`)
+var label = express(`(?i)^\s*[*_]{0,3}(?:itzulpena|euskarazko itzulpena|euskaraz|(?:basque |final |english |spanish |french )?translation|translated text|basque|traducci[oó]n|traduction|traducció|tradución|tradução|übersetzung|traduzione)[*_]{0,3} ?: ?[*_]{0,3}\s*`)
 
 func dropLabel(source, target string) (string, bool) {
 	m := label.FindString(head(target))
@@ -124,7 +123,7 @@ func dropLabel(source, target string) (string, bool) {
 }
 
 // explanation is a paragraph at the end that speaks to the reader of the answer, not of the text.
-var explanation = regexp.MustCompile(`(?i)^[\s(*_]*(?:(?:note|oharra|nota|explanation|azalpena|azalpenak|notes)[*_]{0,2} ?: ?|(?:i hope (?:this|that) helps|let me know if|feel free to|please note that|this translation|in this translation)\b)`)
+var explanation = express(`(?i)^[\s(*_]*(?:(?:note|oharra|nota|explanation|azalpena|azalpenak|notes)[*_]{0,2} ?: ?|(?:i hope (?:this|that) helps|let me know if|feel free to|please note that|this translation|in this translation)\b)`)
 
 func dropExplanation(source, target string) (string, bool) {
 	if lineBreaks(source) > 0 {
@@ -192,7 +191,7 @@ func ends(s string) bool {
 }
 
 // marker opens a list item, heading or quotation. Numbers are left alone: "1. mailakoa" is a Basque ordinal.
-var marker = regexp.MustCompile(`^(?:[-*+•–] |#{1,6} |> )\s*`)
+var marker = express(`^(?:[-*+•–] |#{1,6} |> )\s*`)
 
 func dropMarker(source, target string) (string, bool) {
 	m := marker.FindString(target)
@@ -222,4 +221,4 @@ func joinLines(source, target string) (string, bool) {
 	return strings.Join(joined, " "), true
 }
 
-var numbered = regexp.MustCompile(`^\(?[0-9a-zA-Z]{1,3}[.)] `)
+var numbered = express(`^\(?[0-9a-zA-Z]{1,3}[.)] `)

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,7 +17,7 @@ type task struct {
 // twenty times as fast.
 type ask struct {
 	any string // separated by |
-	re  *regexp.Regexp
+	re  *expression
 }
 
 var white = strings.NewReplacer(" ?", `\s*`, " ", `\s+`)
@@ -26,7 +25,7 @@ var white = strings.NewReplacer(" ?", `\s*`, " ", `\s+`)
 // expressions takes pairs of such words and an expression, in which a space is any white space, and " ?" any or none.
 func expressions(list ...string) (out []ask) {
 	for i := 0; i+1 < len(list); i += 2 {
-		out = append(out, ask{list[i], regexp.MustCompile(`(?i)` + white.Replace(list[i+1]))})
+		out = append(out, ask{list[i], express(`(?i)` + white.Replace(list[i+1]))})
 	}
 	return out
 }
@@ -145,7 +144,7 @@ var program = expressions(
 // boundPrograms are tasks that a request for a program may have all the same.
 var boundPrograms = []string{"grammar", "language-id", "translation"}
 
-var languageName = regexp.MustCompile(`(?i)\b` + languageNames + `\b`)
+var languageName = express(`(?i)\b` + languageNames + `\b`)
 
 // weakGrammar asks for a better text, which may be one that says the same in better grammar: then it has most words of the old.
 var weakGrammar = expressions("correct|fix|improve|edit|rewrite|revise|polish", `^\W*(?:please |can you |could you )?(?:correct|fix|improve|edit|rewrite|revise|polish)\b.{0,40}\b(?:sentences?|text|paragraph|passage|phrase|essay|e-?mail|writing|this)\b`)
@@ -182,7 +181,7 @@ func Tasks(instruction string, answers []string) []string {
 
 // quoted is a text in quotes of more than four letters: it is what the request is about, and says nothing of what is asked.
 // One letter or suffix may be asked for in quotes.
-var quoted = regexp.MustCompile(`"[^"\n]{5,}"|“[^“”\n]{5,}”`)
+var quoted = express(`"[^"\n]{5,}"|“[^“”\n]{5,}”`)
 
 func unquoted(s string) string {
 	if out := quoted.ReplaceAllString(s, `"…"`); 5*len(out) > len(s) {

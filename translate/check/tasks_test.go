@@ -190,7 +190,7 @@ func TestTaskWords(t *testing.T) {
 				if a.re.MatchString(s) {
 					matches++
 					if !a.in(s, strings.ToLower(s)) {
-						t.Errorf("%s: %s has none of %s, but %q matches", k.name, a.re, a.any, s)
+						t.Errorf("%s: %s has none of %s, but %q matches", k.name, a.re.text, a.any, s)
 					}
 				}
 			}
