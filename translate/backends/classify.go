@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -80,7 +81,7 @@ func classify(status int, h http.Header, body []byte, now time.Time) *failure {
 		f.act, f.reason = stop, "unauthorized"
 	case status == 413, in(400, 422, 500) && contextWords(words):
 		f.act, f.reason = split, "context_length"
-	case in(400, 404, 422) && has("model_not_found", "unknown model", "no such model", "does not exist", "invalid model", "unknown_model", "deploymentnotfound") || in(400, 404) && modelMissing.MatchString(words):
+	case in(400, 404, 422) && has("model_not_found", "unknown model", "no such model", "does not exist", "invalid model", "unknown_model", "deploymentnotfound") || in(400, 404) && modelMissing().MatchString(words):
 		f.act, f.reason = stop, "model"
 	case status == 429:
 		f.reason, f.class, f.congested = "rate_limit", "rate_limit", true
@@ -109,10 +110,14 @@ func classify(status int, h http.Header, body []byte, now time.Time) *failure {
 }
 
 var (
-	modelMissing = regexp.MustCompile(`model[^.]{0,100}(not found|not exist|not supported|not available|not loaded)`)
+	modelMissing = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`model[^.]{0,100}(not found|not exist|not supported|not available|not loaded)`)
+	})
 	// vLLM "maximum context length is", llama.cpp "exceeds the available context size", TGI "`inputs` tokens +
 	// `max_new_tokens` must be <=", OpenAI "context_length_exceeded", SGLang "is longer than the model's context length".
-	contextExceeded = regexp.MustCompile(`max_(completion_)?tokens\W[^.]{0,60}(too large|at most|less than)|exceed\w*[^.]{0,80}(token|context|length|size)|(token|context|length|input|prompt)[^.]{0,80}exceed`)
+	contextExceeded = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`max_(completion_)?tokens\W[^.]{0,60}(too large|at most|less than)|exceed\w*[^.]{0,80}(token|context|length|size)|(token|context|length|input|prompt)[^.]{0,80}exceed`)
+	})
 )
 
 func contextWords(words string) bool {
@@ -121,7 +126,7 @@ func contextWords(words string) bool {
 			return true
 		}
 	}
-	return contextExceeded.MatchString(words)
+	return contextExceeded().MatchString(words)
 }
 
 // serverError is what was found in a body.
@@ -227,12 +232,14 @@ func word(v any) string {
 	return ""
 }
 
-var tags = regexp.MustCompile(`(?is)<(script|style)[^>]{0,1000}>.*?</|<[^>]{0,1000}>`)
+var tags = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?is)<(script|style)[^>]{0,1000}>.*?</|<[^>]{0,1000}>`)
+})
 
 // plainText is the beginning of a page as a person would read it.
 func plainText(body []byte) string {
 	body = bytes.ToValidUTF8(body[:min(len(body), 8<<10)], nil)
-	return short(strings.Join(strings.Fields(string(tags.ReplaceAll(body, []byte(" ")))), " "), 200)
+	return short(strings.Join(strings.Fields(string(tags().ReplaceAll(body, []byte(" ")))), " "), 200)
 }
 
 func short(s string, n int) string {
