@@ -98,29 +98,6 @@ func TestParseAnswer(t *testing.T) {
 	}
 }
 
-// A megabyte of whatever is read in no time.
-func TestParseAnswerLong(t *testing.T) {
-	for name, s := range map[string]string{
-		"open":    strings.Repeat("[", 1<<20),
-		"objects": strings.Repeat(`{"a":`, 1<<18),
-		"entries": strings.Repeat(`{"id":0,"text":"`, 1<<16),
-		"closed":  `{"translations":[` + strings.Repeat(`{"id":0,"text":"A"},`, 1<<16),
-		"quotes":  strings.Repeat(`{"`, 1<<19),
-		"numbers": "[" + strings.Repeat("1,", 1<<19),
-		"thought": strings.Repeat("<think>", 1<<17),
-	} {
-		began := time.Now()
-		parseAnswer(s, 20, true)
-		parseAnswer(s, 20, false)
-		parseScores(s, 20)
-		classify(400, nil, []byte(s), began)
-		plainAnswer(s)
-		if d := time.Since(began); d > time.Minute { // a quadratic one takes many, also where others work
-			t.Errorf("%s: %v", name, d)
-		}
-	}
-}
-
 func FuzzAnswer(f *testing.F) {
 	for _, x := range forms {
 		f.Add(x.content, 2, x.cut)
