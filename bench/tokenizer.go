@@ -267,7 +267,10 @@ func encodeIDsTask(t task) (res result, err error) {
 		e := tok.NewEncoder(tokenize.Options{}) // which remembers words, and must not know these
 		res.Bytes, res.Docs, res.Tokens = 0, int64(len(docs)), 0
 		for _, doc := range docs {
-			ids = e.Append(ids[:0], doc)
+			var err error
+			if ids, err = e.Append(ids[:0], doc); err != nil {
+				return err
+			}
 			res.Bytes += int64(len(doc))
 			res.Tokens += int64(len(ids))
 		}
@@ -281,7 +284,10 @@ func encodeIDsTask(t task) (res result, err error) {
 	var packed []byte
 	for _, doc := range docs {
 		packed = packed[:0]
-		for _, id := range e.Append(ids[:0], doc) {
+		if ids, err = e.Append(ids[:0], doc); err != nil {
+			return res, err
+		}
+		for _, id := range ids {
 			packed = binary.LittleEndian.AppendUint32(packed, id)
 		}
 		sum.Write(packed)

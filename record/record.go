@@ -66,6 +66,8 @@ type Record struct {
 	key    [2]int32 // range in b.keys
 	tokens [2]int32 // range in b.tokens
 	isTok  bool     // SetTokens was called
+	mask   [2]int32 // range in b.masks
+	pair   [2]int32 // SetPair
 	edits  []edit
 }
 
@@ -79,6 +81,26 @@ func (r *Record) SetTokens(ids []uint32) {
 // Tokens are what SetTokens noted, valid until the batch is reset. ok is false if nothing was.
 func (r *Record) Tokens() (ids []uint32, ok bool) {
 	return r.b.tokens[r.tokens[0]:r.tokens[1]:r.tokens[1]], r.isTok
+}
+
+// SetMask notes which of the record's tokens a model is to learn, one byte each: 1 for those, 0 for the others. mask is
+// copied and as long as the tokens.
+func (r *Record) SetMask(mask []byte) {
+	lo := len(r.b.masks)
+	r.b.masks = append(r.b.masks, mask...)
+	r.mask = [2]int32{int32(lo), int32(len(r.b.masks))}
+}
+
+// Mask is what SetMask noted, valid until the batch is reset; empty if nothing was: then all tokens count.
+func (r *Record) Mask() []byte { return r.b.masks[r.mask[0]:r.mask[1]:r.mask[1]] }
+
+// SetPair says that the tokens are a preference pair's: the prompt's, the chosen answer's, and from chosen on the
+// rejected answer's, both behind the same prompt.
+func (r *Record) SetPair(prompt, chosen int) { r.pair = [2]int32{int32(prompt), int32(chosen)} }
+
+// Pair is where the tokens of prompt and chosen answer end; ok is false if they are no pair's.
+func (r *Record) Pair() (prompt, chosen int, ok bool) {
+	return int(r.pair[0]), int(r.pair[1]), r.pair[1] > 0
 }
 
 // SetKey notes what a stage's Map side has made of the record for its Reduce side, such as a digest. key is

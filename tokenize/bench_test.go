@@ -58,7 +58,7 @@ func BenchmarkEncode(b *testing.B) {
 				var ids []uint32
 				run := func() {
 					for _, text := range texts {
-						ids = e.Append(ids[:0], text)
+						ids = must(e.Append(ids[:0], text))
 					}
 				}
 				if warm {

@@ -1,6 +1,7 @@
 package tokenize
 
 import (
+	"curate/tokenize/aligned"
 	"curate/tokenize/model"
 	"curate/tokenize/normalizer"
 )
@@ -28,8 +29,19 @@ func (t *Tokenizer) NewEncoder(o Options) *Encoder {
 	return &Encoder{t: t, o: o, model: t.bpe.NewEncoder()}
 }
 
-// Append appends the ids of text, which is UTF-8. Bytes that are not are encoded as they are.
-func (e *Encoder) Append(dst []uint32, text []byte) []uint32 {
+// Span is the bytes [From, To) of a text.
+type Span = aligned.Span
+
+// AppendOffsets appends the ids of text, the same as Append's, and for each of them what of the text it stands for, as
+// HF tokenizers has it, but in bytes; what is put around the text stands for [0, 0).
+func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint32, []Span, error) {
+	panic("unwritten")
+}
+
+// Append appends the ids of text, which is UTF-8. Bytes that are not are encoded as they are by byte-level models, and
+// are U+FFFD to others. An error is about the text: a regex of the tokenizer that takes too long on it, or a character
+// for which the tokenizer has no token at all.
+func (e *Encoder) Append(dst []uint32, text []byte) ([]uint32, error) {
 	if e.o.AddSpecialTokens {
 		dst = append(dst, e.t.prefix...)
 	}
@@ -45,7 +57,7 @@ func (e *Encoder) Append(dst []uint32, text []byte) []uint32 {
 	if e.o.AddSpecialTokens {
 		dst = append(dst, e.t.suffix...)
 	}
-	return dst
+	return dst, nil
 }
 
 // between encodes a text in which there are no added tokens but those of normalized text.

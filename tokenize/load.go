@@ -242,7 +242,7 @@ func (t *Tokenizer) readByteLevel(path string, v jsontext.Value) error {
 
 // scanner is one of those that are known to exist.
 func scanner(name string) *pretokenizer.Scanner {
-	s, err := pretokenizer.New(name)
+	s, err := pretokenizer.NewScanner(name)
 	if err != nil {
 		panic(err)
 	}

@@ -62,3 +62,11 @@ func load(t testing.TB, file string) *Tokenizer {
 	}
 	return tok
 }
+
+// must is v; an error ends the test.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -93,7 +93,10 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 			r.QuarantineFor(err)
 			continue
 		}
-		w.ids = w.encoder.Append(w.ids[:0], text)
+		if w.ids, err = w.encoder.Append(w.ids[:0], text); err != nil {
+			r.QuarantineFor(err)
+			continue
+		}
 		n := len(w.ids)
 		r.SetTokens(w.ids)
 		w.shrink() // a giant document's ids as numbers, copied, and as JSON, copied, are too much at a time

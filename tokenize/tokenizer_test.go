@@ -201,7 +201,7 @@ func TestEncode(t *testing.T) {
 			tok := load(t, small(t, c.edits...))
 			e := tok.NewEncoder(c.o)
 			for text, want := range c.cases {
-				if got := e.Append(nil, []byte(text)); !slices.Equal(got, want) {
+				if got := must(e.Append(nil, []byte(text))); !slices.Equal(got, want) {
 					t.Errorf("%q: %v, want %v", text, got, want)
 				}
 			}
@@ -228,8 +228,8 @@ func TestNoAllocations(t *testing.T) {
 	e := gpt2(t).NewEncoder(Options{})
 	text := []byte(strings.Repeat("The quick brown fox jumps over 12345 lazy dogs' internationalizations.\n\n", 20) + "<|endoftext|>")
 	ids := make([]uint32, 0, 4*len(text))
-	ids = e.Append(ids[:0], text)
-	if n := testing.AllocsPerRun(20, func() { ids = e.Append(ids[:0], text) }); n > 0 {
+	ids = must(e.Append(ids[:0], text))
+	if n := testing.AllocsPerRun(20, func() { ids = must(e.Append(ids[:0], text)) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -246,7 +246,7 @@ func FuzzLoad(f *testing.F) {
 		}
 		text := []byte("low lower <|endoftext|>é\n")
 		e := tok.NewEncoder(Options{AddSpecialTokens: true})
-		tok.AppendDecoded(nil, e.Append(nil, text))
+		tok.AppendDecoded(nil, must(e.Append(nil, text)))
 	})
 }
 
@@ -260,11 +260,11 @@ func FuzzEncode(f *testing.F) {
 	f.Add(strings.Repeat("ab", 100))
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, e := range []*Encoder{e, asText} {
-			ids := e.Append(nil, []byte(text))
+			ids := must(e.Append(nil, []byte(text)))
 			if got := string(tok.AppendDecoded(nil, ids)); got != text {
 				t.Fatalf("%q decodes to %q", text, got)
 			}
-			if again := tok.NewEncoder(e.o).Append(nil, []byte(text)); !slices.Equal(again, ids) {
+			if again := must(tok.NewEncoder(e.o).Append(nil, []byte(text))); !slices.Equal(again, ids) {
 				t.Fatalf("%q: %v, and %v from a new encoder", text, ids, again)
 			}
 		}

@@ -2,7 +2,6 @@ package model
 
 import (
 	"fmt"
-	"math/bits"
 	"slices"
 )
 
@@ -13,31 +12,16 @@ type BPE struct {
 	vocab        *Vocabulary
 	ignoreMerges bool
 	bytes        [256]uint32 // the token of each byte
-	// merged is the token that each rank, a place in the list of merges, makes.
-	merged []uint32
+	merges
 	// first is the rank of two bytes' tokens, by the bytes: what the first look at a piece asks for.
 	first [256 * 256]uint32
-	// pairs is a flat open-addressed table of left<<43 | right<<22 | rank. Both ids have 21 bits and the rank 22, so
-	// that an entry is one word, and a cache line holds eight.
-	pairs []uint64
-	shift uint // of the hash, so that what is left is an index
 }
-
-const (
-	rankBits = 22
-	idBits   = 21
-	// MaxMerges is how many merges there may be at most. Real lists have up to about 450,000.
-	MaxMerges = 1<<rankBits - 1
-
-	noRank  = 1<<32 - 1
-	noEntry = 1<<64 - 1 // no pair has it: MaxIDs is no id
-)
 
 // NewBPE makes a model. merges are pairs of ids, the first one done first; of a pair that stands there twice, the
 // later place counts (as in HF tokenizers). With ignoreMerges, a piece that is a token becomes that token, whether
 // merges lead there or not.
 func NewBPE(v *Vocabulary, merges [][2]uint32, ignoreMerges bool) (*BPE, error) {
-	m := &BPE{vocab: v, ignoreMerges: ignoreMerges, merged: make([]uint32, len(merges))}
+	m := &BPE{vocab: v, ignoreMerges: ignoreMerges}
 	if len(merges) > MaxMerges {
 		return nil, fmt.Errorf("%d merges; at most %d are possible", len(merges), MaxMerges)
 	}
@@ -51,15 +35,7 @@ func NewBPE(v *Vocabulary, merges [][2]uint32, ignoreMerges bool) (*BPE, error) 
 	for i := range m.first {
 		m.first[i] = noRank
 	}
-	size := 64
-	for size < 2*len(merges) { // at most half full
-		size *= 2
-	}
-	m.pairs = make([]uint64, size)
-	m.shift = uint(64 - bits.TrailingZeros(uint(size)))
-	for i := range m.pairs {
-		m.pairs[i] = noEntry
-	}
+	m.merges = newMerges(len(merges))
 	var both []byte
 	for rank, p := range merges {
 		a, b := v.Bytes(p[0]), v.Bytes(p[1])
@@ -90,33 +66,6 @@ func (m *BPE) Merges() int { return len(m.merged) }
 func (m *BPE) Memory() int64 {
 	v := m.vocab
 	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
-}
-
-func (m *BPE) slot(key uint64) uint64 { return key * mixA >> m.shift }
-
-func (m *BPE) put(a, b, rank uint32) {
-	key := uint64(a)<<idBits | uint64(b)
-	mask := uint64(len(m.pairs) - 1)
-	h := m.slot(key)
-	for m.pairs[h] != noEntry && m.pairs[h]>>rankBits != key {
-		h = (h + 1) & mask
-	}
-	m.pairs[h] = key<<rankBits | uint64(rank)
-}
-
-// rank is the place of the pair in the list of merges, or noRank.
-func (m *BPE) rank(a, b uint32) uint32 {
-	key := uint64(a)<<idBits | uint64(b)
-	mask := uint64(len(m.pairs) - 1)
-	for h := m.slot(key); ; h = (h + 1) & mask {
-		e := m.pairs[h&mask]
-		if e>>rankBits == key {
-			return uint32(e & (1<<rankBits - 1))
-		}
-		if e == noEntry {
-			return noRank
-		}
-	}
 }
 
 // scanLimit is the longest piece, in bytes, whose pairs are looked through one by one for the first merge; longer ones

@@ -130,7 +130,7 @@ func decode(m *BPE, ids []uint32) (text []byte) {
 func TestEncoderForgets(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	m, _ := random(t, rnd, "abcdefgh", 200, false)
-	s, err := pretokenizer.New("gpt2")
+	s, err := pretokenizer.NewScanner("gpt2")
 	if err != nil {
 		t.Fatal(err)
 	}

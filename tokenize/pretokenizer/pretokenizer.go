@@ -41,8 +41,8 @@ func (s Scanner) ready() *Scanner {
 	return &s
 }
 
-// New makes the scanner of that name; see [Names].
-func New(name string) (*Scanner, error) {
+// NewScanner makes the scanner of that name; see [Names].
+func NewScanner(name string) (*Scanner, error) {
 	for _, s := range scanners {
 		if s.name == name {
 			return s.ready(), nil

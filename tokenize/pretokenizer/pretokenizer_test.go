@@ -13,7 +13,7 @@ import (
 func all(t testing.TB) []*Scanner {
 	var out []*Scanner
 	for _, n := range Names() {
-		s, err := New(n)
+		s, err := NewScanner(n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +39,7 @@ func TestNames(t *testing.T) {
 	if !sort.StringsAreSorted(Names()) {
 		t.Error("not sorted:", Names())
 	}
-	if _, err := New("gpt"); err == nil || !strings.Contains(err.Error(), "there are: cl100k, gpt2") {
+	if _, err := NewScanner("gpt"); err == nil || !strings.Contains(err.Error(), "there are: cl100k, gpt2") {
 		t.Error(err)
 	}
 	for _, s := range all(t) {
@@ -115,7 +115,7 @@ func TestScanners(t *testing.T) {
 		{"o200k", "a//\n/b 12345", "a|//\n/|b| |123|45"},
 		{"o200k", "ABC日本 x", "ABC日本| x"},
 	} {
-		s, err := New(c.scanner)
+		s, err := NewScanner(c.scanner)
 		if err != nil {
 			t.Fatal(err)
 		}

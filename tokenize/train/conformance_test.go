@@ -52,7 +52,7 @@ func pageWords(t *testing.T, corpus, preTokenizerName string) *Words {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := pretokenizer.New(form.scanner)
+	s, err := pretokenizer.NewScanner(form.scanner)
 	if err != nil {
 		t.Fatal(err)
 	}

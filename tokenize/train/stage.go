@@ -88,7 +88,7 @@ func New(s Settings) (stage.Reducer, error) {
 	if t.form, err = preTokenizerNamed(s.PreTokenizer); err != nil {
 		return nil, err
 	}
-	if t.scanner, err = pretokenizer.New(t.form.scanner); err != nil {
+	if t.scanner, err = pretokenizer.NewScanner(t.form.scanner); err != nil {
 		return nil, err
 	}
 	if err := s.check(); err != nil {

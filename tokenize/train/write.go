@@ -50,7 +50,7 @@ func (m *Model) AppendJSON(dst []byte, preTokenizerName string) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	s, err := pretokenizer.New(p.scanner)
+	s, err := pretokenizer.NewScanner(p.scanner)
 	if err != nil {
 		return nil, err
 	}
