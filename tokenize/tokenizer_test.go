@@ -111,7 +111,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestInfo(t *testing.T) {
-	in := load(t, small(t, `"truncation":null,"padding":null`, `"truncation":{"max_length":4},"padding":{"pad_id":0}`)).Info()
+	in := smallTokenizer(t, small(t, `"truncation":null,"padding":null`, `"truncation":{"max_length":4},"padding":{"pad_id":0}`)).Info()
 	if in.VocabSize != 262 || in.Tokens != 262 || in.Merges != 4 || in.Added != 1 || in.Scanner != "gpt2" || !in.HandWritten {
 		t.Errorf("%+v", in)
 	}
@@ -121,7 +121,7 @@ func TestInfo(t *testing.T) {
 	if len(in.Ignored) != 2 || len(in.Fingerprint) != 64 {
 		t.Errorf("%+v", in)
 	}
-	if in.Fingerprint == load(t, small(t)).Info().Fingerprint {
+	if in.Fingerprint == smallTokenizer(t, small(t)).Info().Fingerprint {
 		t.Error("two files with one fingerprint")
 	}
 }
@@ -198,7 +198,7 @@ func TestEncode(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tok := load(t, small(t, c.edits...))
+			tok := smallTokenizer(t, small(t, c.edits...))
 			e := tok.NewEncoder(c.o)
 			for text, want := range c.cases {
 				if got := must(e.Append(nil, []byte(text))); !slices.Equal(got, want) {
@@ -210,7 +210,7 @@ func TestEncode(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	tok := load(t, small(t, smallAdded, smallAdded+`,{"id":262,"content":"a b","special":false},{"id":263,"content":"Ġx","special":false}`))
+	tok := smallTokenizer(t, small(t, smallAdded, smallAdded+`,{"id":262,"content":"a b","special":false},{"id":263,"content":"Ġx","special":false}`))
 	// A token whose characters are all of the alphabet stands for their bytes, also if it was added (as in HF).
 	if got := string(tok.AppendDecoded([]byte("="), []uint32{258, 259, 262, 263, 9999, 261})); got != "= lowera b x<|endoftext|>" {
 		t.Errorf("%q", got)

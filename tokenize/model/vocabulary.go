@@ -125,6 +125,15 @@ func (v *Vocabulary) Bytes(id uint32) []byte {
 	return v.arena[s[0]:s[1]:s[1]]
 }
 
+// Length is how many bytes the token of id has; 0 if there is no such id.
+func (v *Vocabulary) Length(id uint32) int {
+	if !v.Has(id) {
+		return 0
+	}
+	s := &v.spans[id]
+	return int(s[1] - s[0])
+}
+
 // Size is the largest id + 1.
 func (v *Vocabulary) Size() int { return len(v.spans) }
 
