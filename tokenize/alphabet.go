@@ -36,3 +36,21 @@ func appendBytes(dst, name []byte) (out []byte, ok bool) {
 	}
 	return dst, true
 }
+
+// characters is the alphabet's character of each byte.
+var characters = func() (c [256]rune) {
+	for r, b := range byteOf {
+		if b != 0 {
+			c[b-1] = rune(r)
+		}
+	}
+	return c
+}()
+
+// appendSpelled appends token, bytes, as the alphabet writes it.
+func appendSpelled(dst, token []byte) []byte {
+	for _, b := range token {
+		dst = utf8.AppendRune(dst, characters[b])
+	}
+	return dst
+}

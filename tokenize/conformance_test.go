@@ -234,7 +234,7 @@ func (t *Tokenizer) compare(plain, special, asText *Encoder, text string, a *ans
 		return fmt.Errorf("ids with offsets: %v\n got %.20v\nwant %.20v", err, got, ids)
 	}
 	if a.Offsets != nil {
-		if off := characters(text, spans); !slices.Equal(off, a.Offsets) {
+		if off := inCharacters(text, spans); !slices.Equal(off, a.Offsets) {
 			return fmt.Errorf("offsets\n got %v\nwant %v", off, a.Offsets)
 		}
 	}
@@ -298,8 +298,8 @@ func sameText(got, want string) bool {
 	return got == want || hex.EncodeToString(sum[:]) == want
 }
 
-// characters are spans in characters, one behind the other.
-func characters(text string, spans []Span) (list []int) {
+// inCharacters are spans in characters, one behind the other.
+func inCharacters(text string, spans []Span) (list []int) {
 	at := make([]int, len(text)+1)
 	n := 0
 	for i := range text {

@@ -146,7 +146,11 @@ func (t *Tokenizer) readDecoder(path string, v jsontext.Value) (err error) {
 }
 
 func (t *Tokenizer) readModel(path string, v jsontext.Value) (err error) {
-	if t.model, err = model.Read(path, v, t.byteLevel); err != nil {
+	var decode func(dst, name []byte) ([]byte, bool)
+	if t.byteLevel {
+		decode = appendBytes
+	}
+	if t.model, err = model.Read(path, v, decode); err != nil {
 		return err
 	}
 	t.vocab = t.model.Vocabulary()
@@ -154,15 +158,16 @@ func (t *Tokenizer) readModel(path string, v jsontext.Value) (err error) {
 	if m, ok := t.model.(interface{ Merges() int }); ok {
 		t.info.Merges = m.Merges()
 	}
-	if bpe, ok := t.model.(*model.BPE); ok {
-		t.useBPE(bpe)
+	if bpe, ok := t.model.(model.ByteLevel); ok {
+		t.useBPE(bpe.BPE)
 	}
 	return nil
 }
 
 // useBPE takes the short way, if the other components allow it.
 func (t *Tokenizer) useBPE(bpe *model.BPE) {
-	t.model, t.info.Model, t.info.Merges = bpe, bpe.Type(), bpe.Merges()
+	t.model = model.ByteLevel{BPE: bpe}
+	t.info.Model, t.info.Merges = t.model.Type(), bpe.Merges()
 	if t.normalizer != nil {
 		if !t.nfc {
 			return
@@ -238,7 +243,7 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 // tokenizers spells them.
 func (t *Tokenizer) asBytes(name string) []byte {
 	if t.byteLevel {
-		if token, ok := pretokenizer.AppendBytes(nil, []byte(name)); ok {
+		if token, ok := appendBytes(nil, []byte(name)); ok {
 			return token
 		}
 	}
