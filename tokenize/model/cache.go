@@ -14,8 +14,10 @@ type Encoder struct {
 	m       *BPE
 	scratch scratch
 
-	ends    [256]int // of pieces
-	short   []line   // pieces of up to shortPiece bytes: the key is the piece
+	ends    [chunk]int // of pieces
+	probes  [chunk][2]uint64
+	slots   [chunk]uint32
+	short   []line // pieces of up to shortPiece bytes: the key is the piece
 	shorts  int
 	long    []longEntry // pieces of up to longPiece bytes: the key is a hash and the piece's place in keys
 	longs   int
@@ -94,40 +96,58 @@ var keyMasks = func() (m [shortPiece + 1][2]uint64) {
 	return m
 }()
 
-// pieces appends the tokens of the pieces from at on, which end at ends. There is little in its loop that the processor
-// cannot foresee, so that it asks memory for several pieces at a time.
+// chunk is how many pieces are looked up at a time: what they need stays in the first-level cache.
+const chunk = 192
+
+// pieces appends the tokens of the pieces from at on, which end at ends, at most chunk of them. First it computes their
+// keys and asks memory for the lines where they should be, for all at a time; then there is little in its loop that the
+// processor cannot foresee.
 func (e *Encoder) pieces(dst []uint32, text []byte, at int, ends []int) []uint32 {
+	short, mask := e.short, uint64(len(e.short)-1)
+	keys, slots := e.probes[:len(ends)], e.slots[:len(ends)]
+	start := at
+	for i, end := range ends {
+		size := end - start
+		p := &keys[i]
+		if size <= shortPiece && start+16 <= len(text) {
+			t := (*[16]byte)(text[start:])
+			m := &keyMasks[size&shortPiece]
+			p[0] = binary.LittleEndian.Uint64(t[:8]) & m[0]
+			p[1] = binary.LittleEndian.Uint64(t[8:])&m[1] | uint64(size)<<56
+			slots[i] = uint32(hash2(p[0], p[1]) & mask)
+		} else {
+			p[1], slots[i] = 0, 0
+		}
+		start = end
+	}
+	prefetch(&short[0], &slots[0], len(slots))
 	dst = slices.Grow(dst, inline*len(ends))
 	out, n := dst[:cap(dst)], len(dst)
-	short, mask := e.short, uint64(len(e.short)-1)
-	for i, end := range ends {
-		size := end - at
-		if size <= shortPiece && at+16 <= len(text) {
-			p := (*[16]byte)(text[at:])
-			m := &keyMasks[size&shortPiece]
-			lo := binary.LittleEndian.Uint64(p[:8]) & m[0]
-			hi := binary.LittleEndian.Uint64(p[8:])&m[1] | uint64(size)<<56
-			l := &short[hash2(lo, hi)&mask]
-			x := &l[0]
-			if l[1].lo^lo|l[1].hi^hi == 0 {
-				x = &l[1]
-			}
-			if x.lo^lo|x.hi^hi == 0 {
-				count := x.count()
-				to := (*[inline]uint32)(out[n:])
-				*to = x.value
-				to[0] &= 1<<idBits - 1
-				if count <= inline {
-					n += int(count)
-					at = end
-					continue
-				}
+	for i, slot := range slots {
+		lo, hi := keys[i][0], keys[i][1]
+		l := &short[uint64(slot)&mask]
+		other := l[1].lo ^ lo | l[1].hi ^ hi // 0 if that is it
+		x := &l[(other|-other)>>63^1]
+		if x.lo^lo|x.hi^hi == 0 && hi != 0 {
+			to := (*[inline]uint32)(out[n:])
+			*to = x.value
+			to[0] &= 1<<idBits - 1
+			if count := x.count(); count <= inline {
+				n += int(count)
+				continue
 			}
 		}
-		dst = slices.Grow(e.any(dst[:n], text, at, end), inline*(len(ends)-i))
+		if i > 0 {
+			at = ends[i-1]
+		}
+		lines := len(e.short)
+		dst = slices.Grow(e.any(dst[:n], text, at, ends[i]), inline*(len(ends)-i))
 		out, n = dst[:cap(dst)], len(dst)
-		short, mask = e.short, uint64(len(e.short)-1)
-		at = end
+		if len(e.short) != lines { // it has grown: the slots have changed
+			if i++; i < len(ends) {
+				return e.pieces(out[:n], text, ends[i-1], ends[i:])
+			}
+		}
 	}
 	return out[:n]
 }
