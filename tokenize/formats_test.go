@@ -84,7 +84,7 @@ func TestTiktokenErrors(t *testing.T) {
 		{bytes256 + "!!!! 256\n", "r50k", `line 257: `},
 		{bytes256 + "YWI= 255\n", "r50k", `line 257: id 255 stands for both`},
 		{bytes256 + "YQ== 256\n", "r50k", `line 257: "a" has both id 97 and 256`},
-		{bytes256[8:], "r50k", `no token for the byte 0x00`},
+		{bytes256[len("AA== 0\n"):], "r50k", `no token for the byte 0x00`},
 		{bytes256 + "YWI= 50256\n", "r50k", `id 50256 is "ab", where "<|endoftext|>" is expected: this is another encoding`},
 		{bytes256, "", `256 ranks of tiktoken`},
 	} {

@@ -106,7 +106,7 @@ func (t *Tokenizer) readPreTokenizer(path string, v jsontext.Value) (err error) 
 	kinds, err := leaves(path, v, "pretokenizers")
 	byteLevel := slices.Contains(kinds, "ByteLevel")
 	if byteLevel && t.spelled {
-		return &UnsupportedError{path, "ByteLevel in both the normalizer and the pre-tokenizer"}
+		return &UnsupportedError{Path: path, Problem: "ByteLevel in both the normalizer and the pre-tokenizer"}
 	}
 	t.byteLevel = t.byteLevel || byteLevel
 	return err
@@ -210,7 +210,8 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			return fmt.Errorf("%s: %q has id %d, but it would be encoded as %d; the file has gaps or another order than its ids", path, a.Content, *a.ID, id)
 		}
 		if !known {
-			if err := t.vocab.AddOpaque(id, t.asBytes(a.Content)); err != nil {
+			token, _ := t.asBytes(a.Content)
+			if err := t.vocab.AddOpaque(id, token); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
@@ -227,7 +228,7 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			}
 			if string(text.B) != a.Content {
 				if len(text.B) == 0 {
-					return &UnsupportedError{path, fmt.Sprintf("%q is nothing once it is normalized", a.Content)}
+					return &UnsupportedError{Path: path, Problem: fmt.Sprintf("%q is nothing once it is normalized", a.Content)}
 				}
 				add.spelling = string(text.B)
 			}
@@ -240,21 +241,28 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 }
 
 // asBytes is a token of the file as the vocabulary has it: the bytes it is spelled for where the alphabet of byte-level
-// tokenizers spells them.
-func (t *Tokenizer) asBytes(name string) []byte {
-	if t.byteLevel {
-		if token, ok := appendBytes(nil, []byte(name)); ok {
-			return token
-		}
+// tokenizers spells them. ok is false where it does not: then the token is there as it is written, and no text becomes it.
+func (t *Tokenizer) asBytes(name string) (token []byte, ok bool) {
+	if !t.byteLevel {
+		return []byte(name), true
 	}
-	return []byte(name)
+	if token, ok := appendBytes(nil, []byte(name)); ok {
+		return token, true
+	}
+	return []byte(name), false
 }
 
 // named is the id that the model has for an added token, if it has one; id is what the file says.
 func (t *Tokenizer) named(name string, id uint32) (uint32, bool) {
-	token := t.asBytes(name)
-	if id, ok := t.vocab.Lookup(token); ok {
-		return id, true
+	token, ok := t.asBytes(name)
+	if ok {
+		if id, ok := t.vocab.Lookup(token); ok {
+			return id, true
+		}
 	}
-	return id, t.vocab.Has(id) && string(t.vocab.Bytes(id)) == name // one that no text becomes
+	if !t.vocab.Has(id) || string(t.vocab.Bytes(id)) != name {
+		return id, false
+	}
+	same, found := t.vocab.Lookup(token)
+	return id, !found || same != id // one that no text becomes, and not the bytes that look like it
 }

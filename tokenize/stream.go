@@ -18,9 +18,10 @@ type Stream struct {
 // NewStream begins a text. The encoder must not be used for another until Close.
 func (e *Encoder) NewStream() *Stream { return &Stream{e: e, cuts: e.t.cutsBehindLines()} }
 
-// cutsBehindLines says whether a text can be cut between a line feed and an ASCII letter and its parts encoded alone:
-// no scanner written by hand puts both into one piece or looks across, and no added token takes both. Nothing composes
-// with a line feed.
+// cutsBehindLines says whether a text can be cut between a line feed, before which something visible stands, and an ASCII
+// letter, and its parts encoded alone: no scanner written by hand puts both into one piece, and one that looks ahead
+// from white space does so to leave some of it to what follows, of which there is none. No added token takes both.
+// Nothing composes with a line feed.
 func (t *Tokenizer) cutsBehindLines() bool {
 	if t.short == nil || t.scanner == nil || t.prefixSpace {
 		return false
@@ -47,12 +48,12 @@ func (s *Stream) Write(dst []uint32, part []byte) ([]uint32, error) {
 			break
 		}
 		i = s.seen + n + 1
-		if c := s.text[i] | 0x20; c >= 'a' && c <= 'z' {
+		if i >= 2 && s.text[i-2] > ' ' && s.text[i-2] < 0x7f && isASCIILetter(s.text[i]) {
 			cut = i
 			break
 		}
 	}
-	s.seen = max(0, len(s.text)-1-cut)
+	s.seen = max(0, len(s.text)-1-cut) // a line feed may be the last
 	if cut == 0 {
 		return dst, nil
 	}
@@ -60,6 +61,8 @@ func (s *Stream) Write(dst []uint32, part []byte) ([]uint32, error) {
 	s.text = s.text[:copy(s.text, s.text[cut:])]
 	return dst, err
 }
+
+func isASCIILetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // Close ends the text and appends the ids of what is left. The stream is then ready for another text.
 func (s *Stream) Close(dst []uint32) ([]uint32, error) {

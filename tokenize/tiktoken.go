@@ -138,7 +138,7 @@ func newTiktoken(data []byte, name, want string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.info.Format = "tiktoken, " + enc.name
+	t.info.Format, t.encoding = "tiktoken, "+enc.name, enc.name
 	return t, nil
 }
 

@@ -46,8 +46,9 @@ type Tokenizer struct {
 	scanner     *pretokenizer.Scanner // nil: what lies between added tokens is one piece
 	prefixSpace bool
 
-	spm  *sentencepiece.Model // instead of all that
-	info Info
+	spm      *sentencepiece.Model // instead of all that
+	encoding string               // of tiktoken's ranks
+	info     Info
 }
 
 // Info is what a tokenizer says about itself.
@@ -71,7 +72,7 @@ type Info struct {
 	Special []Token `json:"special"`
 	// EOD are those of Special that models are known to end a document with, the likeliest first.
 	EOD []Token `json:"eod"`
-	// Fingerprint is the sha256 of the file, in hex.
+	// Fingerprint is the sha256 of the file, in hex; of a file of ranks, with # and the encoding's name behind it.
 	Fingerprint string `json:"fingerprint"`
 	// Ignored are parts of the file that do not count here, in words.
 	Ignored []string `json:"ignored"`
@@ -157,8 +158,12 @@ func load(r io.Reader, name, encoding string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	t.info.Fingerprint = hex.EncodeToString(sum[:])
+	h := sha256.New()
+	h.Write(data)
+	if t.encoding != "" { // the file alone does not say what its ids are
+		io.WriteString(h, "#"+t.encoding)
+	}
+	t.info.Fingerprint = hex.EncodeToString(h.Sum(nil))
 	return t, nil
 }
 

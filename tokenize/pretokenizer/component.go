@@ -29,4 +29,4 @@ type PreTokenizer interface {
 
 // New reads the component at path in the file. A Sequence has pre-tokenizers one behind the other. An error is a
 // *component.UnsupportedError where the type is not known.
-func New(path string, v jsontext.Value) (PreTokenizer, error) { panic("unwritten") }
+func New(path string, v jsontext.Value) (PreTokenizer, error) { return shimNew(path, v) }
