@@ -35,16 +35,17 @@ func (f Form) Type() string { return f.name }
 // Normalize implements [Normalizer].
 func (f Form) Normalize(t *aligned.Text) error {
 	text := t.B
-	i := ascii(text)
-	if i == len(text) || f.form.IsNormal(text[i:]) && (i == 0 || f.boundary(text[i:])) {
+	i := f.form.QuickSpan(text) // what is behind may join or move into what is before
+	if i == len(text) {
 		return nil
+	}
+	for i > 0 && !f.boundary(text[i:]) {
+		_, n := utf8.DecodeLastRune(text[:i])
+		i -= n
 	}
 	var some [32]char
 	chars := some[:0]
 	e := edit{t: t}
-	if i > 0 {
-		i-- // what comes may join it
-	}
 	e.keep(i)
 	for i < len(text) {
 		// Part by part: nothing is moved or joined across what begins one.
@@ -67,7 +68,7 @@ func (f Form) Normalize(t *aligned.Text) error {
 			i += n
 			continue
 		}
-		if part := text[i:to]; f.form.IsNormal(part) {
+		if part := text[i:to]; f.form.QuickSpan(part) == len(part) {
 			e.keep(len(part))
 		} else {
 			chars = f.appendPart(chars[:0], part)
