@@ -51,6 +51,13 @@ func gather(x uint64) uint64 { return x & high * 0x0002040810204081 >> 56 }
 
 // ascii fills in what 64 bytes are, and gives those that are not ASCII, whose place in the words is not yet right.
 func (b *block) ascii(text *[blockSize]byte) (rest uint64) {
+	if hasAVX2 {
+		return asciiAVX2(b, text)
+	}
+	return asciiGeneric(b, text)
+}
+
+func asciiGeneric(b *block, text *[blockSize]byte) (rest uint64) {
 	*b = block{}
 	for k := 0; k < blockSize; k += 8 {
 		w := binary.LittleEndian.Uint64(text[k:])

@@ -47,6 +47,64 @@ func compareEnds(t *testing.T, s *Scanner, text []byte, room int) {
 	}
 }
 
+// asciis are all that fill in a block; those that this processor lacks are nil.
+func asciis() map[string]func(*block, *[blockSize]byte) uint64 {
+	m := map[string]func(*block, *[blockSize]byte) uint64{"generic": asciiGeneric, "avx2": nil}
+	if hasAVX2 {
+		m["avx2"] = asciiAVX2
+	}
+	return m
+}
+
+// TestASCII gives each of them every byte at every place, and looks at what lies around the block.
+func TestASCII(t *testing.T) {
+	const seed = 13
+	rnd := rand.New(rand.NewPCG(seed, 14))
+	for name, ascii := range asciis() {
+		if ascii == nil {
+			t.Logf("%s: NOT TESTED: this processor or build has it not", name)
+			continue
+		}
+		for round := range 256 + 2000 {
+			var text [blockSize]byte
+			var want block
+			var high uint64
+			for i := range text {
+				text[i] = byte(round + i)
+				if round >= 256 {
+					text[i] = byte(rnd.IntN(256))
+				}
+				set := func(word *uint64, yes bool) {
+					if yes {
+						*word |= 1 << i
+					}
+				}
+				c := text[i]
+				small := c >= 'a' && c <= 'z'
+				capital := c >= 'A' && c <= 'Z'
+				set(&want.letter, small || capital)
+				set(&want.upper, capital)
+				set(&want.number, c >= '0' && c <= '9')
+				set(&want.blank, c == ' ')
+				set(&want.newline, c == '\n' || c == '\r')
+				set(&want.space, c == ' ' || c >= '\t' && c <= '\r')
+				set(&want.quote, c == '\'')
+				set(&want.slash, c == '/')
+				set(&high, c >= 0x80)
+			}
+			const canary = 0x5a5a5a5a5a5a5a5a
+			around := struct {
+				before uint64
+				b      block
+				after  uint64
+			}{canary, block{letter: canary, caseless: canary, wide: [3]uint64{canary, canary, canary}, marks: canary, stop: canary}, canary}
+			if rest := ascii(&around.b, &text); around.b != want || rest != high || around.before != canary || around.after != canary {
+				t.Fatalf("%s: seed %d, round %d: %q:\n got %x %x\nwant %x %x", name, seed, round, text, around, rest, want, high)
+			}
+		}
+	}
+}
+
 // TestEnds compares what cuts blocks with what cuts pieces, on texts in which everything is as likely and on texts that
 // are mostly words, so that blocks come to their ends.
 func TestEnds(t *testing.T) {
