@@ -34,10 +34,15 @@ const (
 
 // word is what the model makes of a word.
 type word struct {
-	limit float32 // Unigram: see safe
-	n     uint32
-	ids   [2]uint32 // if n is more, the place in cache.ids
+	limit float32   // Unigram: see safe
+	n     uint32    // ids, and hasUnknown
+	ids   [2]uint32 // if n is more, the place in cache.ids; ^0 stands for the unknown piece that there is not
 }
+
+// hasUnknown says that some of the ids are that of the unknown piece, each for one character.
+const hasUnknown = 1 << 31
+
+func (x *word) unknown() bool { return x.n&hasUnknown != 0 }
 
 // shortWord is half a cache line.
 type shortWord struct {
@@ -120,20 +125,21 @@ func (c *cache) find(text []byte, i, n int) *word {
 
 // of are the ids of a word that is remembered.
 func (c *cache) of(x *word) []uint32 {
-	if x.n <= uint32(len(x.ids)) {
-		return x.ids[:x.n]
+	n := x.n &^ hasUnknown
+	if n <= uint32(len(x.ids)) {
+		return x.ids[:n]
 	}
-	return c.ids[x.ids[0] : x.ids[0]+x.n]
+	return c.ids[x.ids[0] : x.ids[0]+n]
 }
 
-// add remembers a word that find did not find.
-func (c *cache) add(text []byte, i, n int, ids []uint32, limit float32) {
+// add remembers a word that find did not find. x is all but the ids.
+func (c *cache) add(text []byte, i, n int, ids []uint32, x word) {
 	if c.shorts >= maxShortWords/4*3 || c.longs >= maxLongWords/4*3 || len(c.keys)+n > maxKeys || len(c.ids)+len(ids) > maxIDs {
 		clear(c.short)
 		clear(c.long)
 		c.shorts, c.longs, c.keys, c.ids = 0, 0, c.keys[:0], c.ids[:0]
 	}
-	x := word{limit: limit, n: uint32(len(ids))}
+	x.n |= uint32(len(ids))
 	if len(ids) <= len(x.ids) {
 		copy(x.ids[:], ids)
 	} else {

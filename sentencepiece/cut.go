@@ -1,31 +1,46 @@
 package sentencepiece
 
 import (
-	"bytes"
 	"strings"
+	"unicode/utf8"
 )
 
-// cut is where normalized text may be cut into words so that what the model makes of them one by one is what it makes
-// of the whole: where no piece reaches across. A run of marks, which stand for spaces, is never cut.
+// cuts is where normalized text may be cut into words so that what the model makes of them one by one is what it makes
+// of the whole: where no piece reaches across. A run of ▁ is never cut.
+type cuts struct {
+	at cut
+	// together says for two ASCII characters a and b, at a<<7|b, whether a piece has one after the other.
+	together *[1 << 14]bool
+}
+
 type cut uint8
 
 const (
 	cutNowhere cut = iota
-	cutBefore      // before marks that something else stands before
-	cutAfter       // after marks that something else stands after
+	cutChars       // between ASCII characters that are never together
+	cutBefore      // there, and before ▁ that something else stands before
+	cutAfter       // there, and after ▁ that something else stands after
 )
 
-// findCut looks for pieces with something before a mark, and something after one.
-func findCut(pieces []Piece, mark string) cut {
+func findCuts(pieces []Piece) cuts {
+	c := cuts{cutChars, new([1 << 14]bool)}
 	before, after := false, false
 	for i := range pieces {
 		p := &pieces[i]
-		if !p.inText() || strings.Index(p.Text, mark) < 0 {
+		if !p.inText() {
+			continue
+		}
+		for j := 1; j < len(p.Text); j++ {
+			if a, b := p.Text[j-1], p.Text[j]; a|b < utf8.RuneSelf {
+				c.together[int(a)<<7|int(b)] = true
+			}
+		}
+		if !strings.Contains(p.Text, space) {
 			continue
 		}
 		marks, others := false, false // up to here
 		for s := p.Text; s != ""; {
-			if rest, ok := strings.CutPrefix(s, mark); ok {
+			if rest, ok := strings.CutPrefix(s, space); ok {
 				before = before || others
 				marks, s = true, rest
 			} else {
@@ -36,53 +51,49 @@ func findCut(pieces []Piece, mark string) cut {
 	}
 	switch {
 	case !before:
-		return cutBefore
+		c.at = cutBefore
 	case !after:
-		return cutAfter
+		c.at = cutAfter
 	}
-	return cutNowhere
+	return c
 }
 
-// wordEnd is where the word that begins at i ends, or -1 if that is not inside text.
-func (m *Model) wordEnd(text []byte, i int) int {
-	switch m.cut {
-	case cutBefore:
-		for m.markAt(text, i) {
-			i += len(m.mark)
-		}
-		return m.nextMark(text, i)
-	case cutAfter:
-		if i = m.nextMark(text, i); i < 0 {
-			return -1
-		}
-		for m.markAt(text, i) {
-			i += len(m.mark)
-		}
-		if i < len(text) {
-			return i
-		}
-	}
-	return -1
-}
-
-func (m *Model) markAt(text []byte, i int) bool {
-	if len(m.mark) == 1 {
-		return i < len(text) && text[i] == ' '
-	}
-	return i+2 < len(text) && text[i] == space[0] && text[i+1] == space[1] && text[i+2] == space[2]
-}
-
-func (m *Model) nextMark(text []byte, i int) int {
-	if len(m.mark) == 1 {
-		if n := bytes.IndexByte(text[i:], ' '); n >= 0 {
-			return i + n
-		}
+// wordEnd is where the word that begins at i ends, or -1 if that is not inside text. Spaces at the end of text are not
+// cut off, since those at the end of all are not part of it (Normalizer::Normalize).
+func (c *cuts) wordEnd(text []byte, i int) int {
+	if c.at == cutNowhere {
 		return -1
 	}
-	for ; i+2 < len(text); i++ {
-		if text[i] == space[0] && text[i+1] == space[1] && text[i+2] == space[2] {
-			return i
+	for spaceAt(text, i) {
+		i += len(space)
+	}
+	if i >= len(text) {
+		return -1
+	}
+	before := text[i]
+	for i++; i < len(text); i++ {
+		b := text[i]
+		if before|b < utf8.RuneSelf {
+			if !c.together[int(before)<<7|int(b)] {
+				return i
+			}
+		} else if b == space[0] && c.at >= cutBefore && spaceAt(text, i) {
+			if c.at == cutBefore {
+				return i
+			}
+			for spaceAt(text, i) {
+				i += len(space)
+			}
+			if i < len(text) {
+				return i
+			}
+			return -1
 		}
+		before = b
 	}
 	return -1
+}
+
+func spaceAt(text []byte, i int) bool {
+	return i+2 < len(text) && text[i] == space[0] && text[i+1] == space[1] && text[i+2] == space[2]
 }

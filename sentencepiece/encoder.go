@@ -49,12 +49,17 @@ func (e *Encoder) Append(dst []uint32, text []byte) []uint32 {
 	r := e.begin(text)
 	for r.next(e, nil) {
 		i, n := r.at, r.end-r.at
-		if x := e.find(i, n); x != nil {
-			dst = append(dst, e.words.of(x)...)
+		x := e.find(i, n)
+		if x != nil && !x.unknown() {
+			if x.n == 1 { // most of them
+				dst = append(dst, x.ids[0])
+			} else {
+				dst = append(dst, e.words.of(x)...)
+			}
 			e.unknown = false
 			continue
 		}
-		for _, s := range e.miss(i, n) {
+		for _, s := range e.segmentsOf(x, i, n) {
 			dst = e.m.appendIDs(dst, e.text[i:i+int(s.n)], s.id, e.unknown)
 			e.unknown = e.m.isUnknown(s.id)
 			i += int(s.n)
@@ -68,7 +73,6 @@ func (e *Encoder) Append(dst []uint32, text []byte) []uint32 {
 type reading struct {
 	normalizing
 	at, end int  // of the word, in Encoder.text
-	size    int  // up to which Encoder.text is filled
 	all     bool // that was the last block
 }
 
@@ -84,7 +88,7 @@ func (e *Encoder) begin(text []byte) reading {
 func (r *reading) next(e *Encoder, from *[]int32) bool {
 	r.at = r.end
 	for {
-		if r.end = e.m.wordEnd(e.text, r.at); r.end >= 0 {
+		if r.end = e.m.cuts.wordEnd(e.text, r.at); r.end >= 0 {
 			return true
 		}
 		if r.all {
@@ -99,7 +103,7 @@ func (r *reading) next(e *Encoder, from *[]int32) bool {
 		}
 		r.at = 0
 		size := max(block, 2*len(e.text))
-		if e.m.cut == cutNowhere {
+		if e.m.cuts.at == cutNowhere {
 			size = math.MaxInt
 		}
 		e.text, r.all = r.normalizing.next(e.text, from, size)
@@ -108,7 +112,7 @@ func (r *reading) next(e *Encoder, from *[]int32) bool {
 
 // find is the word at e.text[i:i+n] if it is remembered and what is remembered holds here.
 func (e *Encoder) find(i, n int) *word {
-	if n > longestWord || e.m.cut == cutNowhere {
+	if n > longestWord || e.m.cuts.at == cutNowhere {
 		return nil
 	}
 	x := e.words.find(e.text, i, n)
@@ -119,8 +123,13 @@ func (e *Encoder) find(i, n int) *word {
 		return nil
 	}
 	// The sums have to round as they would have.
+	u := e.m.unigram
 	for _, id := range e.words.of(x) {
-		e.score += e.m.unigram.scores[id]
+		if int(id) < len(u.scores) {
+			e.score += u.scores[id]
+		} else { // -1
+			e.score += u.unk
+		}
 	}
 	return x
 }
@@ -137,28 +146,25 @@ func (e *Encoder) miss(i, n int) []segment {
 		e.score = m.paths(e.nodes, w, e.score)
 		e.segments = backtrack(e.segments, e.nodes)
 	}
-	if n > longestWord || m.cut == cutNowhere {
+	if n > longestWord || m.cuts.at == cutNowhere {
 		return e.segments
 	}
-	e.ids = e.ids[:0]
-	for _, s := range e.segments {
-		if m.isUnknown(s.id) && (m.kind == Unigram || m.bytes == nil) {
-			return e.segments // depends on what stands before, or has no score
-		}
-		e.ids = m.appendIDs(e.ids, w[:s.n], s.id, false)
-		w = w[s.n:]
-	}
-	limit := float32(0)
+	x, limit := word{}, 0.0
 	if m.kind == Unigram {
 		e.leads = slices.Grow(e.leads[:0], n+1)[:n+1]
-		if limit = float32(m.safe(e.text[i:i+n], e.leads)); limit <= 0 {
-			return e.segments
-		}
-		if e.words.find(e.text, i, n) != nil {
-			return e.segments // it did not hold here
+		if limit = m.safe(w, e.leads); limit <= 0 || e.words.find(e.text, i, n) != nil {
+			return e.segments // it holds nowhere, or what is remembered did not hold here
 		}
 	}
-	e.words.add(e.text, i, n, e.ids, limit)
+	x.limit = float32(limit)
+	e.ids = e.ids[:0]
+	for _, s := range e.segments {
+		e.ids = append(e.ids, uint32(s.id))
+		if m.isUnknown(s.id) {
+			x.n |= hasUnknown
+		}
+	}
+	e.words.add(e.text, i, n, e.ids, x)
 	return e.segments
 }
 
@@ -191,13 +197,7 @@ func (e *Encoder) AppendTokens(dst []Token, text []byte) []Token {
 	r := e.begin(text)
 	for r.next(e, &e.from) {
 		i, n := r.at, r.end-r.at
-		var segments []segment
-		if x := e.find(i, n); x != nil {
-			segments = e.again(e.words.of(x), e.text[i:i+n])
-		} else {
-			segments = e.miss(i, n)
-		}
-		for _, s := range segments {
+		for _, s := range e.segmentsOf(e.find(i, n), i, n) {
 			dst = e.appendToken(dst, s, i)
 			i += int(s.n)
 		}
@@ -206,20 +206,21 @@ func (e *Encoder) AppendTokens(dst []Token, text []byte) []Token {
 	return dst
 }
 
-// again are the pieces of a word that is remembered. It has nothing unknown, or every byte of that as an id.
-func (e *Encoder) again(ids []uint32, w []byte) []segment {
+// segmentsOf are the pieces of the word at e.text[i:i+n], which is remembered as x unless that is nil.
+func (e *Encoder) segmentsOf(x *word, i, n int) []segment {
+	if x == nil {
+		return e.miss(i, n)
+	}
 	e.segments = e.segments[:0]
-	for i := 0; i < len(ids); {
-		id := ids[i]
-		s := segment{int32(id), int32(len(e.m.pieces[id].Text))}
-		if e.m.pieces[id].Type == Byte {
-			s = segment{e.m.unk, int32(charLen(w, 0))}
-			i += int(s.n)
+	for _, id := range e.words.of(x) {
+		s := segment{id: int32(id)}
+		if e.m.isUnknown(s.id) {
+			s.n = int32(charLen(e.text, i))
 		} else {
-			i++
+			s.n = int32(len(e.m.pieces[id].Text))
 		}
 		e.segments = append(e.segments, s)
-		w = w[s.n:]
+		i += int(s.n)
 	}
 	return e.segments
 }

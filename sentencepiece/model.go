@@ -61,8 +61,7 @@ type Model struct {
 	normalizer   normalizer
 	denormalizer *normalizer // nil: none
 
-	mark string // what stands for a space in a normalized text
-	cut  cut
+	cuts cuts
 
 	longest int // bytes of the longest piece that merges can make
 	bpe     *bpe
@@ -88,7 +87,7 @@ func Read(data []byte) (*Model, error) {
 // model checks what sentencepiece checks when it loads a file (InitializePieces of model_interface.cc and the
 // constructors of the models), and makes the tables.
 func (f *file) model() (*Model, error) {
-	m := &Model{pieces: f.pieces, unk: -1, mark: " "}
+	m := &Model{pieces: f.pieces, unk: -1}
 	switch f.modelType {
 	case 1, 2:
 		m.kind = Kind(f.modelType)
@@ -188,16 +187,14 @@ func (f *file) model() (*Model, error) {
 			wellFormed = wellFormed && utf8.ValidString(m.pieces[id].Text)
 		}
 	}
-	if f.normalizer.escapeWhitespaces {
-		m.mark = space
-	}
-	// What an unused piece falls apart into depends on the whole text (see bpe.go).
-	if wellFormed && !(unused && m.kind == BPE) {
-		m.cut = findCut(m.pieces, m.mark)
+	// What an unused piece falls apart into depends on the whole text (see bpe.go), and which spaces are at its end is
+	// known there only.
+	if wellFormed && f.normalizer.escapeWhitespaces && !(unused && m.kind == BPE) {
+		m.cuts = findCuts(m.pieces)
 	}
 	if m.kind == BPE {
 		m.bpe = newBPE(m, unused)
-	} else if m.unigram, err = newUnigram(m.pieces); err != nil {
+	} else if m.unigram, err = newUnigram(m.pieces, m.unk); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -252,7 +249,7 @@ func (m *Model) Special() (unk, bos, eos, pad int) {
 
 // Memory is about what the model holds, in bytes.
 func (m *Model) Memory() int64 {
-	n := int64(24*len(m.pieces) + 8*len(m.index.slots))
+	n := int64(24*len(m.pieces) + 8*len(m.index.slots) + 16<<10)
 	for i := range m.pieces {
 		n += int64(len(m.pieces[i].Text))
 	}

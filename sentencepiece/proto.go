@@ -32,26 +32,25 @@ type field struct {
 	at  int
 }
 
-func (f *field) is(num protowire.Number, typ protowire.Type) bool {
+func (f field) is(num protowire.Number, typ protowire.Type) bool {
 	return f.num == num && f.typ == typ
 }
 
 // enum is the value of an enumeration from 1 to limit; the others are unknown fields, which count for nothing.
-func (f *field) enum(limit int32) (int32, bool) {
+func (f field) enum(limit int32) (int32, bool) {
 	v := int32(f.n)
 	return v, v >= 1 && v <= limit
 }
 
 // eachField reads the fields of a message that stands at byte at of the file. As everywhere with protocol buffers, a
 // field of another wire type than expected is skipped.
-func eachField(data []byte, at int, each func(f *field) error) error {
-	var f field
+func eachField(data []byte, at int, each func(f field) error) error {
 	for len(data) > 0 {
 		num, typ, n := protowire.ConsumeTag(data)
 		if n < 0 {
 			return fmt.Errorf("byte %d: no field begins here: is this a .model file?", at)
 		}
-		f = field{num: num, typ: typ}
+		f := field{num: num, typ: typ}
 		body := data[n:]
 		size := 0
 		switch typ {
@@ -70,7 +69,7 @@ func eachField(data []byte, at int, each func(f *field) error) error {
 		if size < 0 {
 			return fmt.Errorf("byte %d: field %d does not end inside its message: the file is cut off or is no .model file", at, num)
 		}
-		if err := each(&f); err != nil {
+		if err := each(f); err != nil {
 			return err
 		}
 		data, at = body[size:], at+n+size
@@ -86,7 +85,7 @@ func parse(data []byte) (*file, error) {
 		denormalizer: normalizerSpec{addDummyPrefix: true, removeExtraWhitespaces: true, escapeWhitespaces: true},
 	}
 	texts := 0
-	err := eachField(data, 0, func(x *field) error {
+	err := eachField(data, 0, func(x field) error {
 		switch {
 		case x.is(1, protowire.BytesType):
 			n, err := pieceText(x)
@@ -111,8 +110,8 @@ func parse(data []byte) (*file, error) {
 }
 
 // pieceText is the length of a piece's text.
-func pieceText(x *field) (size int, err error) {
-	err = eachField(x.b, x.at, func(y *field) error {
+func pieceText(x field) (size int, err error) {
+	err = eachField(x.b, x.at, func(y field) error {
 		if y.is(1, protowire.BytesType) {
 			size = len(y.b)
 		}
@@ -124,13 +123,13 @@ func pieceText(x *field) (size int, err error) {
 // readPieces copies the texts of all pieces, texts bytes, into one string.
 func (f *file) readPieces(data []byte, texts int) error {
 	all := make([]byte, 0, texts)
-	err := eachField(data, 0, func(x *field) error {
+	err := eachField(data, 0, func(x field) error {
 		if !x.is(1, protowire.BytesType) {
 			return nil
 		}
 		p := Piece{Type: Normal}
 		var text []byte
-		err := eachField(x.b, x.at, func(y *field) error {
+		err := eachField(x.b, x.at, func(y field) error {
 			switch {
 			case y.is(1, protowire.BytesType):
 				text = y.b
@@ -152,7 +151,7 @@ func (f *file) readPieces(data []byte, texts int) error {
 	}
 	f.pieces = append([]Piece(nil), f.pieces...) // without room for more
 	s, i := string(all), 0
-	return eachField(data, 0, func(x *field) error {
+	return eachField(data, 0, func(x field) error {
 		if x.is(1, protowire.BytesType) {
 			n, err := pieceText(x)
 			if err != nil {
@@ -165,8 +164,8 @@ func (f *file) readPieces(data []byte, texts int) error {
 	})
 }
 
-func (f *file) trainerSpec(x *field) error {
-	return eachField(x.b, x.at, func(y *field) error {
+func (f *file) trainerSpec(x field) error {
+	return eachField(x.b, x.at, func(y field) error {
 		switch {
 		case y.is(3, protowire.VarintType):
 			if v, ok := y.enum(4); ok {
@@ -189,8 +188,8 @@ func (f *file) trainerSpec(x *field) error {
 	})
 }
 
-func (s *normalizerSpec) read(x *field) error {
-	return eachField(x.b, x.at, func(y *field) error {
+func (s *normalizerSpec) read(x field) error {
+	return eachField(x.b, x.at, func(y field) error {
 		switch {
 		case y.is(2, protowire.BytesType):
 			s.charsMap = y.b

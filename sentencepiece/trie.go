@@ -2,6 +2,7 @@ package sentencepiece
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"slices"
 )
@@ -46,8 +47,7 @@ type trieBuilder struct {
 
 // newTrie makes a trie of the pieces with these ids. Their spellings are not empty, and distinct.
 func newTrie(pieces []Piece, ids []uint32) (*trie, error) {
-	ids = slices.Clone(ids)
-	slices.SortFunc(ids, func(a, b uint32) int { return cmp.Compare(pieces[a].Text, pieces[b].Text) })
+	ids = sorted(pieces, ids)
 	b := &trieBuilder{}
 	b.grow()
 	b.take(0, noLabel)
@@ -86,6 +86,31 @@ func newTrie(pieces []Piece, ids []uint32) (*trie, error) {
 		}
 	}
 	return &trie{slices.Clip(b.units)}, nil
+}
+
+// sorted are the ids by spelling. The first 8 bytes decide nearly always.
+func sorted(pieces []Piece, ids []uint32) []uint32 {
+	type entry struct {
+		head uint64
+		id   uint32
+	}
+	all := make([]entry, len(ids))
+	for i, id := range ids {
+		var head [8]byte
+		copy(head[:], pieces[id].Text)
+		all[i] = entry{binary.BigEndian.Uint64(head[:]), id}
+	}
+	slices.SortFunc(all, func(a, b entry) int {
+		if a.head != b.head {
+			return cmp.Compare(a.head, b.head)
+		}
+		return cmp.Compare(pieces[a.id].Text, pieces[b.id].Text)
+	})
+	ids = make([]uint32, len(all))
+	for i := range all {
+		ids[i] = all[i].id
+	}
+	return ids
 }
 
 // emptyTrie has nothing in it.

@@ -10,7 +10,7 @@ type unigram struct {
 	most   float64   // the largest of all these scores, without its sign
 }
 
-func newUnigram(pieces []Piece) (*unigram, error) {
+func newUnigram(pieces []Piece, unk int32) (*unigram, error) {
 	u := &unigram{scores: make([]float32, len(pieces))}
 	lowest := float32(math.MaxFloat32)
 	var ids []uint32
@@ -30,6 +30,9 @@ func newUnigram(pieces []Piece) (*unigram, error) {
 	}
 	const penalty = 10 // kUnkPenalty of unigram_model.cc
 	u.unk = lowest - penalty
+	if unk >= 0 {
+		u.scores[unk] = u.unk
+	}
 	u.most = max(u.most, math.Abs(float64(u.unk)))
 	if len(ids) == 0 { // all are unused
 		u.trie = emptyTrie()
