@@ -162,8 +162,9 @@ func (c *compiler) node(n *node, behind int) {
 	case kAnchor:
 		c.emit(inst{op: opAnchor, what: n.anchor})
 	case kAtomic:
-		if k := n.kids[0]; k.kind == kRepeat && !k.lazy && k.kids[0].kind == kSet {
-			s := c.set(k.kids[0].set)
+		k := n.kids[0]
+		if r, ok := k.repeated(behind); ok {
+			s := c.set(r)
 			for i := 0; i < k.min && c.err == nil; i++ {
 				c.emit(inst{op: opSet, set: s})
 			}
@@ -284,6 +285,7 @@ func (c *compiler) most(n *node) int32 {
 
 func (c *compiler) repeat(n *node, behind int) {
 	k := n.kids[0]
+	set, isSet := n.repeated(behind)
 	for range n.min {
 		if c.err != nil {
 			return
@@ -295,8 +297,8 @@ func (c *compiler) repeat(n *node, behind int) {
 	}
 	switch {
 	case n.max == n.min:
-	case k.kind == kSet && !n.lazy:
-		c.emit(inst{op: opRun, set: c.set(k.set), max: c.most(n)})
+	case isSet:
+		c.emit(inst{op: opRun, set: c.set(set), max: c.most(n)})
 	case n.max == infinite:
 		c.loop(n, behind)
 	default: // (k(k(k)?)?)?
@@ -318,6 +320,25 @@ func (c *compiler) repeat(n *node, behind int) {
 			c.insts[pc].to = ways(n.lazy, pc+1, c.next())
 		}
 	}
+}
+
+// repeated is the set that n, greedily, repeats.
+func (n *node) repeated(behind int) (r ranges, ok bool) {
+	if n.kind != kRepeat || n.lazy {
+		return nil, false
+	}
+	switch k := n.kids[0]; {
+	case k.kind == kSet:
+		return k.set, true
+	case k.kind == kLiteral && len(k.lit) == 1 && !k.fold:
+		return ranges{k.lit[0], k.lit[0]}, true
+	case k.kind == kLiteral && len(k.lit) == 1 && (behind > 0 || unfold(k.lit[0]) == ""):
+		for _, f := range orbit(k.lit[0]) {
+			r = append(r, f, f)
+		}
+		return r.normal(), true
+	}
+	return nil, false
 }
 
 func ways(lazy bool, body, end int32) []int32 {

@@ -12,9 +12,9 @@ import (
 // one search nor in the next ones. What is not bounded even so (an atomic group that matches far and in vain from every
 // byte) ends at a limit, with an error.
 const (
-	easySteps  = 32
+	easySteps  = 4
 	spareSteps = 10_000
-	mostSteps  = 1_000 // for each byte of the text, whatever the pattern
+	mostSteps  = 100 // for each byte of the text, whatever the pattern; below it, 32 and two for each state
 	// maxStack is how many entries the stack has at most for each byte of a text.
 	maxStack = 32
 )
@@ -53,7 +53,7 @@ func (m *Matcher) next(from int) (start, end int, ok bool) {
 				continue
 			}
 		}
-		if end, ok = m.run(0, pos, 0, false, true); ok || m.problem != "" {
+		if end, ok = m.run(0, pos, 0, whole); ok || m.problem != "" {
 			return pos, end, ok && m.problem == ""
 		}
 		if pos == len(text) {
@@ -83,22 +83,30 @@ func boundary(text []byte, i int) bool {
 	return true
 }
 
-// run runs the program at pc from pos on, up to its end; here is where a lookbehind has to end. ahead says that it is a
-// lookahead's, memo that failures may be noted.
-func (m *Matcher) run(pc int32, pos int, here int, ahead, memo bool) (end int, ok bool) {
+// A part is what a run is for: it says what may be noted.
+type part uint8
+
+const (
+	whole     part = iota // failures
+	lookahead             // and that it has matched
+	atomic                // and where it has ended
+	lookback              // nothing: where it has to end differs from run to run
+)
+
+// run runs the program at pc from pos on, up to its end; here is where a lookback has to end.
+func (m *Matcher) run(pc int32, pos int, here int, part part) (end int, ok bool) {
 	insts, text := m.re.program.insts, m.text
 	base := len(m.stack)
 	round := uint8(0)
+	if m.steps++; m.steps > m.easy && !m.harder(base) {
+		return 0, false
+	}
 	for {
 		in := &insts[pc]
 		switch in.op {
 		case opMatch:
-			if ahead && m.memo != nil && memo {
-				for _, e := range m.stack[base:] {
-					if e.kind == backMark {
-						m.memo.set(&m.memo.matched, m.state(&e), int(e.pos))
-					}
-				}
+			if m.memo != nil && (part == lookahead || part == atomic) {
+				m.succeeded(m.stack[base:], part, pos)
 			}
 			m.stack = m.stack[:base]
 			return pos, true
@@ -124,20 +132,19 @@ func (m *Matcher) run(pc int32, pos int, here int, ahead, memo bool) (end int, o
 				}
 			}
 		case opTake:
-			if j := in.set.run(text, pos, int(in.max)); j > pos {
-				m.steps += (j - pos) >> 4
+			if j := m.take(in, pc, pos); j > pos {
 				pos, round = j, progressed
 			}
 			pc++
 			continue
 		case opRun:
 			m.steps++
-			if m.memo != nil && memo {
+			if m.memo != nil && part != lookback {
 				e := entry{pc: pc, pos: int32(pos), round: min(round, in.depth), kind: backMark}
-				if known, yes := m.look(&e, ahead); known {
-					if yes {
+				if known, end := m.look(&e, part); known {
+					if end >= 0 {
 						m.stack = m.stack[:base]
-						return pos, true
+						return end, true
 					}
 					break
 				}
@@ -174,12 +181,12 @@ func (m *Matcher) run(pc int32, pos int, here int, ahead, memo bool) (end int, o
 			}
 			n := in.by.list[next]
 			list := in.by.lists[n]
-			if m.memo != nil && memo {
+			if m.memo != nil && part != lookback {
 				e := entry{pc: pc, pos: int32(pos), round: min(round, in.depth), kind: backMark}
-				if known, yes := m.look(&e, ahead); known {
-					if yes {
+				if known, end := m.look(&e, part); known {
+					if end >= 0 {
 						m.stack = m.stack[:base]
-						return pos, true
+						return end, true
 					}
 					break
 				}
@@ -215,7 +222,7 @@ func (m *Matcher) run(pc int32, pos int, here int, ahead, memo bool) (end int, o
 				continue
 			}
 		case opAhead:
-			if _, ok := m.run(in.x, pos, 0, true, true); ok != in.not && m.problem == "" {
+			if _, ok := m.run(in.x, pos, 0, lookahead); ok != in.not && m.problem == "" {
 				pc = in.y
 				continue
 			}
@@ -225,7 +232,7 @@ func (m *Matcher) run(pc int32, pos int, here int, ahead, memo bool) (end int, o
 				continue
 			}
 		case opAtomic:
-			if j, ok := m.run(in.x, pos, 0, false, true); ok {
+			if j, ok := m.run(in.x, pos, 0, atomic); ok {
 				if j > pos {
 					pos, round = j, progressed
 				}
@@ -281,15 +288,57 @@ func (m *Matcher) run(pc int32, pos int, here int, ahead, memo bool) (end int, o
 // state is the number of an instruction, with the loops around it that have progressed, in the memo.
 func (m *Matcher) state(e *entry) int { return int(m.re.program.insts[e.pc].memo) + int(e.round) }
 
-// look says whether it is known what becomes of e, and if so, whether it is a lookahead's match.
-func (m *Matcher) look(e *entry, ahead bool) (known, matches bool) {
+// look says whether it is known what becomes of e: where it ends, or -1 if it fails. A lookahead's end does not count.
+func (m *Matcher) look(e *entry, part part) (known bool, end int) {
 	s := m.state(e)
-	if m.memo.has(&m.memo.failed, s, int(e.pos)) {
-		return true, false
+	switch {
+	case m.memo.has(&m.memo.failed, s, int(e.pos)):
+		return true, -1
+	case part == lookahead:
+		return m.memo.has(&m.memo.matched, s, int(e.pos)), int(e.pos)
+	case part == atomic && len(m.memo.ends) > 0:
+		end, known := m.memo.ends[[2]int32{int32(s), e.pos}]
+		return known, int(end)
 	}
-	matches = ahead && m.memo.has(&m.memo.matched, s, int(e.pos))
-	return matches, matches
+	return false, -1
 }
+
+// succeeded notes that the ways on the stack have led to an end.
+func (m *Matcher) succeeded(stack []entry, part part, end int) {
+	for i := range stack {
+		e := &stack[i]
+		switch {
+		case e.kind != backMark:
+		case part == lookahead:
+			m.memo.set(&m.memo.matched, m.state(e), int(e.pos))
+		case len(m.memo.ends) < len(m.text)+spareSteps:
+			if m.memo.ends == nil {
+				m.memo.ends = map[[2]int32]int32{}
+			}
+			m.memo.ends[[2]int32{int32(m.state(e)), e.pos}] = int32(end)
+		}
+	}
+}
+
+// take is the end of an opTake at pc. The end of a long run is kept: a search may come into its midst again and again.
+func (m *Matcher) take(in *inst, pc int32, pos int) int {
+	if in.max == infinite && m.takes != nil {
+		if t := m.takes[pc]; int(t.from) <= pos && pos < int(t.to) {
+			return int(t.to)
+		}
+	}
+	end := in.set.run(m.text, pos, int(in.max))
+	m.steps += (end - pos) >> 4
+	if in.max == infinite && end-pos > 256 {
+		if m.takes == nil {
+			m.takes = make([]taken, len(m.re.program.insts))
+		}
+		m.takes[pc] = taken{int32(pos), int32(end)}
+	}
+	return end
+}
+
+type taken struct{ from, to int32 }
 
 // harder turns the memo on, or says that there has been enough.
 func (m *Matcher) harder(base int) bool {
@@ -315,7 +364,7 @@ func (m *Matcher) behind(in *inst, pos int) bool {
 	at := pos
 	for n := int32(0); n <= in.max; n++ {
 		if n >= in.min {
-			if _, ok := m.run(in.x, at, pos, false, false); ok {
+			if _, ok := m.run(in.x, at, pos, lookback); ok {
 				return true
 			}
 		}
@@ -358,6 +407,7 @@ type memo struct {
 	states  int
 	failed  []page
 	matched []page
+	ends    map[[2]int32]int32 // of atomic groups: where a state at a byte leads
 	free    []page
 	words   int // that may still be made
 	from    int // pages before it have been given back
@@ -413,8 +463,9 @@ func (m *Matcher) reset(text []byte) {
 	m.text = text
 	m.steps, m.problem = 0, ""
 	m.easy = easySteps*len(text) + spareSteps
-	m.most = min(mostSteps, 64+8*m.re.program.states)*len(text) + 100*spareSteps
+	m.most = min(mostSteps, 32+2*m.re.program.states)*len(text) + 100*spareSteps
 	m.memo = nil
+	clear(m.takes)
 	if cap(m.stack) > 1<<16 {
 		m.stack = nil
 	}

@@ -156,7 +156,7 @@ func (p *parser) sequence(f flags, depth int) *node {
 
 // join makes literals that follow each other one.
 func (n *node) join() {
-	out := n.kids[:0]
+	var out []*node
 	for _, k := range n.kids {
 		parts := []*node{k}
 		if k.kind == kCat {
@@ -170,7 +170,7 @@ func (n *node) join() {
 			out = append(out, k)
 		}
 	}
-	n.kids = slices.Clone(out)
+	n.kids = out
 }
 
 // blank takes what (?x) lets stand between: white space, and from # to the end of the line.

@@ -51,6 +51,7 @@ type Matcher struct {
 	from    int // of the last search
 	stack   []entry
 	memo    *memo
+	takes   []taken
 	steps   int
 	easy    int // steps up to which nothing is noted, or looked at
 	most    int // steps that there may be
