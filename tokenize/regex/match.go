@@ -296,9 +296,11 @@ func (m *Matcher) look(e *entry, part part) (known bool, end int) {
 		return true, -1
 	case part == lookahead:
 		return m.memo.has(&m.memo.matched, s, int(e.pos)), int(e.pos)
-	case part == atomic && len(m.memo.ends) > 0:
-		end, known := m.memo.ends[[2]int32{int32(s), e.pos}]
-		return known, int(end)
+	case part == atomic:
+		if p := m.memo.ends[e.pos>>6]; p != nil {
+			end := int(p[s<<6|int(e.pos&63)]) - 1
+			return end >= 0, end
+		}
 	}
 	return false, -1
 }
@@ -311,11 +313,8 @@ func (m *Matcher) succeeded(stack []entry, part part, end int) {
 		case e.kind != backMark:
 		case part == lookahead:
 			m.memo.set(&m.memo.matched, m.state(e), int(e.pos))
-		case len(m.memo.ends) < len(m.text)+spareSteps:
-			if m.memo.ends == nil {
-				m.memo.ends = map[[2]int32]int32{}
-			}
-			m.memo.ends[[2]int32{int32(m.state(e)), e.pos}] = int32(end)
+		default:
+			m.memo.setEnd(m.state(e), int(e.pos), end)
 		}
 	}
 }
@@ -407,7 +406,7 @@ type memo struct {
 	states  int
 	failed  []page
 	matched []page
-	ends    map[[2]int32]int32 // of atomic groups: where a state at a byte leads
+	ends    [][]int32 // of atomic groups: 1 + where a state at a byte leads; 0 if that is not known
 	free    []page
 	words   int // that may still be made
 	from    int // pages before it have been given back
@@ -415,11 +414,11 @@ type memo struct {
 
 type page []uint64
 
-// newMemo makes a memo for a text of size bytes. Once it has two words for each byte it notes no more.
+// newMemo makes a memo for a text of size bytes. Once it has four words for each byte it notes no more.
 func newMemo(states, size int) *memo {
-	m := &memo{states: states, words: 2*size + 1<<16}
+	m := &memo{states: states, words: 4*size + 1<<16}
 	n := size>>6 + 1
-	m.failed, m.matched = make([]page, n), make([]page, n)
+	m.failed, m.matched, m.ends = make([]page, n), make([]page, n), make([][]int32, n)
 	return m
 }
 
@@ -446,9 +445,26 @@ func (m *memo) set(in *[]page, state, pos int) {
 	p[state] |= 1 << (pos & 63)
 }
 
+func (m *memo) setEnd(state, pos, end int) {
+	p := m.ends[pos>>6]
+	if p == nil {
+		if m.words < 32*m.states {
+			return
+		}
+		m.words -= 32 * m.states
+		p = make([]int32, 64*m.states)
+		m.ends[pos>>6] = p
+	}
+	p[state<<6|pos&63] = int32(end) + 1
+}
+
 // forget gives back what is about bytes before from: nobody goes there again.
 func (m *memo) forget(from int) {
 	for ; m.from < from>>6; m.from++ {
+		if m.ends[m.from] != nil {
+			m.ends[m.from] = nil
+			m.words += 32 * m.states
+		}
 		for _, in := range []*[]page{&m.failed, &m.matched} {
 			if p := (*in)[m.from]; p != nil {
 				m.free = append(m.free, p)
