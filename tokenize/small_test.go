@@ -14,13 +14,7 @@ func small(t testing.TB, edits ...string) string {
 	t.Helper()
 	name := func(s string) string { // as the alphabet writes it
 		var b strings.Builder
-		for _, c := range []byte(s) {
-			for r, v := range byteOf {
-				if v == uint16(c)+1 {
-					b.WriteRune(rune(r))
-				}
-			}
-		}
+		b.Write(appendSpelled(nil, []byte(s)))
 		q, err := json.Marshal(b.String())
 		if err != nil {
 			t.Fatal(err)

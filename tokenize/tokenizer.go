@@ -61,7 +61,7 @@ type Info struct {
 	PreTokenizer  string `json:"pre_tokenizer"`
 	PostProcessor string `json:"post_processor"`
 	Decoder       string `json:"decoder"`
-	// Patterns are the pre-tokenizer's regexes, in order.
+	// Patterns are the pre-tokenizer's regexes, those that scanners run first.
 	Patterns []Pattern `json:"patterns"`
 	// VocabSize is the largest id + 1: the rows that a model's embedding needs at least.
 	VocabSize int `json:"vocab_size"`
@@ -233,8 +233,14 @@ func (t *Tokenizer) describe() {
 		}
 	}
 	if t.pre != nil {
-		for _, p := range pretokenizer.Patterns(t.pre) {
-			in.Patterns = append(in.Patterns, Pattern(p))
+		names, others := pretokenizer.Scanners(t.pre)
+		for _, name := range names {
+			if s, err := pretokenizer.NewScanner(name); err == nil {
+				in.Patterns = append(in.Patterns, Pattern{s.Pattern(), name})
+			}
+		}
+		for _, regex := range others {
+			in.Patterns = append(in.Patterns, Pattern{Regex: regex})
 		}
 	}
 }
