@@ -69,13 +69,13 @@ func cleanText(t *aligned.Text) {
 	text := t.B
 	e := edit{t: t}
 	for i := 0; i < len(text); {
-		r, n := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRune(text[i:])
-		}
-		switch {
-		case ' ' <= r && r < 0x7f:
+		if n := visible(text[i:]); n > 0 {
 			e.keep(n)
+			i += n
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		switch {
 		case r == '\t' || r == '\n' || r == '\r':
 			e.replace(n, " ")
 		case unicode.Is(unclean, r):

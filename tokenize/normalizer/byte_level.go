@@ -19,11 +19,16 @@ func (ByteLevel) Normalize(t *aligned.Text) error {
 	e := edit{t: t}
 	for i := 0; i < len(text); {
 		if b := text[i]; b < utf8.RuneSelf {
-			if r := spelled(b); r == rune(b) {
-				e.keep(1)
-			} else {
-				e.replaceRune(1, r)
+			j := i
+			for j < len(text) && text[j]-'!' <= '~'-'!' {
+				j++
 			}
+			if j > i {
+				e.keep(j - i)
+				i = j
+				continue
+			}
+			e.replaceRune(1, spelled(b))
 			i++
 			continue
 		}

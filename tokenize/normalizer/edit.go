@@ -57,6 +57,16 @@ func (e *edit) end() {
 	}
 }
 
+// visible is how many bytes text begins with that are ASCII from space to tilde.
+func visible(text []byte) int {
+	for i, b := range text {
+		if b-' ' > '~'-' ' {
+			return i
+		}
+	}
+	return len(text)
+}
+
 // ascii is how many bytes of ASCII text begins with.
 func ascii(text []byte) int {
 	for i, b := range text {

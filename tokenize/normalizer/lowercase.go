@@ -18,12 +18,16 @@ func (Lowercase) Normalize(t *aligned.Text) error {
 	text := t.B
 	e := edit{t: t}
 	for i := 0; i < len(text); {
+		j := i
+		for j < len(text) && text[j] < utf8.RuneSelf && text[j]-'A' > 'Z'-'A' {
+			j++
+		}
+		if e.keep(j - i); j == len(text) {
+			break
+		}
+		i = j
 		if b := text[i]; b < utf8.RuneSelf {
-			if 'A' <= b && b <= 'Z' {
-				e.replaceRune(1, rune(b)+('a'-'A'))
-			} else {
-				e.keep(1)
-			}
+			e.replaceRune(1, rune(b)+('a'-'A'))
 			i++
 			continue
 		}

@@ -17,13 +17,13 @@ func (Nmt) Normalize(t *aligned.Text) error {
 	text := t.B
 	e := edit{t: t}
 	for i := 0; i < len(text); {
-		r, n := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, n = utf8.DecodeRune(text[i:])
-		}
-		switch {
-		case ' ' <= r && r < 0x7f:
+		if n := visible(text[i:]); n > 0 {
 			e.keep(n)
+			i += n
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		switch {
 		case 1 <= r && r <= 8, r == 0xb, 0xe <= r && r <= 0x1f, r == 0x7f, r == 0x8f, r == 0x9f:
 			e.skip(n)
 		case r == '\t', r == '\n', r == '\f', r == '\r', r == 0x1680, 0x200b <= r && r <= 0x200f, r == 0x2028,

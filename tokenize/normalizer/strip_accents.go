@@ -25,11 +25,14 @@ func stripMarks(t *aligned.Text, table *unicode.RangeTable) {
 	text := t.B
 	e := edit{t: t}
 	for i := 0; i < len(text); {
-		if text[i] < 0xcc { // the first byte of U+0300
-			e.keep(1)
-			i++
-			continue
+		j := i
+		for j < len(text) && text[j] < 0xcc { // the first byte of U+0300
+			j++
 		}
+		if e.keep(j - i); j == len(text) {
+			break
+		}
+		i = j
 		r, n := utf8.DecodeRune(text[i:])
 		if unicode.Is(table, r) {
 			e.skip(n)
