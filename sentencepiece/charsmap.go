@@ -75,7 +75,13 @@ func (c *CharsMap) validate() error {
 		return errors.New("unit 0 is no root")
 	}
 	for i, u := range c.units {
-		if i == 0 || u&leaf != 0 {
+		if i == 0 {
+			continue
+		}
+		if u&leaf != 0 {
+			if u&^leaf >= uint32(len(c.texts)) {
+				return fmt.Errorf("unit %d: replacement %d is behind the last one", i, u&^leaf)
+			}
 			continue
 		}
 		at := uint32(i) ^ unitOffset(u)
@@ -86,8 +92,11 @@ func (c *CharsMap) validate() error {
 			continue
 		}
 		v := c.units[at]
-		if v&leaf == 0 || v&^leaf >= uint32(len(c.texts)) {
+		if v&leaf == 0 {
 			return fmt.Errorf("unit %d has no replacement", i)
+		}
+		if v&^leaf >= uint32(len(c.texts)) {
+			continue // unit at says so
 		}
 		text := c.texts[v&^leaf:]
 		end := bytes.IndexByte(text[:min(len(text), charsMapLongest+1)], 0)
