@@ -43,6 +43,7 @@ func BenchmarkReal(b *testing.B) {
 			b.Fatal(err)
 		}
 		load := time.Since(start)
+		b.Log(cpu())
 		raw, err := os.ReadFile(file)
 		if err != nil {
 			b.Fatal(err)
@@ -68,9 +69,11 @@ func BenchmarkReal(b *testing.B) {
 		base := filepath.Base(name)
 		b.Run(base+"/cold", func(b *testing.B) {
 			b.SetBytes(size)
+			c := cpu()
 			for b.Loop() {
 				encode(b, m.NewEncoder())
 			}
+			perCPU(b, size, c)
 			h := sha256.New()
 			h.Write(bytes.Join([][]byte{}, nil))
 			binary.Write(h, binary.LittleEndian, ids)
@@ -80,14 +83,18 @@ func BenchmarkReal(b *testing.B) {
 			e := m.NewEncoder()
 			encode(b, e)
 			b.SetBytes(size)
+			c := cpu()
 			for b.Loop() {
 				encode(b, e)
 			}
+			perCPU(b, size, c)
 		})
 		b.Run(base+"/tokens", func(b *testing.B) {
 			e := m.NewEncoder()
 			b.SetBytes(size)
 			var tokens []Token
+			c := cpu()
+			defer func() { perCPU(b, size, c) }()
 			for b.Loop() {
 				for _, p := range pieces {
 					if tokens, err = e.AppendTokens(tokens[:0], p); err != nil {
