@@ -46,6 +46,10 @@ func TestLongPieces(t *testing.T) {
 	for name, m := range hostile(t) {
 		e := m.NewEncoder()
 		for _, text := range texts {
+			if _, err := e.AppendPiece(nil, text); err != nil {
+				t.Fatal(name, err)
+			}
+			text = text[:1<<16]
 			ids, err := e.AppendPiece(nil, text)
 			if err != nil {
 				t.Fatal(name, err)

@@ -52,7 +52,7 @@ func references(t testing.TB) (list []reference) {
 			in = z
 		}
 		lines := bufio.NewScanner(in)
-		lines.Buffer(nil, 1<<26)
+		lines.Buffer(nil, 1<<27)
 		for lines.Scan() {
 			var r reference
 			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
