@@ -71,11 +71,10 @@ func (c *cuts) next(text []byte, i int) int {
 	if !c.on {
 		return len(text)
 	}
-	a, n := utf8.DecodeRune(text[i:])
-	odd := a == utf8.RuneError && n == 1 // not UTF-8: not to be cut from its neighbours
+	a, n := decodeRune(text[i:])
 	for i += n; i < len(text); {
 		b := rune(text[i])
-		if b < utf8.RuneSelf && a < utf8.RuneSelf {
+		if b < utf8.RuneSelf && uint32(a) < utf8.RuneSelf {
 			if c.ascii[a][b>>6&1]>>(b&63)&1 == 0 {
 				return i
 			}
@@ -83,10 +82,8 @@ func (c *cuts) next(text []byte, i int) int {
 			i++
 			continue
 		}
-		b, n := utf8.DecodeRune(text[i:])
-		was := odd
-		odd = b == utf8.RuneError && n == 1
-		if !odd && !was {
+		b, n := decodeRune(text[i:])
+		if a|b >= 0 {
 			bit := c.bit(a, b)
 			if c.joins[bit/64]>>(bit%64)&1 == 0 && !(c.strict && c.keepsUnknown(a, b)) {
 				return i
@@ -96,4 +93,26 @@ func (c *cuts) next(text []byte, i int) int {
 		i += n
 	}
 	return i
+}
+
+// decodeRune is utf8.DecodeRune, but that a byte that is not UTF-8, which must not be cut from its neighbours, is -1,
+// and that the usual characters of two and three bytes take few steps.
+func decodeRune(p []byte) (rune, int) {
+	b := p[0]
+	if b < utf8.RuneSelf {
+		return rune(b), 1
+	}
+	if len(p) >= 3 {
+		if b >= 0xc2 && b <= 0xdf && p[1]>>6 == 0b10 {
+			return rune(b&0x1f)<<6 | rune(p[1]&0x3f), 2
+		}
+		if b > 0xe0 && b < 0xed && p[1]>>6 == 0b10 && p[2]>>6 == 0b10 { // e0 and ed have limits of their own
+			return rune(b&0xf)<<12 | rune(p[1]&0x3f)<<6 | rune(p[2]&0x3f), 3
+		}
+	}
+	r, n := utf8.DecodeRune(p)
+	if r == utf8.RuneError && n == 1 {
+		r = -1
+	}
+	return r, n
 }

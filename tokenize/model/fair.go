@@ -5,7 +5,7 @@ import "unicode/utf8"
 // fairText is a piece with U+FFFD for each byte that is not UTF-8, which is what models of characters see of one.
 type fairText struct {
 	b  []byte
-	of []Token // for each byte of b which character of the piece it belongs to
+	of []Token // for each byte of b which of the piece it stands for
 }
 
 func (f *fairText) set(piece []byte) []byte {
@@ -14,8 +14,9 @@ func (f *fairText) set(piece []byte) []byte {
 		r, n := utf8.DecodeRune(piece[i:])
 		was := len(f.b)
 		f.b = utf8.AppendRune(f.b, r)
-		for range len(f.b) - was {
-			f.of = append(f.of, Token{From: int32(i), To: int32(i + n)})
+		for k := range len(f.b) - was {
+			at := int32(i + min(k, n-1))
+			f.of = append(f.of, Token{From: at, To: at + 1})
 		}
 		i += n
 	}

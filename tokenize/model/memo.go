@@ -21,8 +21,8 @@ const (
 	memoLongest = 127
 	memoTokens  = 3 // in an entry
 
-	// A table begins with memoFirst entries and is doubled when it is half full, up to memoShorts or memoLongs. When one
-	// of those is three quarters full, or when there is no more room for keys or results, everything is forgotten.
+	// A table begins with memoFirst entries and is doubled when it is five eighths full, up to memoShorts or memoLongs:
+	// the processor's caches matter more than a probe less. When one of those is three quarters full, or when there is no more room for keys or results, everything is forgotten.
 	memoFirst   = 1 << 11
 	memoShorts  = 1 << 18
 	memoLongs   = 1 << 16
@@ -96,9 +96,6 @@ func (m *memo) appendShort(dst []uint32, piece []byte) ([]uint32, bool) {
 	for h := hash2(lo, hi) & mask; ; h = (h + 1) & mask {
 		x := &m.short[h]
 		if x.lo == lo && x.hi == hi {
-			if x.n == 1 { // nine in ten
-				return append(dst, x.ids[0]), true
-			}
 			return m.tokens(dst, x.n, &x.ids), true
 		}
 		if x.hi == 0 {
@@ -108,8 +105,15 @@ func (m *memo) appendShort(dst []uint32, piece []byte) ([]uint32, bool) {
 }
 
 func (m *memo) tokens(dst []uint32, n uint32, ids *[memoTokens]uint32) []uint32 {
-	if n <= memoTokens {
-		return append(dst, ids[:n]...)
+	switch n {
+	case 0: // characters may be left out
+		return dst
+	case 1:
+		return append(dst, ids[0])
+	case 2:
+		return append(dst, ids[0], ids[1])
+	case memoTokens:
+		return append(dst, ids[0], ids[1], ids[2])
 	}
 	return append(dst, m.results[ids[0]:ids[0]+n]...)
 }
@@ -145,7 +149,7 @@ func (m *memo) makeRoom() {
 		clear(m.long)
 		m.shorts, m.longs, m.keys, m.results = 0, 0, m.keys[:0], m.results[:0]
 	}
-	if 2*m.shorts >= len(m.short) && len(m.short) < memoShorts {
+	if 8*m.shorts >= 5*len(m.short) && len(m.short) < memoShorts {
 		old := m.short
 		m.short = make([]memoShort, max(memoFirst, 2*len(old)))
 		for i := range old {
@@ -154,7 +158,7 @@ func (m *memo) makeRoom() {
 			}
 		}
 	}
-	if 2*m.longs >= len(m.long) && len(m.long) < memoLongs {
+	if 8*m.longs >= 5*len(m.long) && len(m.long) < memoLongs {
 		old := m.long
 		m.long = make([]memoLong, max(memoFirst, 2*len(old)))
 		for i := range old {

@@ -16,7 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// referenceEnv names more files like testdata/reference.jsonl.zst: testdata/reference.py makes them.
+// referenceEnv names more files like those in testdata, whose README says how they are made.
 const referenceEnv = "CURATE_MODEL_REFERENCE"
 
 type reference struct {
@@ -33,7 +33,7 @@ type reference struct {
 
 func references(t testing.TB) (list []reference) {
 	t.Helper()
-	files := []string{filepath.Join("testdata", "reference.jsonl.zst")}
+	files := []string{filepath.Join("testdata", "reference.jsonl.zst"), filepath.Join("testdata", "trained.jsonl.zst")}
 	if more := os.Getenv(referenceEnv); more != "" {
 		files = append(files, strings.Split(more, string(os.PathListSeparator))...)
 	}
@@ -52,7 +52,7 @@ func references(t testing.TB) (list []reference) {
 			in = z
 		}
 		lines := bufio.NewScanner(in)
-		lines.Buffer(nil, 1<<26)
+		lines.Buffer(nil, 1<<27)
 		for lines.Scan() {
 			var r reference
 			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
@@ -93,7 +93,8 @@ func letters() func(dst, name []byte) ([]byte, bool) {
 	}
 }
 
-// TestReference compares with HF tokenizers 0.23.3 on random models of all types, odd ones among them.
+// TestReference compares with HF tokenizers 0.23.3 on random models of all types, odd ones among them, and on trained
+// ones.
 func TestReference(t *testing.T) {
 	wrong := 0
 	for i, r := range references(t) {

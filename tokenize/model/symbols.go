@@ -319,13 +319,11 @@ func (m *Symbols) quick(word []byte, s *symbolScratch) (n int, ok bool) {
 		if n == scanSymbols {
 			return 0, false
 		}
-		r, size := rune(word[i]), 1
-		var id uint32
-		if r < utf8.RuneSelf {
+		r, size := decodeRune(word[i:])
+		id := uint32(noID)
+		if uint32(r) < utf8.RuneSelf {
 			id = m.runes.ascii[r]
-		} else if r, size = utf8.DecodeRune(word[i:]); r == utf8.RuneError && size == 1 {
-			return 0, false
-		} else {
+		} else if r > 0 {
 			id = m.runes.id(r)
 		}
 		if id == noID {
