@@ -9,7 +9,7 @@ import (
 // AppendNFC appends text, which is UTF-8, in the normalization form C (UAX #15) of Unicode 9.0.0, as the reference
 // does. Where text has that form already, which is nearly always, it appends nothing, and same is true.
 func AppendNFC(dst, text []byte) (out []byte, same bool) {
-	if norm.NFC.IsNormal(text) { // and so is every part of it
+	if isNFC(text) { // and so is every part of it
 		return dst, true
 	}
 	start := 0
