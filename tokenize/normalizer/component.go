@@ -18,7 +18,9 @@ type Normalizer interface {
 	Type() string
 	// Normalize changes t as HF tokenizers does, offsets included. A text that has the form already is left as it is,
 	// without an edit. Bytes that are not UTF-8 are taken for U+FFFD, one each; a normalizer that has no business
-	// with U+FFFD leaves them as they are.
+	// with U+FFFD leaves them as they are. Where a Replace has put something at a text's very beginning that stands for
+	// no character, most normalizers behind it in a Sequence panic in HF tokenizers, and some repeat a part of the text
+	// (transform in tokenizer/normalizer.rs takes the range of the wrong characters); here they do what they are for.
 	Normalize(t *aligned.Text) error
 }
 
