@@ -42,6 +42,9 @@ type word struct {
 // hasUnknown says that some of the ids are that of the unknown piece, each for one character.
 const hasUnknown = 1 << 31
 
+// holds says whether it is the same after a text with that score.
+func (x *word) holds(score float32) bool { return score < x.limit && -score < x.limit }
+
 func (x *word) unknown() bool { return x.n&hasUnknown != 0 }
 
 // shortWord is half a cache line.

@@ -119,7 +119,7 @@ func (e *Encoder) find(i, n int) *word {
 	if x == nil || e.m.kind == BPE {
 		return x
 	}
-	if e.score >= x.limit || -e.score >= x.limit {
+	if !x.holds(e.score) {
 		return nil
 	}
 	// The sums have to round as they would have.
@@ -139,6 +139,7 @@ func (e *Encoder) miss(i, n int) []segment {
 	m := e.m
 	w := e.text[i : i+n]
 	e.segments = e.segments[:0]
+	before := e.score
 	if m.kind == BPE {
 		e.segments = m.merges(e.segments, &e.bpe, w)
 	} else {
@@ -149,14 +150,14 @@ func (e *Encoder) miss(i, n int) []segment {
 	if n > longestWord || m.cuts.at == cutNowhere {
 		return e.segments
 	}
-	x, limit := word{}, 0.0
+	var x word
 	if m.kind == Unigram {
 		e.leads = slices.Grow(e.leads[:0], n+1)[:n+1]
-		if limit = m.safe(w, e.leads); limit <= 0 || e.words.find(e.text, i, n) != nil {
-			return e.segments // it holds nowhere, or what is remembered did not hold here
+		x.limit = m.safe(w, e.leads)
+		if !x.holds(before) || e.words.find(e.text, i, n) != nil {
+			return e.segments // these may not be the best elsewhere; or what is remembered did not hold here
 		}
 	}
-	x.limit = float32(limit)
 	e.ids = e.ids[:0]
 	for _, s := range e.segments {
 		e.ids = append(e.ids, uint32(s.id))

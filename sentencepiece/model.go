@@ -71,7 +71,8 @@ type Model struct {
 // maxPiece is the length in bytes from which sentencepiece refuses a piece (InitializePieces of model_interface.cc).
 const maxPiece = 8000
 
-// Read reads a .model file. It holds a few times the file's size at most, whatever the file says.
+// Read reads a .model file. What it holds is in proportion to the file's size, whatever the file says: three times as
+// much for usual ones, some ten times for one of very short pieces.
 func Read(data []byte) (*Model, error) {
 	f, err := parse(data)
 	if err != nil {

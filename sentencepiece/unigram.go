@@ -131,7 +131,7 @@ func backtrack(dst []segment, nodes []pathNode) []segment {
 // the best as computed, too: rounding is monotonic, so the way that is found has at least the computed score of the
 // best. The sums of a word are at most k times the largest score away from the score before. Above resetScore, sums
 // change in another way.
-func (m *Model) safe(w []byte, leads [][2]float64) float64 {
+func (m *Model) safe(w []byte, leads [][2]float64) float32 {
 	u := m.unigram
 	units, root := u.trie.units, u.trie.root()
 	none := math.Inf(-1)
@@ -173,5 +173,5 @@ func (m *Model) safe(w []byte, leads [][2]float64) float64 {
 	}
 	end := leads[len(w)]
 	largest := min(resetScore, (end[0]-end[1])*(1<<23)/float64(chars))
-	return 0.999*largest - float64(chars)*u.most // 0.999: for the rounding of these sums themselves
+	return float32(0.999*largest - float64(chars)*u.most) // 0.999: for the rounding of these sums themselves
 }
