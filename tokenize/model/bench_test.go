@@ -4,105 +4,117 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
+	"encoding/hex"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// BenchmarkReal encodes the pieces in the folder of that name: NAME.json is a tokenizer.json, NAME.pieces its pieces of
-// a text, each behind its length in 4 bytes.
+// piecesEnv names a folder of tokenizers and of pieces of a text for them: testdata/pieces.py writes it.
+const piecesEnv = "CURATE_MODEL_PIECES"
+
+// cpuSeconds is the processor's time that the process has taken.
+func cpuSeconds() float64 {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return float64(r.Utime.Nano()+r.Stime.Nano()) / 1e9
+}
+
+// BenchmarkReal encodes what real pre-tokenizers cut from real text, after checking the ids.
 func BenchmarkReal(b *testing.B) {
-	dir := os.Getenv("CURATE_MODEL_PIECES")
+	dir := os.Getenv(piecesEnv)
 	if dir == "" {
-		b.Skip("CURATE_MODEL_PIECES names no folder")
+		b.Skip(piecesEnv + " names no folder")
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.pieces"))
 	if err != nil {
 		b.Fatal(err)
 	}
 	for _, file := range files {
-		name := file[:len(file)-len(".pieces")]
-		data, err := os.ReadFile(name + ".json")
-		if err != nil {
-			b.Fatal(err)
+		base := strings.TrimSuffix(file, ".pieces")
+		var data [3][]byte
+		for i, ext := range []string{".json", ".pieces", ".sha256"} {
+			if data[i], err = os.ReadFile(base + ext); err != nil {
+				b.Fatal(err)
+			}
 		}
 		var f struct {
 			Model jsontext.Value `json:"model"`
 		}
-		if err := json.Unmarshal(data, &f); err != nil {
+		if err := json.Unmarshal(data[0], &f); err != nil {
 			b.Fatal(err)
 		}
-		start := time.Now()
 		m, err := Read("model", f.Model, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		load := time.Since(start)
-		b.Log(cpu())
-		raw, err := os.ReadFile(file)
 		if err != nil {
 			b.Fatal(err)
 		}
 		var pieces [][]byte
 		size := int64(0)
-		for len(raw) > 0 {
+		for raw := data[1]; len(raw) > 0; {
 			n := binary.LittleEndian.Uint32(raw)
 			pieces = append(pieces, raw[4:4+n])
 			raw = raw[4+n:]
 			size += int64(n)
 		}
 		ids := make([]uint32, 0, size)
-		encode := func(b *testing.B, e PieceEncoder) {
+		encode := func(e PieceEncoder) {
 			ids = ids[:0]
-			var err error
 			for _, p := range pieces {
 				if ids, err = e.AppendPiece(ids, p); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}
-		base := filepath.Base(name)
-		b.Run(base+"/cold", func(b *testing.B) {
-			b.SetBytes(size)
-			c := cpu()
-			for b.Loop() {
-				encode(b, m.NewEncoder())
-			}
-			perCPU(b, size, c)
-			h := sha256.New()
-			h.Write(bytes.Join([][]byte{}, nil))
-			binary.Write(h, binary.LittleEndian, ids)
-			b.Logf("%d pieces, %d ids, sha256 %x; %v to read, %d bytes", len(pieces), len(ids), h.Sum(nil)[:8], load, m.Memory())
-		})
-		b.Run(base+"/warm", func(b *testing.B) {
-			e := m.NewEncoder()
-			encode(b, e)
-			b.SetBytes(size)
-			c := cpu()
-			for b.Loop() {
-				encode(b, e)
-			}
-			perCPU(b, size, c)
-		})
-		b.Run(base+"/tokens", func(b *testing.B) {
-			e := m.NewEncoder()
-			b.SetBytes(size)
-			var tokens []Token
-			c := cpu()
-			defer func() { perCPU(b, size, c) }()
-			for b.Loop() {
+		encode(m.NewEncoder())
+		var words []byte
+		for _, id := range ids {
+			words = binary.LittleEndian.AppendUint32(words, id)
+		}
+		if sum := sha256.Sum256(words); hex.EncodeToString(sum[:]) != string(bytes.TrimSpace(data[2])) {
+			b.Fatalf("%s: %d ids, and they are not the reference's", base, len(ids))
+		}
+
+		warm := m.NewEncoder()
+		encode(warm)
+		var tokens []Token
+		for _, c := range []struct {
+			name string
+			run  func()
+		}{
+			{"read", func() {
+				if _, err := Read("model", f.Model, nil); err != nil {
+					b.Fatal(err)
+				}
+			}},
+			{"cold", func() { encode(m.NewEncoder()) }},
+			{"warm", func() { encode(warm) }},
+			{"offsets", func() {
 				for _, p := range pieces {
-					if tokens, err = e.AppendTokens(tokens[:0], p); err != nil {
+					if tokens, err = warm.AppendTokens(tokens[:0], p); err != nil {
 						b.Fatal(err)
 					}
 				}
-			}
-		})
-		_ = fmt.Sprint
+			}},
+		} {
+			b.Run(filepath.Base(base)+"/"+c.name, func(b *testing.B) {
+				start := cpuSeconds()
+				for b.Loop() {
+					c.run()
+				}
+				took := (cpuSeconds() - start) / float64(b.N)
+				b.ReportMetric(took, "cpu-s/op")
+				if c.name != "read" {
+					b.SetBytes(size)
+					b.ReportMetric(float64(size)/1e6/took, "MB/cpu-s")
+				}
+			})
+		}
 	}
 }
