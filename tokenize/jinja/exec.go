@@ -218,7 +218,9 @@ func (n *callBlockNode) exec(r *run, f *frame) control {
 	}
 	// A generation block is the body of a macro that is called at once. Its text can stay where it is.
 	from := len(r.out)
+	r.capture()
 	(&macro{&n.macro, f}).write(r, call{})
+	r.captured = r.captured[:len(r.captured)-1]
 	s := span{from, len(r.out), -1}
 	if len(r.captured) > 0 {
 		s = span{r.captured[0], r.captured[0], utf8.RuneCount(r.out[from:])}

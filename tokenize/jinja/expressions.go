@@ -166,7 +166,7 @@ func (p *parser) primary() node {
 		switch t.text {
 		case "(":
 			p.advance()
-			items, isTuple := p.tupleItems(true, "")
+			items, isTuple := p.tupleItems(true)
 			p.wantOp(")")
 			if !isTuple && len(items) == 1 {
 				return items[0]

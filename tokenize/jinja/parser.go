@@ -199,12 +199,7 @@ func (p *parser) statements(ends []string) []statement {
 			add(&constNode{text(t.text)}, t.line)
 		case tVariableBegin:
 			line := p.advance().line
-			n := p.tuple(true, "")
-			if c, ok := n.(*constNode); ok && c.value.k != kString {
-				// Printed constants are text from here on.
-				n = &constNode{text(constantText(c.value, line))}
-			}
-			add(n, line)
+			add(printed(p.tuple(true), line), line)
 			p.want(tVariableEnd)
 		case tBlockBegin:
 			output = nil
@@ -225,10 +220,14 @@ func (p *parser) statements(ends []string) []statement {
 	}
 }
 
-// constantText is what a constant prints.
-func constantText(v Value, line int) string {
+// printed is an expression in an outputNode, where constants are text already.
+func printed(n node, line int) node {
+	c, ok := n.(*constNode)
+	if !ok || c.value.k == kString {
+		return n
+	}
 	r := &run{line: line, steps: 1000, maxOutput: maxSource, built: maxSource}
-	return r.str(v)
+	return &constNode{text(r.str(c.value))}
 }
 
 func (p *parser) unclosed(problem string) {
@@ -298,7 +297,7 @@ func (p *parser) statement() statement {
 			if len(n.parts) > 0 {
 				p.wantOp(",")
 			}
-			n.parts = append(n.parts, p.expression())
+			n.parts = append(n.parts, printed(p.expression(), line))
 		}
 		return n
 	case "break", "continue":
@@ -320,7 +319,7 @@ func (p *parser) parseIf(line int) statement {
 	p.advance()
 	n := &ifNode{line: line}
 	for {
-		n.tests = append(n.tests, p.tuple(false, ""))
+		n.tests = append(n.tests, p.tuple(false))
 		n.then = append(n.then, p.block("if", "elif", "else", "endif"))
 		switch p.advance().text {
 		case "elif":
@@ -336,11 +335,11 @@ func (p *parser) parseIf(line int) statement {
 func (p *parser) parseFor(line int) statement {
 	p.advance()
 	n := &forNode{line: line}
-	n.to = p.target(true, false, "in")
+	n.to = p.target(true, false)
 	if !p.skipName("in") {
 		p.expected("in")
 	}
-	n.over = p.tuple(false, "recursive")
+	n.over = p.tuple(false)
 	if p.skipName("if") {
 		n.test = p.expression()
 		n.testTo = n.to.copy()
@@ -358,9 +357,9 @@ func (p *parser) parseFor(line int) statement {
 
 func (p *parser) parseSet(line int) statement {
 	p.advance()
-	to := p.target(true, true, "")
+	to := p.target(true, true)
 	if p.skipOp("=") {
-		return &assignNode{to: to, value: p.tuple(true, ""), line: line}
+		return &assignNode{to: to, value: p.tuple(true), line: line}
 	}
 	n := &assignBlockNode{to: to, line: line}
 	if p.isOp("|") {
@@ -378,7 +377,7 @@ func (m *macroNode) uses(w *watch) {
 func (p *parser) parseMacro(line int) statement {
 	p.advance()
 	n := &macroNode{line: line}
-	n.to = p.target(false, false, "").name
+	n.to = p.target(false, false).name
 	n.name = n.to.name
 	p.signature(n)
 	w := &watch{}
@@ -428,7 +427,7 @@ func (p *parser) signature(m *macroNode) {
 		if len(m.params) > 0 {
 			p.wantOp(",")
 		}
-		param := parameter{name: p.target(false, false, "").name}
+		param := parameter{name: p.target(false, false).name}
 		for _, other := range m.params {
 			if other.name.name == param.name.name {
 				p.fail("duplicate argument '%s'", param.name.name)
@@ -455,7 +454,7 @@ func (p *parser) parseWith(line int) statement {
 		if len(n.to) > 0 {
 			p.wantOp(",")
 		}
-		n.to = append(n.to, p.target(true, false, ""))
+		n.to = append(n.to, p.target(true, false))
 		p.wantOp("=")
 		n.value = append(n.value, p.expression())
 	}
@@ -464,9 +463,8 @@ func (p *parser) parseWith(line int) statement {
 	return n
 }
 
-// target reads what is assigned to: a name; with tuple also several; with attributes also name.attribute. End is a
-// name that ends a tuple.
-func (p *parser) target(tuple, attributes bool, end string) *target {
+// target reads what is assigned to: a name; with tuple also several; with attributes also name.attribute.
+func (p *parser) target(tuple, attributes bool) *target {
 	line := p.token.line
 	if !tuple {
 		name := p.wantName().text
@@ -482,7 +480,7 @@ func (p *parser) target(tuple, attributes bool, end string) *target {
 		if len(items) > 0 {
 			p.wantOp(",")
 		}
-		if p.tupleEnds(end) {
+		if p.tupleEnds() {
 			break
 		}
 		items = append(items, p.oneTarget(attributes))
@@ -560,19 +558,13 @@ func isConstantName(name string) bool {
 	return false
 }
 
-func (p *parser) tupleEnds(end string) bool {
-	switch {
-	case p.token.kind == tVariableEnd || p.token.kind == tBlockEnd || p.isOp(")"):
-		return true
-	case end != "":
-		return p.isName(end)
-	}
-	return false
+func (p *parser) tupleEnds() bool {
+	return p.token.kind == tVariableEnd || p.token.kind == tBlockEnd || p.isOp(")")
 }
 
 // tuple reads an expression, or several with commas between them. Without conditions, "if" ends it.
-func (p *parser) tuple(conditions bool, end string) node {
-	items, isTuple := p.tupleItems(conditions, end)
+func (p *parser) tuple(conditions bool) node {
+	items, isTuple := p.tupleItems(conditions)
 	if isTuple {
 		return p.made(&sequenceNode{kTuple, items})
 	}
@@ -582,12 +574,12 @@ func (p *parser) tuple(conditions bool, end string) node {
 	return items[0]
 }
 
-func (p *parser) tupleItems(conditions bool, end string) (items []node, isTuple bool) {
+func (p *parser) tupleItems(conditions bool) (items []node, isTuple bool) {
 	for {
 		if len(items) > 0 {
 			p.wantOp(",")
 		}
-		if p.tupleEnds(end) {
+		if p.tupleEnds() {
 			return items, isTuple
 		}
 		if conditions {
