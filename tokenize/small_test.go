@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"curate/tokenize/pretokenizer"
 )
 
 // small is a tokenizer.json with the 256 bytes as tokens 0 to 255 and a few merges; edits replace parts of it.
@@ -13,11 +15,7 @@ func small(t testing.TB, edits ...string) string {
 	name := func(s string) string { // as the alphabet writes it
 		var b strings.Builder
 		for _, c := range []byte(s) {
-			for r, v := range byteOf {
-				if v == uint16(c)+1 {
-					b.WriteRune(rune(r))
-				}
-			}
+			b.WriteRune(pretokenizer.Letter(c))
 		}
 		q, err := json.Marshal(b.String())
 		if err != nil {
