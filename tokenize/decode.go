@@ -3,6 +3,8 @@ package tokenize
 import (
 	"strings"
 	"unicode/utf8"
+
+	"curate/tokenize/pretokenizer"
 )
 
 // DecodeOptions of Decode.
@@ -67,7 +69,7 @@ func (t *Tokenizer) spelling(id uint32) string {
 	token := t.vocab.Bytes(id)
 	if t.byteLevel {
 		if same, ok := t.vocab.Lookup(token); ok && same == id {
-			return string(appendSpelled(nil, token))
+			return string(pretokenizer.AppendSpelled(nil, token))
 		}
 	}
 	return string(token)

@@ -148,7 +148,7 @@ func (t *Tokenizer) readDecoder(path string, v jsontext.Value) (err error) {
 func (t *Tokenizer) readModel(path string, v jsontext.Value) (err error) {
 	var decode func(dst, name []byte) ([]byte, bool)
 	if t.byteLevel {
-		decode = appendBytes
+		decode = pretokenizer.AppendBytes
 	}
 	if t.model, err = model.Read(path, v, decode); err != nil {
 		return err
@@ -246,7 +246,7 @@ func (t *Tokenizer) asBytes(name string) (token []byte, ok bool) {
 	if !t.byteLevel {
 		return []byte(name), true
 	}
-	if token, ok := appendBytes(nil, []byte(name)); ok {
+	if token, ok := pretokenizer.AppendBytes(nil, []byte(name)); ok {
 		return token, true
 	}
 	return []byte(name), false

@@ -14,7 +14,7 @@ func small(t testing.TB, edits ...string) string {
 	t.Helper()
 	name := func(s string) string { // as the alphabet writes it
 		var b strings.Builder
-		b.Write(appendSpelled(nil, []byte(s)))
+		b.Write(pretokenizer.AppendSpelled(nil, []byte(s)))
 		q, err := json.Marshal(b.String())
 		if err != nil {
 			t.Fatal(err)

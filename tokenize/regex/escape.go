@@ -1,6 +1,7 @@
 package regex
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,6 +27,12 @@ func typeOf(c byte) (r ranges, ok bool) {
 	return r, true
 }
 
+// wordOutside is \w where it does not stand in a class: the table for Latin-1 that Oniguruma asks there (the ctypes in
+// src/unicode.c) has the superscripts and fractions, which are no word characters otherwise.
+func wordOutside() ranges {
+	return append(append(ranges(nil), known("word")...), 0xb2, 0xb3, 0xb9, 0xb9, 0xbc, 0xbe).normal()
+}
+
 // escape reads what follows a \ outside of classes.
 func (p *parser) escape(f flags) *node {
 	if !p.more() {
@@ -34,6 +41,12 @@ func (p *parser) escape(f flags) *node {
 	c := p.pattern[p.at]
 	if r, ok := typeOf(c); ok {
 		p.at++
+		switch c {
+		case 'w':
+			r = wordOutside()
+		case 'W':
+			r = wordOutside().not()
+		}
 		return &node{kind: kSet, set: r}
 	}
 	switch c {
@@ -41,9 +54,16 @@ func (p *parser) escape(f flags) *node {
 		p.at++
 		return &node{kind: kAnchor, anchor: c}
 	case 'p', 'P':
+		start := p.at
 		if r, ok := p.property(); ok {
+			if word, _ := property("word"); slices.Equal(r, word) {
+				r = wordOutside()
+			} else if slices.Equal(r, word.not()) {
+				r = wordOutside().not()
+			}
 			return &node{kind: kSet, set: r}
 		}
+		p.at = start
 	case 'N':
 		p.at++
 		return &node{kind: kSet, set: ranges{'\n', '\n'}.not()}

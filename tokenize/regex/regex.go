@@ -19,7 +19,7 @@ import "errors"
 type Regex struct {
 	pattern string
 	program *program
-	word    *set // \w, for \b
+	word    *set // of \b
 }
 
 // Compile reads a pattern. An error is a *[SyntaxError] and says where in it something is wrong or not known.
@@ -35,7 +35,7 @@ func Compile(pattern string) (*Regex, error) {
 	r := &Regex{pattern: pattern, program: p}
 	for i := range p.insts {
 		if in := &p.insts[i]; in.op == opAnchor && (in.what == 'b' || in.what == 'B') && r.word == nil {
-			r.word = newSet(known("word"))
+			r.word = newSet(wordOutside())
 		}
 	}
 	return r, nil

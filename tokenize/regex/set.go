@@ -200,3 +200,26 @@ func (s *set) addFirst(to *[256]bool) {
 		to[b] = to[b] || ok
 	}
 }
+
+// Set is a set of code points, as a class or a property of one character names it: [\p{L}&&[^a-z]], \s. It is immutable
+// and may be shared.
+type Set struct{ set *set }
+
+// NewSet reads a pattern for one code point.
+func NewSet(pattern string) (*Set, error) {
+	n, err := parse(pattern)
+	switch {
+	case err != nil:
+		return nil, err
+	case n.kind != kSet:
+		return nil, &SyntaxError{pattern, 0, "not a class or a property of one character"}
+	}
+	return &Set{newSet(n.set)}, nil
+}
+
+// Has says whether r is in the set.
+func (s *Set) Has(r rune) bool { return r >= 0 && r <= utf8.MaxRune && s.set.has(r) }
+
+// Width is how many bytes the code point at text[i] has if it is in the set, else 0. i is below len(text); a byte that
+// is not UTF-8 is U+FFFD, one byte wide.
+func (s *Set) Width(text []byte, i int) int { return s.set.width(text, i) }
