@@ -140,7 +140,9 @@ func (w *longWay) split(atStart bool) error {
 			return err
 		}
 		for _, tok := range w.tokens {
-			of := p.Text.Original(from+int(tok.From), from+int(tok.To))
+			// Bytes that a model adds at a piece's end, such as a suffix, are not in the text.
+			n := int32(len(piece))
+			of := p.Text.Original(from+int(min(tok.From, n)), from+int(min(tok.To, n)))
 			leading, trailing := 0, 0
 			if len(w.t.post.Trims) > 0 {
 				leading, trailing = w.t.spaces(w.t.vocab.Bytes(tok.ID))
