@@ -125,7 +125,7 @@ func TestCharsMap(t *testing.T) {
 	}
 	units[0] = 256 << 10
 	units[256^'b'] = (256^'b'^384)<<10 | 1<<8 | 'b'
-	units[384] = leaf | 0
+	units[384] = leaf
 	units[384^'c'] = (384^'c'^448)<<10 | 1<<8 | 'c'
 	units[448] = leaf | 2
 	c, err := ReadCharsMap(charsMap(units, "A\x00BC\x00"))
