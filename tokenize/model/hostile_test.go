@@ -39,9 +39,9 @@ func hostile(t testing.TB) map[string]Model {
 func TestLongPieces(t *testing.T) {
 	texts := [][]byte{
 		bytes.Repeat([]byte("a"), 1<<20),
-		bytes.Repeat([]byte("ab"), 1<<19),
-		bytes.Repeat([]byte("é"), 1<<19),
-		bytes.Repeat([]byte{0xff, 'a'}, 1<<19),
+		bytes.Repeat([]byte("ab"), 1<<17),
+		bytes.Repeat([]byte("é"), 1<<17),
+		bytes.Repeat([]byte{0xff, 'a'}, 1<<17),
 	}
 	for name, m := range hostile(t) {
 		e := m.NewEncoder()
@@ -63,10 +63,10 @@ func TestLongPieces(t *testing.T) {
 			}
 		}
 	}
-	// Greedily: the first token as long as can be, then again.
 	ids, err := hostile(t)["Unigram"].NewEncoder().AppendPiece(nil, texts[0][:4066])
-	if want := []uint32{3, 3, 4, 1}; err != nil || len(ids) != len(want) {
-		t.Errorf("%v %v, want the ids %v in some order", ids, err, want)
+	slices.Sort(ids)
+	if want := []uint32{1, 3, 3, 4}; err != nil || !slices.Equal(ids, want) { // 2·2000 + 65 + 1
+		t.Errorf("%v %v, want the ids %v", ids, err, want)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestNoAllocations(t *testing.T) {
 func TestMemoForgets(t *testing.T) {
 	var m memo
 	forgot := 0
-	for i := range uint32(3 * memoShorts) {
+	for i := range uint32(memoShorts) {
 		piece := fmt.Appendf(nil, "%d", i)
 		if i%3 == 0 {
 			piece = fmt.Appendf(piece, "%040d", i)

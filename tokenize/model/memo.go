@@ -66,6 +66,16 @@ func pack(p []byte) (lo, hi uint64) {
 	return lo, hi | uint64(n)<<56
 }
 
+// packAt is pack of text[i:i+n]: where there are 16 bytes to read, without a branch.
+func packAt(text []byte, i, n int) (lo, hi uint64) {
+	if i+16 > len(text) {
+		return pack(text[i : i+n])
+	}
+	lo = binary.LittleEndian.Uint64(text[i:]) & (^uint64(0) >> (8 * uint(8-min(n, 8))))
+	hi = binary.LittleEndian.Uint64(text[i+8:]) & (1<<(8*uint(max(n, 8)-8)) - 1)
+	return lo, hi | uint64(n)<<56
+}
+
 // append appends the tokens of a piece that is not empty, if they are remembered.
 func (m *memo) append(dst []uint32, piece []byte) ([]uint32, bool) {
 	if len(piece) <= memoInline {
@@ -88,18 +98,27 @@ func (m *memo) append(dst []uint32, piece []byte) ([]uint32, bool) {
 }
 
 func (m *memo) appendShort(dst []uint32, piece []byte) ([]uint32, bool) {
-	if m.shorts == 0 {
+	lo, hi := pack(piece)
+	x := m.find(lo, hi)
+	if x == nil {
 		return dst, false
 	}
-	lo, hi := pack(piece)
+	return m.tokens(dst, x.n, &x.ids), true
+}
+
+// find is the entry of a packed piece, nil if there is none.
+func (m *memo) find(lo, hi uint64) *memoShort {
+	if len(m.short) == 0 {
+		return nil
+	}
 	mask := uint64(len(m.short) - 1)
-	for h := hash2(lo, hi) & mask; ; h = (h + 1) & mask {
-		x := &m.short[h]
+	for h := hash2(lo, hi); ; h++ {
+		x := &m.short[h&mask]
 		if x.lo == lo && x.hi == hi {
-			return m.tokens(dst, x.n, &x.ids), true
+			return x
 		}
 		if x.hi == 0 {
-			return dst, false
+			return nil
 		}
 	}
 }

@@ -150,13 +150,23 @@ func (m *Symbols) Memory() int64 {
 }
 
 // NewEncoder makes an encoder.
-func (m *Symbols) NewEncoder() PieceEncoder { return &symbolsEncoder{m: m} }
+func (m *Symbols) NewEncoder() PieceEncoder {
+	e := &symbolsEncoder{m: m}
+	for b := range e.simple {
+		e.simple[b] = noID
+		if m.literal && b < utf8.RuneSelf {
+			e.simple[b] = m.runes.ascii[b]
+		}
+	}
+	return e
+}
 
 type symbolsEncoder struct {
-	m    *Symbols
-	memo memo
-	s    symbolScratch
-	ids  []uint32
+	m      *Symbols
+	memo   memo
+	simple [256]uint32 // the token of a word of one byte, or noID: of ten words, three are a comma or the like
+	s      symbolScratch
+	ids    []uint32
 }
 
 // symbolScratch is what merging a word needs.
@@ -189,7 +199,19 @@ func (e *symbolsEncoder) AppendPiece(dst []uint32, piece []byte) ([]uint32, erro
 	var err error
 	for i := 0; i < len(piece) && err == nil; {
 		j := e.m.cut.next(piece, i)
-		dst, err = e.word(dst, piece[i:j])
+		switch n := j - i; {
+		case n == 1 && e.simple[piece[i]] != noID:
+			dst = append(dst, e.simple[piece[i]])
+		case n <= memoInline:
+			lo, hi := packAt(piece, i, n)
+			if x := e.memo.find(lo, hi); x != nil {
+				dst = e.memo.tokens(dst, x.n, &x.ids)
+				break
+			}
+			fallthrough
+		default:
+			dst, err = e.word(dst, piece[i:j])
+		}
 		i = j
 	}
 	return dst, err
