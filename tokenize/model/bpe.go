@@ -74,7 +74,7 @@ func (m *BPE) Merges() int { return m.count }
 // Memory is what the model holds, in bytes.
 func (m *BPE) Memory() int64 {
 	v := m.vocab
-	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
+	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + 8*cap(m.maybe) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
 }
 
 // scanLimit is the longest piece, in bytes, whose pairs are looked through one by one for the first merge; longer ones
