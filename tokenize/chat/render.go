@@ -106,6 +106,9 @@ func renderError(n *named, err error) error {
 	if errors.As(err, &e) && e.Raised {
 		return fmt.Errorf("the template refuses the messages: %s", e.Problem)
 	}
+	if errors.As(err, &e) && strings.Contains(e.Problem, "strftime_now") {
+		return fmt.Errorf("%s: %w; --date says which day that is", n.origin, err)
+	}
 	return fmt.Errorf("%s: %w", n.origin, err)
 }
 
