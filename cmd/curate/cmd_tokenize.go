@@ -66,7 +66,7 @@ Nothing is put around a text unless --add-special-tokens is given.
 				workers = runtime.GOMAXPROCS(0)
 			}
 			encoders := int64(1)
-			if options.AddSpecialTokens || options.SpecialsAsText { // chats have one of their own
+			if options.AddSpecialTokens && !options.SpecialsAsText { // chats have one of their own
 				encoders = 2
 			}
 			flags.reserved, flags.reservedFor = t.Memory()+int64(workers)*encoders*tokenize.EncoderMemory, "the tokenizer and what its workers remember"

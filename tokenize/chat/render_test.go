@@ -105,7 +105,7 @@ func TestSpans(t *testing.T) {
 		{"marked", marked, Assistant, "a; b;"},
 		{"marked", marked, Last, "b;"},
 		{"two", two, Assistant, "user q assistant a user r assistant b"},
-		{"two", two, Last, "no safe loss mask"}, // which of the marks are of the last turn?
+		{"two", two, Last, "assistantb"}, // which of the marks are the last turn's is not known, but its text is
 		{"plain", plain, Completion, `the row has no "prompt"`},
 	} {
 		s, err := c.f.Spans(row.Prompt, &row.Params, c.on)
@@ -176,7 +176,7 @@ func TestManyTurns(t *testing.T) {
 	b.WriteString(`]}`)
 	row := rowOf(t, b.String())
 	f := sourceFormat(t, `{% for m in messages %}<{{ m.role }}>{{ m.content }};{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}`, time.Time{})
-	if _, err := f.Spans(row.Prompt, &row.Params, Assistant); err == nil || !strings.Contains(err.Error(), "turn by turn takes more than") {
+	if _, err := f.Spans(row.Prompt, &row.Params, Assistant); err == nil || !strings.Contains(err.Error(), "too many turns to render them one by one") {
 		t.Error(err)
 	}
 	if s, err := f.Spans(row.Prompt, &row.Params, Last); err != nil || len(s.Trained) != 1 {

@@ -8,9 +8,12 @@ import (
 	"curate/tokenize"
 )
 
-// maxPrefixBytes bounds what prefix rendering makes of one chat: its text is rendered twice for each turn of the
-// assistant, so that a chat of very many turns takes time by their square.
-const maxPrefixBytes = 64 << 20
+// Prefix rendering makes the text of a chat twice for each turn of the assistant, so that it takes time by the square of
+// their number. These bounds are half a second of it, about: 900 messages, or of 2,000 bytes each 250.
+const (
+	maxPrefixMessages = 400_000
+	maxPrefixBytes    = 128 << 20 // of messages and text
+)
 
 // Spans is the text of a chat and what of it a model is to learn.
 type Spans struct {
@@ -71,8 +74,9 @@ func (f *Format) prefixSpans(full []byte, messages []Message, p *Params, first i
 	before, with := *p, *p
 	before.AddGenerationPrompt, before.ContinueFinal = true, ""
 	with.AddGenerationPrompt, with.ContinueFinal = false, ""
-	said, rendered := 0, 0
+	said, rendered, size, bytesRendered := 0, 0, 0, 0
 	for i, m := range messages {
+		size += len(m.JSON)
 		if m.Role != "assistant" {
 			continue
 		}
@@ -81,6 +85,9 @@ func (f *Format) prefixSpans(full []byte, messages []Message, p *Params, first i
 		}
 		if i == 0 {
 			return nil, unsafe(0, "nothing comes before it")
+		}
+		if rendered += 2 * i; rendered > maxPrefixMessages || bytesRendered > maxPrefixBytes {
+			return nil, unsafe(i, "the chat has too many turns to render them one by one")
 		}
 		a, err := f.Render(messages[:i], &before)
 		if err != nil {
@@ -94,9 +101,7 @@ func (f *Format) prefixSpans(full []byte, messages []Message, p *Params, first i
 			return nil, unsafe(i, "the template writes what comes before it otherwise with it than without, or with what follows")
 		}
 		spans = append(spans, [2]int{len(a.Text), len(b.Text)})
-		if rendered += len(a.Text) + len(b.Text); rendered > maxPrefixBytes {
-			return nil, unsafe(i, fmt.Sprintf("the chat is too long: rendering it turn by turn takes more than %d MiB", maxPrefixBytes>>20))
-		}
+		bytesRendered += 2*size + len(a.Text) + len(b.Text)
 	}
 	return spans, nil
 }

@@ -157,13 +157,16 @@ func (s *Stage) Spec() stage.Spec { return s.spec }
 
 // NewWorker implements stage.Mapper.
 func (s *Stage) NewWorker() stage.Worker {
-	w := &worker{cfg: &s.cfg, format: s.format, encoder: NewEncoder(s.cfg.Tokenizer, s.format, Options{
+	o := Options{
 		TrainOn: s.cfg.TrainOn, MaxLength: s.cfg.MaxLength, Truncate: s.cfg.Truncate, AddSpecialTokens: s.cfg.AddSpecialTokens, EOS: s.cfg.Templates.Special("eos_token"),
-	})}
-	w.documents = w.encoder.plain
-	if s.cfg.SpecialsAsText {
-		w.documents = s.cfg.Tokenizer.NewEncoder(s.cfg.Options)
 	}
+	w := &worker{cfg: &s.cfg, format: s.format}
+	if s.cfg.SpecialsAsText { // there are no chats then
+		w.encoder = &Encoder{f: s.format, o: o, plain: s.cfg.Tokenizer.NewEncoder(s.cfg.Options)}
+	} else {
+		w.encoder = NewEncoder(s.cfg.Tokenizer, s.format, o)
+	}
+	w.documents = w.encoder.plain
 	return w
 }
 
