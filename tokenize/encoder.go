@@ -16,6 +16,9 @@ type Options struct {
 	// SpecialsAsText takes special tokens that stand in the text for the characters they are written with. Added
 	// tokens that are not special are always found.
 	SpecialsAsText bool
+	// Memory is how many bytes the encoder may keep of what it remembers between texts, from [LeastEncoderMemory] on; 0 is
+	// [EncoderMemory]. It never changes an answer: less is slower.
+	Memory int64
 }
 
 // Span is the bytes [From, To) of a text.
@@ -33,14 +36,17 @@ type Encoder struct {
 	spaced     []byte
 }
 
-// NewEncoder makes an encoder. It takes up to [EncoderMemory].
+// NewEncoder makes an encoder.
 func (t *Tokenizer) NewEncoder(o Options) *Encoder {
+	if o.Memory == 0 {
+		o.Memory = EncoderMemory
+	}
 	e := &Encoder{t: t, o: o}
 	switch {
 	case t.spm != nil:
 		e.spm = t.spm.NewEncoder()
 	case t.short != nil:
-		e.short = t.short.NewEncoder()
+		e.short = t.short.NewEncoderWithin(o.Memory / 4 * 3)
 	default:
 		e.long = newLongWay(t, o)
 	}

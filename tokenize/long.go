@@ -29,7 +29,15 @@ type longWay struct {
 }
 
 func newLongWay(t *Tokenizer, o Options) *longWay {
-	return &longWay{t: t, specials: !o.SpecialsAsText, encoder: t.model.NewEncoder()}
+	w := &longWay{t: t, specials: !o.SpecialsAsText}
+	if t.short != nil { // beside a short way, for the texts that need it
+		w.encoder = t.short.NewEncoderWithin(o.Memory / 8)
+	} else if m, ok := t.model.(model.ByteLevel); ok {
+		w.encoder = m.BPE.NewEncoderWithin(o.Memory / 4 * 3)
+	} else {
+		w.encoder = t.model.NewEncoder()
+	}
+	return w
 }
 
 func (w *longWay) append(ids []uint32, text []byte) ([]uint32, error) {

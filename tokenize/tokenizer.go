@@ -195,8 +195,19 @@ func (t *Tokenizer) Memory() int64 {
 	return size + t.model.Memory()
 }
 
-// EncoderMemory is the most that an Encoder holds between texts, in bytes.
-const EncoderMemory = max(model.EncoderMemory+2*scratchLimit, model.EncoderMemory+32*scratchLimit/8, sentencepiece.EncoderMemory)
+const (
+	// EncoderMemory is the most that an Encoder holds between texts if nothing else is said, in bytes.
+	EncoderMemory = 80 << 20
+	// LeastEncoderMemory is what it takes at least: models other than byte-level BPE always take up to that.
+	LeastEncoderMemory = 28 << 20
+)
+
+// What encoders keep fits: this does not compile otherwise.
+const (
+	_ = uint(EncoderMemory/4*3 - model.EncoderMemory)
+	_ = uint(LeastEncoderMemory - model.PieceEncoderMemory - 4*scratchLimit)
+	_ = uint(LeastEncoderMemory - sentencepiece.EncoderMemory)
+)
 
 // Special says whether id is a special token's.
 func (t *Tokenizer) Special(id uint32) bool { return t.special[id] }
