@@ -305,9 +305,13 @@ func decimalValue(c rune) rune {
 }
 
 func filterInt(r *run, v Value, args []Value) Value {
+	// A base that is none is no error: the string is no integer in it.
 	base := 10
 	if args[1].k != kMissing {
-		base = r.index(args[1])
+		base = 1
+		if args[1].isInt() {
+			base = r.index(args[1])
+		}
 	}
 	fallback := or(args[0], integer(0))
 	switch {

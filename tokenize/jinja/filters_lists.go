@@ -82,7 +82,11 @@ func (r *run) ignoreCase(v Value) Value {
 func filterBatch(r *run, v Value, args []Value) Value {
 	count, fill := args[0], or(args[1], none)
 	return lazily(func(r *run) []Value {
-		n := r.index(count)
+		// A count that is no number is never reached.
+		n := -1
+		if count.isInt() || fill.k != kNone {
+			n = r.index(count)
+		}
 		var batches, batch []Value
 		for _, item := range r.items(v) {
 			if len(batch) == n {
@@ -138,6 +142,9 @@ func filterSlice(r *run, v Value, args []Value) Value {
 	})
 }
 
+// flag is an argument that Python takes as an integer.
+func (r *run) flag(v Value) bool { return v.k != kMissing && r.index(v) != 0 }
+
 // sortBy is Python's sorted(items, key=...): stable, also in reverse.
 func (r *run) sortBy(items []Value, key func(Value) Value, reverse bool) []Value {
 	type keyed struct{ key, item Value }
@@ -177,7 +184,7 @@ func filterDictsort(r *run, v Value, args []Value) Value {
 		} else {
 			return r.ignoreCase(key)
 		}
-	}, args[2].truth()))
+	}, r.flag(args[2])))
 }
 
 func filterSort(r *run, v Value, args []Value) Value {
@@ -197,7 +204,7 @@ func filterSort(r *run, v Value, args []Value) Value {
 			keys[i] = getters[i].of(r, item)
 		}
 		return listOf(keys)
-	}, args[0].truth()))
+	}, r.flag(args[0])))
 }
 
 func filterUnique(r *run, v Value, args []Value) Value {
