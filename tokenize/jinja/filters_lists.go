@@ -12,8 +12,6 @@ import (
 
 // The filters of lists and of numbers.
 
-func truncated(f float64) float64 { return math.Trunc(f) }
-
 // wholeOf is Python's int(f).
 func wholeOf(f float64) (n Value, finite, isNaN bool) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -38,6 +36,7 @@ func (r *run) getter(attribute, fallback Value, caseSensitive bool) getter {
 	switch attribute.k {
 	case kMissing, kNone:
 	case kString:
+		r.roomFor(1+strings.Count(attribute.s, "."), bytesOfValue)
 		g.parts = attributeParts(attribute.s)
 	default:
 		g.parts = []Value{attribute}
@@ -221,6 +220,7 @@ func filterUnique(r *run, v Value, args []Value) Value {
 				return item, false
 			}
 			key := g.of(r, item)
+			r.pay(len(key.s))
 			h, ok := hash(key)
 			if !ok {
 				r.fail("unhashable type: '%s'", key.typeName())
@@ -502,6 +502,10 @@ func filterRound(r *run, v Value, args []Value) Value {
 	if method.k == kString {
 		switch method.s {
 		case "common":
+			if precision < 0 {
+				r.pay(1000 * bytesPerStep)
+			}
+			r.pay(10 * bytesPerStep)
 			if v.k == kFloat {
 				return float(roundFloat(v.float(), precision))
 			}
@@ -536,7 +540,6 @@ func roundFloat(f float64, n int) float64 {
 		rounded, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'f', n, 64), 64)
 		return rounded
 	}
-	// 5 digits more than are kept, at least one of them: the exact value in decimal.
 	whole := new(big.Float).SetFloat64(f)
 	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-n)), nil)
 	q, _ := new(big.Rat).SetString(whole.Text('f', 1080))

@@ -275,7 +275,7 @@ func (r *run) divmod(op string, a, b Value) (quotient, rest Value) {
 		q.Sub(q, big.NewInt(1))
 		m.Add(m, b.big())
 	}
-	r.pay(a.big().BitLen())
+	r.pay(4 * a.big().BitLen())
 	return r.limited(q), r.limited(m)
 }
 
