@@ -28,6 +28,14 @@ func (r *run) write(v Value) {
 	r.wrote(len(r.out) - before)
 }
 
+// writeScratch moves to the output what stands in r.scratch from a place on.
+func (r *run) writeScratch(from int) {
+	r.out = append(r.out, r.scratch[from:]...)
+	n := len(r.scratch) - from
+	r.scratch = r.scratch[:from]
+	r.wrote(n)
+}
+
 func (r *run) wrote(n int) {
 	r.pay(n)
 	if len(r.out) > r.maxOutput {
@@ -58,7 +66,24 @@ func (n *outputNode) exec(r *run, f *frame) control {
 			r.wrote(len(c.value.s))
 			continue
 		}
-		r.write(r.eval(part, f))
+		switch n := part.(type) {
+		case *concatNode:
+			r.step()
+			r.writeScratch(n.join(r, f))
+		case *binaryNode:
+			if n.op == "+" {
+				r.step()
+				if v, from := r.sum(n, f); from >= 0 {
+					r.writeScratch(from)
+				} else {
+					r.write(v)
+				}
+				continue
+			}
+			r.write(r.eval(part, f))
+		default:
+			r.write(r.eval(part, f))
+		}
 	}
 	return goOn
 }

@@ -141,6 +141,7 @@ func (t *Template) Render(vars []Var, o Options) (rendered Rendered, err error) 
 			}
 		}
 	}
+	r.out = make([]byte, 0, 1024)
 	f := &frame{slots: make([]Value, len(t.function.slots))}
 	r.enter(f, &t.scope)
 	r.body(t.body, f)

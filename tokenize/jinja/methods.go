@@ -38,7 +38,7 @@ func (r *run) callMethod(m *method, of Value, c call) Value {
 		r.fail("%s.%s() takes no keyword arguments", of.typeName(), m.name)
 	}
 	mark := len(r.args)
-	v := m.bound(r, of, r.bind(m.name+"()", m.params, m.need, c))
+	v := m.bound(r, of, r.bind(m.name, m.params, m.need, c))
 	r.args = r.args[:mark]
 	return v
 }
@@ -518,23 +518,13 @@ func strJoin(r *run, of Value, args []Value) Value {
 }
 
 // stripper is the set of characters that strip takes away.
-func (r *run) stripper(v Value) func(rune) bool {
-	if v.k == kMissing || v.k == kNone {
-		return isSpace
+func (r *run) stripper(chars string) func(rune) bool {
+	r.room(4 * len(chars))
+	set := make(map[rune]bool, len(chars))
+	for _, c := range chars {
+		set[c] = true
 	}
-	if v.k != kString {
-		r.fail("strip arg must be None or str")
-	}
-	chars := v.s
-	if len(chars) > 16 {
-		r.room(4 * len(chars))
-		set := make(map[rune]bool, len(chars))
-		for _, c := range chars {
-			set[c] = true
-		}
-		return func(c rune) bool { return set[c] }
-	}
-	return func(c rune) bool { return strings.ContainsRune(chars, c) }
+	return func(c rune) bool { return set[c] }
 }
 
 func strStrip(r *run, of Value, args []Value) Value {
@@ -550,15 +540,29 @@ func strRstrip(r *run, of Value, args []Value) Value {
 }
 
 func (r *run) trimmed(s string, chars Value, left, right bool) string {
-	is := r.stripper(chars)
-	n := len(s)
+	r.pay(len(s))
+	is := isSpace
+	switch {
+	case chars.k == kMissing || chars.k == kNone:
+	case chars.k != kString:
+		r.fail("strip arg must be None or str")
+	case len(chars.s) <= 16:
+		if left {
+			s = strings.TrimLeft(s, chars.s)
+		}
+		if right {
+			s = strings.TrimRight(s, chars.s)
+		}
+		return s
+	default:
+		is = r.stripper(chars.s)
+	}
 	if left {
 		s = strings.TrimLeftFunc(s, is)
 	}
 	if right {
 		s = strings.TrimRightFunc(s, is)
 	}
-	r.pay(n - len(s))
 	return s
 }
 
@@ -662,6 +666,10 @@ func (r *run) split(of Value, args []Value, fromEnd bool) Value {
 		sep := r.wantString(args[0], "must be str or None; the separator")
 		if sep == "" {
 			r.fail("empty separator")
+		}
+		if n := strings.Count(s, sep); limit < 0 || n < limit {
+			r.roomFor(n+1, bytesOfValue)
+			parts = make([]Value, 0, n+1)
 		}
 		for ; limit != 0; limit-- {
 			if fromEnd {
