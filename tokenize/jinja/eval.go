@@ -96,7 +96,15 @@ func (n *dictNode) eval(r *run, f *frame) Value {
 }
 
 func (n *attributeNode) eval(r *run, f *frame) Value {
-	return r.getattr(r.eval(n.of, f), n.name)
+	of := r.eval(n.of, f)
+	if of.k == kDict && n.ofDict == nil && n.name[0] != '_' {
+		// The usual case: an item of a mapping whose name is no method's.
+		if v, ok := of.dict().name(n.name); ok {
+			return v
+		}
+		return noAttribute(of, n.name)
+	}
+	return r.getattr(of, n.name)
 }
 
 func (n *itemNode) eval(r *run, f *frame) Value {

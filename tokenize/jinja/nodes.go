@@ -266,7 +266,6 @@ type forNode struct {
 	testFunc  function
 	testScope scope
 	bodyFunc  function // of a recursive loop
-	self      slot     // "loop" around a recursive loop
 }
 
 type parameter struct {
