@@ -13,7 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"curate/tokenize/pretokenizer"
+	"curate/tokenize"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/eu-1000.*.json")
@@ -48,24 +48,15 @@ func eachLine(t *testing.T, file string, f func(line []byte)) {
 // pageWords counts the pretokens of one of the sample corpora.
 func pageWords(t *testing.T, corpus, preTokenizerName string) *Words {
 	t.Helper()
-	form, err := preTokenizerNamed(preTokenizerName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := pretokenizer.NewScanner(form.scanner)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := named(t, preTokenizerName).cutter.NewEncoder(tokenize.Options{})
 	seen := map[string]uint64{}
 	eachLine(t, "../../examples/pages/"+corpus+".jsonl.zst", func(line []byte) {
 		var doc struct{ Text string }
 		if err := json.Unmarshal(line, &doc); err != nil {
 			t.Fatal(err)
 		}
-		for text, at := []byte(doc.Text), 0; at < len(text); {
-			end := s.Next(text, at)
-			seen[string(text[at:end])]++
-			at = end
+		if err := e.Pieces([]byte(doc.Text), func(p []byte) { seen[string(p)]++ }); err != nil {
+			t.Fatal(err)
 		}
 	})
 	words := &Words{}
@@ -139,7 +130,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.AppendJSON(nil, name)
+		got, err := m.AppendJSON(nil, named(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
