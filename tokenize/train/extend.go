@@ -27,6 +27,8 @@ func (c *ExtendConfig) check(b *Base) error {
 		return fmt.Errorf("%d new tokens; at least 1", c.Add)
 	case c.Add > maxIDs-b.Size():
 		return fmt.Errorf("%d new tokens, and the tokenizer has ids up to %d; at most %d", c.Add, b.Size()-1, maxIDs-b.Size())
+	case c.MinFrequency > maxFrequency:
+		return fmt.Errorf("pairs that occur %d times; at most %d", c.MinFrequency, uint64(maxFrequency))
 	case c.MaxTokenLength < 0 || c.MaxTokenLength == 1:
 		return fmt.Errorf("a longest token of %d bytes; at least 2, or 0 for any length", c.MaxTokenLength)
 	}

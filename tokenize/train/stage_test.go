@@ -57,14 +57,14 @@ func seal(t testing.TB, p stage.Partial) []byte {
 	return out.Bytes()
 }
 
-func mapped(t testing.TB, s *Trainer, lines []string) *record.Batch {
+func mapped(t testing.TB, m stage.Mapper, lines []string) *record.Batch {
 	t.Helper()
 	b := &record.Batch{}
 	for i, l := range lines {
 		b.Append(record.ID(i), int64(i), []byte(l))
 	}
 	b.Parse()
-	if err := s.Key().NewWorker().Map(t.Context(), b); err != nil {
+	if err := m.NewWorker().Map(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -73,7 +73,7 @@ func mapped(t testing.TB, s *Trainer, lines []string) *record.Batch {
 func partialOf(t testing.TB, s *Trainer, lines []string) stage.Partial {
 	t.Helper()
 	p := s.NewPartial()
-	if err := p.Add(mapped(t, s, lines)); err != nil {
+	if err := p.Add(mapped(t, s.Key(), lines)); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -250,7 +250,7 @@ func TestPartialSize(t *testing.T) {
 	for i := range 50_000 {
 		lines = append(lines, fmt.Sprintf(`{"text":"%x"}`, i*7919*7919))
 	}
-	b := mapped(t, s, lines)
+	b := mapped(t, s.Key(), lines)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
