@@ -15,6 +15,7 @@ import (
 // tokenizerCommands are the verbs of curate tokenizer; each is a file cmd_tokenizer_NAME.go, but for info.
 func tokenizerCommands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newTokenizerExtend(env),
 		newTokenizerInfo(env),
 		newTokenizerTrain(env),
 	}
@@ -23,8 +24,8 @@ func tokenizerCommands(env environment) []*cobra.Command {
 func newTokenizer(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokenizer",
-		Short: "Train and look at tokenizers",
-		Long:  "Train and look at tokenizers. To encode documents with one, see curate tokenize.",
+		Short: "Train, extend and look at tokenizers",
+		Long:  "Train, extend and look at tokenizers. To encode documents with one, see curate tokenize.",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
