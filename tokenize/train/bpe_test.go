@@ -189,7 +189,7 @@ func randomWords(rng *rand.Rand) []counted {
 func TestTrainNaive(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for round := range 400 {
+	for round := range 200 {
 		list := randomWords(rng)
 		cfg := Config{MinFrequency: uint64(rng.IntN(4)), MaxTokenLength: []int{0, 0, 2, 3, 5}[rng.IntN(5)], Ties: Ties()[rng.IntN(2)]}
 		if cfg.SeenBytes = rng.IntN(3) == 0; cfg.SeenBytes {

@@ -3,8 +3,11 @@ package train
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -87,6 +90,8 @@ func TestConformanceHF(t *testing.T) {
 			MinFrequency   uint64 `json:"min_frequency"`
 			MaxTokenLength int    `json:"max_token_length"`
 			Special        []string
+			SeenBytes      bool `json:"seen_bytes"`
+			LimitAlphabet  int  `json:"limit_alphabet"`
 			Entries        int
 			Merges         []string
 		}
@@ -94,7 +99,7 @@ func TestConformanceHF(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases++
-		cfg := Config{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, MaxTokenLength: c.MaxTokenLength, Special: c.Special}
+		cfg := Config{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, MaxTokenLength: c.MaxTokenLength, Special: c.Special, SeenBytes: c.SeenBytes, LimitAlphabet: c.LimitAlphabet}
 		m, err := Train(pageWords(t, c.Corpus, c.PreTokenizer), cfg, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -116,6 +121,37 @@ func TestConformanceHF(t *testing.T) {
 		t.Fatal("no cases")
 	}
 	t.Logf("%d of %d cases agree, of %d merges", agreed, cases, compared)
+}
+
+// TestConformanceRustBPE compares with the ranks that rustbpe found in the Basque pages of examples/pages: the tokens in
+// their order (bench/peers/rustbpe_train.py made the cases).
+func TestConformanceRustBPE(t *testing.T) {
+	raw, err := os.ReadFile("testdata/rustbpe.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := pageWords(t, "eu", "llama3")
+	for line := range bytes.Lines(raw) {
+		var c struct {
+			Entries int
+			SHA     string `json:"sha256"`
+			Version string
+		}
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Train(words, Config{VocabSize: c.Entries, Ties: "rustbpe"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.New()
+		for _, s := range m.Vocab {
+			fmt.Fprintf(sum, "%x\n", unspelled(s))
+		}
+		if got := hex.EncodeToString(sum.Sum(nil)); got != c.SHA {
+			t.Errorf("%d entries: sha256 %s, rustbpe %s has %s", c.Entries, got, c.Version, c.SHA)
+		}
+	}
 }
 
 func exists(name string) bool {

@@ -1,11 +1,8 @@
 package train
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"slices"
-	"sort"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -65,15 +62,17 @@ type NewMerge struct{ Left, Right, Made int32 }
 //
 // New merges come behind all others, so that in encoding they join what the base's have left. What the trainer has of a
 // word is therefore, at any time, what the base with the merges found so far makes of it, as long as each merge makes
-// a token that is new. Where it makes one of the base's, merges of the base may go on from there; and where the base
-// has ignore_merges, a new token that is a word is that word's encoding whatever merges say. Both are rare, and then
-// the words that it is about are encoded anew and all pairs are counted again.
+// a token that is new. Where it makes one of the base's, merges of the base may go on from there. That is rare, and then
+// the words that have it are encoded anew and all pairs are counted again.
+//
+// Where the base has ignore_merges, a new token that is a word as well is that word's encoding whatever merges say; but
+// they say the same. What becomes one token within a word does so alone: no merge has crossed its bounds, so those
+// within are the same, in the same order.
 type extender struct {
 	trainer
 	*Extension
 	words *Words
 	late  pairTable // the rank of new merges, from 0
-	order []uint32  // words in the order of bytes, where the base has ignore_merges
 	piece encoding
 	again int64 // bytes that counting takes
 	spell []byte
@@ -98,7 +97,7 @@ func (b *Base) extend(words *Words, cfg ExtendConfig, step func(merges int, byte
 		step = func(int, int64) error { return nil }
 	}
 	size := b.Size() + cfg.Add
-	own := int64(size)*28 + 4*int64(words.Len())
+	own := int64(size) * 28
 	if err := step(0, layBytes(words.Len(), len(words.text))+own); err != nil {
 		return nil, err
 	}
@@ -108,9 +107,6 @@ func (b *Base) extend(words *Words, cfg ExtendConfig, step func(merges int, byte
 	x.model.Vocab = append(make([]string, 0, size), b.spelled...)
 	x.length = append(make([]uint32, 0, size), b.length...)[:size]
 	x.leftward, x.rightward = make([]int32, size), make([]int32, size)
-	if b.ignoreMerges {
-		x.sort()
-	}
 	x.lay()
 	check := func() error { return step(len(x.Merges), words.Bytes()+own+x.bytes()+x.again) }
 	for x.recount(); len(x.Tokens) < cfg.Add; {
@@ -126,14 +122,6 @@ func (b *Base) extend(words *Words, cfg ExtendConfig, step func(merges int, byte
 	x.vocab = x.model.Vocab
 	x.tally()
 	return x, nil
-}
-
-func (x *extender) sort() {
-	x.order = make([]uint32, x.words.Len())
-	for i := range x.order {
-		x.order[i] = uint32(i)
-	}
-	slices.SortFunc(x.order, func(a, b uint32) int { return bytes.Compare(x.words.word(a), x.words.word(b)) })
 }
 
 // word is a word's bytes.
@@ -237,7 +225,6 @@ func (x *extender) join(index int32) {
 		x.Tokens = append(x.Tokens, NewToken{ID: id, Token: spelled, merge: int32(len(x.Merges) - 1)})
 		x.merge(index)
 		x.model.Merges = x.model.Merges[:0] // they are in Merges, with what they make
-		x.alone(id)
 	}
 }
 
@@ -245,29 +232,6 @@ func (x *extender) join(index int32) {
 func (x *extender) found(left, right, made int32) {
 	x.late.put(left, right, int32(len(x.Merges)))
 	x.Merges = append(x.Merges, NewMerge{left, right, made})
-}
-
-// alone makes a new token of the word that is spelled as it, if the base has ignore_merges and no merges have led there.
-func (x *extender) alone(id int32) {
-	if !x.base.ignoreMerges {
-		return
-	}
-	text := unspelled(x.model.Vocab[id])
-	i := sort.Search(len(x.order), func(i int) bool { return bytes.Compare(x.words.word(x.order[i]), text) >= 0 })
-	if i == len(x.order) || !bytes.Equal(x.words.word(x.order[i]), text) {
-		return
-	}
-	w := x.order[i]
-	at := x.at(w)
-	if x.nodes[at].symbol == id {
-		return
-	}
-	for i := range text {
-		x.nodes[at+i] = node{symbol: border, word: w}
-	}
-	x.nodes[at].symbol = id
-	x.nodes[at+len(text)-1].begin = uint32(at)
-	x.recount()
 }
 
 // tally counts what the words have become.
@@ -292,8 +256,8 @@ func (x *extender) tally() {
 // begins as the mean of theirs.
 //
 // That is Fast Vocabulary Transfer (Gee, Zugarini, Rigutini, Torroni, "Fast Vocabulary Transfer for Language Model
-// Compression", EMNLP 2022 Industry Track, section 3), there with the base's encoding of the token's text, which is
-// the same but where neighbours in a word have mattered.
+// Compression", EMNLP 2022 Industry Track, section 3), there with the base's encoding of the token's text. It is the
+// same, but for what new merges have made of the base's own tokens.
 func (e *Extension) AppendInit(dst []int32, i int) []int32 {
 	first := int32(e.base.Size())
 	stack := []int32{e.Tokens[i].ID}

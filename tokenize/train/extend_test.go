@@ -46,7 +46,7 @@ func randomBase(t testing.TB, rng *rand.Rand, words []counted) []byte {
 	}
 	vocab := model["vocab"].(map[string]any)
 	size := len(vocab)
-	if rng.IntN(2) == 0 { // a token that no merge makes
+	if _, ok := vocab["ababab"]; !ok && rng.IntN(2) == 0 { // a token that no merge makes
 		vocab["ababab"] = size
 		size++
 	}
@@ -95,7 +95,7 @@ func TestExtendSegments(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	reused, counted := 0, 0
-	for round := range 300 {
+	for round := range 120 {
 		where := fmt.Sprintf("seed %d, round %d", seed, round)
 		raw := randomBase(t, rng, randomWords(rng))
 		b, err := ReadBase(raw)
