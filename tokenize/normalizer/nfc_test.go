@@ -4,8 +4,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"curate/tokenize/aligned"
 )
 
 func nfc(text string) string {
@@ -54,6 +57,48 @@ func TestSlow(t *testing.T) {
 		if got, want := string(appendSlow(nil, []byte(b.String()))), norm.NFC.String(b.String()); got != want {
 			t.Fatalf("%+q: %+q, want %+q", b.String(), got, want)
 		}
+	}
+}
+
+// TestForms: a text that package norm takes for normal is left as it is by the slow way too, offsets and all, and NFC is
+// AppendNFC.
+func TestForms(t *testing.T) {
+	letters := []rune("ae Ą\u0301\u0302\u0323\u0327\u0345\u0344\u05b0\u05bc\u0f71\u0f72\u0f73\u3099가각\u1100\u1161\u11a8שׂक\u0958\u093c\u212bﬁｶﾞ\u08ca\U00011935\U00011930\U00011938\u1e9b")
+	rnd := rand.New(rand.NewPCG(5, 6))
+	var some aligned.Text
+	normal := 0
+	for range 30000 {
+		var b []byte
+		for range 1 + rnd.IntN(7) {
+			b = utf8.AppendRune(b, letters[rnd.IntN(len(letters))])
+		}
+		for _, f := range []Form{NFC, NFD, NFKC, NFKD} {
+			if !f.form.IsNormal(b) {
+				continue
+			}
+			normal++
+			chars := f.appendPart(nil, b)
+			i := 0
+			for _, r := range string(b) {
+				if i >= len(chars) || chars[i].r != r || chars[i].of != 1 {
+					t.Fatalf("%s: %+q: %v", f.name, b, chars)
+				}
+				i++
+			}
+			if i != len(chars) {
+				t.Fatalf("%s: %+q: %v", f.name, b, chars)
+			}
+		}
+		some.Set(b, 0, false)
+		if err := NFC.Normalize(&some); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := string(some.B), nfc(string(b)); got != want {
+			t.Fatalf("%+q: %+q, AppendNFC says %+q", b, got, want)
+		}
+	}
+	if normal < 1000 {
+		t.Errorf("only %d normal texts", normal)
 	}
 }
 
