@@ -1,11 +1,21 @@
 package tokenize
 
-import "curate/tokenize/normalizer"
+import (
+	"errors"
+
+	"curate/tokenize/normalizer"
+)
 
 // Pieces calls put for each piece of text that the model would see, in order: the text between added tokens,
 // normalized and cut by the pre-tokenizer, as bytes. A piece is valid during the call, and is never empty. Errors are
 // those of Append. Vocabularies are trained on it, and what they are extended with.
 func (e *Encoder) Pieces(text []byte, put func(piece []byte)) error {
+	switch {
+	case e.spm != nil:
+		return errors.New("a SentencePiece model does not cut text into pieces")
+	case e.short == nil:
+		return e.long.eachPiece(text, put)
+	}
 	c := cutter{m: e.t.exact, text: text, specials: !e.o.SpecialsAsText}
 	for {
 		before, _, ok := c.next()

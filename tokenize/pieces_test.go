@@ -20,7 +20,7 @@ func TestPieces(t *testing.T) {
 		{[]string{smallPre, `{"type":"ByteLevel","add_prefix_space":true}`}, "low<|endoftext|> lo", []string{" low", " lo"}},
 		{[]string{smallPre, `{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}`}, "low low", []string{"low low"}},
 	} {
-		tok := load(t, small(t, c.edits...))
+		tok := smallTokenizer(t, small(t, c.edits...))
 		e := tok.NewEncoder(Options{})
 		var got []string
 		for range 2 { // a second time with what the first has left

@@ -120,7 +120,7 @@ func TestReadBaseRefuses(t *testing.T) {
 		{good, "[", "array"},
 		{`"dropout": null`, `"dropout": 0.1`, "dropout"},
 		{`"end_of_word_suffix": null`, `"end_of_word_suffix": "</w>"`, "end_of_word_suffix"},
-		{`"type": "BPE"`, `"type": "Unigram"`, "Unigram"},
+		{`"type": "BPE"`, `"type": "Unigram"`, "model: "},
 		{`"byte_fallback": false`, `"byte_fallback": true`, "byte_fallback"},
 	} {
 		if _, err := ReadBase([]byte(strings.Replace(good, c.old, c.new, 1))); err == nil || !strings.Contains(err.Error(), c.want) {
