@@ -31,7 +31,7 @@ func TestLoadErrors(t *testing.T) {
 		{[]string{smallPre, `{"type":"Metaspace"}`}, `pre_tokenizer: pre-tokenizer "Metaspace"`, true},
 		{[]string{smallPre, `{"type":"Sequence","pretokenizers":[]}`}, `pre_tokenizer: an empty Sequence`, true},
 		{[]string{smallPre, `{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel"}]}`}, `pre_tokenizer.pretokenizers[0]: pre-tokenizer "Digits" here`, true},
-		{[]string{smallPre, split(`{"Regex":"\\s+"},"behavior":"Isolated","invert":false`)}, `pre_tokenizer.pretokenizers[0].pattern: the regex "\\s+"; known are those of [cl100k gpt2 o200k qwen2]`, true},
+		{[]string{smallPre, split(`{"Regex":"\\s+"},"behavior":"Isolated","invert":false`)}, `pre_tokenizer.pretokenizers[0].pattern: the regex "\\s+"; known are those of [cl100k gpt2 o200k qwen2 qwen35 tekken]`, true},
 		{[]string{smallPre, split(`{"String":" "},"behavior":"Isolated","invert":false`)}, `pre_tokenizer.pretokenizers[0].pattern: a Split by a string`, true},
 		{[]string{smallPre, split(`{"Regex":"\\s+"},"behavior":"MergedWithNext","invert":false`)}, `pre_tokenizer.pretokenizers[0]: a Split with behavior "MergedWithNext"`, true},
 		{[]string{`"add_prefix_space":false,"trim_offsets":true,"use_regex":true`, `"use_regex":false`}, `pre_tokenizer: add_prefix_space without`, true},

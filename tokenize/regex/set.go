@@ -75,13 +75,6 @@ func (r ranges) has(c rune) bool {
 	return i < len(r)/2 && r[2*i] <= c
 }
 
-func (r ranges) count() (n int) {
-	for i := 0; i < len(r); i += 2 {
-		n += int(r[i+1]-r[i]) + 1
-	}
-	return n
-}
-
 const pageBits = 8
 
 // A set is ranges as the matcher asks them: a bit a code point, in pages, since most of them are alike.
