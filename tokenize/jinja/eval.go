@@ -13,6 +13,7 @@ type run struct {
 	line      int // that is being rendered
 	maxSteps  int
 	maxOutput int
+	maxValue  int // bytes of one value
 	steps     int // that are left
 	built     int // bytes that may still be built
 	calls     int // that are open
@@ -41,6 +42,7 @@ func (f *frame) at(s slot) *Value {
 }
 
 func (r *run) enter(f *frame, s *scope) {
+	r.pay(len(s.loads) * bytesOfValue)
 	for i := range s.loads {
 		l := &s.loads[i]
 		switch l.action {
@@ -167,7 +169,7 @@ func (n *concatNode) eval(r *run, f *frame) Value {
 	values := r.args[mark:]
 	from := len(r.scratch)
 	for _, v := range values {
-		if len(r.scratch)-from > r.maxOutput {
+		if len(r.scratch)-from > r.maxValue {
 			r.room(len(r.scratch) - from)
 		}
 		if v.k == kString {
@@ -487,6 +489,7 @@ func (r *run) getitem(of, key Value) Value {
 	switch of.k {
 	case kDict:
 		d := of.dict()
+		r.pay(len(key.s))
 		if v, ok := d.get(key); ok {
 			return v
 		}

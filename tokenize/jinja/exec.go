@@ -50,8 +50,8 @@ func (r *run) take() string {
 }
 
 func (n *outputNode) exec(r *run, f *frame) control {
-	r.line = n.line
-	for _, part := range n.parts {
+	for i, part := range n.parts {
+		r.line = n.lines[i]
 		if c, ok := part.(*constNode); ok {
 			r.step()
 			r.out = append(r.out, c.value.s...)

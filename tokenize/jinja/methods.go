@@ -347,6 +347,7 @@ func (r *run) affix(of Value, args []Value, name string, has func(s, affix strin
 		if affix.k != kString {
 			r.fail("%s first arg must be str or a tuple of str, not %s", name, affix.typeName())
 		}
+		r.pay(len(affix.s))
 		if ok && has(s, affix.s) {
 			return boolean(true)
 		}
@@ -611,8 +612,8 @@ func (r *run) replace(s, before, after string, count int) string {
 	if n == 0 {
 		return s
 	}
-	if len(after) > 0 && n > r.maxOutput/len(after) {
-		r.room(r.maxOutput + 1)
+	if len(after) > 0 && n > r.maxValue/len(after) {
+		r.room(r.maxValue + 1)
 	}
 	r.room(len(s) + n*len(after))
 	return strings.Replace(s, before, after, count)

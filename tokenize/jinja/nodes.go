@@ -226,7 +226,7 @@ type target struct {
 
 type outputNode struct {
 	parts []node // strings that are constants are text of the template
-	line  int
+	lines []int  // of the parts
 }
 
 type assignNode struct {

@@ -41,7 +41,7 @@ func filterTojson(r *run, v Value, args []Value) Value {
 
 func (e *encoder) value(b []byte, v Value, depth int) []byte {
 	e.step()
-	if len(b) > e.maxOutput {
+	if len(b) > e.maxValue {
 		e.room(len(b))
 	}
 	if depth > maxDepth {
