@@ -39,6 +39,8 @@ var benchmarks = []benchmark{
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
 	{"tokenizer-train", "a vocabulary of all Basque text: merges and speed beside Hugging Face's tokenizers", runTokenizerTrain},
+	{"tokenizer-train-rustbpe", "vocabularies of 16k and 32k of all the data's text: ranks and speed beside rustbpe, merges beside Hugging Face's tokenizers", runTokenizerTrainRust},
+	{"tokenizers", "tokenizers of public models on 20 MB of the data, cold and warm, beside four peers", runTokenizers},
 }
 
 // repeated is a flag that may be given several times.
@@ -63,6 +65,7 @@ type options struct {
 	tmp               string
 
 	conformance string
+	tokenizers  string
 	stagesMB    int
 	langidMB    int
 }
@@ -89,6 +92,7 @@ func main() {
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
 	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")
 	flag.StringVar(&o.conformance, "conformance", "", "`DIR` of what reference implementations answered, for benchmark recall")
+	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {

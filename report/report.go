@@ -52,6 +52,7 @@ type Step struct {
 	Results       *Results       `json:"results,omitzero"`
 	Signals       []Signal       `json:"signals,omitzero"`
 	Translation   *Translation   `json:"translation,omitzero"`
+	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`

@@ -22,6 +22,7 @@ var sections = []section{
 	{"reasons", "Reasons", reasonsAbout, nil, nil, hasReasons, reasonsPage},
 	{"signals", "Signals", signalsAbout, readSignals, nil, hasSignals, signalsPage},
 	{"translation", "Translation", translationAbout, readTranslation, nil, hasTranslation, translationPage},
+	{"tokenizers", "Tokenizers", tokenizersAbout, readTokenizers, nil, hasTokenizers, tokenizersPage},
 	{"duplicates", "Duplicates", duplicatesAbout, nil, takeDuplicates, hasDuplicates, duplicatesPage},
 	{"examples", "Examples of what was dropped", examplesAbout, readExamples, takeExamples, hasExamples, examplesPage},
 	{"quarantine", "Quarantine", quarantineAbout, readQuarantine, nil, hasQuarantine, quarantinePage},

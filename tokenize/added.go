@@ -7,17 +7,17 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"curate/tokenize/normalizer"
 )
 
 // addedToken is a token that is found in the text before the model sees it.
 type addedToken struct {
 	id             uint32
 	content        string
-	lstrip, rstrip bool // it takes the white space before or behind it too
-	normalized     bool // it is looked for behind the normalizer
-	special        bool // Options.SpecialsAsText leaves it as text
+	spelling       string // normalized content, if that is something else: what it is found by and decoded to
+	lstrip, rstrip bool   // it takes the white space before or behind it too
+	single         bool   // it counts only where no word character stands before or behind it
+	normalized     bool   // it is looked for behind the normalizer
+	special        bool   // Options.SpecialsAsText leaves it as text
 }
 
 // matcher finds added tokens in a text: the leftmost, and of those the longest (added_vocabulary.rs in HF
@@ -28,15 +28,13 @@ type matcher struct {
 	only   int          // the only first byte, or -1
 }
 
-// newMatcher is nil if there are no such tokens.
-func newMatcher(added []addedToken, normalized, nfc bool) *matcher {
+// newMatcher is nil if there are no such tokens. What is looked for behind the normalizer is normalized too.
+func newMatcher(added []addedToken, normalized bool) *matcher {
 	m := &matcher{only: -1}
 	for _, a := range added {
 		if a.normalized == normalized {
-			if normalized && nfc {
-				if out, same := normalizer.AppendNFC(nil, []byte(a.content)); !same {
-					a.content = string(out)
-				}
+			if a.spelling != "" {
+				a.content = a.spelling
 			}
 			m.tokens = append(m.tokens, a)
 		}
@@ -121,6 +119,9 @@ func (c *cutter) next() (before []byte, id uint32, ok bool) {
 		if t.special && !c.specials {
 			continue
 		}
+		if t.single && (endsWithWord(c.text[:at]) || beginsWithWord(c.text[end:])) {
+			continue
+		}
 		if t.lstrip { // what an earlier token has taken stays its
 			at = max(spaceBefore(c.text, at), c.done)
 		}
@@ -139,6 +140,21 @@ func (c *cutter) next() (before []byte, id uint32, ok bool) {
 		return before, t.id, true
 	}
 	return c.text[min(c.done, len(c.text)):], 0, false
+}
+
+func beginsWithWord(text []byte) bool {
+	r, n := utf8.DecodeRune(text)
+	return n > 0 && isWord(r)
+}
+
+func endsWithWord(text []byte) bool {
+	r, n := utf8.DecodeLastRune(text)
+	return n > 0 && isWord(r)
+}
+
+// isWord is \w of UTS #18, Annex C, as in Rust's regex crate: Alphabetic, marks, decimal digits, connectors and joiners.
+func isWord(r rune) bool {
+	return unicode.IsLetter(r) || unicode.In(r, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc, unicode.Join_Control)
 }
 
 func spaceBefore(text []byte, i int) int {

@@ -1,6 +1,9 @@
 package tokenize
 
 import (
+	"unicode/utf8"
+
+	"curate/sentencepiece"
 	"curate/tokenize/aligned"
 	"curate/tokenize/model"
 	"curate/tokenize/normalizer"
@@ -15,49 +18,74 @@ type Options struct {
 	SpecialsAsText bool
 }
 
-// Encoder encodes texts for one goroutine.
+// Span is the bytes [From, To) of a text.
+type Span = aligned.Span
+
+// Encoder encodes texts for one goroutine. There are three ways: the short one of byte-level BPE with a scanner
+// written by hand (here), the long one through all components (long.go), and SentencePiece's own.
 type Encoder struct {
 	t          *Tokenizer
 	o          Options
-	model      *model.Encoder
+	short      *model.Encoder
+	long       *longWay
+	spm        *sentencepiece.Encoder
 	normalized []byte
 	spaced     []byte
 }
 
 // NewEncoder makes an encoder. It takes up to [EncoderMemory].
 func (t *Tokenizer) NewEncoder(o Options) *Encoder {
-	return &Encoder{t: t, o: o, model: t.bpe.NewEncoder()}
-}
-
-// Span is the bytes [From, To) of a text.
-type Span = aligned.Span
-
-// AppendOffsets appends the ids of text, the same as Append's, and for each of them what of the text it stands for, as
-// HF tokenizers has it, but in bytes; what is put around the text stands for [0, 0).
-func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint32, []Span, error) {
-	panic("unwritten")
+	e := &Encoder{t: t, o: o}
+	switch {
+	case t.spm != nil:
+		e.spm = t.spm.NewEncoder()
+	case t.short != nil:
+		e.short = t.short.NewEncoder()
+	default:
+		e.long = newLongWay(t, o)
+	}
+	return e
 }
 
 // Append appends the ids of text, which is UTF-8. Bytes that are not are encoded as they are by byte-level models, and
 // are U+FFFD to others. An error is about the text: a regex of the tokenizer that takes too long on it, or a character
-// for which the tokenizer has no token at all.
+// for which the tokenizer has no token at all. dst is then as it was.
 func (e *Encoder) Append(dst []uint32, text []byte) ([]uint32, error) {
+	was := len(dst)
 	if e.o.AddSpecialTokens {
-		dst = append(dst, e.t.prefix...)
+		dst = append(dst, e.t.post.Before...)
 	}
+	dst, err := e.body(dst, text)
+	if err != nil {
+		return dst[:was], err
+	}
+	if e.o.AddSpecialTokens {
+		dst = append(dst, e.t.post.After...)
+	}
+	return dst, nil
+}
+
+// body appends the ids of text without anything around them.
+func (e *Encoder) body(dst []uint32, text []byte) ([]uint32, error) {
+	switch {
+	case e.short != nil:
+		return e.appendShort(dst, text), nil
+	case e.spm != nil:
+		return e.spm.Append(dst, text), nil
+	}
+	return e.long.append(dst, text)
+}
+
+func (e *Encoder) appendShort(dst []uint32, text []byte) []uint32 {
 	c := cutter{m: e.t.exact, text: text, specials: !e.o.SpecialsAsText}
 	for {
 		before, id, ok := c.next()
 		dst = e.between(dst, before)
 		if !ok {
-			break
+			return dst
 		}
 		dst = append(dst, id)
 	}
-	if e.o.AddSpecialTokens {
-		dst = append(dst, e.t.suffix...)
-	}
-	return dst, nil
 }
 
 // between encodes a text in which there are no added tokens but those of normalized text.
@@ -91,5 +119,89 @@ func (e *Encoder) pieces(dst []uint32, text []byte) []uint32 {
 		e.spaced = append(append(e.spaced[:0], ' '), text...)
 		text = e.spaced
 	}
-	return e.model.Append(dst, text, e.t.scanner)
+	return e.short.Append(dst, text, e.t.scanner)
+}
+
+// AppendOffsets appends the ids of text, the same as Append's, and for each of them what of the text it stands for, as
+// HF tokenizers has it, but in bytes: all tokens of a character that is cut stand for the whole of it. What is put
+// around the text stands for [0, 0). On an error both are as they were.
+func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint32, []Span, error) {
+	wasIDs, wasSpans := len(ids), len(spans)
+	around := func(more []uint32) {
+		if e.o.AddSpecialTokens {
+			ids = append(ids, more...)
+			for range more {
+				spans = append(spans, Span{})
+			}
+		}
+	}
+	around(e.t.post.Before)
+	var err error
+	switch {
+	case e.spm != nil:
+		ids, spans = e.spmOffsets(ids, spans, text)
+	case e.short != nil && e.shortOffsets(&ids, &spans, text):
+	default:
+		if e.long == nil {
+			e.long = newLongWay(e.t, e.o)
+		}
+		if ids, spans, err = e.long.appendOffsets(ids, spans, text); err != nil {
+			return ids[:wasIDs], spans[:wasSpans], err
+		}
+	}
+	around(e.t.post.After)
+	return ids, spans, nil
+}
+
+// shortOffsets is the way for texts that nothing changes before the model sees them: then the bytes of the tokens are
+// the text's, one behind the other. It is false, with nothing appended, where that is not so.
+func (e *Encoder) shortOffsets(ids *[]uint32, spans *[]Span, text []byte) bool {
+	t := e.t
+	if t.prefixSpace || t.normalized != nil || len(t.post.Trims) > 0 {
+		return false
+	}
+	if t.nfc {
+		if _, same := normalizer.AppendNFC(nil, text); !same {
+			return false
+		}
+	}
+	c := cutter{m: t.exact, text: text, specials: !e.o.SpecialsAsText}
+	at := 0
+	for {
+		before, id, ok := c.next()
+		was := len(*ids)
+		*ids = e.short.Append(*ids, before, t.scanner)
+		for _, id := range (*ids)[was:] {
+			end := at + t.vocab.Length(id)
+			*spans = append(*spans, wholeCharacters(text, at, end))
+			at = end
+		}
+		if !ok {
+			return true
+		}
+		*ids = append(*ids, id)
+		*spans = append(*spans, Span{From: int32(at), To: int32(c.done)})
+		at = c.done
+	}
+}
+
+// wholeCharacters is text[from:to], which is not empty, with the rest of the characters at its ends.
+func wholeCharacters(text []byte, from, to int) Span {
+	if !utf8.RuneStart(text[from]) {
+		for i := from - 1; i >= max(0, from-utf8.UTFMax+1); i-- {
+			if _, n := utf8.DecodeRune(text[i:]); n > from-i {
+				from = i
+				break
+			}
+		}
+	}
+	if to < len(text) && !utf8.RuneStart(text[to]) {
+		for i := to - 1; i >= max(0, to-utf8.UTFMax+1); i-- {
+			if _, n := utf8.DecodeRune(text[i:]); n > to-i {
+				to = i + n
+				break
+			}
+		}
+	}
+	return Span{From: int32(from), To: int32(to)}
 }

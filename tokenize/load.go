@@ -1,13 +1,17 @@
 package tokenize
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"curate/tokenize/aligned"
+	"curate/tokenize/component"
+	"curate/tokenize/decoder"
 	"curate/tokenize/model"
+	"curate/tokenize/normalizer"
+	"curate/tokenize/postprocessor"
 	"curate/tokenize/pretokenizer"
 )
 
@@ -35,92 +39,31 @@ type addedJSON struct {
 	Special    bool    `json:"special"`
 }
 
-type bpeJSON struct {
-	Type                    string         `json:"type"` // files of early versions have none
-	Dropout                 *float64       `json:"dropout"`
-	UnkToken                *string        `json:"unk_token"` // never asked for: every byte has a token
-	ContinuingSubwordPrefix *string        `json:"continuing_subword_prefix"`
-	EndOfWordSuffix         *string        `json:"end_of_word_suffix"`
-	FuseUnk                 bool           `json:"fuse_unk"` // as unk_token
-	ByteFallback            bool           `json:"byte_fallback"`
-	IgnoreMerges            bool           `json:"ignore_merges"`
-	Vocab                   jsontext.Value `json:"vocab"`
-	Merges                  jsontext.Value `json:"merges"`
-}
-
-type byteLevelJSON struct {
-	Type           string `json:"type"`
-	AddPrefixSpace *bool  `json:"add_prefix_space"`
-	TrimOffsets    *bool  `json:"trim_offsets"` // of offsets, which nobody asks for here
-	UseRegex       *bool  `json:"use_regex"`
-}
-
-type splitJSON struct {
-	Type    string `json:"type"`
-	Pattern struct {
-		Regex  *string `json:"Regex"`
-		String *string `json:"String"`
-	} `json:"pattern"`
-	Behavior string `json:"behavior"`
-	Invert   bool   `json:"invert"`
-}
-
-// maxDepth is how deep Sequences may stand in one another. Real files have one; each level is read again with all that
-// is in it, so that without a limit a small file could take minutes.
-const maxDepth = 8
-
-type sequenceJSON struct {
-	Type          string           `json:"type"`
-	Pretokenizers []jsontext.Value `json:"pretokenizers"`
-	Processors    []jsontext.Value `json:"processors"`
-	Normalizers   []jsontext.Value `json:"normalizers"`
-}
-
-// decode reads value, which stands at path in the file. Names that stand twice are looked for in the vocabulary alone,
-// where they are many and matter.
-func decode(path string, value []byte, out any) error {
-	if err := json.Unmarshal(value, out, json.RejectUnknownMembers(true), jsontext.AllowDuplicateNames(true)); err != nil {
-		if path == "" {
-			return fmt.Errorf("not a tokenizer.json: %w", err)
-		}
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-func isNull(v jsontext.Value) bool { return len(v) == 0 || v.Kind() == 'n' }
-
-// typeOf is the type of the component at path.
-func typeOf(path string, v jsontext.Value) (string, error) {
-	var c struct {
-		Type string `json:"type"`
-	}
-	if err := json.Unmarshal(v, &c, jsontext.AllowDuplicateNames(true)); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return c.Type, nil
-}
-
+// parse reads a tokenizer.json.
 func parse(data []byte) (*Tokenizer, error) {
 	var f fileJSON
-	if err := decode("", data, &f); err != nil {
+	if err := component.Decode("", data, &f); err != nil {
 		return nil, err
 	}
-	if isNull(f.Model) {
+	if component.IsNull(f.Model) {
 		return nil, fmt.Errorf(`not a tokenizer.json: it has no "model"`)
 	}
 	t := &Tokenizer{special: map[uint32]bool{}}
+	t.info.Format = FileName
 	// The small components first: what is wrong with them is said at once.
 	for _, part := range []struct {
 		path  string
 		value jsontext.Value
 		read  func(path string, v jsontext.Value) error
 	}{
-		{"normalizer", f.Normalizer, func(path string, v jsontext.Value) error { return t.readNormalizer(path, v, 0) }},
+		{"normalizer", f.Normalizer, t.readNormalizer},
 		{"pre_tokenizer", f.PreTokenizer, t.readPreTokenizer},
 		{"decoder", f.Decoder, t.readDecoder},
 		{"model", f.Model, t.readModel},
 	} {
+		if component.IsNull(part.value) && part.path != "model" {
+			continue
+		}
 		if err := part.read(part.path, part.value); err != nil {
 			return nil, err
 		}
@@ -128,320 +71,121 @@ func parse(data []byte) (*Tokenizer, error) {
 	if err := t.readAdded(f.AddedTokens); err != nil {
 		return nil, err
 	}
-	if err := t.readPostProcessor("post_processor", f.PostProcessor, 0); err != nil { // its ids must exist
+	var err error
+	if t.post, err = postprocessor.New("post_processor", f.PostProcessor, t.vocab.Has); err != nil { // its ids must exist
 		return nil, err
 	}
-	if !isNull(f.Truncation) {
+	t.info.PostProcessor = t.post.Type
+	if !component.IsNull(f.Truncation) {
 		t.info.Ignored = append(t.info.Ignored, "truncation (texts are encoded whole)")
 	}
-	if !isNull(f.Padding) {
+	if !component.IsNull(f.Padding) {
 		t.info.Ignored = append(t.info.Ignored, "padding (nothing is added to short texts)")
 	}
 	t.describe()
 	return t, nil
 }
 
-func tooDeep(path string) error {
-	return &UnsupportedError{path, fmt.Sprintf("more than %d Sequences in one another", maxDepth)}
-}
-
-func (t *Tokenizer) readNormalizer(path string, v jsontext.Value, depth int) error {
-	if isNull(v) {
-		return nil
-	}
-	kind, err := typeOf(path, v)
-	if err != nil {
+func (t *Tokenizer) readNormalizer(path string, v jsontext.Value) (err error) {
+	if t.normalizer, err = normalizer.New(path, v); err != nil {
 		return err
 	}
-	switch kind {
-	case "NFC":
-		t.nfc = true
-	case "Sequence":
-		if depth == maxDepth {
-			return tooDeep(path)
-		}
-		var s sequenceJSON
-		if err := decode(path, v, &s); err != nil {
-			return err
-		}
-		for i, n := range s.Normalizers {
-			if err := t.readNormalizer(fmt.Sprintf("%s.normalizers[%d]", path, i), n, depth+1); err != nil {
-				return err
-			}
-		}
-	default:
-		return &UnsupportedError{path, fmt.Sprintf("normalizer %q; only NFC is known", kind)}
-	}
-	t.info.Normalizer = kind
-	return nil
+	t.info.Normalizer = t.normalizer.Type()
+	kinds, err := leaves(path, v, "normalizers")
+	t.spelled = slices.Contains(kinds, "ByteLevel")
+	t.byteLevel = t.spelled
+	t.nfc = !slices.ContainsFunc(kinds, func(k string) bool { return k != "NFC" })
+	return err
 }
 
-func (t *Tokenizer) readPreTokenizer(path string, v jsontext.Value) error {
-	if isNull(v) {
-		return &UnsupportedError{path, "no pre-tokenizer; only byte-level ones are known"}
-	}
-	kind, err := typeOf(path, v)
-	if err != nil {
+func (t *Tokenizer) readPreTokenizer(path string, v jsontext.Value) (err error) {
+	if t.pre, err = pretokenizer.New(path, v); err != nil {
 		return err
 	}
-	t.info.PreTokenizer = kind
-	switch kind {
-	case "ByteLevel":
-		return t.readByteLevel(path, v)
-	case "Sequence":
-		var s sequenceJSON
-		if err := decode(path, v, &s); err != nil {
-			return err
-		}
-		for i, p := range s.Pretokenizers {
-			at := fmt.Sprintf("%s.pretokenizers[%d]", path, i)
-			kind, err := typeOf(at, p)
-			if err != nil {
-				return err
-			}
-			switch {
-			case kind == "Split" && i == 0 && len(s.Pretokenizers) == 2:
-				err = t.readSplit(at, p)
-			case kind == "ByteLevel" && i == len(s.Pretokenizers)-1 && i <= 1:
-				err = t.readByteLevel(at, p)
-			default:
-				return &UnsupportedError{at, fmt.Sprintf("pre-tokenizer %q here; only ByteLevel alone, or behind one Split, is known", kind)}
-			}
-			if err != nil {
-				return err
-			}
-		}
-		if len(s.Pretokenizers) == 0 {
-			return &UnsupportedError{path, "an empty Sequence; only byte-level pre-tokenizers are known"}
-		}
-		return nil
+	t.info.PreTokenizer = t.pre.Type()
+	kinds, err := leaves(path, v, "pretokenizers")
+	byteLevel := slices.Contains(kinds, "ByteLevel")
+	if byteLevel && t.spelled {
+		return &UnsupportedError{Path: path, Problem: "ByteLevel in both the normalizer and the pre-tokenizer"}
 	}
-	return &UnsupportedError{path, fmt.Sprintf("pre-tokenizer %q; only ByteLevel, and Split with ByteLevel, are known", kind)}
+	t.byteLevel = t.byteLevel || byteLevel
+	return err
 }
 
-func (t *Tokenizer) readByteLevel(path string, v jsontext.Value) error {
-	var b byteLevelJSON
-	if err := decode(path, v, &b); err != nil {
+// leaves are the types of the component, or of those in its Sequence, which lists them under key.
+func leaves(path string, v jsontext.Value, key string) (kinds []string, err error) {
+	for todo := []jsontext.Value{v}; len(todo) > 0; {
+		v := todo[0]
+		todo = todo[1:]
+		kind, err := component.Type(path, v)
+		if err != nil {
+			return nil, err
+		}
+		if kind != "Sequence" { // New has looked at how deep they are
+			kinds = append(kinds, kind)
+			continue
+		}
+		parts := map[string]jsontext.Value{}
+		if err := component.Decode(path, v, &parts); err != nil {
+			return nil, err
+		}
+		var list []jsontext.Value
+		if err := component.Decode(path, parts[key], &list); err != nil {
+			return nil, err
+		}
+		todo = append(todo, list...)
+	}
+	return kinds, nil
+}
+
+func (t *Tokenizer) readDecoder(path string, v jsontext.Value) (err error) {
+	if t.decoder, err = decoder.New(path, v); err == nil {
+		t.info.Decoder = t.decoder.Type()
+	}
+	return err
+}
+
+func (t *Tokenizer) readModel(path string, v jsontext.Value) (err error) {
+	var decode func(dst, name []byte) ([]byte, bool)
+	if t.byteLevel {
+		decode = pretokenizer.AppendBytes
+	}
+	if t.model, err = model.Read(path, v, decode); err != nil {
 		return err
 	}
-	on := func(flag *bool) bool { return flag == nil || *flag } // the default of all three
-	if on(b.UseRegex) {
-		if t.scanner != nil {
-			return &UnsupportedError{path, "use_regex behind a Split"}
-		}
-		t.scanner = scanner("gpt2")
+	t.vocab = t.model.Vocabulary()
+	t.info.Model = t.model.Type()
+	if m, ok := t.model.(interface{ Merges() int }); ok {
+		t.info.Merges = m.Merges()
 	}
-	if on(b.AddPrefixSpace) {
-		if t.scanner != nil && t.scanner.Name() != "gpt2" || !on(b.UseRegex) {
-			return &UnsupportedError{path, "add_prefix_space without ByteLevel's own regex"}
-		}
-		t.prefixSpace = true
+	if bpe, ok := t.model.(model.ByteLevel); ok {
+		t.useBPE(bpe.BPE)
 	}
 	return nil
 }
 
-// scanner is one of those that are known to exist.
-func scanner(name string) *pretokenizer.Scanner {
-	s, err := pretokenizer.NewScanner(name)
-	if err != nil {
-		panic(err)
-	}
-	return s
-}
-
-func (t *Tokenizer) readSplit(path string, v jsontext.Value) error {
-	var s splitJSON
-	if err := decode(path, v, &s); err != nil {
-		return err
-	}
-	if s.Pattern.Regex == nil {
-		return &UnsupportedError{path + ".pattern", "a Split by a string"}
-	}
-	// The known regexes match every text whole, so that there is nothing between two matches to keep or to remove.
-	if s.Behavior == "Isolated" && !s.Invert || s.Behavior == "Removed" && s.Invert {
-		if t.scanner = pretokenizer.ForPattern(*s.Pattern.Regex); t.scanner == nil {
-			return &UnsupportedError{path + ".pattern", fmt.Sprintf("the regex %q; known are those of %v", *s.Pattern.Regex, pretokenizer.Names())}
-		}
-		return nil
-	}
-	return &UnsupportedError{path, fmt.Sprintf("a Split with behavior %q and invert %v", s.Behavior, s.Invert)}
-}
-
-func (t *Tokenizer) readModel(path string, v jsontext.Value) error {
-	kind, err := typeOf(path, v)
-	if err != nil {
-		return err
-	}
-	if kind != "BPE" && kind != "" {
-		return &UnsupportedError{path, fmt.Sprintf("model %q; only BPE is known", kind)}
-	}
-	var m bpeJSON
-	if err := decode(path, v, &m); err != nil {
-		return err
-	}
-	switch {
-	case m.Dropout != nil && *m.Dropout != 0:
-		return &UnsupportedError{path + ".dropout", "merges left out at random"}
-	case m.ContinuingSubwordPrefix != nil && *m.ContinuingSubwordPrefix != "":
-		return &UnsupportedError{path + ".continuing_subword_prefix", "a prefix for tokens inside words"}
-	case m.EndOfWordSuffix != nil && *m.EndOfWordSuffix != "":
-		return &UnsupportedError{path + ".end_of_word_suffix", "a suffix for tokens at the end of words"}
-	case m.ByteFallback:
-		return &UnsupportedError{path + ".byte_fallback", "byte_fallback with a byte-level pre-tokenizer"}
-	}
-	if m.Vocab.Kind() != '{' {
-		return fmt.Errorf("%s.vocab: want an object of tokens and ids", path)
-	}
-	if m.Merges.Kind() != '[' {
-		return fmt.Errorf("%s.merges: want an array", path)
-	}
-	t.vocab = new(model.Vocabulary)
-	if err := readVocab(path+".vocab", m.Vocab, t.vocab); err != nil {
-		return err
-	}
-	merges, err := readMerges(path+".merges", m.Merges, t.vocab)
-	if err != nil {
-		return err
-	}
-	if t.bpe, err = model.NewBPE(t.vocab, merges, m.IgnoreMerges); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	t.info.Model = "BPE"
-	return nil
-}
-
-func readVocab(path string, v jsontext.Value, vocab *model.Vocabulary) error {
-	// A token takes at least `"x":0,`. The file has been read whole, so this is bounded by its size.
-	count := bytes.Count(v, []byte{','}) + 1
-	vocab.Grow(min(count, model.MaxIDs), min(count, model.MaxIDs), len(v))
-	dec := jsontext.NewDecoder(bytes.NewReader(v), jsontext.AllowDuplicateNames(true))
-	if _, err := dec.ReadToken(); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	var name, token []byte
-	for dec.PeekKind() != '}' {
-		raw, err := dec.ReadValue()
-		if err == nil {
-			name, err = jsontext.AppendUnquote(name[:0], raw)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		raw, err = dec.ReadValue()
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		id, ok := number(raw)
-		if !ok {
-			return fmt.Errorf("%s: %q has the id %s; want a whole number below %d", path, name, excerpt(raw), model.MaxIDs)
-		}
-		if token, ok = appendBytes(token[:0], name); ok {
-			err = vocab.Add(id, token)
-		} else {
-			err = vocab.AddOpaque(id, name)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+// useBPE takes the short way, if the other components allow it.
+func (t *Tokenizer) useBPE(bpe *model.BPE) {
+	t.model = model.ByteLevel{BPE: bpe}
+	t.info.Model, t.info.Merges = t.model.Type(), bpe.Merges()
+	if t.normalizer != nil {
+		if !t.nfc {
+			return
 		}
 	}
-	return nil
-}
-
-func excerpt(raw []byte) []byte { return raw[:min(len(raw), 40)] }
-
-// number reads an id: digits alone.
-func number(raw []byte) (uint32, bool) {
-	if len(raw) == 0 || len(raw) > 9 {
-		return 0, false
+	if t.pre == nil {
+		return
 	}
-	var n uint32
-	for _, c := range raw {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = 10*n + uint32(c-'0')
+	var short bool
+	if t.scanner, t.prefixSpace, short = pretokenizer.Fast(t.pre); short {
+		t.short = bpe
 	}
-	return n, n < model.MaxIDs
-}
-
-// readMerges reads ["a b", …] or [["a", "b"], …]: the second form is newer and can hold tokens with spaces.
-func readMerges(path string, v jsontext.Value, vocab *model.Vocabulary) ([][2]uint32, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(v))
-	if _, err := dec.ReadToken(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	var merges [][2]uint32
-	var text, token []byte
-	lookup := func(name []byte) (uint32, error) {
-		var ok bool
-		if token, ok = appendBytes(token[:0], name); ok {
-			if id, ok := vocab.Lookup(token); ok {
-				return id, nil
-			}
-		}
-		return 0, fmt.Errorf("%s[%d]: %q is not in the vocabulary", path, len(merges), name)
-	}
-	for dec.PeekKind() != ']' {
-		var parts [2][]byte
-		var lengths [2]int
-		text = text[:0]
-		var err error
-		switch dec.PeekKind() {
-		case '"':
-			var raw jsontext.Value
-			if raw, err = dec.ReadValue(); err == nil {
-				text, err = jsontext.AppendUnquote(text, raw)
-			}
-			space := bytes.IndexByte(text, ' ')
-			if err == nil && (space < 0 || bytes.IndexByte(text[space+1:], ' ') >= 0) {
-				return nil, fmt.Errorf("%s[%d]: %q; want two tokens and a space between them", path, len(merges), text)
-			}
-			if err == nil {
-				parts = [2][]byte{text[:space], text[space+1:]}
-			}
-		case '[':
-			n := 0
-			_, err = dec.ReadToken()
-			for ; err == nil && dec.PeekKind() == '"' && n < 2; n++ {
-				var raw jsontext.Value
-				if raw, err = dec.ReadValue(); err == nil {
-					text, err = jsontext.AppendUnquote(text, raw)
-					lengths[n] = len(text)
-				}
-			}
-			if err == nil && (n < 2 || dec.PeekKind() != ']') {
-				return nil, fmt.Errorf("%s[%d]: want two tokens", path, len(merges))
-			}
-			if err == nil {
-				_, err = dec.ReadToken()
-			}
-			parts = [2][]byte{text[:lengths[0]], text[lengths[0]:lengths[1]]}
-		default:
-			if _, err = dec.ReadValue(); err == nil {
-				err = fmt.Errorf("[%d]: want a string or an array", len(merges))
-			}
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-		var pair [2]uint32
-		for k := range parts {
-			if pair[k], err = lookup(parts[k]); err != nil {
-				return nil, err
-			}
-		}
-		if merges = append(merges, pair); len(merges) > model.MaxMerges {
-			return nil, fmt.Errorf("%s: more than %d", path, model.MaxMerges)
-		}
-	}
-	return merges, nil
 }
 
 func (t *Tokenizer) readAdded(list []addedJSON) error {
 	size := t.vocab.Len() // as HF counts: ids of new tokens follow the number of tokens
 	largest, any := uint32(0), false
 	seen := make(map[string]bool, len(list))
-	var name []byte
 	for i, a := range list {
 		path := fmt.Sprintf("added_tokens[%d]", i)
 		switch {
@@ -449,21 +193,11 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			return fmt.Errorf("%s: no id", path)
 		case a.Content == "":
 			return fmt.Errorf("%s: no content", path)
-		case a.SingleWord:
-			return &UnsupportedError{path + ".single_word", fmt.Sprintf("%q counts only where it is a word", a.Content)}
 		case seen[a.Content]:
 			return fmt.Errorf("%s: %q stands twice", path, a.Content)
 		}
 		seen[a.Content] = true
-		var known bool
-		var id uint32
-		token, plain := appendBytes(name[:0], []byte(a.Content))
-		name = token
-		if plain {
-			id, known = t.vocab.Lookup(token)
-		} else if known = t.vocab.Has(*a.ID) && string(t.vocab.Bytes(*a.ID)) == a.Content; known {
-			id = *a.ID
-		}
+		id, known := t.named(a.Content, *a.ID)
 		if !known {
 			// HF tokenizers number them themselves (added_vocabulary.rs, add_tokens): the id of the file does not
 			// count there.
@@ -476,9 +210,7 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			return fmt.Errorf("%s: %q has id %d, but it would be encoded as %d; the file has gaps or another order than its ids", path, a.Content, *a.ID, id)
 		}
 		if !known {
-			if !plain {
-				token = []byte(a.Content)
-			}
+			token, _ := t.asBytes(a.Content)
 			if err := t.vocab.AddOpaque(id, token); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
@@ -487,9 +219,50 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 		if a.Special {
 			t.special[id] = true
 		}
-		t.added = append(t.added, addedToken{id: id, content: a.Content, lstrip: a.LStrip, rstrip: a.RStrip, normalized: a.Normalized, special: a.Special})
+		add := addedToken{id: id, content: a.Content, lstrip: a.LStrip, rstrip: a.RStrip, single: a.SingleWord, normalized: a.Normalized, special: a.Special}
+		if a.Normalized && t.normalizer != nil {
+			var text aligned.Text
+			text.Set([]byte(a.Content), 0, false)
+			if err := t.normalizer.Normalize(&text); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+			if string(text.B) != a.Content {
+				if len(text.B) == 0 {
+					return &UnsupportedError{Path: path, Problem: fmt.Sprintf("%q is nothing once it is normalized", a.Content)}
+				}
+				add.spelling = string(text.B)
+			}
+		}
+		t.added = append(t.added, add)
 	}
-	t.exact = newMatcher(t.added, false, t.nfc)
-	t.normalized = newMatcher(t.added, true, t.nfc)
+	t.exact = newMatcher(t.added, false)
+	t.normalized = newMatcher(t.added, true)
 	return nil
+}
+
+// asBytes is a token of the file as the vocabulary has it: the bytes it is spelled for where the alphabet of byte-level
+// tokenizers spells them. ok is false where it does not: then the token is there as it is written, and no text becomes it.
+func (t *Tokenizer) asBytes(name string) (token []byte, ok bool) {
+	if !t.byteLevel {
+		return []byte(name), true
+	}
+	if token, ok := pretokenizer.AppendBytes(nil, []byte(name)); ok {
+		return token, true
+	}
+	return []byte(name), false
+}
+
+// named is the id that the model has for an added token, if it has one; id is what the file says.
+func (t *Tokenizer) named(name string, id uint32) (uint32, bool) {
+	token, ok := t.asBytes(name)
+	if ok {
+		if id, ok := t.vocab.Lookup(token); ok {
+			return id, true
+		}
+	}
+	if !t.vocab.Has(id) || string(t.vocab.Bytes(id)) != name {
+		return id, false
+	}
+	same, found := t.vocab.Lookup(token)
+	return id, !found || same != id // one that no text becomes, and not the bytes that look like it
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"curate/tokenize/pretokenizer"
 )
 
 // small is a tokenizer.json with the 256 bytes as tokens 0 to 255 and a few merges; edits replace parts of it.
@@ -12,13 +14,7 @@ func small(t testing.TB, edits ...string) string {
 	t.Helper()
 	name := func(s string) string { // as the alphabet writes it
 		var b strings.Builder
-		for _, c := range []byte(s) {
-			for r, v := range byteOf {
-				if v == uint16(c)+1 {
-					b.WriteRune(rune(r))
-				}
-			}
-		}
+		b.Write(pretokenizer.AppendSpelled(nil, []byte(s)))
 		q, err := json.Marshal(b.String())
 		if err != nil {
 			t.Fatal(err)
@@ -54,7 +50,7 @@ const (
 	smallPost  = `"post_processor":null`
 )
 
-func load(t testing.TB, file string) *Tokenizer {
+func smallTokenizer(t testing.TB, file string) *Tokenizer {
 	t.Helper()
 	tok, err := Load(strings.NewReader(file))
 	if err != nil {
@@ -69,4 +65,30 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// splitPre is the pre-tokenizer of a scanner's regex.
+func splitPre(t testing.TB, scanner string) string {
+	t.Helper()
+	s, err := pretokenizer.NewScanner(scanner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := json.Marshal(s.Pattern())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":` + string(q) + `},"behavior":"Isolated","invert":false},{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}`
+}
+
+func scannersAll(t testing.TB) (list []*pretokenizer.Scanner) {
+	t.Helper()
+	for _, name := range pretokenizer.Names() {
+		s, err := pretokenizer.NewScanner(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, s)
+	}
+	return list
 }

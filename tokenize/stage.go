@@ -102,7 +102,7 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 		w.shrink() // a giant document's ids as numbers, copied, and as JSON, copied, are too much at a time
 		if w.cfg.JSON {
 			ids, _ := r.Tokens()
-			w.json = AppendJSON(slices.Grow(w.json[:0], jsonSize(ids)), ids)
+			w.json = AppendJSON(slices.Grow(w.json[:0], SizeJSON(ids)), ids)
 			err := r.Set(inputIDs, w.json)
 			w.shrink()
 			if err != nil {
@@ -123,8 +123,8 @@ func (w *worker) shrink() {
 	}
 }
 
-// jsonSize is how long AppendJSON makes ids.
-func jsonSize(ids []uint32) int {
+// SizeJSON is how long AppendJSON makes ids.
+func SizeJSON(ids []uint32) int {
 	size := len("[]") + max(0, len(ids)-1)
 	for _, id := range ids {
 		size++

@@ -5,46 +5,64 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
+	"curate/sentencepiece"
+	"curate/tokenize/component"
+	"curate/tokenize/decoder"
 	"curate/tokenize/model"
+	"curate/tokenize/normalizer"
+	"curate/tokenize/postprocessor"
 	"curate/tokenize/pretokenizer"
 )
 
 // FileName is what the file is called in a model's folder.
 const FileName = "tokenizer.json"
 
-// maxFile bounds a tokenizer.json. The largest known have about 35 MB.
+// maxFile bounds the file. The largest known have about 35 MB.
 const maxFile = 512 << 20
 
-// Tokenizer is a tokenizer.json made ready. It is immutable and serves any number of goroutines.
+// Tokenizer is a tokenizer's file made ready. It is immutable and serves any number of goroutines.
 type Tokenizer struct {
-	bpe            *model.BPE
-	vocab          *model.Vocabulary
-	added          []addedToken // in the order of the file
-	special        map[uint32]bool
-	exact          *matcher // added tokens that are looked for in the text as it is
-	normalized     *matcher // added tokens that are looked for in normalized text
-	nfc            bool
-	scanner        *pretokenizer.Scanner // nil: what lies between added tokens is one piece
-	prefixSpace    bool
-	prefix, suffix []uint32 // what AddSpecialTokens puts around a text
-	info           Info
+	normalizer normalizer.Normalizer // nil without one
+	pre        pretokenizer.PreTokenizer
+	model      model.Model
+	post       *postprocessor.PostProcessor
+	decoder    decoder.Decoder
+	vocab      *model.Vocabulary
+	added      []addedToken // in the order of the file
+	special    map[uint32]bool
+	spellings  map[uint32]string // of added tokens that the normalizer changes
+	exact      *matcher          // added tokens that are looked for in the text as it is
+	normalized *matcher          // added tokens that are looked for in normalized text
+	byteLevel  bool              // the vocabulary has bytes, which its file spells in the alphabet of ByteLevel
+	spelled    bool              // the normalizer has put the text into that alphabet
+
+	// The short way: byte-level BPE behind a scanner and at most NFC.
+	short       *model.BPE // nil where that is not all
+	nfc         bool
+	scanner     *pretokenizer.Scanner // nil: what lies between added tokens is one piece
+	prefixSpace bool
+
+	spm      *sentencepiece.Model // instead of all that
+	encoding string               // of tiktoken's ranks
+	info     Info
 }
 
 // Info is what a tokenizer says about itself.
 type Info struct {
+	// Format is the kind of file: tokenizer.json, tiktoken, tekken or SentencePiece.
+	Format string `json:"format"`
 	// The components' types, "" where there is none.
 	Model         string `json:"model"`
 	Normalizer    string `json:"normalizer"`
 	PreTokenizer  string `json:"pre_tokenizer"`
 	PostProcessor string `json:"post_processor"`
 	Decoder       string `json:"decoder"`
-	// Scanner is the name of the pre-tokenizer's regex; see package pretokenizer. "" if it has none.
-	Scanner string `json:"scanner"`
-	// HandWritten says that the regex is one of the scanners written by hand, which are fast.
-	HandWritten bool `json:"hand_written"`
+	// Patterns are the pre-tokenizer's regexes, those that scanners run first.
+	Patterns []Pattern `json:"patterns"`
 	// VocabSize is the largest id + 1: the rows that a model's embedding needs at least.
 	VocabSize int `json:"vocab_size"`
 	Tokens    int `json:"tokens"` // ids that stand for something
@@ -54,10 +72,18 @@ type Info struct {
 	Special []Token `json:"special"`
 	// EOD are those of Special that models are known to end a document with, the likeliest first.
 	EOD []Token `json:"eod"`
-	// Fingerprint is the sha256 of the file, in hex.
+	// Fingerprint is the sha256 of the file, in hex; of a file of ranks, with # and the encoding's name behind it.
 	Fingerprint string `json:"fingerprint"`
 	// Ignored are parts of the file that do not count here, in words.
 	Ignored []string `json:"ignored"`
+}
+
+// Pattern is a regex of a pre-tokenizer and how it runs.
+type Pattern struct {
+	Regex string `json:"regex"`
+	// Scanner is the name of the scanner written by hand that runs it, which is fast; "" for one that package regex
+	// runs, which is not.
+	Scanner string `json:"scanner"`
 }
 
 // Token is an id and what it stands for.
@@ -77,64 +103,100 @@ var endOfDocument = []string{
 	"[SEP]",               // BERT
 }
 
-// Open loads the tokenizer at path: a tokenizer.json, or a folder that holds one.
+// Open loads the tokenizer at path: a tokenizer.json, a SentencePiece model, a tekken.json, a file of tiktoken's ranks
+// (see [Encodings]), or a folder that holds one of them; of several in a folder, that which stands first in this list.
 func Open(path string) (*Tokenizer, error) {
-	st, err := os.Stat(path)
-	if err != nil {
+	file, encoding := splitEncoding(path)
+	if st, err := os.Stat(file); err != nil {
 		return nil, err
+	} else if st.IsDir() {
+		if file, err = inFolder(file); err != nil {
+			return nil, err
+		}
 	}
-	if st.IsDir() {
-		path = filepath.Join(path, FileName)
-	}
-	f, err := os.Open(path)
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	t, err := Load(f)
+	t, err := load(f, filepath.Base(file), encoding)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return t, nil
 }
 
-// Load reads a tokenizer.json. Its errors name the place in the file; an *UnsupportedError is about a component
-// that this version does not know.
-func Load(r io.Reader) (*Tokenizer, error) {
+// inFolder is the tokenizer's file in a model's folder.
+func inFolder(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	for _, pattern := range []string{FileName, "tokenizer.model", "sentencepiece.model", "spiece.model", "tokenizer.model*", "tekken.json", "tekken*.json", "*.tiktoken"} {
+		for _, e := range entries { // sorted
+			if ok, err := filepath.Match(pattern, e.Name()); err == nil && ok && !e.IsDir() {
+				return filepath.Join(dir, e.Name()), nil
+			}
+		}
+	}
+	return "", &fs.PathError{Op: "open", Path: filepath.Join(dir, FileName), Err: fs.ErrNotExist}
+}
+
+// Load reads a tokenizer.json, a tekken.json or a SentencePiece model. Its errors name the place in the file; an
+// *UnsupportedError is about a component that this version does not know.
+func Load(r io.Reader) (*Tokenizer, error) { return load(r, "", "") }
+
+func load(r io.Reader, name, encoding string) (*Tokenizer, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("larger than %d MiB: not a tokenizer.json", maxFile>>20)
+		return nil, fmt.Errorf("larger than %d MiB: not a tokenizer's file", maxFile>>20)
 	}
-	t, err := parse(data)
+	t, err := read(data, name, encoding)
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(data)
-	t.info.Fingerprint = hex.EncodeToString(sum[:])
+	h := sha256.New()
+	h.Write(data)
+	if t.encoding != "" { // the file alone does not say what its ids are
+		io.WriteString(h, "#"+t.encoding)
+	}
+	t.info.Fingerprint = hex.EncodeToString(h.Sum(nil))
 	return t, nil
 }
 
-// UnsupportedError is about a part of tokenizer.json that is valid, and that this version does not know.
-type UnsupportedError struct {
-	Path    string // in the file: pre_tokenizer.pretokenizers[0]
-	Problem string
+// read tells the formats apart by what is in them.
+func read(data []byte, name, encoding string) (*Tokenizer, error) {
+	switch {
+	case encoding != "" || isRanks(data):
+		return newTiktoken(data, name, encoding)
+	case len(data) > 0 && data[0] == '\n': // the tag of a ModelProto's first piece
+		return newSPM(data)
+	case isTekken(data):
+		return newTekken(data)
+	}
+	return parse(data)
 }
 
-func (e *UnsupportedError) Error() string {
-	return fmt.Sprintf("%s: %s; this version cannot encode with such a tokenizer", e.Path, e.Problem)
-}
+// UnsupportedError is about a part of a tokenizer's file that is valid, and that this version does not know.
+type UnsupportedError = component.UnsupportedError
 
 // Info describes the tokenizer. The slices are shared and must not be written to.
 func (t *Tokenizer) Info() Info { return t.info }
 
 // Memory is about what the tokenizer holds, in bytes.
-func (t *Tokenizer) Memory() int64 { return t.bpe.Memory() + int64(128*len(t.added)) }
+func (t *Tokenizer) Memory() int64 {
+	size := int64(128 * len(t.added))
+	if t.spm != nil {
+		return size + t.spm.Memory()
+	}
+	return size + t.model.Memory()
+}
 
 // EncoderMemory is the most that an Encoder holds between texts, in bytes.
-const EncoderMemory = model.EncoderMemory + 2*scratchLimit
+const EncoderMemory = max(model.EncoderMemory+2*scratchLimit, model.EncoderMemory+32*scratchLimit/8, sentencepiece.EncoderMemory)
 
 // Special says whether id is a special token's.
 func (t *Tokenizer) Special(id uint32) bool { return t.special[id] }
@@ -151,10 +213,16 @@ func (t *Tokenizer) ID(content string) (id uint32, ok bool) {
 
 func (t *Tokenizer) describe() {
 	in := &t.info
-	in.VocabSize, in.Tokens, in.Merges, in.Added = t.vocab.Size(), t.vocab.Len(), t.bpe.Merges(), len(t.added)
+	in.VocabSize, in.Tokens, in.Added = t.vocab.Size(), t.vocab.Len(), len(t.added)
 	for _, a := range t.added {
 		if a.special {
 			in.Special = append(in.Special, Token{a.id, a.content})
+		}
+		if a.spelling != "" {
+			if t.spellings == nil {
+				t.spellings = map[uint32]string{}
+			}
+			t.spellings[a.id] = a.spelling
 		}
 	}
 	for _, name := range endOfDocument {
@@ -164,7 +232,27 @@ func (t *Tokenizer) describe() {
 			}
 		}
 	}
-	if t.scanner != nil {
-		in.Scanner, in.HandWritten = t.scanner.Name(), true
+	if t.pre != nil {
+		names, others := pretokenizer.Scanners(t.pre)
+		for _, name := range names {
+			if s, err := pretokenizer.NewScanner(name); err == nil {
+				in.Patterns = append(in.Patterns, Pattern{s.Pattern(), name})
+			}
+		}
+		for _, regex := range others {
+			in.Patterns = append(in.Patterns, Pattern{Regex: regex})
+		}
 	}
+}
+
+// Unknown is the id of the token for what the tokenizer does not know; ok is false if it has none.
+func (t *Tokenizer) Unknown() (id uint32, ok bool) {
+	if t.spm != nil {
+		unk, _, _, _ := t.spm.Special()
+		return uint32(unk), unk >= 0
+	}
+	if m, is := t.model.(interface{ Unknown() (uint32, bool) }); is {
+		return m.Unknown()
+	}
+	return 0, false
 }

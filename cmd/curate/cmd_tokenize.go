@@ -12,21 +12,32 @@ import (
 	"curate/pipeline"
 	"curate/stage"
 	"curate/tokenize"
+	"curate/tokenize/chat"
 )
+
+// chatRecordCost is that of a chat of which each byte becomes a token: that of a text, and its messages as a template
+// has them, what is rendered, and where each token stands in it.
+const chatRecordCost = 40
 
 // tokenizeRecordCost is that of a text of which each byte becomes a token: beside what any stage takes, ids (4 bytes),
 // their JSON (up to 6), its copy as an edit, and the longer line.
 const tokenizeRecordCost = 20
 
 func newTokenize(env environment) *cobra.Command {
-	flags := stageFlags{summary: "tokenized", recordCost: tokenizeRecordCost}
+	flags := stageFlags{summary: "tokenized", recordCost: chatRecordCost}
 	var path string
 	var options tokenize.Options
+	var chats chatSettings
 	cmd := &cobra.Command{
 		Use:   "tokenize --tokenizer PATH [INPUT…]",
-		Short: "Write the token ids of each document into it",
+		Short: "Write the token ids of each document, chat or preference pair into it",
 		Long: `Write the token ids of each document into it, as the array "input_ids"; what an earlier run wrote there is
 overwritten. The ids are those of HF tokenizers; an empty text has none.
+
+A row that is no document is recognised by its keys. A chat ("messages", ShareGPT's "conversations", "prompt" and
+"completion") is rendered by the model's chat template as transformers does, and gets "input_ids" and "loss_mask",
+which is 1 for what is learnt (--train-on). A pair ("chosen" and "rejected", with "prompt" or without) gets
+"prompt_ids", "chosen_ids" and "rejected_ids", which TRL's DPOTrainer reads. See docs/chat.md.
 
 PATH is a tokenizer.json, or the folder of a model that holds one. This version knows byte-level BPE (GPT-2,
 Llama 3, Qwen, GPT-4 and the like) and refuses other tokenizers by name. Truncation and padding in the
@@ -39,6 +50,8 @@ Nothing is put around a text unless --add-special-tokens is given.
 ` + inputHelp,
 		Example: `  zstd -dc pages.jsonl.zst | curate tokenize --tokenizer models/gpt2 > tokenized.jsonl
   curate tokenize --tokenizer tokenizer.json -o tokenized/ clean/*.jsonl.zst
+  curate tokenize --tokenizer models/qwen3 --max-length 4096 --truncate turns chats.jsonl > tokenized.jsonl
+  curate tokenize --tokenizer models/qwen3 --render chats.jsonl | jq -r .curate.tokenize.text
   curate tokenizer info tokenizer.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if path == "" {
@@ -52,9 +65,17 @@ Nothing is put around a text unless --add-special-tokens is given.
 			if workers <= 0 {
 				workers = runtime.GOMAXPROCS(0)
 			}
-			flags.reserved, flags.reservedFor = t.Memory()+int64(workers)*tokenize.EncoderMemory, "the tokenizer and what its workers remember"
+			encoders := int64(1)
+			if options.AddSpecialTokens && !options.SpecialsAsText { // chats have one of their own
+				encoders = 2
+			}
+			flags.reserved, flags.reservedFor = t.Memory()+int64(workers)*encoders*tokenize.EncoderMemory, "the tokenizer and what its workers remember"
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				st, err := tokenize.New(tokenize.Config{Tokenizer: t, TextField: s.textField, Options: options, JSON: true})
+				cfg := chat.Config{Tokenizer: t, TextField: s.textField, Options: options, JSON: true, Annotate: flags.annotate, Verdicts: flags.dropped != ""}
+				if err := chats.apply(&cfg, path, flagName); err != nil {
+					return nil, usage("%v", err)
+				}
+				st, err := chat.New(cfg)
 				if err != nil {
 					return nil, usage("tokenize: %v", err)
 				}
@@ -69,6 +90,7 @@ Nothing is put around a text unless --add-special-tokens is given.
 	fs.StringVar(&path, "tokenizer", "", "`PATH` of a tokenizer.json, or of a folder that holds one (required)")
 	fs.BoolVar(&options.AddSpecialTokens, "add-special-tokens", false, "put around each text what the tokenizer's post-processor says, such as a token for the beginning")
 	fs.BoolVar(&options.SpecialsAsText, "specials-as-text", false, "take special tokens that stand in the text for ordinary characters")
+	chats.register(fs)
 	flags.register(cmd)
 	return cmd
 }

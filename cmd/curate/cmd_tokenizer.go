@@ -15,6 +15,8 @@ import (
 // tokenizerCommands are the verbs of curate tokenizer; each is a file cmd_tokenizer_NAME.go, but for info.
 func tokenizerCommands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newTokenizerEval(env),
+		newTokenizerExtend(env),
 		newTokenizerInfo(env),
 		newTokenizerTrain(env),
 	}
@@ -23,8 +25,8 @@ func tokenizerCommands(env environment) []*cobra.Command {
 func newTokenizer(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokenizer",
-		Short: "Train and look at tokenizers",
-		Long:  "Train and look at tokenizers. To encode documents with one, see curate tokenize.",
+		Short: "Train, extend and look at tokenizers",
+		Long:  "Train, extend and look at tokenizers. To encode documents with one, see curate tokenize.",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
@@ -42,8 +44,12 @@ func newTokenizerInfo(environment) *cobra.Command {
 		Use:   "info PATH",
 		Short: "Describe a tokenizer",
 		Long: `Describe a tokenizer: its components, the size of its vocabulary (the largest id + 1), its special tokens,
-those that may end a document, and the sha256 of its file, by which runs know it. PATH is a
-tokenizer.json, or a folder that holds one.`,
+those that may end a document, and the sha256 of its file, by which runs know it. It says of each regex of
+the pre-tokenizer whether a scanner written by hand runs it or the regex engine, which is slower.
+
+PATH is a tokenizer.json, a SentencePiece model, a tekken.json, a file of tiktoken ranks, or a folder that
+holds one of them. Ranks that have another name than their publisher gave them are PATH#ENCODING:
+` + strings.Join(tokenize.Encodings(), ", ") + `.`,
 		Example: `  curate tokenizer info models/gpt2
   curate tokenizer info --json tokenizer.json | jq .vocab_size`,
 		Args: oneArg("PATH"),
@@ -75,17 +81,26 @@ func writeTokenizerInfo(w io.Writer, in *tokenize.Info) error {
 			fmt.Fprintf(&b, "%-15s %s\n", name, value)
 		}
 	}
-	pre := in.PreTokenizer
-	if in.Scanner != "" {
-		pre += ", the regex of " + in.Scanner
-		if in.HandWritten {
-			pre += " (scanner written by hand)"
-		}
+	of := in.Model
+	if in.Model == "BPE" && in.Merges > 0 {
+		of += fmt.Sprintf(", %d merges", in.Merges)
 	}
-	row("model", fmt.Sprintf("%s, %d merges", in.Model, in.Merges))
+	row("format", in.Format)
+	row("model", of)
 	row("vocabulary", fmt.Sprintf("%d (largest id + 1); %d tokens, of which %d added", in.VocabSize, in.Tokens, in.Added))
 	row("normalizer", in.Normalizer)
-	row("pre-tokenizer", pre)
+	row("pre-tokenizer", in.PreTokenizer)
+	for i, p := range in.Patterns {
+		name := ""
+		if i == 0 {
+			name = "regexes"
+		}
+		if p.Scanner != "" {
+			row(name, p.Scanner+", a scanner written by hand")
+		} else {
+			row(name, fmt.Sprintf("%.60q by the regex engine, which is slower", p.Regex))
+		}
+	}
 	row("post-processor", in.PostProcessor)
 	row("decoder", in.Decoder)
 	for i, s := range in.Special {

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"curate/pipeline/recipe"
 	"curate/stage"
 	"curate/tokenize"
+	"curate/tokenize/chat"
 )
 
 // tokenizeKeys are shared by the kinds that tokenize.
@@ -17,17 +20,50 @@ var tokenizeKeys = []recipe.Key{
 
 var tokenizeKind = recipe.Kind{
 	Name:    "tokenize",
-	Summary: "writes the token ids of each document into it, as input_ids",
-	Keys:    tokenizeKeys,
+	Summary: "writes the token ids of each document, chat or preference pair into it",
+	Keys: slices.Concat(tokenizeKeys, []recipe.Key{
+		{Name: "chat_template", Type: recipe.Text, Help: "of chats: " + strings.Join(chat.Builtins(), ", ") + ", one of the model's own by its name, or a file; if left out the model's own, from beside its tokenizer"},
+		{Name: "train_on", Type: recipe.Text, Choices: []string{"all", "assistant", "completion", "last"}, Help: "what of a chat is learnt; if left out the completion of a row that has one, else the assistant's turns"},
+		{Name: "template_arg", Type: recipe.Texts, Help: "NAME=VALUE of variables of templates; VALUE is JSON, or else a string"},
+		{Name: "date", Type: recipe.Text, Help: "YYYY-MM-DD that templates take for today"},
+		{Name: "max_length", Type: recipe.Integer, Default: int64(0), Min: 0, Max: 1 << 30, Help: "tokens that a row, or prompt and answer of a pair, may have; 0 is any number"},
+		{Name: "truncate", Type: recipe.Text, Default: "none", Choices: []string{"drop", "end", "none", "start", "turns"}, Help: "what becomes of longer rows"},
+	}),
+	Check: func(v *recipe.Values) error {
+		if v.Text("truncate") != "none" && v.Integer("max_length") == 0 {
+			return v.Errorf("truncate", "truncate %s: say also max_length, how many tokens a row may have", v.Text("truncate"))
+		}
+		return nil
+	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		_, st, err := tokenizeStage(v, s, true)
+		t, err := openTokenizer("tokenizer", v.Path("tokenizer"))
 		if err != nil {
-			return nil, err
+			return nil, v.Errorf("tokenizer", "%v", err)
+		}
+		cfg := chat.Config{
+			Tokenizer: t, TextField: s.TextField, JSON: true,
+			Options: tokenize.Options{AddSpecialTokens: v.Boolean("add_special_tokens"), SpecialsAsText: v.Boolean("specials_as_text")},
+		}
+		chats := chatSettings{
+			template: v.Text("chat_template"), trainOn: v.Text("train_on"), args: v.Texts("template_arg"), date: v.Text("date"),
+			maxLength: int(v.Integer("max_length")), truncate: v.Text("truncate"),
+		}
+		if err := chats.apply(&cfg, v.Path("tokenizer"), func(name string) string { return name }); err != nil {
+			return nil, v.Errorf("tokenizer", "%v", err)
+		}
+		st, err := chat.New(cfg)
+		if err != nil {
+			return nil, v.Errorf("tokenizer", "%v", err)
+		}
+		for _, ignored := range t.Info().Ignored {
+			s.Log.Info("the tokenizer's " + ignored)
 		}
 		return []stage.Stage{st}, nil
 	},
-	Reserve:    reserveTokenizer,
-	RecordCost: tokenizeRecordCost,
+	Reserve: func(v *recipe.Values, workers int) int64 {
+		return reserveTokenizer(v, workers) + int64(workers)*tokenize.EncoderMemory
+	},
+	RecordCost: chatRecordCost,
 	Speed:      20,
 }
 

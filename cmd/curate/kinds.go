@@ -11,5 +11,6 @@ var recipeKinds = []recipe.Kind{
 	shardsKind,
 	tokenizeKind,
 	tokenizerKind,
+	tokenizerEvalKind,
 	translateKind,
 }

@@ -48,6 +48,15 @@ func (t *Text) Set(text []byte, base int, offsets bool) {
 	t.mineOf[1], t.Of = of, of
 }
 
+// SetPart makes t the bytes [from, to) of src, which must not change before the next Set.
+func (t *Text) SetPart(src *Text, from, to int) {
+	t.B, t.Of, t.aligned, t.base, t.now = src.B[from:to], nil, src.aligned, src.base, 1
+	if src.aligned {
+		t.Of = src.Of[from:to]
+		t.base = src.Original(from, to).From
+	}
+}
+
 // Shrink lets go of memory if there is more of it than for a text of limit bytes. The text is gone.
 func (t *Text) Shrink(limit int) {
 	if max(cap(t.mine[0]), cap(t.mine[1]), cap(t.mineOf[0]), cap(t.mineOf[1])) > limit {

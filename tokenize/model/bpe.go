@@ -11,6 +11,7 @@ import (
 type BPE struct {
 	vocab        *Vocabulary
 	ignoreMerges bool
+	count        int         // pairs in merges
 	bytes        [256]uint32 // the token of each byte
 	merges
 	// first is the rank of two bytes' tokens, by the bytes: what the first look at a piece asks for.
@@ -21,19 +22,12 @@ type BPE struct {
 // later place counts (as in HF tokenizers). With ignoreMerges, a piece that is a token becomes that token, whether
 // merges lead there or not.
 func NewBPE(v *Vocabulary, merges [][2]uint32, ignoreMerges bool) (*BPE, error) {
-	m := &BPE{vocab: v, ignoreMerges: ignoreMerges}
+	m := &BPE{vocab: v, ignoreMerges: ignoreMerges, count: len(merges)}
 	if len(merges) > MaxMerges {
 		return nil, fmt.Errorf("%d merges; at most %d are possible", len(merges), MaxMerges)
 	}
-	for b := range 256 {
-		id, ok := v.Lookup([]byte{byte(b)})
-		if !ok {
-			return nil, fmt.Errorf("no token for the byte 0x%02x: texts that contain it could not be encoded", b)
-		}
-		m.bytes[b] = id
-	}
-	for i := range m.first {
-		m.first[i] = noRank
+	if err := m.setBytes(); err != nil {
+		return nil, err
 	}
 	m.merges = newMerges(len(merges))
 	var both []byte
@@ -56,16 +50,31 @@ func NewBPE(v *Vocabulary, merges [][2]uint32, ignoreMerges bool) (*BPE, error) 
 	return m, nil
 }
 
+// setBytes fills bytes, and first with nothing.
+func (m *BPE) setBytes() error {
+	for b := range 256 {
+		id, ok := m.vocab.Lookup([]byte{byte(b)})
+		if !ok {
+			return fmt.Errorf("no token for the byte 0x%02x: texts that contain it could not be encoded", b)
+		}
+		m.bytes[b] = id
+	}
+	for i := range m.first {
+		m.first[i] = noRank
+	}
+	return nil
+}
+
 // Vocabulary are the model's tokens.
 func (m *BPE) Vocabulary() *Vocabulary { return m.vocab }
 
 // Merges is the number of merges.
-func (m *BPE) Merges() int { return len(m.merged) }
+func (m *BPE) Merges() int { return m.count }
 
 // Memory is what the model holds, in bytes.
 func (m *BPE) Memory() int64 {
 	v := m.vocab
-	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
+	return int64(4*len(m.first) + 4*cap(m.merged) + 8*cap(m.pairs) + 8*cap(m.maybe) + cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
 }
 
 // scanLimit is the longest piece, in bytes, whose pairs are looked through one by one for the first merge; longer ones

@@ -154,7 +154,7 @@ func TestEncoderForgets(t *testing.T) {
 		if string(decode(m, got)) != string(text) {
 			t.Fatalf("round %d: decoded to another text", round)
 		}
-		if n := 32*(len(e.short)+len(e.long)) + len(e.keys) + 4*len(e.results); n > EncoderMemory {
+		if n := 32*(2*len(e.short)+len(e.long)) + len(e.keys) + 4*len(e.results); n > EncoderMemory {
 			t.Fatalf("round %d: it holds %d bytes, above %d", round, n, EncoderMemory)
 		}
 		if forgot {

@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"curate/tokenize/pretokenizer"
 )
@@ -13,7 +14,10 @@ type Encoder struct {
 	m       *BPE
 	scratch scratch
 
-	short   []entry // pieces of up to shortPiece bytes: the key is the piece
+	ends    [chunk]int // of pieces
+	probes  [chunk][2]uint64
+	slots   [chunk]uint32
+	short   []line // pieces of up to shortPiece bytes: the key is the piece
 	shorts  int
 	long    []longEntry // pieces of up to longPiece bytes: the key is a hash and the piece's place in keys
 	longs   int
@@ -25,38 +29,45 @@ const (
 	shortPiece = 15
 	longPiece  = 127
 
-	// A table begins with minEntries and is doubled when it is half full, up to maxEntries. When one of those is three
-	// quarters full, or when there is no more room for keys or results, everything is forgotten.
+	// A table begins with minEntries and is doubled when it is half full, up to maxShort and maxLong. When one of those is
+	// three quarters full, or when there is no more room for keys or results, everything is forgotten.
 	minEntries = 1 << 11
-	maxEntries = 1 << 18
-	maxKeys    = 4 << 20 // bytes
-	maxResults = 1 << 20 // tokens
-
-	inline = 3 // tokens in an entry
+	maxShort   = 1 << 20
+	maxLong    = 1 << 18
+	maxKeys    = 8 << 20 // bytes
+	maxResults = 2 << 20 // tokens
 
 	// EncoderMemory is the most that an encoder keeps for what it remembers, in bytes.
-	EncoderMemory = 2*maxEntries*32 + maxKeys + 4*maxResults
+	EncoderMemory = (maxShort+maxLong)*32 + maxKeys + 4*maxResults
 )
 
 // entry is half a cache line.
 type entry struct {
 	lo, hi uint64 // the piece; the last byte is its length, so that 0 is an empty entry
-	n      uint32 // tokens
-	// ids, or where n > inline the place in results in ids[0].
-	ids [inline]uint32
+	value
 }
+
+// line is a cache line: a piece may stand in both.
+type line [2]entry
+
+// value is the tokens of a piece. The first has their number above its id; where those are more than inline, the second
+// is their place in results instead.
+type value [inline]uint32
+
+const inline = 4
+
+func (v *value) count() uint32 { return v[0] >> idBits }
 
 type longEntry struct {
 	hash uint64
 	key  uint32 // place in keys
 	size uint32 // bytes of the key; 0 is an empty entry
-	n    uint32
-	ids  [inline]uint32
+	value
 }
 
 // NewEncoder makes an encoder.
 func (m *BPE) NewEncoder() *Encoder {
-	return &Encoder{m: m, short: make([]entry, minEntries), long: make([]longEntry, minEntries)}
+	return &Encoder{m: m, short: make([]line, minEntries/2), long: make([]longEntry, minEntries)}
 }
 
 // Append appends the tokens of text, whose pieces s cuts; without s, the text is one piece.
@@ -67,79 +78,134 @@ func (e *Encoder) Append(dst []uint32, text []byte, s *pretokenizer.Scanner) []u
 		}
 		return dst
 	}
-	for i := 0; i < len(text); {
-		j := s.Next(text, i)
-		if j-i <= shortPiece {
-			lo, hi := load(text, i, j-i)
-			mask := uint64(len(e.short) - 1)
-			h := hash2(lo, hi)
-			for {
-				x := &e.short[h&mask]
-				if x.lo == lo && x.hi == hi {
-					if x.n == 1 { // nine in ten
-						dst = append(dst, x.ids[0])
-					} else {
-						dst = e.remembered(dst, x.n, &x.ids)
-					}
-					break
-				}
-				if x.hi == 0 {
-					dst = e.miss(dst, text[i:j], lo, hi)
-					break
-				}
-				h++
-			}
-		} else {
-			dst = e.piece(dst, text, i, j)
-		}
-		i = j
+	for at := 0; at < len(text); {
+		n := s.Ends(e.ends[:], text, at)
+		dst = e.pieces(dst, text, at, e.ends[:n])
+		at = e.ends[n-1]
 	}
 	return dst
 }
 
-func (e *Encoder) remembered(dst []uint32, n uint32, ids *[inline]uint32) []uint32 {
-	if n <= inline {
-		return append(dst, ids[:n]...)
+// keyMasks are what of the 16 bytes at a piece of n bytes is its key.
+var keyMasks = func() (m [shortPiece + 1][2]uint64) {
+	for n := range m {
+		for i := range n {
+			m[n][i/8] |= 0xff << (i % 8 * 8)
+		}
 	}
-	return append(dst, e.results[ids[0]:ids[0]+n]...)
+	return m
+}()
+
+// chunk is how many pieces are looked up at a time: what they need stays in the first-level cache.
+const chunk = 192
+
+// pieces appends the tokens of the pieces from at on, which end at ends, at most chunk of them. First it computes their
+// keys and asks memory for the lines where they should be, for all at a time; then there is little in its loop that the
+// processor cannot foresee.
+func (e *Encoder) pieces(dst []uint32, text []byte, at int, ends []int) []uint32 {
+	short, mask := e.short, uint64(len(e.short)-1)
+	keys, slots := e.probes[:len(ends)], e.slots[:len(ends)]
+	start := at
+	for i, end := range ends {
+		size := end - start
+		p := &keys[i]
+		if size <= shortPiece && start+16 <= len(text) {
+			t := (*[16]byte)(text[start:])
+			m := &keyMasks[size&shortPiece]
+			p[0] = binary.LittleEndian.Uint64(t[:8]) & m[0]
+			p[1] = binary.LittleEndian.Uint64(t[8:])&m[1] | uint64(size)<<56
+			slots[i] = uint32(hash2(p[0], p[1]) & mask)
+		} else {
+			p[1], slots[i] = 0, 0
+		}
+		start = end
+	}
+	prefetch(&short[0], &slots[0], len(slots))
+	dst = slices.Grow(dst, inline*len(ends))
+	out, n := dst[:cap(dst)], len(dst)
+	for i, slot := range slots {
+		lo, hi := keys[i][0], keys[i][1]
+		l := &short[uint64(slot)&mask]
+		other := l[1].lo ^ lo | l[1].hi ^ hi // 0 if that is it
+		x := &l[(other|-other)>>63^1]
+		if x.lo^lo|x.hi^hi == 0 && hi != 0 {
+			to := (*[inline]uint32)(out[n:])
+			*to = x.value
+			to[0] &= 1<<idBits - 1
+			if count := x.count(); count <= inline {
+				n += int(count)
+				continue
+			}
+		}
+		if i > 0 {
+			at = ends[i-1]
+		}
+		lines := len(e.short)
+		dst = slices.Grow(e.any(dst[:n], text, at, ends[i]), inline*(len(ends)-i))
+		out, n = dst[:cap(dst)], len(dst)
+		if len(e.short) != lines { // it has grown: the slots have changed
+			if i++; i < len(ends) {
+				return e.pieces(out[:n], text, ends[i-1], ends[i:])
+			}
+		}
+	}
+	return out[:n]
+}
+
+// any appends the tokens of the piece text[i:j].
+func (e *Encoder) any(dst []uint32, text []byte, i, j int) []uint32 {
+	if j-i > shortPiece {
+		return e.piece(dst, text, i, j)
+	}
+	lo, hi := load(text, i, j-i)
+	mask := uint64(len(e.short) - 1)
+	for h := hash2(lo, hi); ; h++ {
+		l := &e.short[h&mask]
+		for k := range l {
+			x := &l[k]
+			if x.lo == lo && x.hi == hi {
+				return e.remembered(dst, &x.value)
+			}
+			if x.hi == 0 {
+				return e.miss(dst, text[i:j], lo, hi)
+			}
+		}
+	}
+}
+
+func (e *Encoder) remembered(dst []uint32, v *value) []uint32 {
+	n := v.count()
+	if n <= inline {
+		return append(append(dst, v[0]&(1<<idBits-1)), v[1:n]...)
+	}
+	return append(dst, e.results[v[1]:v[1]+n]...)
 }
 
 // load is the piece of n <= shortPiece bytes at text[i] as two words, with its length in the last byte.
 func load(text []byte, i, n int) (lo, hi uint64) {
-	if i+16 <= len(text) {
-		lo = binary.LittleEndian.Uint64(text[i:])
-		hi = binary.LittleEndian.Uint64(text[i+8:])
-	} else {
-		var end [16]byte
-		copy(end[:], text[i:])
-		lo = binary.LittleEndian.Uint64(end[:])
-		hi = binary.LittleEndian.Uint64(end[8:])
-	}
-	if n <= 8 {
-		lo &= ^uint64(0) >> (8 * uint(8-n))
-		hi = 0
-	} else {
-		hi &= ^uint64(0) >> (8 * uint(16-n))
-	}
-	return lo, hi | uint64(n)<<56
+	var p [16]byte
+	copy(p[:], text[i:i+n])
+	return binary.LittleEndian.Uint64(p[:8]), binary.LittleEndian.Uint64(p[8:]) | uint64(n)<<56
 }
 
 // makeRoom comes before a new entry.
 func (e *Encoder) makeRoom() {
 	if len(e.keys) > maxKeys-longPiece || len(e.results) > maxResults-longPiece ||
-		e.shorts >= maxEntries/4*3 || e.longs >= maxEntries/4*3 {
+		e.shorts >= maxShort/4*3 || e.longs >= maxLong/4*3 {
 		e.forget()
 	}
-	if 2*e.shorts >= len(e.short) && len(e.short) < maxEntries {
+	if n := len(e.short); e.shorts >= n && n < maxShort/2 {
 		old := e.short
-		e.short = make([]entry, 2*len(old))
+		e.short = make([]line, 2*n)
 		for i := range old {
-			if x := &old[i]; x.hi != 0 {
-				*e.shortSlot(x.lo, x.hi) = *x
+			for k := range old[i] {
+				if x := &old[i][k]; x.hi != 0 {
+					*e.shortSlot(x.lo, x.hi) = *x
+				}
 			}
 		}
 	}
-	if 2*e.longs >= len(e.long) && len(e.long) < maxEntries {
+	if 2*e.longs >= len(e.long) && len(e.long) < maxLong {
 		old := e.long
 		e.long = make([]longEntry, 2*len(old))
 		for i := range old {
@@ -151,14 +217,15 @@ func (e *Encoder) makeRoom() {
 }
 
 // keep packs the tokens of a new entry.
-func (e *Encoder) keep(tokens []uint32) (n uint32, ids [inline]uint32) {
+func (e *Encoder) keep(tokens []uint32) (v value) {
 	if len(tokens) <= inline {
-		copy(ids[:], tokens)
+		copy(v[:], tokens)
 	} else {
-		ids[0] = uint32(len(e.results))
+		v[1] = uint32(len(e.results))
 		e.results = append(e.results, tokens...)
 	}
-	return uint32(len(tokens)), ids
+	v[0] |= uint32(len(tokens)) << idBits
+	return v
 }
 
 // forget empties both tables, which share results.
@@ -174,7 +241,7 @@ func (e *Encoder) miss(dst []uint32, piece []byte, lo, hi uint64) []uint32 {
 	e.makeRoom()
 	x := e.shortSlot(lo, hi)
 	x.lo, x.hi = lo, hi
-	x.n, x.ids = e.keep(dst[was:])
+	x.value = e.keep(dst[was:])
 	e.shorts++
 	return dst
 }
@@ -182,11 +249,14 @@ func (e *Encoder) miss(dst []uint32, piece []byte, lo, hi uint64) []uint32 {
 // shortSlot is an empty entry for a key that is not there.
 func (e *Encoder) shortSlot(lo, hi uint64) *entry {
 	mask := uint64(len(e.short) - 1)
-	h := hash2(lo, hi) & mask
-	for e.short[h].hi != 0 {
-		h = (h + 1) & mask
+	for h := hash2(lo, hi); ; h++ {
+		l := &e.short[h&mask]
+		for k := range l {
+			if l[k].hi == 0 {
+				return &l[k]
+			}
+		}
 	}
-	return &e.short[h]
 }
 
 func (e *Encoder) longSlot(hash uint64) *longEntry {
@@ -212,7 +282,7 @@ func (e *Encoder) piece(dst []uint32, text []byte, i, j int) []uint32 {
 			break
 		}
 		if x.hash == hash && bytes.Equal(e.keys[x.key:x.key+x.size], p) {
-			return e.remembered(dst, x.n, &x.ids)
+			return e.remembered(dst, &x.value)
 		}
 	}
 	was := len(dst)
@@ -221,7 +291,7 @@ func (e *Encoder) piece(dst []uint32, text []byte, i, j int) []uint32 {
 	x := e.longSlot(hash)
 	x.hash, x.key, x.size = hash, uint32(len(e.keys)), uint32(len(p))
 	e.keys = append(e.keys, p...)
-	x.n, x.ids = e.keep(dst[was:])
+	x.value = e.keep(dst[was:])
 	e.longs++
 	return dst
 }

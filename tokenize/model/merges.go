@@ -10,6 +10,10 @@ type merges struct {
 	// that an entry is one word, and a cache line holds eight.
 	pairs []uint64
 	shift uint // of the hash, so that what is left is an index
+	// maybe has a bit set at the hash of each pair, of eight to sixteen bits a pair: most pairs that are asked for are no
+	// merge, and this table stays in a nearer cache.
+	maybe      []uint64
+	maybeShift uint
 }
 
 const (
@@ -34,15 +38,20 @@ func newMerges(n int) merges {
 	for i := range m.pairs {
 		m.pairs[i] = noEntry
 	}
+	m.maybe = make([]uint64, size/16) // 4 bits a slot
+	m.maybeShift = m.shift - 2
 	return m
 }
 
-func (m *merges) slot(key uint64) uint64 { return key * mixA >> m.shift }
+func hashPair(key uint64) uint64 { return key * mixA }
 
 func (m *merges) put(a, b, rank uint32) {
 	key := uint64(a)<<idBits | uint64(b)
 	mask := uint64(len(m.pairs) - 1)
-	h := m.slot(key)
+	hash := hashPair(key)
+	bit := hash >> m.maybeShift
+	m.maybe[bit>>6] |= 1 << (bit & 63)
+	h := hash >> m.shift
 	for m.pairs[h] != noEntry && m.pairs[h]>>rankBits != key {
 		h = (h + 1) & mask
 	}
@@ -53,7 +62,12 @@ func (m *merges) put(a, b, rank uint32) {
 func (m *merges) rank(a, b uint32) uint32 {
 	key := uint64(a)<<idBits | uint64(b)
 	mask := uint64(len(m.pairs) - 1)
-	for h := m.slot(key); ; h = (h + 1) & mask {
+	hash := hashPair(key)
+	bit := hash >> (m.maybeShift & 63)
+	if m.maybe[bit>>6]>>(bit&63)&1 == 0 {
+		return noRank
+	}
+	for h := hash >> (m.shift & 63); ; h++ {
 		e := m.pairs[h&mask]
 		if e>>rankBits == key {
 			return uint32(e & (1<<rankBits - 1))

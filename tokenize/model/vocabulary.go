@@ -1,7 +1,10 @@
-// Package model holds the models of tokenizers: the component model of tokenizer.json. There is one, byte-level BPE.
+// Package model holds the models of tokenizers, which make tokens of a piece of text (a pretoken): the component model
+// of tokenizer.json.
 //
-// vocabulary.go is tokens and their ids, bpe.go merges a piece of text (a pretoken) into tokens, cache.go remembers
-// pieces that came before. Read bpe.go first.
+// vocabulary.go is tokens and their ids. bpe.go is BPE over bytes and cache.go remembers its pieces; symbols.go is BPE
+// over characters, and cut.go finds where a text may be cut for it; wordpiece.go, wordlevel.go and unigram.go are the
+// others, with memo.go to remember their pieces, trie.go to find tokens in a text and long.go for very long tokens.
+// read.go reads them all. Read model.go first.
 package model
 
 import (
@@ -19,6 +22,8 @@ type Vocabulary struct {
 	known []bool      // by id
 	table []uint32    // id+1 at the hash of its bytes, 0 where there is none; open addressing
 	count int
+	// aliases are tokens whose id has another name.
+	aliases map[string]uint32
 }
 
 // Grow makes room for n tokens, ids up to size, with together so many bytes.
@@ -84,6 +89,14 @@ func (v *Vocabulary) AddOpaque(id uint32, token []byte) error {
 	return nil
 }
 
+// addAlias gives token, which must be new, an id that has a name already. It is looked up like any other.
+func (v *Vocabulary) addAlias(id uint32, token []byte) {
+	if v.aliases == nil {
+		v.aliases = map[string]uint32{}
+	}
+	v.aliases[string(token)] = id
+}
+
 func (v *Vocabulary) set(id uint32, token []byte) {
 	if n := int(id) + 1 - len(v.spans); n > 0 {
 		v.spans = append(v.spans, make([][2]uint32, n)...)
@@ -105,7 +118,10 @@ func (v *Vocabulary) Lookup(token []byte) (id uint32, ok bool) {
 	for h := hashBytes(token) & mask; ; h = (h + 1) & mask {
 		e := v.table[h]
 		if e == 0 {
-			return 0, false
+			if v.aliases != nil {
+				id, ok = v.aliases[string(token)]
+			}
+			return id, ok
 		}
 		if s := v.spans[e-1]; bytes.Equal(v.arena[s[0]:s[1]], token) {
 			return e - 1, true
@@ -125,8 +141,26 @@ func (v *Vocabulary) Bytes(id uint32) []byte {
 	return v.arena[s[0]:s[1]:s[1]]
 }
 
+// Length is how many bytes the token of id has; 0 if there is no such id.
+func (v *Vocabulary) Length(id uint32) int {
+	if !v.Has(id) {
+		return 0
+	}
+	s := &v.spans[id]
+	return int(s[1] - s[0])
+}
+
 // Size is the largest id + 1.
 func (v *Vocabulary) Size() int { return len(v.spans) }
 
 // Len is the number of tokens.
 func (v *Vocabulary) Len() int { return v.count }
+
+// Memory is what the vocabulary holds, in bytes.
+func (v *Vocabulary) Memory() int64 {
+	n := int64(cap(v.arena) + 8*cap(v.spans) + cap(v.known) + 4*cap(v.table))
+	for name := range v.aliases {
+		n += int64(len(name)) + 48 // about what a map takes for an entry
+	}
+	return n
+}

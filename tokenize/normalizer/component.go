@@ -1,9 +1,15 @@
+// Package normalizer brings text into the form that a tokenizer was made for: the component normalizer of
+// tokenizer.json, each kind as HF tokenizers 0.23.3 has it. A file is a kind; unicode.go has the four normalization
+// forms, and nfc.go what needs NFC alone.
 package normalizer
 
 import (
+	"fmt"
+
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/tokenize/aligned"
+	"curate/tokenize/component"
 )
 
 // Normalizer is a component normalizer of tokenizer.json. It is immutable and may be shared.
@@ -11,10 +17,66 @@ type Normalizer interface {
 	// Type is the component's type as the file names it.
 	Type() string
 	// Normalize changes t as HF tokenizers does, offsets included. A text that has the form already is left as it is,
-	// without an edit.
+	// without an edit. Bytes that are not UTF-8 are taken for U+FFFD, one each; a normalizer that has no business
+	// with U+FFFD leaves them as they are. Where a Replace has put something at a text's very beginning that stands for
+	// no character, most normalizers behind it in a Sequence panic in HF tokenizers, and some repeat a part of the text
+	// (transform in tokenizer/normalizer.rs takes the range of the wrong characters); here they do what they are for.
 	Normalize(t *aligned.Text) error
 }
 
 // New reads the component at path in the file. A Sequence has normalizers one behind the other. An error is a
 // *component.UnsupportedError where the type is not known.
-func New(path string, v jsontext.Value) (Normalizer, error) { panic("unwritten") }
+func New(path string, v jsontext.Value) (Normalizer, error) { return read(path, v, 0) }
+
+// read reads a component that stands in depth Sequences.
+func read(path string, v jsontext.Value, depth int) (Normalizer, error) {
+	if component.IsNull(v) {
+		return nil, fmt.Errorf("%s: null is no normalizer", path)
+	}
+	kind, err := component.Type(path, v)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "Bert", "BertNormalizer": // serde takes both
+		return readBert(path, v)
+	case "ByteLevel":
+		return ByteLevel{}, readPlain(path, v)
+	case "Lowercase":
+		return Lowercase{}, readPlain(path, v)
+	case "NFC":
+		return NFC, readPlain(path, v)
+	case "NFD":
+		return NFD, readPlain(path, v)
+	case "NFKC":
+		return NFKC, readPlain(path, v)
+	case "NFKD":
+		return NFKD, readPlain(path, v)
+	case "Nmt":
+		return Nmt{}, readPlain(path, v)
+	case "Precompiled":
+		return readPrecompiled(path, v)
+	case "Prepend":
+		return readPrepend(path, v)
+	case "Replace":
+		return readReplace(path, v)
+	case "Sequence":
+		return readSequence(path, v, depth)
+	case "Strip":
+		return readStrip(path, v)
+	case "StripAccents":
+		return StripAccents{}, readPlain(path, v)
+	}
+	return nil, &component.UnsupportedError{Path: path, Problem: fmt.Sprintf("normalizer %q is not known", kind)}
+}
+
+// readPlain reads a component that has nothing but its type.
+func readPlain(path string, v jsontext.Value) error {
+	var c struct {
+		Type string `json:"type"`
+	}
+	return component.Decode(path, v, &c)
+}
+
+// missing is the error for a key that serde wants.
+func missing(path, key string) error { return fmt.Errorf("%s: no %q", path, key) }
