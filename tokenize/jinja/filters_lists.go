@@ -486,15 +486,14 @@ func selectBy(v Value, c call, want, attribute bool) Value {
 }
 
 func filterRound(r *run, v Value, args []Value) Value {
+	method := or(args[1], text("common"))
 	precision := 0
-	if args[0].k != kMissing {
+	toInt := args[0].k == kNone && method.s == "common"
+	if args[0].k != kMissing && !toInt {
 		precision = r.index(args[0])
 	}
-	method := or(args[1], text("common"))
 	if !v.isNumber() {
-		if v.k == kUndefined || v.k == kString || v.k != kMissing {
-			r.fail("type %s doesn't define __round__ method", v.typeName())
-		}
+		r.fail("type %s doesn't define __round__ method", v.typeName())
 	}
 	if precision > 400 || precision < -400 {
 		r.fail("a precision of %d", precision)
@@ -506,6 +505,13 @@ func filterRound(r *run, v Value, args []Value) Value {
 				r.pay(1000 * bytesPerStep)
 			}
 			r.pay(10 * bytesPerStep)
+			if v.k == kFloat && toInt {
+				n, finite, _ := wholeOf(roundFloat(v.float(), 0))
+				if !finite {
+					r.fail("cannot convert float %s to integer", r.str(v))
+				}
+				return n
+			}
 			if v.k == kFloat {
 				return float(roundFloat(v.float(), precision))
 			}

@@ -191,8 +191,7 @@ func (r *run) recased(of Value, change func(string) string) Value {
 	return sameKind(of, change(of.s))
 }
 
-// strCasefold folds as far as lower and upper case go, which is all that letters of living scripts need but for the
-// sharp s.
+// strCasefold folds to the lower case of the upper case, which is what CaseFolding.txt has but for those below.
 func strCasefold(r *run, of Value, _ []Value) Value {
 	r.room(6 * len(of.s))
 	if isASCII(of.s) {
@@ -206,8 +205,15 @@ func strCasefold(r *run, of Value, _ []Value) Value {
 			}
 			continue
 		}
-		if c == 'İ' {
+		switch c {
+		case 'İ':
 			b = append(b, "i\u0307"...)
+			continue
+		case 'ı':
+			b = append(b, "ı"...)
+			continue
+		case 'ẞ':
+			b = append(b, "ss"...)
 			continue
 		}
 		if c >= 0x13a0 && c <= 0x13f5 || c >= 0xab70 && c <= 0xabbf || c >= 0x13f8 && c <= 0x13fd {
@@ -432,13 +438,11 @@ func strSwapcase(r *run, of Value, _ []Value) Value   { return r.recased(of, swa
 func strTitle(r *run, of Value, _ []Value) Value      { return r.recased(of, title) }
 func strUpper(r *run, of Value, _ []Value) Value      { return r.recased(of, toUpper) }
 func strIsalnum(r *run, of Value, _ []Value) Value    { return r.all(of, isAlnum) }
-func strIsalpha(r *run, of Value, _ []Value) Value    { return r.all(of, unicode.IsLetter) }
+func strIsalpha(r *run, of Value, _ []Value) Value    { return r.all(of, isLetter) }
 func strIsdecimal(r *run, of Value, _ []Value) Value  { return r.all(of, isNd) }
 func strIsdigit(r *run, of Value, _ []Value) Value    { return r.all(of, isDigit) }
 func strIsnumeric(r *run, of Value, _ []Value) Value  { return r.all(of, isNumeric) }
 func strIsspace(r *run, of Value, _ []Value) Value    { return r.all(of, isSpace) }
-
-func isNd(c rune) bool { return unicode.Is(unicode.Nd, c) }
 
 func strIsascii(_ *run, of Value, _ []Value) Value { return boolean(isASCII(of.s)) }
 
