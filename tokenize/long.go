@@ -21,6 +21,7 @@ type longWay struct {
 	tokens     []model.Token
 
 	original []byte
+	put      func(piece []byte) // instead of encoding; nil otherwise
 	// What is appended to.
 	ids     []uint32
 	spans   []Span
@@ -52,6 +53,13 @@ func (w *longWay) appendOffsets(ids []uint32, spans []Span, text []byte) ([]uint
 	err := w.text(text)
 	ids, spans, w.ids, w.spans = w.ids, w.spans, nil, nil
 	return ids, spans, err
+}
+
+func (w *longWay) eachPiece(text []byte, put func(piece []byte)) error {
+	w.put, w.offsets = put, false
+	err := w.text(text)
+	w.put, w.ids = nil, w.ids[:0]
+	return err
 }
 
 func (w *longWay) text(text []byte) error {
@@ -137,6 +145,11 @@ func (w *longWay) split(atStart bool) error {
 	var err error
 	for _, end := range p.Ends {
 		piece := p.Text.B[from:end]
+		if w.put != nil {
+			w.put(piece)
+			from = end
+			continue
+		}
 		if !w.offsets {
 			if w.ids, err = w.encoder.AppendPiece(w.ids, piece); err != nil {
 				return err
