@@ -5,7 +5,7 @@ source distribution of llama-cpp-python has:
     python3 ggml_tokenizers.py llama_cpp_python-0.3.36.tar.gz DIR [GOLDENS]     (or the folder it was unpacked to)
 
 With GOLDENS, a folder of llama.cpp's ggml-vocab-NAME.gguf.inp and .out, each file is checked with HF tokenizers.
-Those of the kind BPE are written; bert-bge is WordPiece, llama-spm and phi-3 are sentencepiece models.
+Those of the kinds BPE and WordPiece are written; llama-spm and phi-3 are sentencepiece models.
 """
 
 import json
@@ -128,6 +128,25 @@ def tokenizer(name, keys, pre_tokenizer):
     }
 
 
+def wordpiece(keys):
+    """GGUF writes ▁ before what begins a word, and nothing where the vocabulary has ##."""
+    tokens, kinds = keys["tokenizer.ggml.tokens"], keys["tokenizer.ggml.token_type"]
+    names = [t if kinds[i] != 1 else t[1:] if t.startswith("▁") else "##" + t for i, t in enumerate(tokens)]
+    added = [
+        {"id": i, "content": t, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+        for i, t in enumerate(names) if kinds[i] in (2, 3) and t in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    ]
+    return {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
+        "normalizer": {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
+        "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": None, "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
+            "vocab": {t: i for i, t in enumerate(names)},
+        },
+    }
+
+
 def check(path, inp, out):
     import tokenizers
 
@@ -159,13 +178,13 @@ def main():
     text = read("/src/llama-vocab.cpp").decode()
     part = text[text.index("case LLAMA_VOCAB_PRE_TYPE_DEEPSEEK_LLM:"):]
     letters = re.search(r'"(\\\\s\?\[A-Za-z.*?)",\n', part).group(1).replace("\\\\", "\\")
-    for name, pre in pre_tokenizers(letters).items():
+    for name, pre in [("bert-bge", None), *pre_tokenizers(letters).items()]:
         keys = Gguf(read("/models/ggml-vocab-%s.gguf" % name)).keys
         target = os.path.join(folder, "ggml-" + name)
         os.makedirs(target, exist_ok=True)
         path = os.path.join(target, "tokenizer.json")
         with open(path, "w", encoding="utf-8") as f:
-            json.dump(tokenizer(name, keys, pre), f, ensure_ascii=False)
+            json.dump(tokenizer(name, keys, pre) if pre else wordpiece(keys), f, ensure_ascii=False)
         print(name, len(keys["tokenizer.ggml.tokens"]), "tokens", end="")
         if len(sys.argv) > 3:
             golden = os.path.join(sys.argv[3], "ggml-vocab-%s.gguf" % name)

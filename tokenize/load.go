@@ -185,6 +185,7 @@ func (t *Tokenizer) useBPE(bpe *model.BPE) {
 func (t *Tokenizer) readAdded(list []addedJSON) error {
 	size := t.vocab.Len() // as HF counts: ids of new tokens follow the number of tokens
 	largest, any := uint32(0), false
+	renumbered := 0
 	seen := make(map[string]bool, len(list))
 	for i, a := range list {
 		path := fmt.Sprintf("added_tokens[%d]", i)
@@ -207,9 +208,18 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			}
 		}
 		if id != *a.ID {
-			return fmt.Errorf("%s: %q has id %d, but it would be encoded as %d; the file has gaps or another order than its ids", path, a.Content, *a.ID, id)
+			if renumbered++; renumbered <= 3 {
+				t.info.Ignored = append(t.info.Ignored, fmt.Sprintf("%s.id: %q has id %d in the file and is encoded as %d, as in HF tokenizers: the file has gaps or another order than its ids", path, a.Content, *a.ID, id))
+			}
 		}
-		if !known {
+		switch {
+		case known:
+		case t.vocab.Has(id): // a token of the model has that number, too: the added one is what it decodes to
+			if t.spellings == nil {
+				t.spellings = map[uint32]string{}
+			}
+			t.spellings[id] = a.Content
+		default:
 			token, _ := t.asBytes(a.Content)
 			if err := t.vocab.AddOpaque(id, token); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
@@ -234,6 +244,9 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			}
 		}
 		t.added = append(t.added, add)
+	}
+	if renumbered > 3 {
+		t.info.Ignored = append(t.info.Ignored, fmt.Sprintf("ids of %d more added_tokens", renumbered-3))
 	}
 	t.exact = newMatcher(t.added, false)
 	t.normalized = newMatcher(t.added, true)
