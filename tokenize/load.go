@@ -95,6 +95,9 @@ func (t *Tokenizer) readNormalizer(path string, v jsontext.Value) (err error) {
 	t.spelled = slices.Contains(kinds, "ByteLevel")
 	t.byteLevel = t.spelled
 	t.nfc = !slices.ContainsFunc(kinds, func(k string) bool { return k != "NFC" })
+	if len(kinds) == 0 && err == nil { // DeepSeek-V3's, a Sequence of none, does nothing
+		t.normalizer, t.nfc = nil, false
+	}
 	return err
 }
 
