@@ -187,6 +187,17 @@ func TestHostile(t *testing.T) {
 		{`(?>(?:a|c)*)b`, "a", 0},
 		{`(?:\w+\s*)+:`, "hello ", 0},
 		{`a{1,20000}b`, "a", -1},
+		{`a{1,1000}b`, "a", -1},
+		{`(?:a?){30}a{30}b`, "a", -1},
+		{`(?:a?){30}a{30}b`, "ab", -1},
+		{`(?:a{1,100}){1,100}b`, "a", -1},
+		{`(?:.?){200}b`, "a", -1},
+		{`(?!a{1,1000}b)a`, "a", -1},
+		{strings.Repeat("a*", 300) + "b", "a", -1},
+		{strings.Repeat("(?:a|b)*", 120) + "c", "ab", -1},
+		{strings.Repeat("(a", 100) + strings.Repeat(")*", 100) + "b", "a", -1},
+		{"(?i:" + strings.Repeat("a", 200) + ")+b", "a", -1},
+		{"(?:" + strings.Repeat("(?=a*b)|", 50) + "a)*b", "a", -1},
 	} {
 		text := []byte(strings.Repeat(c.text, size/len(c.text)))
 		r, err := Compile(c.pattern)
