@@ -138,7 +138,15 @@ func (m *Matcher) run(pc int32, pos int, here int, part part) (end int, ok bool)
 				}
 			}
 		case opTake:
-			if j := m.take(in, pc, pos); j > pos {
+			few := in.max
+			if uint32(few) > longTake { // or infinite
+				few = longTake
+			}
+			j := in.set.run(text, pos, int(few))
+			if j-pos >= longTake && few != in.max {
+				j = m.take(in, pc, pos)
+			}
+			if j > pos {
 				pos, round = j, progressed
 			} else if in.min > 0 {
 				break
@@ -329,19 +337,14 @@ func (m *Matcher) succeeded(stack []entry, part part, end int) {
 // take is the end of an opTake at pc. The end of a long run is kept: a search may come into its midst, or before it,
 // again and again.
 func (m *Matcher) take(in *inst, pc int32, pos int) int {
+	m.steps += longTake >> 3 // what the caller has looked at
 	if in.max != infinite {
 		end := in.set.run(m.text, pos, int(in.max))
 		m.steps += (end - pos) >> 3
 		return end
 	}
 	if m.takes == nil {
-		end := in.set.run(m.text, pos, infinite)
-		if end-pos > longTake {
-			m.steps += (end - pos) >> 3
-			m.takes = make([]taken, len(m.re.program.insts))
-			m.takes[pc] = taken{int32(pos), int32(end)}
-		}
-		return end
+		m.takes = make([]taken, len(m.re.program.insts))
 	}
 	t := m.takes[pc]
 	if int(t.from) <= pos && pos < int(t.to) {
@@ -356,13 +359,11 @@ func (m *Matcher) take(in *inst, pc int32, pos int) int {
 	if end == limit && limit < len(m.text) {
 		end = int(t.to)
 	}
-	if end-pos > longTake {
-		m.takes[pc] = taken{int32(pos), int32(end)}
-	}
+	m.takes[pc] = taken{int32(pos), int32(end)}
 	return end
 }
 
-// longTake is from how many bytes on.
+// longTake is how many characters a run has that is not looked for among those that are kept.
 const longTake = 64
 
 type taken struct{ from, to int32 }
