@@ -183,31 +183,36 @@ func (t *Tokenizer) useBPE(bpe *model.BPE) {
 }
 
 func (t *Tokenizer) readAdded(list []addedJSON) error {
-	size := t.vocab.Len() // as HF counts: ids of new tokens follow the number of tokens
-	largest, any := uint32(0), false
-	seen := make(map[string]bool, len(list))
+	next := uint32(t.vocab.Len()) // of new tokens: HF counts the model's tokens, whatever their ids are
+	seen := make(map[string]addedJSON, len(list))
 	for i, a := range list {
 		path := fmt.Sprintf("added_tokens[%d]", i)
-		switch {
-		case a.ID == nil:
+		if a.ID == nil {
 			return fmt.Errorf("%s: no id", path)
-		case a.Content == "":
-			return fmt.Errorf("%s: no content", path)
-		case seen[a.Content]:
-			return fmt.Errorf("%s: %q stands twice", path, a.Content)
 		}
-		seen[a.Content] = true
-		id, known := t.named(a.Content, *a.ID)
+		if a.Content == "" { // found nowhere
+			t.info.Ignored = append(t.info.Ignored, path+" (no content)")
+			continue
+		}
+		id := *a.ID
+		a.ID = nil
+		if same, twice := seen[a.Content]; twice {
+			if same != a {
+				return fmt.Errorf("%s: %q stands twice, and not the same", path, a.Content)
+			}
+			continue
+		}
+		seen[a.Content] = a
+		says := id
+		id, known := t.named(a.Content, says)
 		if !known {
 			// HF tokenizers number them themselves (added_vocabulary.rs, add_tokens): the id of the file does not
 			// count there.
-			id = uint32(size)
-			if any && largest >= id {
-				id = largest + 1
-			}
+			id = next
+			next++
 		}
-		if id != *a.ID {
-			return fmt.Errorf("%s: %q has id %d, but it would be encoded as %d; the file has gaps or another order than its ids", path, a.Content, *a.ID, id)
+		if id != says {
+			return fmt.Errorf("%s: %q has id %d, but it would be encoded as %d; the file has gaps or another order than its ids", path, a.Content, says, id)
 		}
 		if !known {
 			token, _ := t.asBytes(a.Content)
@@ -215,7 +220,6 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
-		largest, any = max(largest, id), true
 		if a.Special {
 			t.special[id] = true
 		}
