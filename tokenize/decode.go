@@ -53,7 +53,7 @@ func (t *Tokenizer) appendBytes(dst []byte, ids []uint32, o DecodeOptions) []byt
 			continue
 		}
 		if s, ok := t.spellings[id]; ok {
-			dst = append(dst, s.text...)
+			dst = append(dst, s.bytes...)
 		} else {
 			dst = append(dst, t.vocab.Bytes(id)...)
 		}
@@ -64,7 +64,7 @@ func (t *Tokenizer) appendBytes(dst []byte, ids []uint32, o DecodeOptions) []byt
 // skipped says whether decoding without special tokens leaves id out: if its spelling is a special token's content. A
 // special token that the normalizer changes stays (decode and is_special_token in HF tokenizers 0.23.3).
 func (t *Tokenizer) skipped(id uint32) bool {
-	if s, changed := t.spellings[id]; changed {
+	if s, ok := t.spellings[id]; ok {
 		return s.special
 	}
 	return t.special[id]

@@ -94,7 +94,8 @@ func (t *Tokenizer) readNormalizer(path string, v jsontext.Value) (err error) {
 	kinds, err := leaves(path, v, "normalizers")
 	t.spelled = slices.Contains(kinds, "ByteLevel")
 	t.byteLevel = t.spelled
-	t.nfc = !slices.ContainsFunc(kinds, func(k string) bool { return k != "NFC" })
+	t.nfc = slices.Contains(kinds, "NFC")
+	t.more = slices.ContainsFunc(kinds, func(k string) bool { return k != "NFC" })
 	return err
 }
 
@@ -107,6 +108,9 @@ func (t *Tokenizer) readPreTokenizer(path string, v jsontext.Value) (err error) 
 	byteLevel := slices.Contains(kinds, "ByteLevel")
 	if byteLevel && t.spelled {
 		return &UnsupportedError{Path: path, Problem: "ByteLevel in both the normalizer and the pre-tokenizer"}
+	}
+	if i := slices.Index(kinds, "ByteLevel"); i >= 0 && slices.Contains(kinds[i:], "Metaspace") {
+		return &UnsupportedError{Path: path, Problem: "Metaspace behind ByteLevel, which has no such character"}
 	}
 	t.byteLevel = t.byteLevel || byteLevel
 	return err
@@ -168,12 +172,7 @@ func (t *Tokenizer) readModel(path string, v jsontext.Value) (err error) {
 func (t *Tokenizer) useBPE(bpe *model.BPE) {
 	t.model = model.ByteLevel{BPE: bpe}
 	t.info.Model, t.info.Merges = t.model.Type(), bpe.Merges()
-	if t.normalizer != nil {
-		if !t.nfc {
-			return
-		}
-	}
-	if t.pre == nil {
+	if t.pre == nil || t.more {
 		return
 	}
 	var short bool

@@ -34,7 +34,7 @@ type Tokenizer struct {
 	vocab      *model.Vocabulary
 	added      []addedToken // in the order of the file
 	special    map[uint32]bool
-	spellings  map[uint32]spelling // of added tokens that the normalizer changes
+	spellings  map[uint32]spelling // of added tokens whose entry in the vocabulary does not say it
 	exact      *matcher            // added tokens that are looked for in the text as it is
 	normalized *matcher            // added tokens that are looked for in normalized text
 	byteLevel  bool                // the vocabulary has bytes, which its file spells in the alphabet of ByteLevel
@@ -43,6 +43,7 @@ type Tokenizer struct {
 	// The short way: byte-level BPE behind a scanner and at most NFC.
 	short       *model.BPE // nil where that is not all
 	nfc         bool
+	more        bool                  // the normalizer has more than NFC: no short way
 	scanner     *pretokenizer.Scanner // nil: what lies between added tokens is one piece
 	prefixSpace bool
 
@@ -54,6 +55,7 @@ type Tokenizer struct {
 // spelling is what an added token is decoded to, and whether that is a special token's content.
 type spelling struct {
 	text    string
+	bytes   []byte // that text is spelled for in the alphabet of ByteLevel, or text itself
 	special bool
 }
 
@@ -230,11 +232,16 @@ func (t *Tokenizer) describe() {
 		if a.special {
 			in.Special = append(in.Special, Token{a.id, a.content})
 		}
+		text := a.content
 		if a.spelling != "" {
+			text = a.spelling
+		}
+		if a.spelling != "" || t.byteLevel && in.Decoder != "ByteLevel" {
 			if t.spellings == nil {
 				t.spellings = map[uint32]spelling{}
 			}
-			t.spellings[a.id] = spelling{a.spelling, special[a.spelling]}
+			token, _ := t.asBytes(text)
+			t.spellings[a.id] = spelling{text, token, special[text]}
 		}
 	}
 	for _, name := range endOfDocument {

@@ -28,6 +28,7 @@ func TestLoadErrors(t *testing.T) {
 		{[]string{`"normalizer":null`, `"normalizer":{"type":"NFKX"}`}, `normalizer: normalizer "NFKX" is not known`, true},
 		{[]string{`"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"X"}]}`}, `normalizer.normalizers[1]: normalizer "X"`, true},
 		{[]string{`"normalizer":null`, `"normalizer":{"type":"ByteLevel"}`}, `pre_tokenizer: ByteLevel in both the normalizer and the pre-tokenizer`, true},
+		{[]string{smallPre, `{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Metaspace","replacement":"▁"}]}`}, `pre_tokenizer: Metaspace behind ByteLevel`, true},
 		{[]string{smallPre, `{"type":"X"}`}, `pre_tokenizer: pre-tokenizer "X"`, true},
 		{[]string{smallPre, split(`{"Regex":"\\s+("},"behavior":"Isolated","invert":false`)}, `pre_tokenizer.pretokenizers[0].pattern`, true},
 		{[]string{smallPost, `"post_processor":{"type":"X"}`}, `post_processor: post-processor "X"`, true},
