@@ -161,7 +161,11 @@ func (e *Encoder) shortOffsets(ids *[]uint32, spans *[]Span, text []byte) bool {
 		return false
 	}
 	if t.nfc {
-		if _, same := normalizer.AppendNFC(nil, text); !same {
+		out, same := normalizer.AppendNFC(e.normalized[:0], text)
+		if e.normalized = out; cap(out) > scratchLimit {
+			e.normalized = nil
+		}
+		if !same {
 			return false
 		}
 	}

@@ -1,7 +1,6 @@
 package tokenize
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -224,8 +223,23 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(small(f)))
 	f.Add([]byte(small(f, `"e r"`, `["e","r"]`, `"normalizer":null`, `"normalizer":{"type":"NFC"}`)))
 	f.Add([]byte(`{"model":{"vocab":{"a":2097150},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"}}`))
+	f.Add([]byte(`{"config":{"pattern":"\\s+|\\S+","default_vocab_size":5,"default_num_special_tokens":2,"version":"v3"},"vocab":[{"rank":0,"token_bytes":"YQ=="},{"rank":1,"token_bytes":"YWE="},{"rank":2,"token_bytes":"YmI="}],"special_tokens":[{"rank":1,"token_str":"<s>","is_control":true}]}`))
+	f.Add([]byte("YQ== 0\nYg== 1\nYWI= 2\n"))
+	f.Add([]byte("\n\f\n\x05<unk>\x15\x00\x00\x00\x00\x18\x02\n\x0b\n\x04\xe2\x96\x81a\x15\x00\x00\x80\xbf"))
+	for _, parts := range [][]string{ // model, normalizer, pre-tokenizer, post-processor, decoder
+		{`{"type":"Unigram","unk_id":0,"byte_fallback":true,"vocab":[["<unk>",0],["▁",-1],["lo",-2.5],["<0x41>",-3],["<unk>",-3]]}`, `{"type":"Sequence","normalizers":[{"type":"Nmt"},{"type":"Strip","strip_left":true,"strip_right":false}]}`, `{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}`, `{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"x","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"x":{"id":"x","ids":[1],"tokens":["x"]}}}`, `{"type":"Metaspace","replacement":"▁","prepend_scheme":"always"}`},
+		{`{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":9,"vocab":{"[UNK]":0,"lo":1,"##w":2}}`, `{"type":"BertNormalizer","clean_text":true,"handle_chinese_chars":true,"strip_accents":null,"lowercase":true}`, `{"type":"BertPreTokenizer"}`, `{"type":"Sequence","processors":[{"type":"BertProcessing","sep":["a",0],"cls":["b",1]},{"type":"ByteLevel"}]}`, `{"type":"WordPiece","prefix":"##","cleanup":true}`},
+		{`{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"low":1}}`, `{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"Regex":"\\s+|x*"},"content":"▁"},{"type":"NFKC"}]}`, `{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(?=[A-Z])| "},"behavior":"MergedWithNext","invert":false},{"type":"Digits","individual_digits":true},{"type":"Punctuation","behavior":"Contiguous"}]}`, `{"type":"RobertaProcessing","sep":["a",0],"cls":["b",1],"trim_offsets":true,"add_prefix_space":true}`, `{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}`},
+		{`{"type":"BPE","unk_token":"u","fuse_unk":true,"byte_fallback":true,"end_of_word_suffix":"</w>","vocab":{"u":0,"l":1,"o":2,"lo":3,"w</w>":4,"<0xC3>":5},"merges":[["l","o"]]}`, `null`, `null`, `null`, `{"type":"BPEDecoder","suffix":"</w>"}`},
+	} {
+		f.Add([]byte(`{"version":"1.0","added_tokens":[{"id":5,"content":"<|endoftext|>","lstrip":true,"rstrip":true,"single_word":true,"normalized":true,"special":true}],"normalizer":` + parts[1] + `,"pre_tokenizer":` + parts[2] + `,"post_processor":` + parts[3] + `,"decoder":` + parts[4] + `,"model":` + parts[0] + `}`))
+		f.Add([]byte(`{"version":"1.0","added_tokens":[],"normalizer":` + parts[1] + `,"pre_tokenizer":` + parts[2] + `,"post_processor":` + parts[3] + `,"decoder":` + parts[4] + `,"model":` + parts[0] + `}`))
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		tok, err := Load(bytes.NewReader(file))
+		tok, err := read(file, "", "")
+		if err != nil && isRanks(file) {
+			tok, err = read(file, "", "r50k")
+		}
 		if err != nil {
 			return
 		}

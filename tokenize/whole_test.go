@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -131,4 +132,48 @@ func (t *Tokenizer) compareWhole(encoders [3]*Encoder, c *wholeLine) (err error)
 		return fmt.Errorf("decoded without special tokens\n got %q\nwant %q", got, *c.Skipped)
 	}
 	return nil
+}
+
+// TestShared has goroutines encode with the same tokenizers at a time.
+func TestShared(t *testing.T) {
+	var tok *Tokenizer
+	var texts []string
+	tokenizers := 0
+	check := func() {
+		if tok == nil || len(texts) == 0 {
+			return
+		}
+		answers := make([]string, 3)
+		var all sync.WaitGroup
+		for k := range answers {
+			all.Go(func() {
+				e := tok.NewEncoder(Options{AddSpecialTokens: true})
+				for _, text := range texts {
+					ids, spans, err := e.AppendOffsets(nil, nil, []byte(text))
+					answers[k] += fmt.Sprint(ids, spans, err, tok.Decode(ids, DecodeOptions{SkipSpecialTokens: true}))
+				}
+			})
+		}
+		all.Wait()
+		if answers[0] != answers[1] || answers[0] != answers[2] {
+			t.Errorf("tokenizer %d: goroutines get different answers", tokenizers)
+		}
+		texts = nil
+	}
+	eachLine(t, filepath.Join("testdata", "whole", "whole.jsonl.zst"), func(data []byte) {
+		var c wholeLine
+		if err := json.Unmarshal(data, &c); err != nil {
+			t.Fatal(err)
+		}
+		if c.Tokenizer == nil {
+			texts = append(texts, c.Text)
+			return
+		}
+		check()
+		if tokenizers++; tokenizers > 60 {
+			tok = nil
+			return
+		}
+		tok, _ = read(c.Tokenizer, "", "")
+	})
 }
