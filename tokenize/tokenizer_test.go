@@ -174,6 +174,18 @@ func TestEncode(t *testing.T) {
 		"strip taken by the one before": {edits: []string{smallAdded, smallAdded + "," + added(262, "\\n", "lstrip") + "," + added(263, "<R>", "rstrip") + "," + added(264, "\\r ", "lstrip rstrip")}, cases: map[string][]uint32{
 			"<R>\u0085\n": {263}, "<R>\na": {263, 'a'}, "a\n<R>\n\u3000b": {'a', 262, 263, 'b'}, "x\r \r y": {'x', 264, 'y'}, "<R>\n\u0085\nx": {263, 'x'},
 		}},
+		"rstrip and the next one overlap": {edits: []string{smallAdded, smallAdded + "," + added(262, "\\n", "rstrip") + "," + added(263, "<R>", "rstrip")}, cases: map[string][]uint32{
+			"<R>\n\na": {263, 262, 262, 'a'},
+		}},
+		"twice and empty": {edits: []string{smallAdded, smallAdded + "," + smallAdded + "," + added(7, "", "") + "," + added(262, "<x>", "")}, cases: map[string][]uint32{
+			"<x><|endoftext|>": {262, 261},
+		}},
+		"letter of Unicode 16 behind a single word": {edits: []string{smallAdded, added(261, "[A]", "single_word")}, cases: map[string][]uint32{
+			"[A]!": {261, '!'}, "[A]\U00010d4c": {'[', 'A', ']', 0xf0, 0x90, 0xb5, 0x8c},
+		}},
+		"a normalizer that is nothing": {edits: []string{`"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[]}`}, cases: map[string][]uint32{
+			"e\u0301": {'e', 0xcc, 0x81},
+		}},
 		"normalized": {
 			edits: []string{`"normalizer":null`, `"normalizer":{"type":"NFC"}`, smallAdded, smallAdded + "," + added(262, "é!", "normalized") + "," + added(263, "e\u0300", "")},
 			cases: map[string][]uint32{

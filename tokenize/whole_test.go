@@ -112,6 +112,9 @@ func (t *Tokenizer) compareWhole(encoders [3]*Encoder, c *wholeLine) (err error)
 			return fmt.Errorf("%+v: ids %v, %v\nwith offsets %v, %v", e.o, ids, err, again, err2)
 		}
 		t.Decode(ids, DecodeOptions{})
+		if parts, err := inParts(e, c.Text); err == nil && !slices.Equal(parts, ids) {
+			return fmt.Errorf("%+v: ids %v\nin parts %v", e.o, ids, parts)
+		}
 		if c.Error != "" {
 			continue
 		}
@@ -132,6 +135,17 @@ func (t *Tokenizer) compareWhole(encoders [3]*Encoder, c *wholeLine) (err error)
 		return fmt.Errorf("decoded without special tokens\n got %q\nwant %q", got, *c.Skipped)
 	}
 	return nil
+}
+
+// inParts encodes a text that comes in parts of a few bytes.
+func inParts(e *Encoder, text string) (ids []uint32, err error) {
+	s := e.NewStream()
+	for i := 0; i < len(text); i += 5 {
+		if ids, err = s.Write(ids, []byte(text[i:min(len(text), i+5)])); err != nil {
+			return nil, err
+		}
+	}
+	return s.Close(ids)
 }
 
 // TestShared has goroutines encode with the same tokenizers at a time.
