@@ -202,7 +202,7 @@ func (e *Encoder) shortOffsets(ids *[]uint32, spans *[]Span, text []byte) bool {
 			return true
 		}
 		*ids = append(*ids, id)
-		*spans = append(*spans, Span{From: int32(at), To: int32(c.done)})
+		*spans = append(*spans, Span{From: int32(c.at), To: int32(c.done)})
 		at = c.done
 	}
 }
