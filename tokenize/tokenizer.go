@@ -256,6 +256,13 @@ func (t *Tokenizer) describe() {
 			t.spellings[a.id] = spelling{text, token, special[text]}
 		}
 	}
+	if in.Model == "Unigram" && len(special) > 0 { // its list may have a token twice: HF goes by what it says
+		for id := range uint32(t.vocab.Size()) {
+			if t.vocab.Has(id) && special[string(t.vocab.Bytes(id))] {
+				t.special[id] = true
+			}
+		}
+	}
 	for _, name := range endOfDocument {
 		for _, s := range in.Special {
 			if s.Content == name {
