@@ -88,6 +88,7 @@ var tasks = map[string]func(task) (result, error){
 	"twice":      twiceTask,
 	"unique":     uniqueTask,
 	"verdicts":   verdictsTask,
+	"vocab":      vocabTask,
 }
 
 func childMain([]string) {

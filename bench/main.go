@@ -39,6 +39,7 @@ var benchmarks = []benchmark{
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
 	{"tokenizer-train", "a vocabulary of all Basque text: merges and speed beside Hugging Face's tokenizers", runTokenizerTrain},
+	{"tokenizer-train-rustbpe", "vocabularies of 16k and 32k of all the data's text: ranks and speed beside rustbpe, merges beside Hugging Face's tokenizers", runTokenizerTrainRust},
 	{"tokenizers", "tokenizers of public models on 20 MB of the data, cold and warm, beside four peers", runTokenizers},
 }
 

@@ -24,7 +24,7 @@ def main():
     files = sorted(glob.glob(sys.argv[1] + "/??.jsonl.zst"))
     for i, file in enumerate(files):
         share = size * (i + 1) // len(files)
-        for line in zstandard.open(file, encoding="utf-8"):
+        for line in zstandard.open(file, "rt", encoding="utf-8"):
             if n >= share:
                 break
             texts.append(json.loads(line)["text"])

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"curate/record"
 	"curate/tokenize"
@@ -294,4 +295,119 @@ func encodeIDsTask(t task) (res result, err error) {
 	}
 	res.Digest = hex.EncodeToString(sum.Sum(nil))
 	return res, nil
+}
+
+// runTokenizerTrainRust trains vocabularies of two sizes on all texts of the data, once each, with the rule for ties that
+// rustbpe has; and with that of Hugging Face's tokenizers, whose BpeTrainer must find the same merges.
+func runTokenizerTrainRust(s *session) error {
+	python, ok := python("tokenizer-train-rustbpe")
+	if !ok {
+		return nil
+	}
+	bin, err := s.buildCurate()
+	if err != nil {
+		return err
+	}
+	pages, _, err := s.child(task{Name: "apart", Files: s.corpus.Files, N: int(s.corpus.Unique), Out: filepath.Join(s.dir, "all-pages")}, false)
+	if err != nil {
+		return err
+	}
+	files := packed(pages.Files)
+	in, _, err := s.child(task{Name: "lines", Files: files}, false)
+	if err != nil {
+		return err
+	}
+	v := &verdict{Numbers: map[string]any{}}
+	type answer struct {
+		Entries, Merges int64
+		SHA             string `json:"sha256"`
+		CPU, Wall       float64
+		Version         string
+	}
+	for _, size := range []string{"16384", "32768"} {
+		name := "tokenizer-train-rustbpe " + size
+		curate := &row{name: "curate tokenizer train -j 1", note: ", whole process"}
+		rows := []*row{{name: "rustbpe"}, {name: "tokenizers, BpeTrainer"}}
+		for round := 1; round <= s.options.runs; round++ {
+			for k, peer := range []struct {
+				script, digest string
+				flags          []string
+			}{
+				{"rustbpe_train.py", "vocab", []string{"--ties", "rustbpe", "--special", "", "--min-frequency", "1"}},
+				{"hf_tokenizer_train.py", "merges", nil},
+			} {
+				out := filepath.Join(s.dir, "tokenizer-train-rustbpe.json")
+				u, err := s.measure(command{argv: slices.Concat([]string{bin, "tokenizer", "train", "--vocab-size", size, "-q", "-j", "1", "-o", out}, peer.flags, files), one: true})
+				if err != nil {
+					return err
+				}
+				ours, _, err := s.child(task{Name: peer.digest, With: out}, false)
+				if err != nil {
+					return err
+				}
+				if k == 0 {
+					s.add(curate, measurement{Bench: name, Name: curate.name, Round: round, Unit: "JSONL", Process: true, result: result{
+						Bytes: in.Bytes, Docs: in.Docs, Passes: 1, CPU: u.CPU, Sys: u.Sys, Wall: u.Wall, Foreign: u.Foreign, PeakRSS: u.RSS, Digest: ours.Digest,
+					}})
+				}
+				u, err = s.measure(command{argv: slices.Concat([]string{python, filepath.Join("peers", peer.script), size}, files), env: []string{"TOKENIZERS_PARALLELISM=false", "RAYON_NUM_THREADS=1"}, one: true})
+				if err != nil {
+					return err
+				}
+				var p answer
+				if err := json.Unmarshal(u.Out, &p); err != nil {
+					return err
+				}
+				s.add(rows[k], measurement{Bench: name, Name: rows[k].name, Round: round, Unit: "JSONL", result: result{
+					Bytes: in.Bytes, Docs: in.Docs, Passes: 1, CPU: p.CPU, Wall: p.Wall, Foreign: u.Foreign, PeakRSS: u.RSS, Digest: p.SHA,
+				}, More: map[string]any{"version": p.Version}})
+				if p.SHA != ours.Digest {
+					v.failf("%s %s, %s entries: sha256 %.12s…; curate %.12s…", rows[k].name, p.Version, size, p.SHA, ours.Digest)
+				}
+			}
+		}
+		table(fmt.Sprintf("tokenizer-train-rustbpe: %s entries of %d documents, %.1f MB, one core", size, in.Docs, mb(in.Bytes)), curate, rows[0], rows[1])
+		fmt.Printf("curate is %.1f times as fast as rustbpe\n", curate.median(speed)/rows[0].median(speed))
+	}
+	if len(v.Failures) == 0 {
+		v.printf("rustbpe has the same ranks, and BpeTrainer the same merges")
+	}
+	return s.say("tokenizer-train-rustbpe", v)
+}
+
+// vocabTask digests the vocabulary of the tokenizer.json t.With in the order of ids, each token's bytes as hexadecimal
+// digits on a line.
+func vocabTask(t task) (res result, err error) {
+	raw, err := os.ReadFile(t.With)
+	if err != nil {
+		return res, err
+	}
+	var file struct {
+		Model struct{ Vocab map[string]int }
+	}
+	if err := json.Unmarshal(raw, &file); err != nil {
+		return res, err
+	}
+	var bytes [256 + 68]byte // by character of the byte-level alphabet
+	for b, n := 0, 256; b < 256; b++ {
+		if b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE {
+			bytes[b] = byte(b)
+			continue
+		}
+		bytes[n] = byte(b)
+		n++
+	}
+	tokens := make([]string, len(file.Model.Vocab))
+	for name, id := range file.Model.Vocab {
+		var token []byte
+		for _, c := range name {
+			token = append(token, bytes[c])
+		}
+		tokens[id] = hex.EncodeToString(token)
+	}
+	sum := sha256.New()
+	for _, t := range tokens {
+		sum.Write([]byte(t + "\n"))
+	}
+	return result{Kept: int64(len(tokens)), Digest: hex.EncodeToString(sum.Sum(nil))}, nil
 }

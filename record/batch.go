@@ -12,6 +12,7 @@ type Batch struct {
 	keys   []byte // what SetKey was given
 	tokens []uint32
 	masks  []byte
+	rows   []row
 
 	tallies []Tally
 }
@@ -46,6 +47,7 @@ func (b *Batch) Reset() {
 	b.keys = b.keys[:0]
 	b.tokens = b.tokens[:0]
 	b.masks = b.masks[:0]
+	b.rows = b.rows[:0]
 	b.tallies = b.tallies[:0]
 }
 
@@ -100,12 +102,12 @@ func (b *Batch) Checked() {
 
 // Size is the memory the batch holds on to, in bytes, without the lines.
 func (b *Batch) Size() int {
-	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens) + cap(b.masks)
+	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens) + cap(b.masks) + 16*cap(b.rows)
 }
 
 // Shrink gives memory back that a batch of unusual records needed.
 func (b *Batch) Shrink(limit int) {
 	if b.Size() > limit {
-		b.Records, b.fields, b.arena, b.text, b.keys, b.tokens, b.masks = nil, nil, nil, nil, nil, nil, nil
+		b.Records, b.fields, b.arena, b.text, b.keys, b.tokens, b.masks, b.rows = nil, nil, nil, nil, nil, nil, nil, nil
 	}
 }

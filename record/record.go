@@ -66,8 +66,7 @@ type Record struct {
 	key    [2]int32 // range in b.keys
 	tokens [2]int32 // range in b.tokens
 	isTok  bool     // SetTokens was called
-	mask   [2]int32 // range in b.masks
-	pair   [2]int32 // SetPair
+	row    int32    // in b.rows, plus 1; 0 for none
 	edits  []edit
 }
 
@@ -83,24 +82,55 @@ func (r *Record) Tokens() (ids []uint32, ok bool) {
 	return r.b.tokens[r.tokens[0]:r.tokens[1]:r.tokens[1]], r.isTok
 }
 
+// row is what few records have beside their tokens.
+type row struct {
+	mask           [2]int32 // range in b.masks
+	prompt, chosen int32    // SetPair; prompt is -1 without
+}
+
+// row is the record's in b.rows, made if it has none.
+func (r *Record) ownRow() *row {
+	if r.row == 0 {
+		r.b.rows = append(r.b.rows, row{prompt: -1})
+		r.row = int32(len(r.b.rows))
+	}
+	return &r.b.rows[r.row-1]
+}
+
 // SetMask notes which of the record's tokens a model is to learn, one byte each: 1 for those, 0 for the others. mask is
 // copied and as long as the tokens.
 func (r *Record) SetMask(mask []byte) {
 	lo := len(r.b.masks)
 	r.b.masks = append(r.b.masks, mask...)
-	r.mask = [2]int32{int32(lo), int32(len(r.b.masks))}
+	r.ownRow().mask = [2]int32{int32(lo), int32(len(r.b.masks))}
 }
 
 // Mask is what SetMask noted, valid until the batch is reset; empty if nothing was: then all tokens count.
-func (r *Record) Mask() []byte { return r.b.masks[r.mask[0]:r.mask[1]:r.mask[1]] }
+func (r *Record) Mask() []byte {
+	if r.row == 0 {
+		return nil
+	}
+	m := r.b.rows[r.row-1].mask
+	return r.b.masks[m[0]:m[1]:m[1]]
+}
 
 // SetPair says that the tokens are a preference pair's: the prompt's, the chosen answer's, and from chosen on the
 // rejected answer's, both behind the same prompt.
-func (r *Record) SetPair(prompt, chosen int) { r.pair = [2]int32{int32(prompt), int32(chosen)} }
+func (r *Record) SetPair(prompt, chosen int) {
+	w := r.ownRow()
+	w.prompt, w.chosen = int32(prompt), int32(chosen)
+}
 
 // Pair is where the tokens of prompt and chosen answer end; ok is false if they are no pair's.
 func (r *Record) Pair() (prompt, chosen int, ok bool) {
-	return int(r.pair[0]), int(r.pair[1]), r.pair[1] > 0
+	if r.row == 0 {
+		return 0, 0, false
+	}
+	w := &r.b.rows[r.row-1]
+	if w.prompt < 0 {
+		return 0, 0, false
+	}
+	return int(w.prompt), int(w.chosen), true
 }
 
 // SetKey notes what a stage's Map side has made of the record for its Reduce side, such as a digest. key is

@@ -93,7 +93,7 @@ func TestReadErrors(t *testing.T) {
 		{charsmap(charsMap(nil, "a\x00")), "unit 0 is no root"},
 		{charsmap(charsMap(map[int]uint32{0: 256 << 10, 1: 1 << 20 << 10}, "a\x00")), "unit 1 points to"},
 		// From the root, b leads to a unit with the units of the root below it.
-		{charsmap(charsMap(map[int]uint32{0: 256 << 10, 256 ^ 'b': (256^256^'b')<<10 | 'b'}, "a\x00")), "leads back"},
+		{charsmap(charsMap(map[int]uint32{0: 256 << 10, 256 ^ 'b': 'b'<<10 | 'b'}, "a\x00")), "leads back"},
 		{charsmap(charsMap(map[int]uint32{0: 256 << 10, 256 ^ 'b': 'b'<<10 | 1<<8 | 'b', 256: leaf}, strings.Repeat("x", 300)+"\x00")), "more than 255 bytes"},
 	} {
 		if _, err := Read(c.data); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -344,3 +344,51 @@ func TestConformanceUnreachable(t *testing.T) {
 	}
 	t.Logf("%d of %d strings as HF tokenizers", agreed, cases)
 }
+
+// TestConformanceGGML compares with the goldens of llama.cpp: ids of 46 strings for each vocabulary that
+// bench/ggml_tokenizers.py makes tokenizers of.
+func TestConformanceGGML(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(conformanceDir(), "ggml_vocab", "*.inp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "ggml-vocab-"), ".gguf.inp")
+		tok := findTokenizer(t, "ggml-"+name)
+		if tok == nil && name == "llama-spm" {
+			tok = findTokenizer(t, "llama2_real_spm")
+		}
+		if tok == nil {
+			t.Logf("%s: NOT COMPARED: no tokenizer; %s can name a folder with ggml-%s/%s", name, tokenizersEnv, name, FileName)
+			continue
+		}
+		in, err := readFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := readFile(strings.TrimSuffix(file, ".inp") + ".out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts := strings.Split(string(in), "\n__ggml_vocab_test__\n")
+		if last := len(texts) - 1; texts[last] == "" {
+			texts = texts[:last]
+		}
+		wants := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+		if len(texts) != len(wants) {
+			t.Errorf("%s: %d strings and %d answers", name, len(texts), len(wants))
+			continue
+		}
+		e := tok.NewEncoder(Options{})
+		agreed := 0
+		for i, text := range texts {
+			got := strings.Trim(fmt.Sprint(must(e.Append(nil, []byte(text)))), "[]")
+			if want := strings.Join(strings.Fields(wants[i]), " "); got != want {
+				t.Errorf("%s: %q:\n got %s\nwant %s", name, text, got, want)
+				continue
+			}
+			agreed++
+		}
+		t.Logf("%s: %d of %d strings", name, agreed, len(texts))
+	}
+}

@@ -1,6 +1,8 @@
 package tokenize
 
 import (
+	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"curate/sentencepiece"
@@ -16,6 +18,9 @@ type Options struct {
 	// SpecialsAsText takes special tokens that stand in the text for the characters they are written with. Added
 	// tokens that are not special are always found.
 	SpecialsAsText bool
+	// Memory is how many bytes the encoder may keep of what it remembers between texts, from [LeastEncoderMemory] on; 0 is
+	// [EncoderMemory]. It never changes an answer: less is slower.
+	Memory int64
 }
 
 // Span is the bytes [From, To) of a text.
@@ -33,14 +38,17 @@ type Encoder struct {
 	spaced     []byte
 }
 
-// NewEncoder makes an encoder. It takes up to [EncoderMemory].
+// NewEncoder makes an encoder.
 func (t *Tokenizer) NewEncoder(o Options) *Encoder {
+	if o.Memory == 0 {
+		o.Memory = EncoderMemory
+	}
 	e := &Encoder{t: t, o: o}
 	switch {
 	case t.spm != nil:
 		e.spm = t.spm.NewEncoder()
 	case t.short != nil:
-		e.short = t.short.NewEncoder()
+		e.short = t.short.NewEncoderWithin(o.Memory / 4 * 3)
 	default:
 		e.long = newLongWay(t, o)
 	}
@@ -71,6 +79,9 @@ func (e *Encoder) body(dst []uint32, text []byte) ([]uint32, error) {
 	case e.short != nil:
 		return e.appendShort(dst, text), nil
 	case e.spm != nil:
+		if len(text) > sentencepiece.MaxText {
+			return dst, fmt.Errorf("a text of %d bytes; SentencePiece models take up to %d", len(text), sentencepiece.MaxText)
+		}
 		return e.spm.Append(dst, text), nil
 	}
 	return e.long.append(dst, text)
@@ -126,6 +137,9 @@ func (e *Encoder) pieces(dst []uint32, text []byte) []uint32 {
 // HF tokenizers has it, but in bytes: all tokens of a character that is cut stand for the whole of it. What is put
 // around the text stands for [0, 0). On an error both are as they were.
 func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint32, []Span, error) {
+	if limit := e.maxOffsets(); len(text) > limit {
+		return ids, spans, fmt.Errorf("a text of %d bytes; offsets are for up to %d", len(text), limit)
+	}
 	wasIDs, wasSpans := len(ids), len(spans)
 	around := func(more []uint32) {
 		if e.o.AddSpecialTokens {
@@ -151,6 +165,14 @@ func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint
 	}
 	around(e.t.post.After)
 	return ids, spans, nil
+}
+
+// maxOffsets is the longest text, in bytes, of which offsets can be given.
+func (e *Encoder) maxOffsets() int {
+	if e.spm != nil {
+		return sentencepiece.MaxText
+	}
+	return math.MaxInt32
 }
 
 // shortOffsets is the way for texts that nothing changes before the model sees them: then the bytes of the tokens are

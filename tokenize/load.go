@@ -183,6 +183,7 @@ func (t *Tokenizer) useBPE(bpe *model.BPE) {
 
 func (t *Tokenizer) readAdded(list []addedJSON) error {
 	next := uint32(t.vocab.Len()) // of new tokens: HF counts the model's tokens, whatever their ids are
+	renumbered := 0
 	seen := make(map[string]addedJSON, len(list))
 	for i, a := range list {
 		path := fmt.Sprintf("added_tokens[%d]", i)
@@ -211,9 +212,11 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			next++
 		}
 		if id != says {
-			return fmt.Errorf("%s: %q has id %d, but it would be encoded as %d; the file has gaps or another order than its ids", path, a.Content, says, id)
+			if renumbered++; renumbered <= 3 {
+				t.info.Ignored = append(t.info.Ignored, fmt.Sprintf("%s.id: %q has id %d in the file and is encoded as %d, as in HF tokenizers: the file has gaps or another order than its ids", path, a.Content, says, id))
+			}
 		}
-		if !known {
+		if !known && !t.vocab.Has(id) { // else a token of the model has that number, too: the added one is what it decodes to
 			token, _ := t.asBytes(a.Content)
 			if err := t.vocab.AddOpaque(id, token); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
@@ -237,6 +240,9 @@ func (t *Tokenizer) readAdded(list []addedJSON) error {
 			}
 		}
 		t.added = append(t.added, add)
+	}
+	if renumbered > 3 {
+		t.info.Ignored = append(t.info.Ignored, fmt.Sprintf("ids of %d more added_tokens", renumbered-3))
 	}
 	t.exact = newMatcher(t.added, false)
 	t.normalized = newMatcher(t.added, true)

@@ -21,6 +21,7 @@ type longWay struct {
 	tokens     []model.Token
 
 	original []byte
+	put      func(piece []byte) // instead of encoding; nil otherwise
 	// What is appended to.
 	ids     []uint32
 	spans   []Span
@@ -30,7 +31,15 @@ type longWay struct {
 }
 
 func newLongWay(t *Tokenizer, o Options) *longWay {
-	return &longWay{t: t, specials: !o.SpecialsAsText, around: o.AddSpecialTokens, encoder: t.model.NewEncoder()}
+	w := &longWay{t: t, specials: !o.SpecialsAsText, around: o.AddSpecialTokens}
+	if t.short != nil { // beside a short way, for the texts that need it
+		w.encoder = t.short.NewEncoderWithin(o.Memory / 8)
+	} else if m, ok := t.model.(model.ByteLevel); ok {
+		w.encoder = m.BPE.NewEncoderWithin(o.Memory / 4 * 3)
+	} else {
+		w.encoder = t.model.NewEncoder()
+	}
+	return w
 }
 
 func (w *longWay) append(ids []uint32, text []byte) ([]uint32, error) {
@@ -45,6 +54,13 @@ func (w *longWay) appendOffsets(ids []uint32, spans []Span, text []byte) ([]uint
 	err := w.text(text)
 	ids, spans, w.ids, w.spans = w.ids, w.spans, nil, nil
 	return ids, spans, err
+}
+
+func (w *longWay) eachPiece(text []byte, put func(piece []byte)) error {
+	w.put, w.offsets = put, false
+	err := w.text(text)
+	w.put, w.ids = nil, w.ids[:0]
+	return err
 }
 
 func (w *longWay) text(text []byte) error {
@@ -134,6 +150,11 @@ func (w *longWay) split() error {
 	var err error
 	for _, end := range p.Ends {
 		piece := p.Text.B[from:end]
+		if w.put != nil {
+			w.put(piece)
+			from = end
+			continue
+		}
 		if !w.offsets {
 			if w.ids, err = w.encoder.AppendPiece(w.ids, piece); err != nil {
 				return err

@@ -1,6 +1,7 @@
 package tokenize
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -203,8 +204,19 @@ func (t *Tokenizer) Memory() int64 {
 	return size + t.model.Memory()
 }
 
-// EncoderMemory is the most that an Encoder holds between texts, in bytes.
-const EncoderMemory = max(model.EncoderMemory+2*scratchLimit, model.EncoderMemory+32*scratchLimit/8, sentencepiece.EncoderMemory)
+const (
+	// EncoderMemory is the most that an Encoder holds between texts if nothing else is said, in bytes.
+	EncoderMemory = 80 << 20
+	// LeastEncoderMemory is what it takes at least: models other than byte-level BPE always take up to that.
+	LeastEncoderMemory = 28 << 20
+)
+
+// What encoders keep fits: this does not compile otherwise.
+const (
+	_ = uint(EncoderMemory/4*3 - model.EncoderMemory)
+	_ = uint(LeastEncoderMemory - model.PieceEncoderMemory - 4*scratchLimit)
+	_ = uint(LeastEncoderMemory - sentencepiece.EncoderMemory)
+)
 
 // Special says whether id is a special token's.
 func (t *Tokenizer) Special(id uint32) bool { return t.special[id] }
@@ -236,11 +248,11 @@ func (t *Tokenizer) describe() {
 		if a.spelling != "" {
 			text = a.spelling
 		}
-		if a.spelling != "" || t.byteLevel && in.Decoder != "ByteLevel" {
+		token, _ := t.asBytes(text)
+		if a.spelling != "" || t.byteLevel && in.Decoder != "ByteLevel" || !bytes.Equal(token, t.vocab.Bytes(a.id)) {
 			if t.spellings == nil {
 				t.spellings = map[uint32]spelling{}
 			}
-			token, _ := t.asBytes(text)
 			t.spellings[a.id] = spelling{text, token, special[text]}
 		}
 	}

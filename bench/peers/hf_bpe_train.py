@@ -14,12 +14,20 @@ from importlib.metadata import version
 import zstandard
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import BPE
+from tokenizers.normalizers import NFC
 from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
 from tokenizers.trainers import BpeTrainer
 
 LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
+# o200k_base, tiktoken_ext/openai_public.py of tiktoken.
+O200K = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 END = "<|endoftext|>"
 CASES = [
@@ -33,6 +41,11 @@ CASES = [
     # "kak" and "..." are spelled by merges too, and share their ids.
     dict(corpus="eu", pre_tokenizer="llama3", vocab_size=3000, min_frequency=2, max_token_length=0,
          special=["<s>", "kak", "...", "</s>"]),
+    dict(corpus="en", pre_tokenizer="o200k", vocab_size=1500, min_frequency=2, max_token_length=0, special=[END]),
+    dict(corpus="eu", pre_tokenizer="qwen2", vocab_size=1500, min_frequency=2, max_token_length=0, special=[END]),
+    dict(corpus="eu", pre_tokenizer="llama3", vocab_size=1500, min_frequency=2, max_token_length=0, special=[END], seen_bytes=True),
+    dict(corpus="eu", pre_tokenizer="llama3", vocab_size=1500, min_frequency=2, max_token_length=0, special=[END], seen_bytes=True,
+         limit_alphabet=30),
 ]
 
 
@@ -47,12 +60,16 @@ def merges(folder, case):
     if case["pre_tokenizer"] == "gpt2":
         tok.pre_tokenizer = ByteLevel(add_prefix_space=False)
     else:
-        split = Split(Regex(LLAMA3), "isolated", invert=False)
+        pattern = {"llama3": LLAMA3, "o200k": O200K, "qwen2": QWEN2}[case["pre_tokenizer"]]
+        split = Split(Regex(pattern), "isolated", invert=False)
         tok.pre_tokenizer = Sequence([split, ByteLevel(add_prefix_space=False, use_regex=False)])
+    if case["pre_tokenizer"] == "qwen2":
+        tok.normalizer = NFC()
     tok.train_from_iterator(texts(f"{folder}/{case['corpus']}.jsonl.zst"), BpeTrainer(
         vocab_size=case["vocab_size"], min_frequency=case["min_frequency"], special_tokens=case["special"],
         max_token_length=case["max_token_length"] + 1 if case["max_token_length"] else None,
-        initial_alphabet=ByteLevel.alphabet(), show_progress=False,
+        initial_alphabet=[] if case.get("seen_bytes") else ByteLevel.alphabet(), show_progress=False,
+        **{key: case[key] for key in ["limit_alphabet"] if key in case},
     ))
     model = json.loads(tok.to_str())["model"]
     return [m if isinstance(m, str) else " ".join(m) for m in model["merges"]], len(model["vocab"])

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"runtime"
 	"slices"
 	"strings"
 
@@ -64,12 +63,9 @@ so the same inputs give the same bytes with any -j and any memory. Documents are
 			if err != nil {
 				return usage("%s", strings.TrimPrefix(err.Error(), "shards: "))
 			}
-			workers := flags.workers
-			if workers <= 0 {
-				workers = runtime.GOMAXPROCS(0)
-			}
-			flags.reserved, flags.reservedFor = t.Memory()+int64(workers)*tokenize.EncoderMemory, "the tokenizer and what its workers remember"
+			flags.reserveEncoders(t.Memory(), 1)
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+				f.options.Memory = flags.encoderMemory(s, 1)
 				st, err := tokenize.New(tokenize.Config{Tokenizer: t, TextField: s.textField, Options: f.options})
 				if err != nil {
 					return nil, usage("tokenize: %v", err)

@@ -61,16 +61,13 @@ Nothing is put around a text unless --add-special-tokens is given.
 			if err != nil {
 				return err
 			}
-			workers := flags.workers
-			if workers <= 0 {
-				workers = runtime.GOMAXPROCS(0)
-			}
-			encoders := int64(1)
+			encoders := 1
 			if options.AddSpecialTokens && !options.SpecialsAsText { // chats have one of their own
 				encoders = 2
 			}
-			flags.reserved, flags.reservedFor = t.Memory()+int64(workers)*encoders*tokenize.EncoderMemory, "the tokenizer and what its workers remember"
+			flags.reserveEncoders(t.Memory(), encoders)
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+				options.Memory = flags.encoderMemory(s, encoders)
 				cfg := chat.Config{Tokenizer: t, TextField: s.textField, Options: options, JSON: true, Annotate: flags.annotate, Verdicts: flags.dropped != ""}
 				if err := chats.apply(&cfg, path, flagName); err != nil {
 					return nil, usage("%v", err)
@@ -93,6 +90,26 @@ Nothing is put around a text unless --add-special-tokens is given.
 	chats.register(fs)
 	flags.register(cmd)
 	return cmd
+}
+
+// reserveEncoders reserves what tokenizers hold, and the least that so many encoders a worker remember.
+func (f *stageFlags) reserveEncoders(tokenizers int64, encoders int) {
+	workers := f.workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	f.reserved = tokenizers + int64(workers*encoders)*tokenize.LeastEncoderMemory
+	f.reservedFor = "the tokenizer and what its workers remember"
+}
+
+// encoderMemory is what each encoder may remember of the memory that was settled: beside the least, a quarter of what is
+// above the engine's least. It is reserved, too.
+func (f *stageFlags) encoderMemory(s *settings, encoders int) int64 {
+	n := int64(s.workers * encoders)
+	spare := s.memory - pipeline.MinMemory(s.workers) - f.reserved
+	more := min(max(0, spare/4/n), tokenize.EncoderMemory-tokenize.LeastEncoderMemory)
+	f.reserved += n * more
+	return tokenize.LeastEncoderMemory + more
 }
 
 // openTokenizer loads the tokenizer that a flag or an argument names; what is wrong with it is wrong usage.

@@ -16,6 +16,7 @@ import (
 func tokenizerCommands(env environment) []*cobra.Command {
 	return []*cobra.Command{
 		newTokenizerEval(env),
+		newTokenizerExtend(env),
 		newTokenizerInfo(env),
 		newTokenizerTrain(env),
 	}
@@ -24,8 +25,8 @@ func tokenizerCommands(env environment) []*cobra.Command {
 func newTokenizer(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tokenizer",
-		Short: "Train and look at tokenizers",
-		Long:  "Train and look at tokenizers. To encode documents with one, see curate tokenize.",
+		Short: "Train, extend and look at tokenizers",
+		Long:  "Train, extend and look at tokenizers. To encode documents with one, see curate tokenize.",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 

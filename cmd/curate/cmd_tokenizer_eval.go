@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -43,14 +42,11 @@ The result is a table, and with --json or -o one JSON document with all counts.
 			if err != nil {
 				return err
 			}
-			workers := flags.workers
-			if workers <= 0 {
-				workers = runtime.GOMAXPROCS(0)
-			}
+			held := int64(0)
 			for _, t := range tokenizers {
-				flags.reserved += t.Tokenizer.Memory() + int64(workers)*tokenize.EncoderMemory
+				held += t.Tokenizer.Memory()
 			}
-			flags.reservedFor = "the tokenizers and what their workers remember"
+			flags.reserveEncoders(held, len(tokenizers))
 			to := env
 			var out bytes.Buffer
 			table := !asJSON && (flags.out == "" || flags.out == "-")
@@ -58,7 +54,7 @@ The result is a table, and with --json or -o one JSON document with all counts.
 				to.stdout = &out
 			}
 			err = runStages(cmd.Context(), cmd, to, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				st, err := eval.New(eval.Config{Tokenizers: tokenizers, TextField: s.textField.String(), By: by})
+				st, err := eval.New(eval.Config{Tokenizers: tokenizers, TextField: s.textField.String(), By: by, EncoderMemory: flags.encoderMemory(s, len(tokenizers))})
 				if err != nil {
 					return nil, usage("tokenizer eval: %v", err)
 				}

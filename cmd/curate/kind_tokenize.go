@@ -42,7 +42,7 @@ var tokenizeKind = recipe.Kind{
 		}
 		cfg := chat.Config{
 			Tokenizer: t, TextField: s.TextField, JSON: true,
-			Options: tokenize.Options{AddSpecialTokens: v.Boolean("add_special_tokens"), SpecialsAsText: v.Boolean("specials_as_text")},
+			Options: tokenize.Options{AddSpecialTokens: v.Boolean("add_special_tokens"), SpecialsAsText: v.Boolean("specials_as_text"), Memory: recipeEncoderMemory},
 		}
 		chats := chatSettings{
 			template: v.Text("chat_template"), trainOn: v.Text("train_on"), args: v.Texts("template_arg"), date: v.Text("date"),
@@ -61,16 +61,20 @@ var tokenizeKind = recipe.Kind{
 		return []stage.Stage{st}, nil
 	},
 	Reserve: func(v *recipe.Values, workers int) int64 {
-		return reserveTokenizer(v, workers) + int64(workers)*tokenize.EncoderMemory
+		return reserveTokenizer(v, workers) + int64(workers)*recipeEncoderMemory
 	},
 	RecordCost: chatRecordCost,
 	Speed:      20,
 }
 
+// recipeEncoderMemory is what each encoder of a recipe's step may remember: a step's memory is settled before it is
+// known how many of them there are.
+const recipeEncoderMemory = 40 << 20
+
 // reserveTokenizer is room for any tokenizer of today, whose file may not be there yet: GPT-4o's, with 200,000 entries,
 // takes 100 MB; and for what the workers remember.
 func reserveTokenizer(_ *recipe.Values, workers int) int64 {
-	return 128<<20 + int64(workers)*tokenize.EncoderMemory
+	return 128<<20 + int64(workers)*recipeEncoderMemory
 }
 
 // tokenizeStage opens the tokenizer and makes its stage. With json the ids are written into the records.
@@ -81,7 +85,7 @@ func tokenizeStage(v *recipe.Values, s recipe.Setting, json bool) (*tokenize.Tok
 	}
 	st, err := tokenize.New(tokenize.Config{
 		Tokenizer: t, TextField: s.TextField, JSON: json,
-		Options: tokenize.Options{AddSpecialTokens: v.Boolean("add_special_tokens"), SpecialsAsText: v.Boolean("specials_as_text")},
+		Options: tokenize.Options{AddSpecialTokens: v.Boolean("add_special_tokens"), SpecialsAsText: v.Boolean("specials_as_text"), Memory: recipeEncoderMemory},
 	})
 	if err != nil {
 		return nil, nil, v.Errorf("tokenizer", "%v", err)

@@ -6,7 +6,6 @@ import (
 
 	"curate/pipeline/recipe"
 	"curate/stage"
-	"curate/tokenize"
 	"curate/tokenize/eval"
 )
 
@@ -30,7 +29,7 @@ var tokenizerEvalKind = recipe.Kind{
 		}
 		st, err := eval.New(eval.Config{
 			Tokenizers: append([]eval.Named{{Name: tokenizerName(v.Text("tokenizer")), Tokenizer: t}}, others...),
-			TextField:  s.TextField.String(), By: v.Text("by"),
+			TextField:  s.TextField.String(), By: v.Text("by"), EncoderMemory: recipeEncoderMemory,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("tokenizer_eval: %w", err)
@@ -39,7 +38,7 @@ var tokenizerEvalKind = recipe.Kind{
 	},
 	Reserve: func(v *recipe.Values, workers int) int64 {
 		n := int64(1 + len(v.Texts("against")))
-		return n * (128<<20 + int64(workers)*tokenize.EncoderMemory)
+		return n * (128<<20 + int64(workers)*recipeEncoderMemory)
 	},
 	RecordCost: evalRecordCost,
 	Speed:      10,

@@ -21,6 +21,8 @@ type Options struct {
 	AddSpecialTokens bool
 	// EOS ends answers that are strings, as TRL's trainers have it; nothing is added to one that ends so.
 	EOS string
+	// EncoderMemory is what each of the tokenizer's encoders may remember, in bytes; 0 is tokenize.EncoderMemory.
+	EncoderMemory int64
 }
 
 // Reasons for which a row is dropped.
@@ -62,10 +64,10 @@ type Encoder struct {
 
 // NewEncoder makes an encoder. It holds what one or, with AddSpecialTokens, two of the tokenizer's hold.
 func NewEncoder(t *tokenize.Tokenizer, f *Format, o Options) *Encoder {
-	e := &Encoder{f: f, o: o, rendered: t.NewEncoder(tokenize.Options{})}
+	e := &Encoder{f: f, o: o, rendered: t.NewEncoder(tokenize.Options{Memory: o.EncoderMemory})}
 	e.plain = e.rendered
 	if o.AddSpecialTokens {
-		e.plain = t.NewEncoder(tokenize.Options{AddSpecialTokens: true})
+		e.plain = t.NewEncoder(tokenize.Options{AddSpecialTokens: true, Memory: o.EncoderMemory})
 	}
 	return e
 }

@@ -136,8 +136,8 @@ func aliasReasoning(fields []Arg) []Arg {
 	return fields
 }
 
-func newMessage(role, content string) (Message, error) {
-	return Message{role, object([]Arg{{"role", quote(role)}, {"content", quote(content)}})}, nil
+func newMessage(role, content string) Message {
+	return Message{role, object([]Arg{{"role", quote(role)}, {"content", quote(content)}})}
 }
 
 // equal compares as Python compares dictionaries: members in any order.

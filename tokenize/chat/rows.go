@@ -69,6 +69,9 @@ var (
 	pathKwargs        = record.MustPath("chat_template_kwargs")
 )
 
+// questions are keys of pairs whose answers do not hold what they answer, as in UltraFeedback's and Orca's derivatives.
+var questions = []record.Path{record.MustPath("question"), record.MustPath("instruction"), record.MustPath("input")}
+
 // kindOf says what a record is by its keys; those that are null are not there, as in rows of many shapes that were one
 // table. What says more goes first: two answers and their verdict, then a list of turns, of which a prompt or a text
 // beside it is a copy. A text field of another name than "text" was asked for, and goes before all.
@@ -121,14 +124,19 @@ func read(r *record.Record, kind Kind) (*Row, error) {
 	if err := row.readParams(r); err != nil {
 		return nil, err
 	}
+	var err error
 	switch kind {
 	case Conversation:
-		return row, row.readConversation(r)
+		err = row.readConversation(r)
 	case PromptCompletion:
-		return row, row.readAnswers(r, pathCompletion)
+		err = row.readAnswers(r, pathCompletion)
 	default:
-		return row, row.readAnswers(r, pathChosen, pathRejected)
+		err = row.readAnswers(r, pathChosen, pathRejected)
 	}
+	if err == nil {
+		err = row.readSystem(r)
+	}
+	return row, err
 }
 
 func (row *Row) readConversation(r *record.Record) (err error) {
@@ -139,21 +147,28 @@ func (row *Row) readConversation(r *record.Record) (err error) {
 		v, _ := r.Value(pathConversations)
 		row.Prompt, err = readMessages(v, "conversations")
 	}
+	return err
+}
+
+// readSystem reads the system's words that stand beside the turns, as in derivatives of ShareGPT and Orca: they are the
+// first message, unless there is one.
+func (row *Row) readSystem(r *record.Record) error {
+	v, ok := r.Value(pathSystem)
+	if !ok || v[0] != '"' || string(v) == `""` {
+		return nil
+	}
+	if row.Plain {
+		return &record.FieldError{Field: "system", Problem: "has no place in a prompt that is a string; put it there, or write the prompt as a list of messages"}
+	}
+	if len(row.Prompt) == 0 || row.Prompt[0].Role == "system" {
+		return nil
+	}
+	s, err := text(v)
 	if err != nil {
 		return err
 	}
-	// ShareGPT's and Alpaca's derivatives have the system prompt beside the turns.
-	v, ok := r.Value(pathSystem)
-	if !ok || v[0] != '"' || row.Prompt[0].Role == "system" {
-		return nil
-	}
-	var s string
-	if err := json.Unmarshal(v, &s); err != nil || s == "" {
-		return err
-	}
-	m, err := newMessage("system", s)
-	row.Prompt = append([]Message{m}, row.Prompt...)
-	return err
+	row.Prompt = append([]Message{newMessage("system", s)}, row.Prompt...)
+	return nil
 }
 
 // readAnswers reads a prompt and what may follow it: both lists of messages, or both strings. A prompt of another shape
@@ -183,6 +198,11 @@ func (row *Row) readAnswers(r *record.Record, paths ...record.Path) error {
 	row.Plain = shape == '"'
 	prompt, ok := r.Value(pathPrompt)
 	if !ok || prompt[0] == 'n' || prompt[0] != shape && row.Kind == Preference && shape == '[' {
+		for _, p := range questions {
+			if row.Plain && holds(r, p) {
+				return &record.FieldError{Field: p.String(), Problem: "is not read, and the answers do not hold the question; call it prompt"}
+			}
+		}
 		row.extractPrompt()
 		return nil
 	}

@@ -71,6 +71,9 @@ func TestRead(t *testing.T) {
 			`pair {"role":"user","content":"q"} | {"role":"assistant","content":"a"} | {"role":"assistant","content":"b"}`},
 		{`{"prompt":"q","chosen":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}],"rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]}`,
 			`pair {"role":"user","content":"q"} | {"role":"assistant","content":"a"} | {"role":"assistant","content":"a"}`},
+		{`{"system":"s","prompt":[{"role":"user","content":"q"}],"completion":[{"role":"assistant","content":"b"}]}`,
+			`completion {"role":"system","content":"s"} {"role":"user","content":"q"} | {"role":"assistant","content":"b"}`},
+		{`{"system":"","prompt":"p","chosen":"a","rejected":"b","question":"q"}`, `pair p | a | b`},
 		// What templates get besides.
 		{`{"messages":[{"role":"user"}],"tools":"[{\"a\":1}]","documents":[],"chat_template_kwargs":{"enable_thinking":false,"add_generation_prompt":1}}`,
 			`chat {"role":"user"} tools [{"a":1}] documents [] enable_thinking=false +generation`},
@@ -101,6 +104,8 @@ func TestRead(t *testing.T) {
 		{`{"prompt":[{"role":"user"}],"chosen":"a","rejected":"b"}`, `field "prompt" must be a string`},
 		{`{"prompt":"a","chosen":"a","rejected":[{"role":"user"}]}`, `field "rejected" is neither`},
 		{`{"chosen":{"role":"user"},"rejected":{"role":"user"}}`, `field "chosen" is neither`},
+		{`{"system":"s","prompt":"p","completion":"c"}`, `field "system" has no place`},
+		{`{"question":"q","chosen":"a","rejected":"b"}`, `field "question" is not read`},
 		{`{"messages":[{"role":"user"}],"tools":[1]}`, `field "tools[0]" is no object`},
 		{`{"messages":[{"role":"user"}],"tools":"{"}`, `not JSON`},
 		{`{"messages":[{"role":"user"}],"chat_template_kwargs":[]}`, `is not an object`},

@@ -159,6 +159,7 @@ func (s *Stage) Spec() stage.Spec { return s.spec }
 func (s *Stage) NewWorker() stage.Worker {
 	o := Options{
 		TrainOn: s.cfg.TrainOn, MaxLength: s.cfg.MaxLength, Truncate: s.cfg.Truncate, AddSpecialTokens: s.cfg.AddSpecialTokens, EOS: s.cfg.Templates.Special("eos_token"),
+		EncoderMemory: s.cfg.Memory,
 	}
 	w := &worker{cfg: &s.cfg, format: s.format}
 	if s.cfg.SpecialsAsText { // there are no chats then

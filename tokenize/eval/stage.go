@@ -36,6 +36,8 @@ type Config struct {
 	TextField string
 	// By is the dotted path of the field whose value is the group; all documents are one group if empty.
 	By string
+	// EncoderMemory is what each encoder may remember, in bytes; 0 is tokenize.EncoderMemory.
+	EncoderMemory int64
 }
 
 const (
@@ -56,6 +58,7 @@ type Eval struct {
 	grouped    bool
 	tokenizers []Named
 	unknown    []int64
+	options    tokenize.Options
 }
 
 // New makes the stage. An error names what cannot be used.
@@ -63,7 +66,7 @@ func New(cfg Config) (stage.Reducer, error) {
 	if cfg.TextField == "" {
 		cfg.TextField = "text"
 	}
-	e := &Eval{grouped: cfg.By != "", tokenizers: slices.Clone(cfg.Tokenizers)}
+	e := &Eval{grouped: cfg.By != "", tokenizers: slices.Clone(cfg.Tokenizers), options: tokenize.Options{Memory: cfg.EncoderMemory}}
 	var err error
 	if e.text, err = record.ParsePath(cfg.TextField); err != nil {
 		return nil, err
@@ -118,7 +121,7 @@ func (m mapper) Spec() stage.Spec { return m.e.spec }
 func (m mapper) NewWorker() stage.Worker {
 	w := &worker{e: m.e}
 	for _, t := range m.e.tokenizers {
-		w.encoders = append(w.encoders, t.Tokenizer.NewEncoder(tokenize.Options{}))
+		w.encoders = append(w.encoders, t.Tokenizer.NewEncoder(m.e.options))
 	}
 	return w
 }

@@ -182,6 +182,7 @@ func dictCopy(_ *run, of Value, _ []Value) Value {
 
 func dictGet(r *run, of Value, args []Value) Value {
 	d := of.dict()
+	r.pay(len(args[0].s))
 	if v, ok := d.get(args[0]); ok {
 		return v
 	}

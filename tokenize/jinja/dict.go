@@ -23,7 +23,7 @@ type hashKey struct {
 	o any
 }
 
-// hash makes the key of a value; it is not ok for what Python cannot hash.
+// hash makes the key of a value; it is not ok for what Python cannot hash, nor for what would take long.
 func hash(v Value) (hashKey, bool) {
 	switch v.k {
 	case kBool, kInt:
@@ -39,7 +39,8 @@ func hash(v Value) (hashKey, bool) {
 		}
 		return hashKey{k: kFloat, n: v.n}, true
 	case kBig:
-		return hashKey{k: kBig, s: v.o.(*big.Int).Text(62)}, true
+		n := v.o.(*big.Int)
+		return hashKey{k: kBig, s: n.Text(62)}, n.BitLen() <= maxHashed
 	case kString:
 		return hashKey{k: kString, s: v.s}, true
 	case kNone:
@@ -57,7 +58,7 @@ func hash(v Value) (hashKey, bool) {
 
 // appendHash appends bytes that are equal for tuples that are equal.
 func appendHash(b []byte, v Value, depth int) ([]byte, bool) {
-	if depth > maxDepth {
+	if depth > maxDepth || len(b) > maxHashed {
 		return nil, false
 	}
 	if v.k == kTuple {
@@ -151,6 +152,7 @@ func (d *dict) set(key, v Value) {
 
 // put is set for a template's own keys.
 func (r *run) put(d *dict, key, v Value) {
+	r.pay(len(key.s))
 	if _, ok := hash(key); !ok {
 		r.fail("unhashable type: '%s'", key.typeName())
 	}
@@ -160,6 +162,7 @@ func (r *run) put(d *dict, key, v Value) {
 
 // has is Python's key in d.
 func (r *run) has(d *dict, key Value) bool {
+	r.pay(len(key.s))
 	if _, ok := hash(key); !ok {
 		r.fail("unhashable type: '%s'", key.typeName())
 	}

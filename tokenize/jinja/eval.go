@@ -13,6 +13,7 @@ type run struct {
 	line      int // that is being rendered
 	maxSteps  int
 	maxOutput int
+	maxValue  int // bytes of one value
 	steps     int // that are left
 	built     int // bytes that may still be built
 	calls     int // that are open
@@ -41,6 +42,7 @@ func (f *frame) at(s slot) *Value {
 }
 
 func (r *run) enter(f *frame, s *scope) {
+	r.pay(len(s.loads) * bytesOfValue)
 	for i := range s.loads {
 		l := &s.loads[i]
 		switch l.action {
@@ -94,7 +96,15 @@ func (n *dictNode) eval(r *run, f *frame) Value {
 }
 
 func (n *attributeNode) eval(r *run, f *frame) Value {
-	return r.getattr(r.eval(n.of, f), n.name)
+	of := r.eval(n.of, f)
+	if of.k == kDict && n.ofDict == nil && n.name[0] != '_' {
+		// The usual case: an item of a mapping whose name is no method's.
+		if v, ok := of.dict().name(n.name); ok {
+			return v
+		}
+		return noAttribute(of, n.name)
+	}
+	return r.getattr(of, n.name)
 }
 
 func (n *itemNode) eval(r *run, f *frame) Value {
@@ -134,11 +144,16 @@ func (n *logicNode) eval(r *run, f *frame) Value {
 }
 
 func (n *binaryNode) eval(r *run, f *frame) Value {
+	if n.op == "+" {
+		v, from := r.sum(n, f)
+		if from >= 0 {
+			v = text(r.takeScratch(from))
+		}
+		return v
+	}
 	a := r.eval(n.left, f)
 	b := r.eval(n.right, f)
 	switch n.op {
-	case "+":
-		return r.add(a, b)
 	case "-":
 		return r.sub(a, b)
 	case "*":
@@ -158,7 +173,49 @@ func (n *binaryNode) eval(r *run, f *frame) Value {
 	return r.pow(a, b)
 }
 
-func (n *concatNode) eval(r *run, f *frame) Value {
+// sum adds up a chain of +. If all of it are strings, they are not put together one after the other: then the text is
+// in r.scratch from the place on that is not negative.
+func (r *run) sum(n *binaryNode, f *frame) (v Value, from int) {
+	from = -1
+	if left, ok := n.left.(*binaryNode); ok && left.op == "+" {
+		r.step()
+		v, from = r.sum(left, f)
+	} else {
+		v = r.eval(n.left, f)
+	}
+	right := r.eval(n.right, f)
+	isText := right.k == kString && right.n == 0
+	switch {
+	case from >= 0 && isText:
+	case from >= 0:
+		return r.add(text(r.takeScratch(from)), right), -1
+	case isText && v.k == kString && v.n == 0:
+		from = len(r.scratch)
+		r.room(len(v.s))
+		r.scratch = append(r.scratch, v.s...)
+	default:
+		return r.add(v, right), -1
+	}
+	r.room(len(right.s))
+	r.scratch = append(r.scratch, right.s...)
+	if len(r.scratch)-from > r.maxValue {
+		r.room(len(r.scratch) - from)
+	}
+	return Value{}, from
+}
+
+// takeScratch takes the text that stands in r.scratch from a place on.
+func (r *run) takeScratch(from int) string {
+	s := string(r.scratch[from:])
+	r.scratch = r.scratch[:from]
+	r.room(len(s))
+	return s
+}
+
+func (n *concatNode) eval(r *run, f *frame) Value { return text(r.takeScratch(n.join(r, f))) }
+
+// join puts the text into r.scratch, from the place on that it returns.
+func (n *concatNode) join(r *run, f *frame) int {
 	mark := len(r.args)
 	for _, part := range n.parts {
 		v := r.eval(part, f)
@@ -167,7 +224,7 @@ func (n *concatNode) eval(r *run, f *frame) Value {
 	values := r.args[mark:]
 	from := len(r.scratch)
 	for _, v := range values {
-		if len(r.scratch)-from > r.maxOutput {
+		if len(r.scratch)-from > r.maxValue {
 			r.room(len(r.scratch) - from)
 		}
 		if v.k == kString {
@@ -176,10 +233,7 @@ func (n *concatNode) eval(r *run, f *frame) Value {
 		r.scratch = r.appendStr(r.scratch, v)
 	}
 	r.args = r.args[:mark]
-	s := string(r.scratch[from:])
-	r.scratch = r.scratch[:from]
-	r.room(len(s))
-	return text(s)
+	return from
 }
 
 func (n *compareNode) eval(r *run, f *frame) Value {
@@ -410,7 +464,7 @@ func (r *run) apply(b *builtin, v Value, c call) Value {
 // bind sorts what a call gives into the places of the parameters. What is not given is the zero Value.
 func (r *run) bind(name string, params []string, need int, c call) []Value {
 	if len(c.args) > len(params) {
-		r.fail("%s takes at most %d arguments (%d given)", name, len(params), len(c.args))
+		r.fail("%s() takes at most %d arguments (%d given)", name, len(params), len(c.args))
 	}
 	mark := len(r.args)
 	r.args = append(r.args, c.args...)
@@ -426,16 +480,16 @@ func (r *run) bind(name string, params []string, need int, c call) []Value {
 			}
 		}
 		if at < 0 {
-			r.fail("%s got an unexpected keyword argument '%s'", name, named.name)
+			r.fail("%s() got an unexpected keyword argument '%s'", name, named.name)
 		}
 		if bound[at].k != kMissing {
-			r.fail("%s got multiple values for argument '%s'", name, named.name)
+			r.fail("%s() got multiple values for argument '%s'", name, named.name)
 		}
 		bound[at] = named.value
 	}
 	for i := range need {
 		if bound[i].k == kMissing {
-			r.fail("%s missing required argument: '%s'", name, params[i])
+			r.fail("%s() missing required argument: '%s'", name, params[i])
 		}
 	}
 	return bound
@@ -487,6 +541,7 @@ func (r *run) getitem(of, key Value) Value {
 	switch of.k {
 	case kDict:
 		d := of.dict()
+		r.pay(len(key.s))
 		if v, ok := d.get(key); ok {
 			return v
 		}

@@ -28,6 +28,14 @@ func (r *run) write(v Value) {
 	r.wrote(len(r.out) - before)
 }
 
+// writeScratch moves to the output what stands in r.scratch from a place on.
+func (r *run) writeScratch(from int) {
+	r.out = append(r.out, r.scratch[from:]...)
+	n := len(r.scratch) - from
+	r.scratch = r.scratch[:from]
+	r.wrote(n)
+}
+
 func (r *run) wrote(n int) {
 	r.pay(n)
 	if len(r.out) > r.maxOutput {
@@ -50,15 +58,32 @@ func (r *run) take() string {
 }
 
 func (n *outputNode) exec(r *run, f *frame) control {
-	r.line = n.line
-	for _, part := range n.parts {
+	for i, part := range n.parts {
+		r.line = n.lines[i]
 		if c, ok := part.(*constNode); ok {
 			r.step()
 			r.out = append(r.out, c.value.s...)
 			r.wrote(len(c.value.s))
 			continue
 		}
-		r.write(r.eval(part, f))
+		switch n := part.(type) {
+		case *concatNode:
+			r.step()
+			r.writeScratch(n.join(r, f))
+		case *binaryNode:
+			if n.op == "+" {
+				r.step()
+				if v, from := r.sum(n, f); from >= 0 {
+					r.writeScratch(from)
+				} else {
+					r.write(v)
+				}
+				continue
+			}
+			r.write(r.eval(part, f))
+		default:
+			r.write(r.eval(part, f))
+		}
 	}
 	return goOn
 }

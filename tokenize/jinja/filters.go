@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"math"
 	"math/big"
 	"sort"
 	"strconv"
@@ -153,7 +154,27 @@ func filterDefault(_ *run, v Value, args []Value) Value {
 }
 
 func escapeHTML(s string) string {
-	return strings.NewReplacer("&", "&amp;", ">", "&gt;", "<", "&lt;", "'", "&#39;", `"`, "&#34;").Replace(s)
+	if !strings.ContainsAny(s, `&<>'"`) {
+		return s
+	}
+	b := make([]byte, 0, len(s)+16)
+	for i := range len(s) {
+		switch s[i] {
+		case '&':
+			b = append(b, "&amp;"...)
+		case '<':
+			b = append(b, "&lt;"...)
+		case '>':
+			b = append(b, "&gt;"...)
+		case '\'':
+			b = append(b, "&#39;"...)
+		case '"':
+			b = append(b, "&#34;"...)
+		default:
+			b = append(b, s[i])
+		}
+	}
+	return string(b)
 }
 
 // escaped is markupsafe's escape: Markup stays as it is.
@@ -162,9 +183,8 @@ func (r *run) escaped(v Value) Value {
 		return v
 	}
 	s := r.str(v)
-	r.room(2 * len(s))
+	r.room(5 * len(s))
 	s = escapeHTML(s)
-	r.room(len(s))
 	return Value{k: kString, n: 1, s: s}
 }
 
@@ -189,7 +209,7 @@ func filterFilesizeformat(r *run, v Value, args []Value) Value {
 	case bytes == 1:
 		return text("1 Byte")
 	case bytes < base:
-		return text(strconv.FormatFloat(truncated(bytes), 'f', 0, 64) + " Bytes")
+		return text(strconv.FormatFloat(math.Trunc(bytes), 'f', 0, 64) + " Bytes")
 	}
 	unit := base
 	for i, prefix := range prefixes {
@@ -305,9 +325,13 @@ func decimalValue(c rune) rune {
 }
 
 func filterInt(r *run, v Value, args []Value) Value {
+	// A base that is none is no error: the string is no integer in it.
 	base := 10
 	if args[1].k != kMissing {
-		base = r.index(args[1])
+		base = 1
+		if args[1].isInt() {
+			base = r.index(args[1])
+		}
 	}
 	fallback := or(args[0], integer(0))
 	switch {

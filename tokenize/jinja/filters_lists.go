@@ -12,8 +12,6 @@ import (
 
 // The filters of lists and of numbers.
 
-func truncated(f float64) float64 { return math.Trunc(f) }
-
 // wholeOf is Python's int(f).
 func wholeOf(f float64) (n Value, finite, isNaN bool) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -38,6 +36,7 @@ func (r *run) getter(attribute, fallback Value, caseSensitive bool) getter {
 	switch attribute.k {
 	case kMissing, kNone:
 	case kString:
+		r.roomFor(1+strings.Count(attribute.s, "."), bytesOfValue)
 		g.parts = attributeParts(attribute.s)
 	default:
 		g.parts = []Value{attribute}
@@ -82,7 +81,11 @@ func (r *run) ignoreCase(v Value) Value {
 func filterBatch(r *run, v Value, args []Value) Value {
 	count, fill := args[0], or(args[1], none)
 	return lazily(func(r *run) []Value {
-		n := r.index(count)
+		// A count that is no number is never reached.
+		n := -1
+		if count.isInt() || fill.k != kNone {
+			n = r.index(count)
+		}
 		var batches, batch []Value
 		for _, item := range r.items(v) {
 			if len(batch) == n {
@@ -138,6 +141,9 @@ func filterSlice(r *run, v Value, args []Value) Value {
 	})
 }
 
+// flag is an argument that Python takes as an integer.
+func (r *run) flag(v Value) bool { return v.k != kMissing && r.index(v) != 0 }
+
 // sortBy is Python's sorted(items, key=...): stable, also in reverse.
 func (r *run) sortBy(items []Value, key func(Value) Value, reverse bool) []Value {
 	type keyed struct{ key, item Value }
@@ -177,7 +183,7 @@ func filterDictsort(r *run, v Value, args []Value) Value {
 		} else {
 			return r.ignoreCase(key)
 		}
-	}, args[2].truth()))
+	}, r.flag(args[2])))
 }
 
 func filterSort(r *run, v Value, args []Value) Value {
@@ -197,7 +203,7 @@ func filterSort(r *run, v Value, args []Value) Value {
 			keys[i] = getters[i].of(r, item)
 		}
 		return listOf(keys)
-	}, args[0].truth()))
+	}, r.flag(args[0])))
 }
 
 func filterUnique(r *run, v Value, args []Value) Value {
@@ -214,6 +220,7 @@ func filterUnique(r *run, v Value, args []Value) Value {
 				return item, false
 			}
 			key := g.of(r, item)
+			r.pay(len(key.s))
 			h, ok := hash(key)
 			if !ok {
 				r.fail("unhashable type: '%s'", key.typeName())
@@ -479,15 +486,14 @@ func selectBy(v Value, c call, want, attribute bool) Value {
 }
 
 func filterRound(r *run, v Value, args []Value) Value {
+	method := or(args[1], text("common"))
 	precision := 0
-	if args[0].k != kMissing {
+	toInt := args[0].k == kNone && method.s == "common"
+	if args[0].k != kMissing && !toInt {
 		precision = r.index(args[0])
 	}
-	method := or(args[1], text("common"))
 	if !v.isNumber() {
-		if v.k == kUndefined || v.k == kString || v.k != kMissing {
-			r.fail("type %s doesn't define __round__ method", v.typeName())
-		}
+		r.fail("type %s doesn't define __round__ method", v.typeName())
 	}
 	if precision > 400 || precision < -400 {
 		r.fail("a precision of %d", precision)
@@ -495,6 +501,17 @@ func filterRound(r *run, v Value, args []Value) Value {
 	if method.k == kString {
 		switch method.s {
 		case "common":
+			if precision < 0 {
+				r.pay(1000 * bytesPerStep)
+			}
+			r.pay(10 * bytesPerStep)
+			if v.k == kFloat && toInt {
+				n, finite, _ := wholeOf(roundFloat(v.float(), 0))
+				if !finite {
+					r.fail("cannot convert float %s to integer", r.str(v))
+				}
+				return n
+			}
 			if v.k == kFloat {
 				return float(roundFloat(v.float(), precision))
 			}
@@ -529,7 +546,6 @@ func roundFloat(f float64, n int) float64 {
 		rounded, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'f', n, 64), 64)
 		return rounded
 	}
-	// 5 digits more than are kept, at least one of them: the exact value in decimal.
 	whole := new(big.Float).SetFloat64(f)
 	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-n)), nil)
 	q, _ := new(big.Rat).SetString(whole.Text('f', 1080))

@@ -38,7 +38,7 @@ func (r *run) appendRepr(b []byte, v Value, depth int) []byte {
 	if depth > maxDepth {
 		r.fail("a value nested deeper than %d is printed", maxDepth)
 	}
-	if len(b) > r.maxOutput {
+	if len(b) > r.maxValue {
 		r.room(len(b))
 	}
 	switch v.k {
@@ -141,12 +141,21 @@ func (r *run) appendDict(b []byte, d *dict, depth int) []byte {
 }
 
 func (r *run) appendBig(b []byte, n *big.Int) []byte {
+	r.printable(n)
+	return n.Append(b, 10)
+}
+
+// printable makes sure that an integer has no more digits than Python prints.
+func (r *run) printable(n *big.Int) {
 	// log10(2) is 0.30103.
-	if n.BitLen()*30103/100000 >= maxIntDigits {
+	digits := n.BitLen() * 30103 / 100000
+	if digits == maxIntDigits {
+		digits = len(new(big.Int).Abs(n).Text(10)) - 1
+	}
+	if digits >= maxIntDigits {
 		r.fail("an integer of more than %d digits is printed", maxIntDigits)
 	}
 	r.pay(n.BitLen())
-	return n.Append(b, 10)
 }
 
 // appendFloat appends a float as Python's repr does: the shortest digits that give it back, with an exponent below
@@ -302,8 +311,8 @@ func (r *run) appendInteger(b []byte, f field, n *big.Int) []byte {
 	if !f.alternate {
 		prefix = ""
 	}
-	if base == 10 && n.BitLen()*30103/100000 >= maxIntDigits {
-		r.fail("an integer of more than %d digits is printed", maxIntDigits)
+	if base == 10 {
+		r.printable(n)
 	}
 	r.room(n.BitLen())
 	digits := new(big.Int).Abs(n).Text(base)

@@ -27,7 +27,12 @@ type answer struct {
 
 func lines(t testing.TB, name string) [][]byte {
 	t.Helper()
-	packed, err := os.ReadFile(filepath.Join("testdata", name))
+	return linesOf(t, filepath.Join("testdata", name))
+}
+
+func linesOf(t testing.TB, file string) [][]byte {
+	t.Helper()
+	packed, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"math"
 	"unicode/utf8"
 )
 
@@ -203,6 +204,10 @@ func (r *run) bounds(n int, start, stop, step Value) (from, to, by, count int) {
 func (r *run) sliceIndex(v Value) int {
 	if !v.isInt() && v.k != kUndefined {
 		r.fail("slice indices must be integers or None or have an __index__ method")
+	}
+	if v.k == kBig {
+		// Beyond all items, whose number fits 32 bits.
+		return v.big().Sign() * math.MaxInt32
 	}
 	return r.index(v)
 }

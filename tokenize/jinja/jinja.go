@@ -95,8 +95,8 @@ type Var struct {
 
 // Options of Render. Zero values are the defaults.
 type Options struct {
-	// MaxOutput bounds what is written, and each string or list that is made on the way, in bytes; 64 MiB by default.
-	// All that is made on the way, together, may take four times as much.
+	// MaxOutput bounds what is written, in bytes; 64 MiB by default. Each string or list that is made on the way may be
+	// as large (or 1 MiB), and all that is made on the way, together, may take four times as much.
 	MaxOutput int
 	MaxSteps  int // nodes evaluated, or 64 bytes looked at; 10,000,000 by default
 	// Now is the time for strftime_now. If it is zero, calling that is an error: what is rendered must not depend on
@@ -130,8 +130,9 @@ func (t *Template) Render(vars []Var, o Options) (rendered Rendered, err error) 
 		maxSteps:  o.MaxSteps,
 		steps:     o.MaxSteps,
 		maxOutput: o.MaxOutput,
-		built:     builtPerOutput * min(o.MaxOutput, math.MaxInt/builtPerOutput),
+		maxValue:  max(o.MaxOutput, leastMaxValue),
 	}
+	r.built = builtPerValue * min(r.maxValue, math.MaxInt/builtPerValue)
 	for i, name := range t.names {
 		r.given[i] = t.globals[i]
 		for _, v := range vars {
@@ -140,6 +141,7 @@ func (t *Template) Render(vars []Var, o Options) (rendered Rendered, err error) 
 			}
 		}
 	}
+	r.out = make([]byte, 0, 1024)
 	f := &frame{slots: make([]Value, len(t.function.slots))}
 	r.enter(f, &t.scope)
 	r.body(t.body, f)

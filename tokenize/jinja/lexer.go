@@ -440,7 +440,7 @@ func isWord(c rune) bool {
 
 func isIdentifier(s string) bool {
 	for i, c := range s {
-		if c == '_' || unicode.IsLetter(c) || unicode.Is(unicode.Nl, c) {
+		if c == '_' || isLetter(c) || unicode.Is(unicode.Nl, c) {
 			continue
 		}
 		if i == 0 || !unicode.In(c, unicode.Nd, unicode.Mn, unicode.Mc, unicode.Pc) && c != '·' {

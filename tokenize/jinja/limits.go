@@ -18,9 +18,13 @@ const (
 	defaultMaxOutput = 64 << 20
 	defaultMaxSteps  = 10_000_000
 
-	// All that is built on the way, together, may take this many times what may be written: Go gives memory back when
-	// it likes, so what is alive cannot be counted.
-	builtPerOutput = 4
+	// A value that is built on the way may be as large as what may be written, or as this: a small limit is one for the
+	// output. All of them together may take builtPerValue times as much: Go gives memory back when it likes, so what is
+	// alive cannot be counted.
+	leastMaxValue = 1 << 20
+	builtPerValue = 4
+
+	maxHashed = 1 << 10 // bytes of a tuple, or bits of an integer, that is a key
 
 	// What a step pays for: bytes looked at or copied, at about what a memory pass does while a node is evaluated.
 	bytesPerStep = 64
@@ -65,15 +69,15 @@ func (r *run) tooLong() {
 func (r *run) room(n int) {
 	r.pay(n)
 	r.built -= n
-	if n < 0 || n > r.maxOutput || r.built < 0 {
-		r.fail("the template builds more than its limit of %d bytes", r.maxOutput)
+	if n < 0 || n > r.maxValue || r.built < 0 {
+		r.fail("the template builds more than its limit of %d bytes", r.maxValue)
 	}
 }
 
 // roomFor makes sure that n times size bytes may be built.
 func (r *run) roomFor(n, size int) {
-	if size > 0 && n > r.maxOutput/size {
-		r.room(r.maxOutput + 1)
+	if size > 0 && n > r.maxValue/size {
+		r.room(r.maxValue + 1)
 	}
 	r.room(n * size)
 }

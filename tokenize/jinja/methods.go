@@ -38,7 +38,7 @@ func (r *run) callMethod(m *method, of Value, c call) Value {
 		r.fail("%s.%s() takes no keyword arguments", of.typeName(), m.name)
 	}
 	mark := len(r.args)
-	v := m.bound(r, of, r.bind(m.name+"()", m.params, m.need, c))
+	v := m.bound(r, of, r.bind(m.name, m.params, m.need, c))
 	r.args = r.args[:mark]
 	return v
 }
@@ -191,8 +191,7 @@ func (r *run) recased(of Value, change func(string) string) Value {
 	return sameKind(of, change(of.s))
 }
 
-// strCasefold folds as far as lower and upper case go, which is all that letters of living scripts need but for the
-// sharp s.
+// strCasefold folds to the lower case of the upper case, which is what CaseFolding.txt has but for those below.
 func strCasefold(r *run, of Value, _ []Value) Value {
 	r.room(6 * len(of.s))
 	if isASCII(of.s) {
@@ -206,8 +205,15 @@ func strCasefold(r *run, of Value, _ []Value) Value {
 			}
 			continue
 		}
-		if c == 'İ' {
+		switch c {
+		case 'İ':
 			b = append(b, "i\u0307"...)
+			continue
+		case 'ı':
+			b = append(b, "ı"...)
+			continue
+		case 'ẞ':
+			b = append(b, "ss"...)
 			continue
 		}
 		if c >= 0x13a0 && c <= 0x13f5 || c >= 0xab70 && c <= 0xabbf || c >= 0x13f8 && c <= 0x13fd {
@@ -347,6 +353,7 @@ func (r *run) affix(of Value, args []Value, name string, has func(s, affix strin
 		if affix.k != kString {
 			r.fail("%s first arg must be str or a tuple of str, not %s", name, affix.typeName())
 		}
+		r.pay(len(affix.s))
 		if ok && has(s, affix.s) {
 			return boolean(true)
 		}
@@ -431,13 +438,11 @@ func strSwapcase(r *run, of Value, _ []Value) Value   { return r.recased(of, swa
 func strTitle(r *run, of Value, _ []Value) Value      { return r.recased(of, title) }
 func strUpper(r *run, of Value, _ []Value) Value      { return r.recased(of, toUpper) }
 func strIsalnum(r *run, of Value, _ []Value) Value    { return r.all(of, isAlnum) }
-func strIsalpha(r *run, of Value, _ []Value) Value    { return r.all(of, unicode.IsLetter) }
+func strIsalpha(r *run, of Value, _ []Value) Value    { return r.all(of, isLetter) }
 func strIsdecimal(r *run, of Value, _ []Value) Value  { return r.all(of, isNd) }
 func strIsdigit(r *run, of Value, _ []Value) Value    { return r.all(of, isDigit) }
 func strIsnumeric(r *run, of Value, _ []Value) Value  { return r.all(of, isNumeric) }
 func strIsspace(r *run, of Value, _ []Value) Value    { return r.all(of, isSpace) }
-
-func isNd(c rune) bool { return unicode.Is(unicode.Nd, c) }
 
 func strIsascii(_ *run, of Value, _ []Value) Value { return boolean(isASCII(of.s)) }
 
@@ -517,23 +522,13 @@ func strJoin(r *run, of Value, args []Value) Value {
 }
 
 // stripper is the set of characters that strip takes away.
-func (r *run) stripper(v Value) func(rune) bool {
-	if v.k == kMissing || v.k == kNone {
-		return isSpace
+func (r *run) stripper(chars string) func(rune) bool {
+	r.room(4 * len(chars))
+	set := make(map[rune]bool, len(chars))
+	for _, c := range chars {
+		set[c] = true
 	}
-	if v.k != kString {
-		r.fail("strip arg must be None or str")
-	}
-	chars := v.s
-	if len(chars) > 16 {
-		r.room(4 * len(chars))
-		set := make(map[rune]bool, len(chars))
-		for _, c := range chars {
-			set[c] = true
-		}
-		return func(c rune) bool { return set[c] }
-	}
-	return func(c rune) bool { return strings.ContainsRune(chars, c) }
+	return func(c rune) bool { return set[c] }
 }
 
 func strStrip(r *run, of Value, args []Value) Value {
@@ -549,15 +544,29 @@ func strRstrip(r *run, of Value, args []Value) Value {
 }
 
 func (r *run) trimmed(s string, chars Value, left, right bool) string {
-	is := r.stripper(chars)
-	n := len(s)
+	r.pay(len(s))
+	is := isSpace
+	switch {
+	case chars.k == kMissing || chars.k == kNone:
+	case chars.k != kString:
+		r.fail("strip arg must be None or str")
+	case len(chars.s) <= 16:
+		if left {
+			s = strings.TrimLeft(s, chars.s)
+		}
+		if right {
+			s = strings.TrimRight(s, chars.s)
+		}
+		return s
+	default:
+		is = r.stripper(chars.s)
+	}
 	if left {
 		s = strings.TrimLeftFunc(s, is)
 	}
 	if right {
 		s = strings.TrimRightFunc(s, is)
 	}
-	r.pay(n - len(s))
 	return s
 }
 
@@ -611,8 +620,8 @@ func (r *run) replace(s, before, after string, count int) string {
 	if n == 0 {
 		return s
 	}
-	if len(after) > 0 && n > r.maxOutput/len(after) {
-		r.room(r.maxOutput + 1)
+	if len(after) > 0 && n > r.maxValue/len(after) {
+		r.room(r.maxValue + 1)
 	}
 	r.room(len(s) + n*len(after))
 	return strings.Replace(s, before, after, count)
@@ -661,6 +670,10 @@ func (r *run) split(of Value, args []Value, fromEnd bool) Value {
 		sep := r.wantString(args[0], "must be str or None; the separator")
 		if sep == "" {
 			r.fail("empty separator")
+		}
+		if n := strings.Count(s, sep); limit < 0 || n < limit {
+			r.roomFor(n+1, bytesOfValue)
+			parts = make([]Value, 0, n+1)
 		}
 		for ; limit != 0; limit-- {
 			if fromEnd {

@@ -226,7 +226,7 @@ type target struct {
 
 type outputNode struct {
 	parts []node // strings that are constants are text of the template
-	line  int
+	lines []int  // of the parts
 }
 
 type assignNode struct {
@@ -266,7 +266,6 @@ type forNode struct {
 	testFunc  function
 	testScope scope
 	bodyFunc  function // of a recursive loop
-	self      slot     // "loop" around a recursive loop
 }
 
 type parameter struct {

@@ -181,14 +181,7 @@ func abs32(n int64) bool { return n > -1<<31 && n < 1<<31 }
 
 // repeat is a sequence n times.
 func (r *run) repeat(a, times Value) Value {
-	n := 0
-	if times.k == kBig {
-		if times.big().Sign() > 0 {
-			n = math.MaxInt32
-		}
-	} else {
-		n = int(max(0, min(times.n, math.MaxInt32)))
-	}
+	n := max(0, r.index(times))
 	if a.k == kString {
 		r.roomFor(n, len(a.s))
 		b := make([]byte, 0, n*len(a.s))
@@ -282,7 +275,7 @@ func (r *run) divmod(op string, a, b Value) (quotient, rest Value) {
 		q.Sub(q, big.NewInt(1))
 		m.Add(m, b.big())
 	}
-	r.pay(a.big().BitLen())
+	r.pay(4 * a.big().BitLen())
 	return r.limited(q), r.limited(m)
 }
 
@@ -356,10 +349,7 @@ func (r *run) index(v Value) int {
 	case kBool, kInt:
 		return int(max(math.MinInt32, min(v.n, math.MaxInt32)))
 	case kBig:
-		if v.big().Sign() < 0 {
-			return math.MinInt32
-		}
-		return math.MaxInt32
+		r.fail("cannot fit 'int' into an index-sized integer")
 	case kUndefined:
 		r.useOfUndefined(v)
 	}

@@ -187,10 +187,11 @@ func (p *parser) statements(ends []string) []statement {
 	var output *outputNode
 	add := func(n node, line int) {
 		if output == nil {
-			output = &outputNode{line: line}
+			output = &outputNode{}
 			body = append(body, output)
 		}
 		output.parts = append(output.parts, n)
+		output.lines = append(output.lines, line)
 	}
 	for {
 		switch p.token.kind {
@@ -226,7 +227,7 @@ func printed(n node, line int) node {
 	if !ok || c.value.k == kString {
 		return n
 	}
-	r := &run{line: line, steps: 1000, maxOutput: maxSource, built: maxSource}
+	r := &run{line: line, steps: 1000, maxOutput: maxSource, maxValue: maxSource, built: maxSource}
 	return &constNode{text(r.str(c.value))}
 }
 
@@ -292,11 +293,12 @@ func (p *parser) statement() statement {
 		return p.parseWith(line)
 	case "print":
 		p.advance()
-		n := &outputNode{line: line}
+		n := &outputNode{}
 		for p.token.kind != tBlockEnd {
 			if len(n.parts) > 0 {
 				p.wantOp(",")
 			}
+			n.lines = append(n.lines, p.token.line)
 			n.parts = append(n.parts, printed(p.expression(), line))
 		}
 		return n

@@ -22,7 +22,7 @@ func (r *run) printf(format, args Value) Value {
 		b = append(b, s[:i]...)
 		s = s[i+1:]
 		b, s = p.conversion(b, s)
-		if len(b) > r.maxOutput {
+		if len(b) > r.maxValue {
 			r.room(len(b))
 		}
 	}

@@ -36,7 +36,7 @@ func (f *formatter) format(b []byte, s string, depth int) []byte {
 			return append(b, s...)
 		}
 		b = append(b, s[:i]...)
-		if len(b) > f.maxOutput {
+		if len(b) > f.maxValue {
 			f.room(len(b))
 		}
 		c := s[i]
@@ -161,6 +161,7 @@ func (f *formatter) lookup(name string) Value {
 		f.manual = true
 		v = f.argument(n)
 	default:
+		f.pay(len(f.call.named) * bytesOfValue)
 		for _, kw := range f.call.named {
 			if kw.name == first {
 				v = kw.value

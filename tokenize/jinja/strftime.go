@@ -55,7 +55,7 @@ func (r *run) strftime(format string) string {
 		}
 		b = append(b, part...)
 		format = format[i+n:]
-		if len(b) > r.maxOutput {
+		if len(b) > r.maxValue {
 			r.room(len(b))
 		}
 	}

@@ -41,7 +41,7 @@ func filterTojson(r *run, v Value, args []Value) Value {
 
 func (e *encoder) value(b []byte, v Value, depth int) []byte {
 	e.step()
-	if len(b) > e.maxOutput {
+	if len(b) > e.maxValue {
 		e.room(len(b))
 	}
 	if depth > maxDepth {
@@ -68,18 +68,23 @@ func (e *encoder) value(b []byte, v Value, depth int) []byte {
 		if d.len() == 0 {
 			return append(b, "{}"...)
 		}
-		order := make([]Value, d.len())
-		e.roomFor(len(order), bytesOfValue)
-		for i := range order {
-			order[i] = integer(i)
-		}
+		var order []Value // places in d
 		if e.sorted {
+			e.roomFor(d.len(), bytesOfValue)
+			order = make([]Value, d.len())
+			for i := range order {
+				order[i] = integer(i)
+			}
 			order = e.sortBy(order, func(i Value) Value { return d.keys[i.n] }, false)
 		}
 		b = append(b, '{')
-		for i, at := range order {
+		for i := range d.keys {
 			b = e.newItem(b, i, depth+1)
-			key := d.keys[at.n]
+			at := i
+			if e.sorted {
+				at = int(order[i].n)
+			}
+			key := d.keys[at]
 			switch key.k {
 			case kString:
 				b = e.quoted(b, key.s)
@@ -89,7 +94,7 @@ func (e *encoder) value(b []byte, v Value, depth int) []byte {
 				e.fail("keys must be str, int, float, bool or None, not %s", key.typeName())
 			}
 			b = append(b, e.key...)
-			b = e.value(b, d.vals[at.n], depth+1)
+			b = e.value(b, d.vals[at], depth+1)
 		}
 		return append(e.newLine(b, depth), '}')
 	}

@@ -23,7 +23,15 @@ func isSpace(c rune) bool {
 // isPrintable is false for what Python's repr escapes.
 func isPrintable(c rune) bool { return unicode.IsPrint(c) && !unicode.Is(since15, c) }
 
+// isLetter, isNd and the following do not know what came with Unicode 15 either.
+func isLetter(c rune) bool { return unicode.IsLetter(c) && (c < 0xcf3 || !unicode.Is(since15, c)) }
+
+func isNd(c rune) bool { return unicode.Is(unicode.Nd, c) && (c < 0xcf3 || !unicode.Is(since15, c)) }
+
 func isLower(c rune) bool {
+	if c >= 0x10fc && (unicode.Is(since15, c) || c == 0x10fc || c >= 0xa7f2 && c <= 0xa7f4 || c == 0xab69) {
+		return false // these modifier letters have the property since Unicode 15
+	}
 	return unicode.IsLower(c) || unicode.Is(unicode.Other_Lowercase, c)
 }
 
@@ -33,11 +41,13 @@ func isUpper(c rune) bool {
 
 func isCased(c rune) bool { return isLower(c) || isUpper(c) || unicode.IsTitle(c) }
 
-func isDigit(c rune) bool { return unicode.Is(unicode.Nd, c) || unicode.Is(digits, c) }
+func isDigit(c rune) bool { return isNd(c) || unicode.Is(digits, c) }
 
-func isNumeric(c rune) bool { return unicode.IsNumber(c) || unicode.Is(numerals, c) }
+func isNumeric(c rune) bool {
+	return unicode.IsNumber(c) && (c < 0xcf3 || !unicode.Is(since15, c)) || unicode.Is(numerals, c)
+}
 
-func isAlnum(c rune) bool { return unicode.IsLetter(c) || isNumeric(c) }
+func isAlnum(c rune) bool { return isLetter(c) || isNumeric(c) }
 
 // isIgnorable is Case_Ignorable, for the sigma at the end of words.
 func isIgnorable(c rune) bool {

@@ -300,6 +300,7 @@ func (r *run) equal(a, b Value, depth int) bool {
 			return false
 		}
 		for i, key := range x.keys {
+			r.pay(len(key.s))
 			other, ok := y.get(key)
 			if !ok || !r.equal(x.vals[i], other, depth+1) {
 				return false

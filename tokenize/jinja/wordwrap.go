@@ -55,7 +55,7 @@ func (w *wrapper) wrap(line string) []string {
 	chunks := w.chunks([]rune(line))
 	var lines []string
 	for at := 0; at < len(chunks); {
-		if isBlank(chunks[at]) && len(lines) > 0 {
+		if len(lines) > 0 && isBlank(chunks[at]) {
 			at++
 			if at == len(chunks) {
 				break

@@ -23,6 +23,7 @@ type Encoder struct {
 	longs   int
 	keys    []byte
 	results []uint32 // token lists that do not fit into an entry
+	halved  uint     // how often the limits below are halved
 }
 
 const (
@@ -65,9 +66,17 @@ type longEntry struct {
 	value
 }
 
-// NewEncoder makes an encoder.
-func (m *BPE) NewEncoder() *Encoder {
-	return &Encoder{m: m, short: make([]line, minEntries/2), long: make([]longEntry, minEntries)}
+// NewEncoder makes an encoder that keeps up to [EncoderMemory].
+func (m *BPE) NewEncoder() *Encoder { return m.NewEncoderWithin(EncoderMemory) }
+
+// NewEncoderWithin makes an encoder that keeps up to so many bytes of what it remembers; at least a sixteenth of
+// EncoderMemory. One that keeps less is slower where a text has many different pieces.
+func (m *BPE) NewEncoderWithin(limit int64) *Encoder {
+	e := &Encoder{m: m, short: make([]line, minEntries/2), long: make([]longEntry, minEntries)}
+	for e.halved < 4 && EncoderMemory>>e.halved > limit {
+		e.halved++
+	}
+	return e
 }
 
 // Append appends the tokens of text, whose pieces s cuts; without s, the text is one piece.
@@ -190,11 +199,11 @@ func load(text []byte, i, n int) (lo, hi uint64) {
 
 // makeRoom comes before a new entry.
 func (e *Encoder) makeRoom() {
-	if len(e.keys) > maxKeys-longPiece || len(e.results) > maxResults-longPiece ||
-		e.shorts >= maxShort/4*3 || e.longs >= maxLong/4*3 {
+	if len(e.keys) > maxKeys>>e.halved-longPiece || len(e.results) > maxResults>>e.halved-longPiece ||
+		e.shorts >= maxShort>>e.halved/4*3 || e.longs >= maxLong>>e.halved/4*3 {
 		e.forget()
 	}
-	if n := len(e.short); e.shorts >= n && n < maxShort/2 {
+	if n := len(e.short); e.shorts >= n && n < maxShort>>e.halved/2 {
 		old := e.short
 		e.short = make([]line, 2*n)
 		for i := range old {
@@ -205,7 +214,7 @@ func (e *Encoder) makeRoom() {
 			}
 		}
 	}
-	if 2*e.longs >= len(e.long) && len(e.long) < maxLong {
+	if 2*e.longs >= len(e.long) && len(e.long) < maxLong>>e.halved {
 		old := e.long
 		e.long = make([]longEntry, 2*len(old))
 		for i := range old {

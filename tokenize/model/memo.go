@@ -32,8 +32,8 @@ const (
 	memoMemory = (memoShorts+memoLongs)*32 + memoKeys + 4*memoResults // bytes, the most that is held
 )
 
-// An encoder with a memo and its scratch stays within EncoderMemory: this does not compile otherwise.
-const _ = uint(EncoderMemory - memoMemory - scratchMemory)
+// PieceEncoderMemory is the most that an encoder of a model other than byte-level BPE keeps, in bytes.
+const PieceEncoderMemory = memoMemory + scratchMemory
 
 // memoShort and memoLong are half a cache line.
 type memoShort struct {

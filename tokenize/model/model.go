@@ -8,7 +8,8 @@ type Model interface {
 	Vocabulary() *Vocabulary
 	// Memory is what the model holds, in bytes, its vocabulary included.
 	Memory() int64
-	// NewEncoder makes an encoder for one goroutine. It takes up to EncoderMemory.
+	// NewEncoder makes an encoder for one goroutine. It takes up to PieceEncoderMemory, and one of byte-level BPE up to
+	// EncoderMemory.
 	NewEncoder() PieceEncoder
 }
 

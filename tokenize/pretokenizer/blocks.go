@@ -139,7 +139,8 @@ func (s *Scanner) Ends(ends []int, text []byte, at int) int {
 				ends[n] = at
 				n++
 			}
-			if at > first && stop == 0 {
+			// What stops late may be seen from nearer.
+			if at > first && (stop == 0 || bits.TrailingZeros64(stop) >= blockSize/2) {
 				continue
 			}
 		}

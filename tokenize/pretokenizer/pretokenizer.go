@@ -26,6 +26,8 @@ var scanners = []Scanner{
 	{name: "gpt2", pattern: gpt2Pattern, next: gpt2, blocks: schemeGPT2},         // GPT-2, r50k_base; ByteLevel's own regex
 	{name: "o200k", pattern: o200kPattern, next: o200k, blocks: schemeO200K},     // o200k_base, gpt-oss
 	{name: "qwen2", pattern: qwen2Pattern, next: qwen2, blocks: schemeQwen2},     // Qwen2 to Qwen3
+	{name: "qwen35", pattern: qwen35Pattern, next: qwen35},                       // Qwen3.5
+	{name: "tekken", pattern: tekkenPattern, next: tekken},                       // Mistral Nemo and later
 }
 
 // Names are the scanners' names.

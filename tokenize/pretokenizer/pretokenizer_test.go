@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"curate/tokenize/regex"
 )
 
 func all(t testing.TB) []*Scanner {
@@ -149,13 +151,34 @@ func TestRandom(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, s := range all(t) {
 		o := newOracle(s.Pattern())
+		engine := engineOf(t, s)
 		for range 20000 {
 			var b strings.Builder
 			for range 1 + rnd.IntN(10) {
 				b.WriteString(letters[rnd.IntN(len(letters))])
 			}
 			compare(t, s, o, b.String())
+			if got, want := cut(b.String(), engine), cut(b.String(), s.Next); !slices.Equal(got, want) {
+				t.Fatalf("%s through the engine: %q\n got %q\nwant %q", s.Name(), b.String(), got, want)
+			}
 		}
+	}
+}
+
+// engineOf is the scanner's regex as the engine of package regex runs it.
+func engineOf(t testing.TB, s *Scanner) func(text []byte, at int) int {
+	t.Helper()
+	r, err := regex.Compile(s.Pattern())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := r.NewMatcher()
+	return func(text []byte, at int) int {
+		start, end, ok, err := m.Next(text, at)
+		if !ok || err != nil || start != at {
+			t.Fatalf("%s: %q: %d, %v, %v", s.Name(), text, start, ok, err)
+		}
+		return end
 	}
 }
 

@@ -80,8 +80,11 @@ func (b *block) clLike(tail uint64) (punct, starts, stop uint64) {
 	starts = punct | letters | space&^(space<<1) | blank&^(b.space>>1) | after
 	// If another newline ends that, it was not the last one.
 	carried, out := bits.Add64(blank, after, 0)
-	if carried&^blank&b.newline != 0 || out != 0 {
+	if carried&^blank&b.newline != 0 {
 		stop |= after
+	}
+	if out != 0 { // the last one's end is not in sight
+		stop |= 1 << (bits.Len64(after) - 1)
 	}
 	return punct, starts, stop
 }

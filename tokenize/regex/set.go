@@ -75,13 +75,6 @@ func (r ranges) has(c rune) bool {
 	return i < len(r)/2 && r[2*i] <= c
 }
 
-func (r ranges) count() (n int) {
-	for i := 0; i < len(r); i += 2 {
-		n += int(r[i+1]-r[i]) + 1
-	}
-	return n
-}
-
 const pageBits = 8
 
 // A set is ranges as the matcher asks them: a bit a code point, in pages, since most of them are alike.
@@ -100,14 +93,23 @@ func newSet(r ranges) *set {
 		s.ascii[i] = r.has(rune(i))
 	}
 	s.first = s.firstBytes()
-	seen := map[[1 << pageBits / 64]uint64]uint8{}
+	type bits = [1 << pageBits / 64]uint64
+	s.pages = append(s.pages, bits{}, bits{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}) // none and all: most there are
+	seen := map[bits]uint8{s.pages[0]: 0, s.pages[1]: 1}
 	k := 0
 	for p := range s.page {
-		var page [1 << pageBits / 64]uint64
 		first, last := rune(p)<<pageBits, rune(p+1)<<pageBits-1
 		for k < len(r) && r[k+1] < first {
 			k += 2
 		}
+		switch {
+		case k == len(r) || r[k] > last:
+			continue
+		case r[k] <= first && r[k+1] >= last:
+			s.page[p] = 1
+			continue
+		}
+		var page bits
 		for i := k; i < len(r) && r[i] <= last; i += 2 {
 			for c := max(r[i], first); c <= min(r[i+1], last); c++ {
 				page[c>>6&3] |= 1 << (c & 63)

@@ -1,6 +1,9 @@
 package train
 
-import "unicode/utf8"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // The alphabet of byte-level BPE spells each byte as one printable character: the bytes of ! to ~, ¡ to ¬ and ® to ÿ
 // as the characters of those code points, the other 68, in their order, as U+0100 and on (bytes_to_unicode in
@@ -47,4 +50,30 @@ func byteOf(s string) int {
 		}
 	}
 	return -1
+}
+
+// spellings are the characters that spell each byte.
+var spellings = sync.OnceValue(func() *[256]rune {
+	var all [256]rune
+	for b := range all {
+		all[b], _ = utf8.DecodeRuneInString(spelling(byte(b)))
+	}
+	return &all
+})
+
+// unspelled is the bytes that s spells, which has no other characters.
+func unspelled(s string) []byte {
+	var out []byte
+	for _, r := range s {
+		if r < 0x100 {
+			out = append(out, byte(r))
+			continue
+		}
+		for b, c := range spellings() {
+			if c == r {
+				out = append(out, byte(b))
+			}
+		}
+	}
+	return out
 }

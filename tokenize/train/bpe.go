@@ -72,6 +72,17 @@ type Config struct {
 	// Special are the tokens with the first ids, distinct, in their order. Nothing of the text becomes one of them,
 	// unless merges happen to spell it: then that merge makes no new entry.
 	Special []string
+	// Ties names the rule for pairs that occur equally often, and with it the order of the bytes' ids: one of [Ties],
+	// DefaultTies if empty.
+	Ties string
+	// SeenBytes leaves those bytes out of the vocabulary that do not occur in the words, as BpeTrainer of Hugging Face's
+	// tokenizers does without an initial_alphabet. A text with one of them cannot be encoded without loss.
+	SeenBytes bool
+	// LimitAlphabet is how many bytes of those that occur are tokens at most, the most frequent ones, and of equally
+	// frequent ones those with lower ids; 0 is no limit. It needs SeenBytes. Where the others stand in words, they are
+	// taken out, and what stood beside them become neighbours, as with BpeTrainer's limit_alphabet. (BpeTrainer leaves
+	// out any of those that are equally frequent.)
+	LimitAlphabet int
 }
 
 // check refuses what cannot be meant.
@@ -88,8 +99,21 @@ func (c *Config) check() error {
 			return fmt.Errorf("the special token %q is how the vocabulary spells the byte 0x%02X; give one of two characters at least", s, byteOf(s))
 		}
 	}
-	if least := len(c.Special) + 256; c.VocabSize < least {
-		return fmt.Errorf("a vocabulary of %d entries has no room for %d special tokens and 256 bytes; at least %d", c.VocabSize, len(c.Special), least)
+	if _, err := tiesNamed(c.Ties); err != nil {
+		return err
+	}
+	switch {
+	case c.LimitAlphabet < 0 || c.LimitAlphabet > 256:
+		return fmt.Errorf("an alphabet of %d bytes; 1 to 256, or 0 for no limit", c.LimitAlphabet)
+	case c.LimitAlphabet > 0 && !c.SeenBytes:
+		return errors.New("a limit of the alphabet is of the bytes that occur in the text, and all 256 are asked for")
+	}
+	alphabet := 256
+	if c.SeenBytes {
+		alphabet = c.LimitAlphabet // what occurs is known later
+	}
+	if least := len(c.Special) + alphabet; c.VocabSize < least {
+		return fmt.Errorf("a vocabulary of %d entries has no room for %d special tokens and %d bytes; at least %d", c.VocabSize, len(c.Special), alphabet, least)
 	}
 	if c.VocabSize > maxVocab {
 		return fmt.Errorf("a vocabulary of %d entries is larger than any model's; at most %d", c.VocabSize, maxVocab)
@@ -110,6 +134,8 @@ type Model struct {
 	Vocab []string
 	// Special is how many of Vocab are special tokens: the first.
 	Special int
+	// Bytes is how many single bytes are tokens: those behind the special ones.
+	Bytes int
 	// Merges are pairs of ids in the order in which they were found, which is the order in which they apply.
 	Merges [][2]int32
 }
@@ -120,10 +146,9 @@ type Model struct {
 // vocabulary is full or no pair occurs MinFrequency times.
 //
 // Of pairs that occur equally often, the one with the lower id on the left goes first, then the one with the lower
-// id on the right, as in BpeTrainer of Hugging Face's tokenizers (tokenizers/src/models/bpe/trainer.rs@0082bc0,
-// Merge::cmp). Ids: special tokens, then bytes in the order of the characters that spell them, then merges. A pair
-// within a run of one symbol is counted at each of its positions, overlapping ones too (aaa has aa twice), and
-// merged from the left. The result depends on the words and their counts alone, not on their order.
+// id on the right. Ids: special tokens, then bytes in the order of the rule [Config].Ties, then merges. A pair within a
+// run of one symbol is counted at each of its positions, overlapping ones too (aaa has aa twice), and merged from the
+// left. The result depends on the words and their counts alone, not on their order.
 //
 // step, which may be nil, is called before much memory is taken and after each merge, with the number of merges so
 // far and about how many bytes are held; its error ends Train.
@@ -134,17 +159,14 @@ func Train(words *Words, cfg Config, step func(merges int, bytes int64) error) (
 	if step == nil {
 		step = func(int, int64) error { return nil }
 	}
-	t := &trainer{least: max(1, cfg.MinFrequency), longest: math.MaxUint32, counts: words.counts}
-	if cfg.MaxTokenLength > 0 {
-		t.longest = uint32(min(cfg.MaxTokenLength, math.MaxUint32))
-	}
-	n := len(words.text) + words.Len() + 1
-	if err := step(0, words.Bytes()+int64(n)*(nodeSize+positionSize)); err != nil {
+	t := &trainer{counts: words.counts}
+	t.limits(cfg.MinFrequency, cfg.MaxTokenLength)
+	if err := step(0, layBytes(words.Len(), len(words.text))); err != nil {
 		return nil, err
 	}
-	t.vocabulary(&cfg)
-	t.lay(words, n)
-	t.first()
+	t.vocabulary(&cfg, words)
+	t.lay(words)
+	t.first(newBytePairs(int32(t.model.Special)))
 	for len(t.model.Vocab) < cfg.VocabSize {
 		best, ok := t.best()
 		if !ok {
@@ -156,6 +178,18 @@ func Train(words *Words, cfg Config, step func(merges int, bytes int64) error) (
 		}
 	}
 	return &t.model, nil
+}
+
+// layBytes is about how much memory training on n words of so many bytes takes at its beginning, them included.
+func layBytes(n, text int) int64 {
+	return int64(text) + 12*int64(n) + int64(n+text+1)*(nodeSize+positionSize)
+}
+
+func (t *trainer) limits(minFrequency uint64, maxTokenLength int) {
+	t.least, t.longest = max(1, minFrequency), math.MaxUint32
+	if maxTokenLength > 0 {
+		t.longest = uint32(min(maxTokenLength, math.MaxUint32))
+	}
 }
 
 // node is a byte of a word, or the border behind a word. What is said of a symbol is said at its first byte, but
@@ -209,7 +243,8 @@ type trainer struct {
 	counts  []uint64 // by word
 	model   Model
 	special map[string]int32
-	length  []uint32 // of each id, in bytes
+	symbols [256]int32 // the bytes' ids; border for one that is left out
+	length  []uint32   // of each id, in bytes
 	nodes   []node
 	pairs   []pair // the first is for all that are not followed
 	queue   queue
@@ -226,72 +261,139 @@ func (t *trainer) bytes() int64 {
 		int64(cap(t.met))*occurrenceSize + int64(cap(t.fresh))*freshSize
 }
 
-func (t *trainer) vocabulary(cfg *Config) {
+func (t *trainer) vocabulary(cfg *Config, words *Words) {
 	t.model.Vocab = append(make([]string, 0, cfg.VocabSize), cfg.Special...)
 	t.model.Special = len(cfg.Special)
 	t.special = map[string]int32{}
-	t.length = make([]uint32, cfg.VocabSize)
-	t.leftward, t.rightward = make([]int32, cfg.VocabSize), make([]int32, cfg.VocabSize)
 	for id, s := range cfg.Special {
 		t.special[s] = int32(id)
 	}
-	for _, b := range alphabetOrder() {
-		t.length[len(t.model.Vocab)] = 1
+	size := max(cfg.VocabSize, len(cfg.Special)+256)
+	t.length = make([]uint32, size)
+	t.leftward, t.rightward = make([]int32, size), make([]int32, size)
+	for i := range t.symbols {
+		t.symbols[i] = border
+	}
+	for _, b := range alphabet(cfg, words) {
+		id := len(t.model.Vocab)
+		t.symbols[b], t.length[id] = int32(id), 1
 		t.model.Vocab = append(t.model.Vocab, spelling(b))
+		t.model.Bytes++
 	}
 }
 
-// lay puts the words' bytes, as symbols, into nodes.
-func (t *trainer) lay(words *Words, n int) {
-	var symbols [256]int32
-	for i, b := range alphabetOrder() {
-		symbols[b] = int32(t.model.Special + i)
+// alphabet is the bytes that are tokens, in the order of their ids.
+func alphabet(cfg *Config, words *Words) []byte {
+	rule, err := tiesNamed(cfg.Ties)
+	if err != nil {
+		panic(err) // it was checked
 	}
-	t.nodes = make([]node, 1, n)
+	order := rule.bytes()
+	if !cfg.SeenBytes {
+		return order
+	}
+	var seen [256]uint64
+	from := uint32(0)
+	for w, end := range words.ends {
+		for _, b := range words.text[from:end] {
+			seen[b] += words.counts[w] // at most words.total
+		}
+		from = end
+	}
+	order = slices.DeleteFunc(order, func(b byte) bool { return seen[b] == 0 })
+	if cfg.LimitAlphabet > 0 && len(order) > cfg.LimitAlphabet {
+		kept := slices.Clone(order)
+		slices.SortStableFunc(kept, func(a, b byte) int { return cmp.Compare(seen[b], seen[a]) })
+		kept = kept[:cfg.LimitAlphabet]
+		order = slices.DeleteFunc(order, func(b byte) bool { return !slices.Contains(kept, b) })
+	}
+	return order
+}
+
+// lay puts the words' bytes, as symbols, into nodes.
+func (t *trainer) lay(words *Words) {
+	t.nodes = make([]node, 1, len(words.text)+words.Len()+1)
 	t.nodes[0].symbol = border
 	from := uint32(0)
 	for w, end := range words.ends {
 		for _, b := range words.text[from:end] {
-			t.nodes = append(t.nodes, node{symbol: symbols[b], begin: uint32(len(t.nodes)), word: uint32(w)})
+			if s := t.symbols[b]; s != border {
+				t.nodes = append(t.nodes, node{symbol: s, begin: uint32(len(t.nodes)), word: uint32(w)})
+			}
 		}
 		t.nodes = append(t.nodes, node{symbol: border, begin: uint32(len(t.nodes))})
 		from = end
 	}
 }
 
-// first finds the pairs of bytes.
-func (t *trainer) first() {
-	base := int32(t.model.Special)
-	type tally struct {
-		count uint64
-		found uint32
-		index int32
-	}
-	tallies := make([]tally, 1<<16)
-	each := func(f func(at uint32, t *tally)) {
-		for at := 1; at < len(t.nodes)-1; at++ {
-			if l, r := t.nodes[at].symbol, t.nodes[at+1].symbol; l != border && r != border {
-				f(uint32(at), &tallies[(l-base)<<8|(r-base)])
+// tally is what first finds of a pair.
+type tally struct {
+	left, right int32
+	count       uint64
+	found       uint32
+	index       int32 // in pairs
+}
+
+// tallies are those of all pairs that there are.
+type tallies interface {
+	// of is the tally of a pair. It is valid until the next call.
+	of(left, right int32) *tally
+	// all are the tallies, in an order that depends on nothing but the calls of of.
+	all() []tally
+}
+
+// bytePairs are the tallies of pairs of bytes: a table.
+type bytePairs struct {
+	base int32 // the first byte's id
+	list []tally
+}
+
+func newBytePairs(base int32) *bytePairs { return &bytePairs{base, make([]tally, 1<<16)} }
+
+func (p *bytePairs) of(left, right int32) *tally {
+	t := &p.list[(left-p.base)<<8|(right-p.base)]
+	t.left, t.right = left, right
+	return t
+}
+
+func (p *bytePairs) all() []tally { return p.list }
+
+// first finds the pairs of the symbols that there are.
+func (t *trainer) first(table tallies) {
+	each := func(f func(at uint32, y *tally)) {
+		for at := 1; at < len(t.nodes); {
+			l := t.nodes[at].symbol
+			if l == border {
+				at++
+				continue
 			}
+			next := at + int(t.length[l])
+			if r := t.nodes[next].symbol; r != border {
+				f(uint32(at), table.of(l, r))
+			} else {
+				t.nodes[at].pair = 0
+			}
+			at = next
 		}
 	}
 	each(func(at uint32, y *tally) {
 		y.count += t.counts[t.nodes[at].word]
 		y.found++
 	})
-	t.pairs = append(t.pairs, pair{})
+	t.pairs, t.queue = append(t.pairs[:0], pair{}), t.queue[:0]
 	size := 0
-	for i := range tallies {
-		if y := &tallies[i]; y.count >= t.least {
+	all := table.all()
+	for i := range all {
+		if y := &all[i]; y.count >= t.least && uint64(t.length[y.left])+uint64(t.length[y.right]) <= uint64(t.longest) {
 			y.index = int32(len(t.pairs))
-			t.pairs = append(t.pairs, pair{left: base + int32(i>>8), right: base + int32(i&0xFF), count: y.count})
+			t.pairs = append(t.pairs, pair{left: y.left, right: y.right, count: y.count})
 			size += int(y.found)
 		}
 	}
 	lists := make([]uint32, size)
 	t.lists = int64(size) * positionSize
-	for i := range tallies {
-		if y := &tallies[i]; y.index > 0 {
+	for i := range all {
+		if y := &all[i]; y.index > 0 {
 			p := &t.pairs[y.index]
 			p.at, lists = lists[:0:y.found], lists[y.found:]
 			t.queue = append(t.queue, candidate{p.count, ordered(p.left, p.right), y.index})
@@ -507,7 +609,7 @@ func (q *queue) sink(i int) {
 
 // order makes a heap of any candidates.
 func (q *queue) order() {
-	slices.SortFunc(*q, func(a, b candidate) int { // a sorted list is one, and there are at most 65,536
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.order, b.order))
-	})
+	for i := (len(*q) - 2) / 4; i >= 0 && len(*q) > 1; i-- {
+		q.sink(i)
+	}
 }

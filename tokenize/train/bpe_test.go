@@ -67,6 +67,9 @@ func TestTrain(t *testing.T) {
 		{"longest token of three", []counted{{"abcd", 3}, {"ab", 1}}, Config{VocabSize: 9, MaxTokenLength: 3}, "a b,c d"},
 		// The pair that spells a special token makes no entry, so there is room for another.
 		{"special token in the text", []counted{{"ab", 3}, {"abab", 2}, {"cd", 1}}, Config{VocabSize: 2, Special: []string{"<s>", "ab"}}, "a b,ab ab,c d"},
+		{"ties by value", []counted{{"  ", 1}, {"\xff\xff", 1}, {"!!", 1}}, Config{VocabSize: 9, Ties: "rustbpe"}, "Ġ Ġ,! !,ÿ ÿ"},
+		// b is rarest, and where it stood, a and c are neighbours.
+		{"limited alphabet", []counted{{"abc", 3}, {"ac", 1}, {"ca", 1}}, Config{VocabSize: 9, SeenBytes: true, LimitAlphabet: 2}, "a c,c a"},
 		{"weights beyond 32 bits", []counted{{"ab", 3 << 40}, {"cd", 3<<40 + 1}}, Config{VocabSize: 9}, "c d,a b"},
 	} {
 		c.cfg.VocabSize += len(c.cfg.Special) + 256
@@ -87,8 +90,28 @@ func TestTrain(t *testing.T) {
 // naive is the definition: count every pair of neighbours anew, take the first by count and ids, merge from the left.
 func naive(list []counted, cfg Config) []string {
 	vocab := slices.Clone(cfg.Special)
+	var seen [256]uint64
+	for _, c := range list {
+		for _, b := range []byte(c.word) {
+			seen[b] += c.count
+		}
+	}
+	order := alphabetOrder()
+	if cfg.Ties == "rustbpe" {
+		slices.Sort(order)
+	}
 	var ids [256]int
-	for _, b := range alphabetOrder() {
+	for i, b := range order {
+		more := 0 // bytes that go before it in the choice
+		for k, c := range order {
+			if seen[c] > seen[b] || seen[c] == seen[b] && k < i {
+				more++
+			}
+		}
+		if cfg.SeenBytes && seen[b] == 0 || cfg.LimitAlphabet > 0 && more >= cfg.LimitAlphabet {
+			ids[b] = -1
+			continue
+		}
 		ids[b] = len(vocab)
 		vocab = append(vocab, spelling(b))
 	}
@@ -96,7 +119,9 @@ func naive(list []counted, cfg Config) []string {
 	words := make([][]int, len(list))
 	for i, c := range list {
 		for _, b := range []byte(c.word) {
-			words[i] = append(words[i], ids[b])
+			if ids[b] >= 0 {
+				words[i] = append(words[i], ids[b])
+			}
 		}
 	}
 	merges := []string{}
@@ -164,9 +189,12 @@ func randomWords(rng *rand.Rand) []counted {
 func TestTrainNaive(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for round := range 400 {
+	for round := range 200 {
 		list := randomWords(rng)
-		cfg := Config{MinFrequency: uint64(rng.IntN(4)), MaxTokenLength: []int{0, 0, 2, 3, 5}[rng.IntN(5)]}
+		cfg := Config{MinFrequency: uint64(rng.IntN(4)), MaxTokenLength: []int{0, 0, 2, 3, 5}[rng.IntN(5)], Ties: Ties()[rng.IntN(2)]}
+		if cfg.SeenBytes = rng.IntN(3) == 0; cfg.SeenBytes {
+			cfg.LimitAlphabet = rng.IntN(6)
+		}
 		if rng.IntN(3) == 0 {
 			cfg.Special = []string{"<s>", "ab", "aab"}[:1+rng.IntN(3)]
 		}

@@ -3,8 +3,11 @@ package train
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,7 +16,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"curate/tokenize/pretokenizer"
+	"curate/tokenize"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/eu-1000.*.json")
@@ -48,24 +51,15 @@ func eachLine(t *testing.T, file string, f func(line []byte)) {
 // pageWords counts the pretokens of one of the sample corpora.
 func pageWords(t *testing.T, corpus, preTokenizerName string) *Words {
 	t.Helper()
-	form, err := preTokenizerNamed(preTokenizerName)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := pretokenizer.NewScanner(form.scanner)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := named(t, preTokenizerName).cutter.NewEncoder(tokenize.Options{})
 	seen := map[string]uint64{}
 	eachLine(t, "../../examples/pages/"+corpus+".jsonl.zst", func(line []byte) {
 		var doc struct{ Text string }
 		if err := json.Unmarshal(line, &doc); err != nil {
 			t.Fatal(err)
 		}
-		for text, at := []byte(doc.Text), 0; at < len(text); {
-			end := s.Next(text, at)
-			seen[string(text[at:end])]++
-			at = end
+		if err := e.Pieces([]byte(doc.Text), func(p []byte) { seen[string(p)]++ }); err != nil {
+			t.Fatal(err)
 		}
 	})
 	words := &Words{}
@@ -96,6 +90,8 @@ func TestConformanceHF(t *testing.T) {
 			MinFrequency   uint64 `json:"min_frequency"`
 			MaxTokenLength int    `json:"max_token_length"`
 			Special        []string
+			SeenBytes      bool `json:"seen_bytes"`
+			LimitAlphabet  int  `json:"limit_alphabet"`
 			Entries        int
 			Merges         []string
 		}
@@ -103,7 +99,7 @@ func TestConformanceHF(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases++
-		cfg := Config{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, MaxTokenLength: c.MaxTokenLength, Special: c.Special}
+		cfg := Config{VocabSize: c.VocabSize, MinFrequency: c.MinFrequency, MaxTokenLength: c.MaxTokenLength, Special: c.Special, SeenBytes: c.SeenBytes, LimitAlphabet: c.LimitAlphabet}
 		m, err := Train(pageWords(t, c.Corpus, c.PreTokenizer), cfg, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -127,6 +123,37 @@ func TestConformanceHF(t *testing.T) {
 	t.Logf("%d of %d cases agree, of %d merges", agreed, cases, compared)
 }
 
+// TestConformanceRustBPE compares with the ranks that rustbpe found in the Basque pages of examples/pages: the tokens in
+// their order (bench/peers/rustbpe_train.py made the cases).
+func TestConformanceRustBPE(t *testing.T) {
+	raw, err := os.ReadFile("testdata/rustbpe.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := pageWords(t, "eu", "llama3")
+	for line := range bytes.Lines(raw) {
+		var c struct {
+			Entries int
+			SHA     string `json:"sha256"`
+			Version string
+		}
+		if err := json.Unmarshal(line, &c); err != nil {
+			t.Fatal(err)
+		}
+		m, err := Train(words, Config{VocabSize: c.Entries, Ties: "rustbpe"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.New()
+		for _, s := range m.Vocab {
+			fmt.Fprintf(sum, "%x\n", unspelled(s))
+		}
+		if got := hex.EncodeToString(sum.Sum(nil)); got != c.SHA {
+			t.Errorf("%d entries: sha256 %s, rustbpe %s has %s", c.Entries, got, c.Version, c.SHA)
+		}
+	}
+}
+
 func exists(name string) bool {
 	_, err := os.Stat(name)
 	return err == nil
@@ -139,7 +166,7 @@ func TestGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.AppendJSON(nil, name)
+		got, err := m.AppendJSON(nil, named(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}

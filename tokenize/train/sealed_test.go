@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"curate/stage"
 )
 
 // sealList seals counts in any order.
@@ -139,7 +141,7 @@ func FuzzSealed(f *testing.F) {
 		if !bytes.Equal(out, file) {
 			t.Fatalf("%q was read and is written as %q", file, out)
 		}
-		words, err := gather(t.Context(), []io.Reader{bytes.NewReader(file)}, 1<<30)
+		words, _, err := gather(t.Context(), []stage.Sealed{{Size: int64(len(file)), Data: memoryFile{bytes.NewReader(file)}}}, DefaultMaxWords, 1<<30)
 		if errors.Is(err, errOverflow) {
 			return
 		}

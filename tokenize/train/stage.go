@@ -2,8 +2,6 @@ package train
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -11,7 +9,6 @@ import (
 
 	"curate/record"
 	"curate/stage"
-	"curate/tokenize/pretokenizer"
 )
 
 // Defaults of the stage.
@@ -27,16 +24,66 @@ const (
 	DefaultSpecial = "<|endoftext|>"
 )
 
-// maxPretoken is the longest pretoken that is counted, in bytes. What is longer is no word of any language but
-// data, such as one letter a million times, and the limit bounds what merging sealed files holds.
-const maxPretoken = 1 << 16
+// Counting is what stages that learn from pretokens are told of the corpus.
+type Counting struct {
+	// TextField is the dotted path of the text; "text" if empty.
+	TextField string
+	// Weights are those of sources; a document has that of the first that it fits, and of its pretokens each counts so
+	// many times. Counts are exact: weights are decimal numbers, and sums are whole numbers of the smallest unit.
+	Weights []Weight
+	// OtherWeight is the weight of documents of other sources, a decimal number; 1 if empty. [RefuseOthers] quarantines
+	// them.
+	OtherWeight string
+	// MaxWords is how many distinct pretokens are trained on at most, those that occur most often; DefaultMaxWords if 0.
+	// The result depends on it where the corpus has more, and never on the memory.
+	MaxWords int
+}
+
+// counter makes what the stage needs for counting; spec lacks a Config.
+func (s *Counting) counter() (*counter, error) {
+	if s.TextField == "" {
+		s.TextField = "text"
+	}
+	if s.MaxWords == 0 {
+		s.MaxWords = DefaultMaxWords
+	}
+	s.Weights = slices.Clone(s.Weights)
+	c := &counter{seed: maphash.MakeSeed()}
+	var err error
+	if c.text, err = record.ParsePath(s.TextField); err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	if c.weigh, err = newWeigher(s.Weights, s.OtherWeight); err != nil {
+		return nil, err
+	}
+	if s.MaxWords < 1 {
+		return nil, fmt.Errorf("at most %d distinct pretokens; at least 1, or 0 for %d", s.MaxWords, DefaultMaxWords)
+	}
+	c.spec = stage.Spec{Name: "tokenizer", Version: 1, Needs: []record.Path{c.text}, Uses: c.weigh.uses()}
+	return c, nil
+}
+
+// countingConfig is that part of a run's identity.
+type countingConfig struct {
+	MaxWords    int      `json:"max_words"`
+	Weights     []Weight `json:"weights"`
+	OtherWeight string   `json:"other_weight"`
+	TextField   string   `json:"text_field"`
+}
+
+func (s *Counting) config() countingConfig {
+	c := countingConfig{s.MaxWords, append([]Weight{}, s.Weights...), s.OtherWeight, s.TextField}
+	if c.OtherWeight == "" {
+		c.OtherWeight = "1"
+	}
+	return c
+}
 
 // Settings of the stage.
 type Settings struct {
-	// TextField is the dotted path of the text; "text" if empty.
-	TextField string
-	// PreTokenizer is one of PreTokenizers; DefaultPreTokenizer if empty.
-	PreTokenizer string
+	Counting
+	// PreTokenizer is that of the tokenizer; the one named DefaultPreTokenizer if nil.
+	PreTokenizer *PreTokenizer
 	Config
 	// Report, if not nil, is called once a training that was not cut short, by whichever goroutine finishes.
 	Report func(Report)
@@ -44,212 +91,81 @@ type Settings struct {
 
 // Report says what a training found.
 type Report struct {
-	Distinct  int    // pretokens
-	Pretokens uint64 // in all
+	Distinct  int    // pretokens that were trained on
+	Pretokens uint64 // how often they occur, in all, times their weights, rounded down
+	Left      Left   // what MaxWords left out
 	Asked     int    // entries that were asked for
 	Entries   int    // of the vocabulary: fewer, where no pair was left that occurs often enough
 	Merges    int
-}
-
-// MemoryError is a corpus whose distinct pretokens need more memory than there is.
-type MemoryError struct{ Need, Have int64 } // bytes of heap
-
-func (e *MemoryError) Error() string {
-	return fmt.Sprintf("training needs more than %d MiB for the distinct pretokens of this corpus, and --memory leaves %d MiB; raise --memory, or train on a sample of the corpus",
-		e.Need>>20, e.Have>>20)
+	Bytes     int // single bytes among the entries: fewer than 256 if the alphabet was limited
 }
 
 // Trainer is the stage. It is immutable.
 type Trainer struct {
-	spec    stage.Spec
-	text    record.Path
-	cfg     Config
-	form    *preTokenizer
-	scanner *pretokenizer.Scanner
-	report  func(Report)
-	seed    maphash.Seed
+	*counter
+	cfg    Config
+	pre    *PreTokenizer
+	most   int
+	report func(Report)
 }
 
 // New makes the stage. An error names the setting that cannot be used.
 func New(s Settings) (stage.Reducer, error) {
-	if s.TextField == "" {
-		s.TextField = "text"
-	}
-	if s.PreTokenizer == "" {
-		s.PreTokenizer = DefaultPreTokenizer
-	}
 	s.MinFrequency = max(1, s.MinFrequency)
 	s.Special = slices.Clone(s.Special)
-	t := &Trainer{cfg: s.Config, report: s.Report, seed: maphash.MakeSeed()}
-	var err error
-	if t.text, err = record.ParsePath(s.TextField); err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+	if s.Ties == "" {
+		s.Ties = DefaultTies
 	}
-	if t.form, err = preTokenizerNamed(s.PreTokenizer); err != nil {
-		return nil, err
-	}
-	if t.scanner, err = pretokenizer.NewScanner(t.form.scanner); err != nil {
+	c, err := s.counter()
+	if err != nil {
 		return nil, err
 	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	t.spec = stage.Spec{Name: "tokenizer", Version: 1, Needs: []record.Path{t.text}, Result: "tokenizer.json", Config: struct {
+	if s.PreTokenizer == nil {
+		if s.PreTokenizer, err = PreTokenizerNamed(DefaultPreTokenizer); err != nil {
+			return nil, err
+		}
+	}
+	c.cutter = s.PreTokenizer.cutter
+	c.spec.Result = "tokenizer.json"
+	c.spec.Config = struct {
 		Train          string   `json:"train"`
 		VocabSize      int      `json:"vocab_size"`
-		PreTokenizer   string   `json:"pre_tokenizer"`
+		PreTokenizer   any      `json:"pre_tokenizer"`
 		MinFrequency   uint64   `json:"min_frequency"`
 		MaxTokenLength int      `json:"max_token_length"`
 		Special        []string `json:"special"`
-		TextField      string   `json:"text_field"`
-	}{"bpe", s.VocabSize, s.PreTokenizer, s.MinFrequency, s.MaxTokenLength, append([]string{}, s.Special...), s.TextField}}
+		Ties           string   `json:"ties"`
+		SeenBytes      bool     `json:"seen_bytes"`
+		LimitAlphabet  int      `json:"limit_alphabet"`
+		countingConfig
+	}{"bpe", s.VocabSize, s.PreTokenizer.identity(), s.MinFrequency, s.MaxTokenLength, append([]string{}, s.Special...), s.Ties, s.SeenBytes, s.LimitAlphabet, s.config()}
+	t := &Trainer{counter: c, cfg: s.Config, pre: s.PreTokenizer, most: s.MaxWords, report: s.Report}
+	if t.cfg.MinFrequency > maxFrequency {
+		return nil, fmt.Errorf("pairs that occur %d times; at most %d", t.cfg.MinFrequency, uint64(maxFrequency))
+	}
+	t.cfg.MinFrequency *= c.weigh.unit
 	return t, nil
 }
 
-// Spec implements stage.Reducer.
-func (t *Trainer) Spec() stage.Spec { return t.spec }
-
-// Key implements stage.Reducer: the texts are cut in its workers.
-func (t *Trainer) Key() stage.Mapper { return mapper{t} }
-
-type mapper struct{ t *Trainer }
-
-func (m mapper) Spec() stage.Spec        { return m.t.spec }
-func (m mapper) NewWorker() stage.Worker { return &worker{t: m.t} }
-
-// scratchLimit is what a worker keeps between documents, in bytes.
-const scratchLimit = 1 << 20
-
-type worker struct {
-	t    *Trainer
-	text []byte // decoded
-	key  []byte
-}
-
-// Map notes the pretokens of each record as its key: the length of each, a varint, and its bytes.
-func (w *worker) Map(ctx context.Context, b *record.Batch) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	for i := range b.Records {
-		r := &b.Records[i]
-		if r.Outcome != record.Keep {
-			continue
-		}
-		doc, err := r.Text(w.t.text, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
-		w.key = appendPretokens(w.key[:0], w.t.scanner, doc)
-		r.SetKey(w.key)
-		if cap(w.text)+cap(w.key) > scratchLimit {
-			w.text, w.key = nil, nil
-		}
-	}
-	return nil
-}
-
-// appendPretokens appends the pretokens of a text, each behind its length as a varint, but for those that are too
-// long.
-func appendPretokens(dst []byte, s *pretokenizer.Scanner, doc []byte) []byte {
-	for at := 0; at < len(doc); {
-		end := s.Next(doc, at)
-		if end-at <= maxPretoken {
-			dst = append(binary.AppendUvarint(dst, uint64(end-at)), doc[at:end]...)
-		}
-		at = end
-	}
-	return dst
-}
-
-// NewPartial implements stage.Reducer.
-func (t *Trainer) NewPartial() stage.Partial { return &partial{counts{seed: t.seed}} }
-
-type partial struct{ counts counts }
-
-// Add implements stage.Partial.
-func (p *partial) Add(b *record.Batch) error {
-	for i := range b.Records {
-		r := &b.Records[i]
-		if r.Outcome != record.Keep {
-			continue
-		}
-		for key := r.Key(); len(key) > 0; {
-			n, size := uint64(key[0]), 1
-			if n >= 0x80 {
-				n, size = binary.Uvarint(key)
-			}
-			if size <= 0 || n > uint64(len(key)-size) {
-				return errors.New("tokenizer: a record whose key holds no pretokens: its batch was not mapped")
-			}
-			end := size + int(n)
-			if err := p.counts.add(key[size:end], 1); err != nil {
-				return err
-			}
-			key = key[end:]
-		}
-	}
-	return nil
-}
-
-// Join implements stage.Partial.
-func (p *partial) Join(next stage.Partial) error {
-	q := next.(*partial)
-	if len(q.counts.entries) > len(p.counts.entries) { // sums do not mind the order
-		p.counts, q.counts = q.counts, p.counts
-	}
-	err := p.counts.addAll(&q.counts)
-	q.counts = counts{}
-	return err
-}
-
-// Size implements stage.Partial.
-func (p *partial) Size() int { return p.counts.size() }
-
-// Seal implements stage.Partial.
-func (p *partial) Seal(w io.Writer) error {
-	p.counts.sort()
-	sw := newSealedWriter(w)
-	for i := range p.counts.entries {
-		e := &p.counts.entries[i]
-		if err := sw.put(p.counts.bytes(e), e.count); err != nil {
-			return err
-		}
-	}
-	p.counts = counts{}
-	return sw.end()
-}
-
-// mergeBuffer is what is read ahead of each sealed file, in bytes, if there is the memory.
-const mergeBuffer = 64 << 10
-
-// Merge implements stage.Reducer.
-func (t *Trainer) Merge(w io.Writer, sealed []io.Reader) error {
-	sw := newSealedWriter(w)
-	if err := mergeSealed(sealed, mergeBuffer, sw.put); err != nil {
-		return err
-	}
-	return sw.end()
-}
+// maxFrequency is far beyond what any pair occurs, and times a unit of weights within 63 bits.
+const maxFrequency = 1 << 40
 
 // Finish implements stage.Reducer. The result is a tokenizer.json. It does not depend on the memory: a corpus whose
 // distinct pretokens do not fit is a MemoryError.
 func (t *Trainer) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
 	return nil, ws.Make(ctx, stage.ResultFile, func(w io.Writer) error {
-		in := make([]io.Reader, len(sealed))
-		for i, f := range sealed {
-			in[i] = io.NewSectionReader(f.Data, 0, f.Size)
-		}
-		words, err := gather(ctx, in, ws.Memory())
+		words, c, err := gather(ctx, sealed, t.most, ws.Memory())
 		if err != nil {
 			return err
 		}
-		m, err := Train(words, t.cfg, func(_ int, bytes int64) error { return enough(ctx, bytes, ws.Memory()) })
+		m, err := Train(words, t.cfg, func(_ int, bytes int64) error { return enough(ctx, bytes, ws.Memory(), c) })
 		if err != nil {
 			return err
 		}
-		json, err := m.AppendJSON(nil, t.form.name)
+		json, err := m.AppendJSON(nil, t.pre)
 		if err != nil {
 			return err
 		}
@@ -258,34 +174,29 @@ func (t *Trainer) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Wo
 		}
 		if t.report != nil {
 			t.report(Report{
-				Distinct: words.Len(), Pretokens: words.occurrences(), Asked: t.cfg.VocabSize, Entries: len(m.Vocab), Merges: len(m.Merges),
+				Distinct: words.Len(), Pretokens: words.occurrences() / t.weigh.unit, Left: c.left.in(t.weigh.unit),
+				Asked: t.cfg.VocabSize, Entries: len(m.Vocab), Merges: len(m.Merges), Bytes: m.Bytes,
 			})
 		}
 		return nil
 	})
 }
 
-func enough(ctx context.Context, need, have int64) error {
-	if need > have {
-		return &MemoryError{need, have}
+// gather reads the words that are trained on, and says which they are.
+func gather(ctx context.Context, sealed []stage.Sealed, most int, memory int64) (*Words, *choice, error) {
+	p := newPasses(ctx, sealed, memory)
+	c, err := p.choose(most, memory)
+	if err != nil {
+		return nil, nil, err
 	}
-	return ctx.Err()
+	words, err := p.words(c, memory)
+	return words, c, err
 }
 
-// gather adds up what was sealed.
-func gather(ctx context.Context, in []io.Reader, memory int64) (*Words, error) {
-	words := &Words{}
-	buffer := int(min(memory/4/int64(len(in)+1), mergeBuffer))
-	err := mergeSealed(in, buffer, func(pretoken []byte, count uint64) error {
-		if words.Len()%1024 == 0 {
-			if err := enough(ctx, words.Bytes(), memory); err != nil {
-				return err
-			}
-		}
-		return words.Add(pretoken, count)
-	})
-	if err != nil {
-		return nil, err
+// enough is an error if training on the chosen words needs more memory than there is.
+func enough(ctx context.Context, need, have int64, c *choice) error {
+	if need > have {
+		return &MemoryError{need, have, min(c.allowed, c.words*9/10)}
 	}
-	return words, nil
+	return ctx.Err()
 }

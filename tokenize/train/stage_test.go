@@ -28,6 +28,24 @@ func mustNew(t testing.TB, s Settings) *Trainer {
 	return r.(*Trainer)
 }
 
+func named(t testing.TB, name string) *PreTokenizer {
+	t.Helper()
+	p, err := PreTokenizerNamed(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func weight(t testing.TB, s string) Weight {
+	t.Helper()
+	w, err := ParseWeight(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 func newPartial(t testing.TB) *partial { return mustNew(t, Settings{}).NewPartial().(*partial) }
 
 func seal(t testing.TB, p stage.Partial) []byte {
@@ -39,14 +57,14 @@ func seal(t testing.TB, p stage.Partial) []byte {
 	return out.Bytes()
 }
 
-func mapped(t testing.TB, s *Trainer, lines []string) *record.Batch {
+func mapped(t testing.TB, m stage.Mapper, lines []string) *record.Batch {
 	t.Helper()
 	b := &record.Batch{}
 	for i, l := range lines {
 		b.Append(record.ID(i), int64(i), []byte(l))
 	}
 	b.Parse()
-	if err := s.Key().NewWorker().Map(t.Context(), b); err != nil {
+	if err := m.NewWorker().Map(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -55,7 +73,7 @@ func mapped(t testing.TB, s *Trainer, lines []string) *record.Batch {
 func partialOf(t testing.TB, s *Trainer, lines []string) stage.Partial {
 	t.Helper()
 	p := s.NewPartial()
-	if err := p.Add(mapped(t, s, lines)); err != nil {
+	if err := p.Add(mapped(t, s.Key(), lines)); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -106,8 +124,10 @@ func TestStage(t *testing.T) {
 		lines = append(lines, fmt.Appendf(nil, `{"text":%q,"id":%d}`, strings.Repeat("hitz berri ", rng.IntN(5))+fmt.Sprint("etxe", i*i%23), i))
 	}
 	for _, s := range []Settings{
-		{PreTokenizer: "llama3", Config: Config{VocabSize: 330, MinFrequency: 2, Special: []string{DefaultSpecial}}},
-		{PreTokenizer: "gpt2", Config: Config{VocabSize: 5000}},
+		{PreTokenizer: named(t, "llama3"), Config: Config{VocabSize: 330, MinFrequency: 2, Special: []string{DefaultSpecial}}},
+		{PreTokenizer: named(t, "gpt2"), Config: Config{VocabSize: 5000}},
+		{PreTokenizer: named(t, "qwen2"), Config: Config{VocabSize: 300, Ties: "rustbpe", SeenBytes: true, LimitAlphabet: 20}, Counting: Counting{MaxWords: 9, Weights: []Weight{weight(t, "id=7:3"), weight(t, "id=8:0"), weight(t, "id=9:0.25")}}},
+		{Config: Config{VocabSize: 300}, Counting: Counting{Weights: []Weight{weight(t, "id=7:3"), weight(t, "id=9:0.25")}, OtherWeight: RefuseOthers}},
 	} {
 		stagetest.Reducer(t, mustNew(t, s), lines)
 	}
@@ -146,7 +166,7 @@ func TestResult(t *testing.T) {
 	}
 	// Kaixo , Ġmundua ! ĠHau Ġda Ġtestua . ĠHau Ġere Ġtestua Ġda .ĊĊ Beste Ġlerro Ġbat . | café Ġ 202 6 Ġ 123 45 |
 	// it 's Ġ Ġwe 'll ĠĠ Ġx ĉ ĉy | 😀 Ġ日本語のテキスト
-	if want := (Report{Distinct: 29, Pretokens: 35, Asked: 500, Entries: len(m.Vocab), Merges: len(m.Merges)}); len(said) != 1 || said[0] != want {
+	if want := (Report{Distinct: 29, Pretokens: 35, Asked: 500, Entries: len(m.Vocab), Merges: len(m.Merges), Bytes: 256}); len(said) != 1 || said[0] != want {
 		t.Errorf("reported %+v, want %+v", said, want)
 	}
 	empty, err := finish(t, s, stagetest.NewWorkspace(16<<20, 1))
@@ -191,23 +211,29 @@ func TestNewRefuses(t *testing.T) {
 		s    Settings
 		want string
 	}{
-		{Settings{PreTokenizer: "llama2", Config: Config{VocabSize: 999}}, `no pre-tokenizer is called "llama2"; did you mean "llama3"?`},
-		{Settings{TextField: "a..b", Config: Config{VocabSize: 999}}, "a..b"},
+		{Settings{Counting: Counting{TextField: "a..b"}, Config: Config{VocabSize: 999}}, "a..b"},
+		{Settings{Counting: Counting{MaxWords: -1}, Config: Config{VocabSize: 999}}, "at least 1"},
+		{Settings{Config: Config{VocabSize: 999, Ties: "rustbp"}}, `no rule for ties is called "rustbp"; did you mean "rustbpe"?`},
+		{Settings{Config: Config{VocabSize: 999, LimitAlphabet: 9}}, "all 256 are asked for"},
+		{Settings{Config: Config{VocabSize: 999, SeenBytes: true, LimitAlphabet: 257}}, "1 to 256"},
+		{Settings{Config: Config{VocabSize: 999, MinFrequency: 1 << 41}}, "at most"},
+		{Settings{Config: Config{VocabSize: 99, SeenBytes: true, LimitAlphabet: 100}}, "no room for 0 special tokens and 100 bytes"},
+		{Settings{Counting: Counting{OtherWeight: "2"}, Config: Config{VocabSize: 999}}, "no source has one"},
 		{Settings{}, "no room"},
 	} {
 		if _, err := New(c.s); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.s, err, c.want)
 		}
 	}
-	if _, err := (&Model{}).AppendJSON(nil, "x"); err == nil {
-		t.Error("a file with a pre-tokenizer that does not exist")
+	if _, err := PreTokenizerNamed("llama2"); err == nil || err.Error() != `no pre-tokenizer is called "llama2"; did you mean "llama3"?` {
+		t.Error(err)
 	}
 }
 
 // TestAdd: a batch that was not mapped has no pretokens, and a key that is none is an error.
 func TestAdd(t *testing.T) {
 	b := &record.Batch{}
-	b.Append(1, 1, []byte("{}")).SetKey([]byte("\x05abc"))
+	b.Append(1, 1, []byte("{}")).SetKey([]byte("\x01\x05abc"))
 	b.Parse()
 	if err := newPartial(t).Add(b); err == nil {
 		t.Error("a damaged key was taken")
@@ -224,7 +250,7 @@ func TestPartialSize(t *testing.T) {
 	for i := range 50_000 {
 		lines = append(lines, fmt.Sprintf(`{"text":"%x"}`, i*7919*7919))
 	}
-	b := mapped(t, s, lines)
+	b := mapped(t, s.Key(), lines)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -239,6 +265,7 @@ func TestPartialSize(t *testing.T) {
 		t.Errorf("Size says %.0f bytes, the heap grew by %.0f", size, held)
 	}
 	runtime.KeepAlive(b)
+	runtime.KeepAlive(s)
 }
 
 func TestAllocs(t *testing.T) {

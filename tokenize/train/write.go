@@ -2,58 +2,18 @@ package train
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"curate/stage"
-	"curate/tokenize/pretokenizer"
 )
 
-// preTokenizer is one that a vocabulary can be trained with.
-type preTokenizer struct {
-	name    string
-	scanner string // the name in tokenize/pretokenizer
-	split   bool   // it is a Split and a ByteLevel without a regex; else ByteLevel with its own
-}
-
-// preTokenizers are sorted by name.
-var preTokenizers = []preTokenizer{
-	{name: "gpt2", scanner: "gpt2"},
-	{name: "llama3", scanner: "cl100k", split: true},
-}
-
-// PreTokenizers are the names of those that a vocabulary can be trained with.
-func PreTokenizers() []string {
-	names := make([]string, len(preTokenizers))
-	for i, p := range preTokenizers {
-		names[i] = p.name
-	}
-	return names
-}
-
-func preTokenizerNamed(name string) (*preTokenizer, error) {
-	for i := range preTokenizers {
-		if preTokenizers[i].name == name {
-			return &preTokenizers[i], nil
-		}
-	}
-	return nil, stage.UnknownName("pre-tokenizer", name, PreTokenizers())
-}
-
-// AppendJSON appends the model as a tokenizer.json with one of [PreTokenizers], as Hugging Face's tokenizers reads
+// AppendJSON appends the model as a tokenizer.json with a pre-tokenizer, as Hugging Face's tokenizers reads
 // it: what Tokenizer.save of version 0.23.3 writes for the same model, byte for byte (file format version "1.0"), but
 // for a line feed at the end, and merges that are strings "a b" and not pairs ["a", "b"]: readers of version 0.19
 // know only these. No spelling of a byte is a space, so both say the same.
-func (m *Model) AppendJSON(dst []byte, preTokenizerName string) ([]byte, error) {
-	p, err := preTokenizerNamed(preTokenizerName)
-	if err != nil {
-		return nil, err
-	}
-	s, err := pretokenizer.NewScanner(p.scanner)
-	if err != nil {
-		return nil, err
-	}
+func (m *Model) AppendJSON(dst []byte, p *PreTokenizer) ([]byte, error) {
 	w := jsonWriter{b: dst}
 	w.open('{')
 	w.text("version", "1.0")
@@ -71,28 +31,10 @@ func (m *Model) AppendJSON(dst []byte, preTokenizerName string) ([]byte, error) 
 		w.close('}')
 	}
 	w.close(']')
-	w.raw("normalizer", "null")
-	w.key("pre_tokenizer")
-	if p.split {
-		w.open('{')
-		w.text("type", "Sequence")
-		w.key("pretokenizers").open('[')
-		w.item().open('{')
-		w.text("type", "Split")
-		w.key("pattern").open('{')
-		w.text("Regex", s.Pattern())
-		w.close('}')
-		w.text("behavior", "Isolated")
-		w.raw("invert", "false")
-		w.close('}')
-		w.item().byteLevel(false)
-		w.close(']')
-		w.close('}')
-	} else {
-		w.byteLevel(true)
-	}
+	w.value("normalizer", p.normalizer)
+	w.value("pre_tokenizer", p.preTokenizer)
 	w.raw("post_processor", "null")
-	w.key("decoder").byteLevel(true)
+	w.value("decoder", jsontext.Value(byteLevel(true)))
 	w.key("model").open('{')
 	w.text("type", "BPE")
 	for _, name := range []string{"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"} {
@@ -176,12 +118,12 @@ func (w *jsonWriter) text(name, value string) { w.key(name).quote(value) }
 
 func (w *jsonWriter) raw(name, value string) { w.b = append(w.key(name).b, value...) }
 
-// byteLevel writes the component ByteLevel, which spells bytes in the alphabet and back.
-func (w *jsonWriter) byteLevel(regex bool) {
-	w.open('{')
-	w.text("type", "ByteLevel")
-	w.raw("add_prefix_space", "false")
-	w.raw("trim_offsets", "true")
-	w.raw("use_regex", strconv.FormatBool(regex))
-	w.close('}')
+// value writes what is JSON already, indented as the rest.
+func (w *jsonWriter) value(name string, v jsontext.Value) {
+	v = slices.Clone(v)
+	err := v.Format(jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true), jsontext.WithIndentPrefix(strings.Repeat("  ", w.depth)), jsontext.WithIndent("  "))
+	if err != nil && w.err == nil {
+		w.err = err
+	}
+	w.raw(name, string(v))
 }
