@@ -82,8 +82,9 @@ The result is a table, and with --json or -o one JSON document with all counts.
 	return cmd
 }
 
-// evalRecordCost is that of a text of which each byte becomes a token: ids and offsets (12 bytes), and words.
-const evalRecordCost = 20
+// evalRecordCost is that of a text: where each of its bytes comes from before and after it is normalized (16 bytes),
+// pieces, ids and their offsets, and words; and while one of them grows, twice.
+const evalRecordCost = 50
 
 // openNamed opens [NAME=]PATH each. Without a name, a tokenizer is called as its file or its folder is.
 func openNamed(paths []string) ([]eval.Named, error) {

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -88,11 +86,8 @@ hardly occur itself.
 // openBase reads the tokenizer that a flag or a key names, to be extended.
 func openBase(flag, path string) (*train.Base, error) {
 	raw, err := readTokenizer(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, usage("%s %s: no such file; it is a tokenizer.json, or a folder that holds one", flag, path)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, usage("%s: %v", flag, err)
 	}
 	b, err := train.ReadBase(raw)
 	if err != nil {
