@@ -18,7 +18,7 @@ import (
 
 // chatRecordCost is that of a chat of which each byte becomes a token: that of a text, and its messages as a template
 // has them, what is rendered, and where each token stands in it.
-const chatRecordCost = 50
+const chatRecordCost = 64
 
 // tokenizeRecordCost is that of a text of which each byte becomes a token: beside what any stage takes, ids (4 bytes),
 // their JSON (up to 6), its copy as an edit, and the longer line.

@@ -127,7 +127,7 @@ func (f *stageFlags) registerRun(cmd *cobra.Command) {
 func (f *stageFlags) recordShare() string {
 	switch {
 	case f.whole:
-		return "an eighth (a fiftieth where text becomes tokens)"
+		return "an eighth (1/64 where text becomes tokens)"
 	case f.recordCost > 0:
 		return fmt.Sprintf("1/%d", f.recordCost)
 	}
