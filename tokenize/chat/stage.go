@@ -413,6 +413,9 @@ func (w *worker) render(r *record.Record, row *Row) error {
 			messages = slices.Concat(messages, row.Answers[0])
 		}
 		s, err := w.format.Spans(messages, &row.Params, w.cfg.TrainOn)
+		if err == nil {
+			err = w.encoder.found(s.Text)
+		}
 		if err != nil {
 			return err
 		}
