@@ -41,7 +41,8 @@ which is 1 for what is learnt (--train-on). A pair ("chosen" and "rejected", wit
 "prompt_ids", "chosen_ids" and "rejected_ids", which TRL's DPOTrainer reads. See docs/chat.md.
 
 PATH is a tokenizer.json (BPE, Unigram, WordPiece or WordLevel), a SentencePiece model, a tekken.json, a file
-of tiktoken ranks, or the folder of a model that holds one of them. See docs/tokenizers.md.
+of tiktoken ranks (PATH#ENCODING if its name does not say which), or the folder of a model that holds one
+of them. See docs/tokenizers.md.
 
 Special tokens that stand in the text, such as <|endoftext|>, become their ids; --specials-as-text takes
 them for the characters they are written with. Added tokens that are not special are always found. In a
