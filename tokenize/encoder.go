@@ -1,6 +1,8 @@
 package tokenize
 
 import (
+	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"curate/sentencepiece"
@@ -77,6 +79,9 @@ func (e *Encoder) body(dst []uint32, text []byte) ([]uint32, error) {
 	case e.short != nil:
 		return e.appendShort(dst, text), nil
 	case e.spm != nil:
+		if len(text) > sentencepiece.MaxText {
+			return dst, fmt.Errorf("a text of %d bytes; SentencePiece models take up to %d", len(text), sentencepiece.MaxText)
+		}
 		return e.spm.Append(dst, text), nil
 	}
 	return e.long.append(dst, text)
@@ -132,6 +137,9 @@ func (e *Encoder) pieces(dst []uint32, text []byte) []uint32 {
 // HF tokenizers has it, but in bytes: all tokens of a character that is cut stand for the whole of it. What is put
 // around the text stands for [0, 0). On an error both are as they were.
 func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint32, []Span, error) {
+	if limit := e.maxOffsets(); len(text) > limit {
+		return ids, spans, fmt.Errorf("a text of %d bytes; offsets are for up to %d", len(text), limit)
+	}
 	wasIDs, wasSpans := len(ids), len(spans)
 	around := func(more []uint32) {
 		if e.o.AddSpecialTokens {
@@ -157,6 +165,14 @@ func (e *Encoder) AppendOffsets(ids []uint32, spans []Span, text []byte) ([]uint
 	}
 	around(e.t.post.After)
 	return ids, spans, nil
+}
+
+// maxOffsets is the longest text, in bytes, of which offsets can be given.
+func (e *Encoder) maxOffsets() int {
+	if e.spm != nil {
+		return sentencepiece.MaxText
+	}
+	return math.MaxInt32
 }
 
 // shortOffsets is the way for texts that nothing changes before the model sees them: then the bytes of the tokens are
@@ -186,7 +202,7 @@ func (e *Encoder) shortOffsets(ids *[]uint32, spans *[]Span, text []byte) bool {
 			return true
 		}
 		*ids = append(*ids, id)
-		*spans = append(*spans, Span{From: int32(at), To: int32(c.done)})
+		*spans = append(*spans, Span{From: int32(c.at), To: int32(c.done)})
 		at = c.done
 	}
 }

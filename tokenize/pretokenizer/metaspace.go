@@ -60,7 +60,7 @@ func (t *metaspace) split(p *Pieces, _ bool) error {
 	case "always":
 		p.prefix(t.replacement, everywhere)
 	case "first":
-		p.prefix(t.replacement, func(from int) bool { return from == 0 && p.AtStart })
+		p.prefix(t.replacement, p.Text.AtStart)
 	}
 	if t.cuts {
 		return p.cut(literal(t.replacement), mergedWithNext, false)

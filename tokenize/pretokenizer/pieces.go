@@ -14,8 +14,6 @@ type Pieces struct {
 	Text aligned.Text
 	// Ends has where in Text.B each piece ends, rising: there are no empty pieces.
 	Ends []int
-	// AtStart says that the text begins where its document does: Metaspace's prepend_scheme "first" asks.
-	AtStart bool
 	// InAlphabet says that ByteLevel has spelled the text's bytes in its alphabet of 256 characters. At the end of all
 	// pre-tokenizers the bytes are spelled back: models see bytes.
 	InAlphabet bool
@@ -132,9 +130,6 @@ func (p *Pieces) apply() {
 		case c.from == c.to:
 		case c.match:
 			gone = true
-			if c.from == 0 {
-				p.AtStart = false
-			}
 		default:
 			at += c.to - c.from
 			p.Ends = append(p.Ends, at)
