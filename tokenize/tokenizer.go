@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -179,6 +180,12 @@ func load(r io.Reader, name, encoding string) (*Tokenizer, error) {
 // read tells the formats apart by what is in them.
 func read(data []byte, name, encoding string) (*Tokenizer, error) {
 	switch {
+	case len(data) == 0:
+		return nil, errors.New("the file is empty")
+	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878, 3.1.1
+		return nil, errors.New("the file is compressed; decompress it with zstd -d")
+	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}): // RFC 1952, 2.3.1
+		return nil, errors.New("the file is compressed; decompress it with gzip -d")
 	case encoding != "" || isRanks(data):
 		return newTiktoken(data, name, encoding)
 	case len(data) > 0 && data[0] == '\n': // the tag of a ModelProto's first piece

@@ -2,7 +2,10 @@
 // HF tokenizers calls NormalizedString (tokenizer/normalizer.rs).
 package aligned
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Span is the bytes [From, To) of the original text.
 type Span struct{ From, To int32 }
@@ -42,7 +45,7 @@ func (t *Text) Set(text []byte, base int, offsets bool) {
 	if !offsets {
 		return
 	}
-	of := t.mineOf[1][:0]
+	of := slices.Grow(t.mineOf[1][:0], len(text))
 	for i := 0; i < len(text); {
 		_, n := utf8.DecodeRune(text[i:])
 		s := Span{int32(base + i), int32(base + i + n)}
@@ -93,7 +96,10 @@ func (t *Text) Original(from, to int) Span {
 // Begin begins an edit. The bytes of B stay as they are until End.
 func (t *Text) Begin() {
 	t.at, t.bFirst = 0, 0
-	t.b, t.of = t.mine[1-t.now][:0], t.mineOf[1-t.now][:0]
+	t.b = slices.Grow(t.mine[1-t.now][:0], len(t.B)) // most edits change the length little, if at all
+	if t.of = t.mineOf[1-t.now][:0]; t.aligned {
+		t.of = slices.Grow(t.of, len(t.B))
+	}
 }
 
 // Rest is what the edit has not consumed.
