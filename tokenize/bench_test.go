@@ -42,7 +42,7 @@ func benchTexts(b *testing.B, size int) (texts [][]byte, n int) {
 // BenchmarkEncode encodes 4 MB of pages: cold with a new encoder for all of them, warm with one that has seen them.
 func BenchmarkEncode(b *testing.B) {
 	texts, n := benchTexts(b, 4<<20)
-	for _, name := range []string{"cl100k", "gpt2", "gpt4o", "llama31", "qwen3"} {
+	for _, name := range []string{"cl100k", "deepseekv3", "ggml-command-r", "gpt2", "gpt4o", "llama31", "qwen3"} {
 		t := findTokenizer(b, name)
 		if t == nil {
 			continue
@@ -78,7 +78,7 @@ func BenchmarkEncode(b *testing.B) {
 // BenchmarkScan cuts the same pages into pieces.
 func BenchmarkScan(b *testing.B) {
 	texts, n := benchTexts(b, 4<<20)
-	for _, name := range []string{"cl100k", "gpt2", "gpt4o", "llama31", "qwen3"} {
+	for _, name := range []string{"cl100k", "deepseekv3", "ggml-command-r", "gpt2", "gpt4o", "llama31", "qwen3"} {
 		t := findTokenizer(b, name)
 		if t == nil {
 			continue

@@ -281,7 +281,9 @@ func (t *Tokenizer) describe() {
 		names, others := pretokenizer.Scanners(t.pre)
 		for _, name := range names {
 			if s, err := pretokenizer.NewScanner(name); err == nil {
-				in.Patterns = append(in.Patterns, Pattern{s.Pattern(), name})
+				for _, regex := range s.Regexes() {
+					in.Patterns = append(in.Patterns, Pattern{regex, name})
+				}
 			}
 		}
 		for _, regex := range others {

@@ -206,6 +206,22 @@ func TestEncode(t *testing.T) {
 	}
 }
 
+// TestNoNormalizers: a Sequence of none is not NFC.
+func TestNoNormalizers(t *testing.T) {
+	for _, c := range []struct{ normalizer, text, want string }{
+		{`{"type":"Sequence","normalizers":[]}`, "e\u0301", "[101 204 129]"},
+		{`{"type":"Sequence","normalizers":[{"type":"NFC"}]}`, "e\u0301", "[195 169]"},
+	} {
+		tok := smallTokenizer(t, small(t, `"normalizer":null`, `"normalizer":`+c.normalizer))
+		if tok.short == nil {
+			t.Errorf("%s: not the short way", c.normalizer)
+		}
+		if got := fmt.Sprint(must(tok.NewEncoder(Options{}).Append(nil, []byte(c.text)))); got != c.want {
+			t.Errorf("%s: %s, want %s", c.normalizer, got, c.want)
+		}
+	}
+}
+
 func TestDecode(t *testing.T) {
 	tok := smallTokenizer(t, small(t, smallAdded, smallAdded+`,{"id":262,"content":"a b","special":false},{"id":263,"content":"Ġx","special":false}`))
 	// A token whose characters are all of the alphabet stands for their bytes, also if it was added (as in HF).

@@ -26,6 +26,11 @@ type block struct {
 	marks uint64 // \p{M}, which is punctuation too
 	// stop is what the words above cannot say: numbers and spaces outside of ASCII.
 	stop uint64
+
+	// What ascii does not fill in.
+	high uint64 // bytes outside of ASCII
+	cjk  uint64 // letters of [一-龥぀-ゟ゠-ヿ]
+	odd  uint64 // punctuation outside of ASCII that is not [\p{P}\p{S}], and what else cjk should have
 }
 
 // blockSize is how many bytes a block has.
@@ -82,12 +87,13 @@ func asciiGeneric(b *block, text *[blockSize]byte) (rest uint64) {
 // classify says what the bytes of the block text[i:i+64] are.
 func (b *block) classify(t *classes, text []byte, i int) {
 	rest := b.ascii((*[blockSize]byte)(text[i:]))
+	b.high, b.cjk, b.odd = rest, 0, 0
 	for rest != 0 {
 		at := bits.TrailingZeros64(rest)
 		c, n := t.multi(text, i+at)
 		m := (uint64(1)<<n - 1) << at
 		rest &^= m
-		switch c {
+		switch c.kind() {
 		case lower:
 			b.letter |= m
 		case upper:
@@ -96,7 +102,13 @@ func (b *block) classify(t *classes, text []byte, i int) {
 		case caseless:
 			b.letter |= m
 			b.caseless |= m
+			if c&isCJK != 0 {
+				b.cjk |= m
+			}
 		case other:
+			if c != isSign {
+				b.odd |= m
+			}
 			if n > 1 {
 				b.wide[n-2] |= 1 << at
 			}
@@ -105,6 +117,9 @@ func (b *block) classify(t *classes, text []byte, i int) {
 				b.wide[n-2] |= 1 << at
 			}
 			b.marks |= m
+			if c != mark {
+				b.odd |= m
+			}
 		default:
 			b.stop |= m
 		}

@@ -108,18 +108,15 @@ func TestASCII(t *testing.T) {
 // TestEnds compares what cuts blocks with what cuts pieces, on texts in which everything is as likely and on texts that
 // are mostly words, so that blocks come to their ends.
 func TestEnds(t *testing.T) {
-	hostile := []string{
-		"a", "b", "S", "s", "T", "t", "l", "L", "r", "e", "v", "m", "d", "'", "'", "'s", " ", " ", "  ", "\n", "\r", "\t",
-		"\u00a0", "\u2028", "\u0085", "1", "2", "٣", "½", ".", "!", "/", "-", "_", "ſ", "é", "É", "ǅ", "ʰ", "日", "\u0301", "\u0903", "’",
-		"😀", "\u200d", "\u1c89", "\U00010d40", "\ufffd", "\xff", "\xe2\x80", "\x00", "\x7f", "\v", "\f",
-	}
+	hostile := append(slices.Clone(hostileLetters), "\v", "\f")
 	plain := []string{
 		"word", "Word", "WORD", "it's", "DON'T", "l'été", "camelCase", " ", " ", " ", " ", ", ", ". ", ".\n", "\n", "\n\n", ".\n\n", "\n    ", "\n\t",
 		"12", "1234567", "/", "://", "«", "» ", "…", "“x”", "日本", "слово", " Éa", "(", ")", "'", "'ll", "\n \n", "…foo", "’s", "x'LLa's'tb",
+		"日本の", "カタカナ", "d'années", " (foo", "é)", "  12", " 日", "。", "\u0301",
 	}
 	const seed = 11
 	rnd := rand.New(rand.NewPCG(seed, 12))
-	for _, s := range all(t) {
+	for _, s := range everyScanner(t) {
 		for _, letters := range [][]string{hostile, plain} {
 			for range 4000 {
 				var b strings.Builder
@@ -151,7 +148,7 @@ func TestEndsOfFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range all(t) {
+	for _, s := range everyScanner(t) {
 		compareEnds(t, s, text, 512)
 	}
 }
@@ -159,7 +156,7 @@ func TestEndsOfFile(t *testing.T) {
 func FuzzEnds(f *testing.F) {
 	f.Add("Hello world's  end 'LL 12345\r\n\n x and much more than is in one block of sixty-four bytes, isn't it?")
 	f.Add("\u0301ABCdef'ſ//\n/日本 \n \n\t x \u00a0 ½ ……foo (foo ((foo 1234567890123456789012345678901234567890")
-	scanners := all(f)
+	scanners := everyScanner(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, s := range scanners {
 			compareEnds(t, s, []byte(text), minEnds)
@@ -172,7 +169,7 @@ func BenchmarkEnds(b *testing.B) {
 	if err != nil {
 		b.Skip("CURATE_TEXT names no file")
 	}
-	for _, s := range all(b) {
+	for _, s := range everyScanner(b) {
 		b.Run(s.Name(), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			ends := make([]int, 512)

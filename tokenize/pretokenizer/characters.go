@@ -45,10 +45,10 @@ func set(pattern string) *regex.Set {
 // whiteSpace is char::is_whitespace of Rust: White_Space.
 var whiteSpace = sync.OnceValue(func() *characters { return &characters{set(`\s`)} })
 
-// numericCharacters is char::is_numeric of Rust: N of Unicode 17.0.0, three ranges more than in Unicode 16.0.0.
-var numericCharacters = sync.OnceValue(func() *characters {
-	return &characters{set(`[\p{N}\x{11de0}-\x{11de9}\x{16ff4}-\x{16ff6}]`)}
-})
+// numericPattern is char::is_numeric of Rust: N of Unicode 17.0.0, two ranges more than in Unicode 16.0.0.
+const numericPattern = `[\p{N}\x{11de0}-\x{11de9}\x{16ff4}-\x{16ff6}]`
+
+var numericCharacters = sync.OnceValue(func() *characters { return &characters{set(numericPattern)} })
 
 // wordCharacters is \w of the crate regex (Unicode Technical Standard #18, annex C).
 var wordCharacters = sync.OnceValue(func() *regex.Set {

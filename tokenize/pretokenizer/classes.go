@@ -15,7 +15,12 @@ const (
 	isNewline                   // [\r\n]
 	isUpper                     // [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
 	isLower                     // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
+	isSign                      // [\p{P}\p{S}]
+	isCJK                       // [一-龥぀-ゟ゠-ヿ], as DeepSeek-V3 has it
 )
+
+// kind is c as unicode16.go has it.
+func (c class) kind() class { return c &^ (isSign | isCJK) }
 
 // The classes that exist.
 const (
@@ -51,13 +56,21 @@ type classes struct {
 var theClasses = sync.OnceValue(func() *classes {
 	t := new(classes)
 	seen := map[[pageSize]class]uint8{}
+	signs := set(`[\p{P}\p{S}]`)
 	run := 0
 	var page [pageSize]class
 	for r := rune(0); r <= utf8.MaxRune; r++ {
 		if run+1 < len(classRuns) && r == classRuns[run+1].first {
 			run++
 		}
-		page[r%pageSize] = classRuns[run].class
+		c := classRuns[run].class
+		if c == other && signs.Has(r) {
+			c |= isSign
+		}
+		if r >= 0x3040 && r <= 0x30ff || r >= 0x4e00 && r <= 0x9fa5 {
+			c |= isCJK
+		}
+		page[r%pageSize] = c
 		if r%pageSize == pageSize-1 {
 			n, ok := seen[page]
 			if !ok {

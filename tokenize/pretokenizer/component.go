@@ -81,35 +81,31 @@ func alone(t PreTokenizer, p *Pieces) error {
 
 // Fast says whether p cuts a text into the pieces of one scanner and does nothing else to it, but that it puts a space
 // before a text that does not begin with one if prefixSpace. That is what byte-level BPE models have: ByteLevel with
-// its own regex, or a Split by a regex that is known and ByteLevel.
+// its own regex, or Splits by regexes that are known and ByteLevel.
 func Fast(p PreTokenizer) (s *Scanner, prefixSpace, ok bool) {
 	parts := flat(nil, p)
-	for i, part := range parts {
-		switch part := part.(type) {
-		case *split:
-			// The known regexes match every text whole: there is nothing between two matches to keep or to remove.
-			whole := part.behavior == isolated && !part.invert || part.behavior == removed && part.invert
-			if i > 0 || len(parts) != 2 || part.scanner == nil || !whole {
-				return nil, false, false
-			}
-			s = part.scanner
-		case *byteLevel:
-			if i != len(parts)-1 || (s == nil) != part.useRegex || s != nil && part.prefixSpace {
-				return nil, false, false
-			}
-			if s == nil {
-				s, prefixSpace = part.scanner, part.prefixSpace
-			}
-		default:
+	if len(parts) == 0 {
+		return nil, false, false
+	}
+	if last, is := parts[len(parts)-1].(*byteLevel); is {
+		if len(parts) == 1 && last.useRegex {
+			return last.scanner, last.prefixSpace, true
+		}
+		regexes, known := regexesOf(parts)
+		if !known || last.prefixSpace {
 			return nil, false, false
 		}
+		s = forRegexes(regexes)
 	}
-	return s, prefixSpace, s != nil
+	return s, false, s != nil
 }
 
 // Scanners are the names of the scanners that p cuts with, and the regexes that it runs through the engine for the lack
 // of one, in p's order.
 func Scanners(p PreTokenizer) (names, regexes []string) {
+	if s, _, ok := Fast(p); ok {
+		return []string{s.Name()}, nil
+	}
 	for _, part := range flat(nil, p) {
 		switch part := part.(type) {
 		case *split:
@@ -126,6 +122,59 @@ func Scanners(p PreTokenizer) (names, regexes []string) {
 		}
 	}
 	return slices.Compact(names), regexes
+}
+
+// regexesOf is parts, of which the last is ByteLevel, as regexes that cut at their matches and between them, if they
+// are no more than that.
+func regexesOf(parts []PreTokenizer) (regexes []string, ok bool) {
+	for i, part := range parts {
+		last := i == len(parts)-1
+		switch part := part.(type) {
+		case *split:
+			switch {
+			case part.behavior == isolated:
+			case part.behavior == removed && part.invert && part.scanner != nil: // which matches every text whole
+			default:
+				return nil, false
+			}
+			switch {
+			case part.scanner != nil:
+				regexes = append(regexes, part.scanner.Pattern())
+			case part.regex != nil:
+				regexes = append(regexes, part.regex.Pattern())
+			default:
+				return nil, false
+			}
+		case *digits:
+			if part.behavior != isolated {
+				return nil, false
+			}
+			regexes = append(regexes, numericPattern)
+		case *byteLevel:
+			if !last {
+				return nil, false
+			}
+			if part.useRegex {
+				regexes = append(regexes, part.scanner.Pattern())
+			}
+		default:
+			return nil, false
+		}
+	}
+	return regexes, true
+}
+
+// forRegexes is the scanner of the regexes, or nil if there is none for them.
+func forRegexes(regexes []string) *Scanner {
+	if len(regexes) == 1 {
+		return ForPattern(regexes[0])
+	}
+	for _, s := range sequences {
+		if slices.Equal(s.regexes, regexes) {
+			return s.ready()
+		}
+	}
+	return nil
 }
 
 // flat is p without Sequences.

@@ -131,6 +131,11 @@ func TestFast(t *testing.T) {
 		{sequenceOf(quoted(qwen2Pattern, "Removed", false), bytes), "", false, "qwen2", 0},
 		{sequenceOf(quoted(`\d`, "Isolated", false), bytes), "", false, "", 1},
 		{sequenceOf(`{"type":"Digits","individual_digits":true}`, `{"type":"ByteLevel"}`), "", false, "gpt2", 0},
+		{sequenceOf(`{"type":"Digits","individual_digits":true}`, strings.Replace(bytes, "use_regex\":false", "use_regex\":true", 1)), "digits_gpt2", false, "digits_gpt2", 0},
+		{sequenceOf(`{"type":"Digits","individual_digits":false}`, strings.Replace(bytes, "use_regex\":false", "use_regex\":true", 1)), "", false, "gpt2", 0},
+		{sequenceOf(quoted(deepSeek3Regexes[0], "Isolated", false), quoted(deepSeek3Regexes[1], "Isolated", false), quoted(deepSeek3Regexes[2], "Isolated", false), bytes), "deepseek3", false, "deepseek3", 0},
+		{sequenceOf(quoted(deepSeek3Regexes[1], "Isolated", false), quoted(deepSeek3Regexes[0], "Isolated", false), quoted(deepSeek3Regexes[2], "Isolated", false), bytes), "", false, "", 3},
+		{sequenceOf(quoted(deepSeek3Regexes[0], "Removed", false), quoted(deepSeek3Regexes[1], "Isolated", false), quoted(deepSeek3Regexes[2], "Isolated", false), bytes), "", false, "", 3},
 	} {
 		p, err := New("pre_tokenizer", jsontext.Value(c.json))
 		if err != nil {

@@ -153,7 +153,7 @@ func (o *oracle) escape() func(rune) bool {
 		}
 		return func(c rune) bool {
 			for _, h := range has {
-				if t.rune(c) == h {
+				if t.rune(c).kind() == h {
 					return true
 				}
 			}

@@ -44,8 +44,5 @@ func qwen35(t *classes, text []byte, i int) int {
 		}
 		j += n
 	}
-	for j < len(text) && (text[j] == '\n' || text[j] == '\r') {
-		j++
-	}
-	return j
+	return newlines(text, j)
 }

@@ -129,7 +129,7 @@ func (t *classes) word(text []byte, i int, c class, n int) int {
 		return t.run(text, j, isLower)
 	case lower > 0:
 		return lower
-	case c == mark: // without P: U* and W+ have the mark alone, since nothing in W follows
+	case c.kind() == mark: // without P: U* and W+ have the mark alone, since nothing in W follows
 		return i + n
 	case j > first: // P?U+
 		return j

@@ -1,6 +1,9 @@
 package pretokenizer
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A scheme is a regex that blocks can be cut by. (Not a function's pointer, for which every block would be an
 // allocation.)
@@ -8,6 +11,8 @@ type scheme uint8
 
 const (
 	schemeCL100K scheme = 1 + iota
+	schemeDeepSeek3
+	schemeDigitsGPT2
 	schemeGPT2
 	schemeO200K
 	schemeQwen2
@@ -17,6 +22,10 @@ func (s scheme) starts(b *block, text []byte, at int) (starts, stop uint64) {
 	switch s {
 	case schemeCL100K:
 		return startsCL100K(b, text, at)
+	case schemeDeepSeek3:
+		return startsDeepSeek3(b, text, at)
+	case schemeDigitsGPT2:
+		return startsDigitsGPT2(b, text, at)
 	case schemeGPT2:
 		return startsGPT2(b, text, at)
 	case schemeO200K:
@@ -79,14 +88,33 @@ func (b *block) clLike(tail uint64) (punct, starts, stop uint64) {
 	after := blank & (newline << 1)
 	starts = punct | letters | space&^(space<<1) | blank&^(b.space>>1) | after
 	// If another newline ends that, it was not the last one.
-	carried, out := bits.Add64(blank, after, 0)
+	carried, out := carry(blank, after)
 	if carried&^blank&b.newline != 0 {
 		stop |= after
 	}
-	if out != 0 { // the last one's end is not in sight
-		stop |= 1 << (bits.Len64(after) - 1)
+	return punct, starts, stop | out
+}
+
+// carry is the bits behind the runs of blank that begin in after, among others. out is the last of after if its run's
+// end is not in sight.
+func carry(blank, after uint64) (carried, out uint64) {
+	carried, over := bits.Add64(blank, after, 0)
+	if over != 0 {
+		out = 1 << (bits.Len64(after) - 1)
 	}
-	return punct, starts, stop
+	return carried, out
+}
+
+// controls are those of p, in ASCII, that are neither signs nor white space.
+func (b *block) controls(p uint64, text []byte, at int) uint64 {
+	var c uint64
+	t := text[at : at+blockSize]
+	for k := 0; k < blockSize; k += 8 {
+		w := binary.LittleEndian.Uint64(t[k:])
+		x := w &^ high
+		c |= gather(^from(x, ' ')|from(x, 0x7f)) << k
+	}
+	return c & p &^ b.high
 }
 
 // triples is where \p{N}{1,3} begins.

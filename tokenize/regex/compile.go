@@ -1,7 +1,9 @@
 package regex
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -19,7 +21,7 @@ const (
 	opBytes            // text
 	opSet              // a code point of set
 	opRun              // as many of set as there are, at most max of them if it is not negative, giving back one by one
-	opTake             // the same and nothing is given back
+	opTake             // the same and nothing is given back; at least min
 	opAlt              // to[0], else to[1], and so on
 	opJump             // x
 	opLoop             // begins a round of a loop whose body may be empty, depth deep in such loops
@@ -37,7 +39,6 @@ type inst struct {
 	what  byte // opAnchor
 	not   bool
 	depth uint8
-	fails bool // opRun: what stands behind it may fail
 	x, y  int32
 	min   int32
 	max   int32
@@ -88,12 +89,24 @@ func compile(pattern string, n *node) (*program, error) {
 		case opAlt:
 			in.by = c.dispatch(in.to)
 		case opRun:
-			in.fails = c.fails(int32(pc) + 1)
+			if !c.gives(in, int32(pc)+1) {
+				in.op = opTake
+				continue
+			}
 		default:
 			continue
 		}
 		in.memo = int32(p.states)
 		p.states += int(in.depth) + 1
+	}
+	for pc := range len(p.insts) - 1 {
+		// One of a set and more of it is one instruction. The second one stays for those who jump there.
+		if in, more := &p.insts[pc], &p.insts[pc+1]; in.op == opSet && more.op == opTake && more.min == 0 && more.set == in.set {
+			in.op, in.min, in.max = opTake, 1, more.max
+			if in.max != infinite {
+				in.max++
+			}
+		}
 	}
 	var first [256]bool
 	if w := (&walk{c: c, first: &first}); !w.from(0) {
@@ -117,11 +130,20 @@ func (c *compiler) emit(in inst) int32 {
 func (c *compiler) next() int32 { return int32(len(c.insts)) }
 
 func (c *compiler) set(r ranges) *set {
-	key := fmt.Sprint([]rune(r))
+	key := keyOf(r)
 	if c.sets[key] == nil {
 		c.sets[key] = newSet(r)
 	}
 	return c.sets[key]
+}
+
+// keyOf is the numbers as a key of a map.
+func keyOf(list []int32) string {
+	key := make([]byte, 0, 4*len(list))
+	for _, n := range list {
+		key = binary.LittleEndian.AppendUint32(key, uint32(n))
+	}
+	return string(key)
 }
 
 // node compiles n. behind is the number of lookbehinds around it.
@@ -432,6 +454,9 @@ func (w *walk) from(pc int32) (any bool) {
 			return false
 		case opRun, opTake:
 			in.set.addFirst(w.first)
+			if in.min > 0 {
+				return false
+			}
 			pc++
 		case opAlt:
 			for _, to := range in.to {
@@ -463,6 +488,16 @@ func (w *walk) from(pc int32) (any bool) {
 	}
 }
 
+// gives says whether it may help that the opRun in, before pc, gives back something: not if nothing behind it fails, and
+// not if nothing behind it can begin with what it has taken.
+func (c *compiler) gives(in *inst, pc int32) bool {
+	if !c.fails(pc) {
+		return false
+	}
+	f := follow{c: c}
+	return !f.from(pc) || len(f.set.normal().and(in.set.ranges)) > 0
+}
+
 // fails says whether what starts at pc may fail.
 func (c *compiler) fails(pc int32) bool {
 	for range 100 {
@@ -480,6 +515,50 @@ func (c *compiler) fails(pc int32) bool {
 	return true
 }
 
+// follow finds the characters that what starts at an instruction can begin with, or more.
+type follow struct {
+	c    *compiler
+	set  ranges
+	seen []int32
+}
+
+// from is false if it can be empty, or if there is too much to look at.
+func (f *follow) from(pc int32) bool {
+	for {
+		if slices.Contains(f.seen, pc) {
+			return true
+		}
+		if f.seen = append(f.seen, pc); len(f.seen) > 16 {
+			return false
+		}
+		switch in := &f.c.insts[pc]; in.op {
+		case opBytes:
+			r, _ := utf8.DecodeRuneInString(in.text)
+			f.set = append(f.set, r, r)
+			return true
+		case opSet:
+			f.set = append(f.set, in.set.ranges...)
+			return true
+		case opRun, opTake:
+			f.set = append(f.set, in.set.ranges...)
+			pc++
+		case opAlt:
+			for _, to := range in.to {
+				if !f.from(to) {
+					return false
+				}
+			}
+			return true
+		case opJump:
+			pc = in.x
+		case opAnchor, opSee:
+			pc++
+		default:
+			return false
+		}
+	}
+}
+
 func (c *compiler) dispatch(to []int32) *dispatch {
 	d := &dispatch{}
 	firsts := make([]*[256]bool, len(to))
@@ -490,7 +569,7 @@ func (c *compiler) dispatch(to []int32) *dispatch {
 		}
 	}
 	seen := map[string]uint8{}
-	var list []int32
+	var list, last []int32
 	for b := range d.list {
 		list = list[:0]
 		for i, pc := range to {
@@ -498,7 +577,12 @@ func (c *compiler) dispatch(to []int32) *dispatch {
 				list = append(list, pc)
 			}
 		}
-		key := fmt.Sprint(list)
+		if b > 0 && slices.Equal(list, last) {
+			d.list[b] = d.list[b-1]
+			continue
+		}
+		last = append(last[:0], list...)
+		key := keyOf(list)
 		n, ok := seen[key]
 		if !ok {
 			if len(d.lists) == 255 { // the last one is for all that have no list of their own
@@ -507,21 +591,14 @@ func (c *compiler) dispatch(to []int32) *dispatch {
 			}
 			n = uint8(len(d.lists))
 			seen[key] = n
-			d.lists = append(d.lists, append([]int32(nil), list...))
+			d.lists = append(d.lists, slices.Clone(list))
 		}
 		d.list[b] = n
 	}
-	for len(d.lists) < 256 && seen != nil && d.uses(255) {
+	for len(d.lists) < 256 && d.uses(255) {
 		d.lists = append(d.lists, to)
 	}
 	return d
 }
 
-func (d *dispatch) uses(n uint8) bool {
-	for _, l := range d.list {
-		if l == n {
-			return true
-		}
-	}
-	return false
-}
+func (d *dispatch) uses(n uint8) bool { return slices.Contains(d.list[:], n) }

@@ -134,8 +134,10 @@ func (m *Matcher) run(pc int32, pos int, here int, part part) (end int, ok bool)
 		case opTake:
 			if j := m.take(in, pc, pos); j > pos {
 				pos, round = j, progressed
+			} else if in.min > 0 {
+				break
 			}
-			pc++
+			pc += 1 + in.min
 			continue
 		case opRun:
 			m.steps++
@@ -166,9 +168,7 @@ func (m *Matcher) run(pc int32, pos int, here int, part part) (end int, ok bool)
 			j := in.set.run(text, pos, int(in.max))
 			m.steps += (j - pos) >> 4
 			if j > pos {
-				if in.fails {
-					m.stack = append(m.stack, entry{pc: pc, pos: int32(j), a: int32(pos), round: round, kind: backRun})
-				}
+				m.stack = append(m.stack, entry{pc: pc, pos: int32(j), a: int32(pos), round: round, kind: backRun})
 				pos, round = j, progressed
 			}
 			pc++
@@ -319,23 +319,44 @@ func (m *Matcher) succeeded(stack []entry, part part, end int) {
 	}
 }
 
-// take is the end of an opTake at pc. The end of a long run is kept: a search may come into its midst again and again.
+// take is the end of an opTake at pc. The end of a long run is kept: a search may come into its midst, or before it,
+// again and again.
 func (m *Matcher) take(in *inst, pc int32, pos int) int {
-	if in.max == infinite && m.takes != nil {
-		if t := m.takes[pc]; int(t.from) <= pos && pos < int(t.to) {
-			return int(t.to)
-		}
+	if in.max != infinite {
+		end := in.set.run(m.text, pos, int(in.max))
+		m.steps += (end - pos) >> 4
+		return end
 	}
-	end := in.set.run(m.text, pos, int(in.max))
-	m.steps += (end - pos) >> 4
-	if in.max == infinite && end-pos > 256 {
-		if m.takes == nil {
+	if m.takes == nil {
+		end := in.set.run(m.text, pos, infinite)
+		if end-pos > longTake {
+			m.steps += (end - pos) >> 4
 			m.takes = make([]taken, len(m.re.program.insts))
+			m.takes[pc] = taken{int32(pos), int32(end)}
 		}
+		return end
+	}
+	t := m.takes[pc]
+	if int(t.from) <= pos && pos < int(t.to) {
+		return int(t.to)
+	}
+	limit := len(m.text)
+	if pos < int(t.from) {
+		limit = int(t.from)
+	}
+	end := in.set.run(m.text[:limit], pos, infinite)
+	m.steps += (end - pos) >> 4
+	if end == limit && limit < len(m.text) {
+		end = int(t.to)
+	}
+	if end-pos > longTake {
 		m.takes[pc] = taken{int32(pos), int32(end)}
 	}
 	return end
 }
+
+// longTake is from how many bytes on.
+const longTake = 64
 
 type taken struct{ from, to int32 }
 

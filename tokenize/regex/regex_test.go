@@ -329,9 +329,13 @@ func FuzzRegex(f *testing.F) {
 }
 
 func BenchmarkNext(b *testing.B) {
-	text := []byte(strings.Repeat("Hello world, it's 2024 and the quick brown fox jumps over 12345 lazy dogs.\n  Ünïcödé тоже есть 漢字 too! ", 2000))
+	text, err := os.ReadFile(os.Getenv("CURATE_TEXT"))
+	if err != nil {
+		text = []byte(strings.Repeat("Hello world, it's 2024 and the quick brown fox jumps over 12345 lazy dogs.\n  Ünïcödé тоже есть 漢字 too! ", 2000))
+	}
 	for _, c := range []struct{ name, pattern string }{
 		{"gpt2", `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`},
+		{"cl100k", realPatterns[0].pattern}, {"o200k", realPatterns[1].pattern}, {"deepseek3", realPatterns[2].pattern},
 		{"digits", `\p{N}{1,3}`}, {"han", `[一-龥]+`}, {"space", ` `},
 	} {
 		b.Run(c.name, func(b *testing.B) {

@@ -146,7 +146,22 @@ func (s *set) width(text []byte, i int) int {
 		}
 		return 0
 	}
-	c, n := utf8.DecodeRune(text[i:])
+	return s.wide(text, i)
+}
+
+// wide is width where no ASCII stands.
+func (s *set) wide(text []byte, i int) int {
+	// Well-formed sequences of two and three bytes (The Unicode Standard, table 3-7) are most of what there is.
+	b := text[i]
+	c, n := rune(0), 0
+	switch {
+	case b >= 0xc2 && b < 0xe0 && i+1 < len(text) && text[i+1]&0xc0 == 0x80:
+		c, n = rune(b&0x1f)<<6|rune(text[i+1]&0x3f), 2
+	case b > 0xe0 && b < 0xed && i+2 < len(text) && text[i+1]&0xc0 == 0x80 && text[i+2]&0xc0 == 0x80:
+		c, n = rune(b&0x0f)<<12|rune(text[i+1]&0x3f)<<6|rune(text[i+2]&0x3f), 3
+	default:
+		c, n = utf8.DecodeRune(text[i:])
+	}
 	if s.has(c) {
 		return n
 	}
@@ -162,8 +177,8 @@ func (s *set) run(text []byte, i, most int) int {
 			}
 			i++
 		} else {
-			c, n := utf8.DecodeRune(text[i:])
-			if !s.has(c) {
+			n := s.wide(text, i)
+			if n == 0 {
 				break
 			}
 			i += n
