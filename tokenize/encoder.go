@@ -83,6 +83,8 @@ func (e *Encoder) body(dst []uint32, text []byte) ([]uint32, error) {
 			return dst, fmt.Errorf("a text of %d bytes; SentencePiece models take up to %d", len(text), sentencepiece.MaxText)
 		}
 		return e.spm.Append(dst, text), nil
+	case len(text) > math.MaxInt32:
+		return dst, fmt.Errorf("a text of %d bytes; this tokenizer takes up to %d", len(text), math.MaxInt32)
 	}
 	return e.long.append(dst, text)
 }

@@ -61,7 +61,7 @@ func TestLoadErrors(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ file, want string }{
-		{"", "not a tokenizer.json"}, {"{}", `it has no "model"`}, {"null", `it has no "model"`}, {"{", "not a tokenizer.json"},
+		{"", "the file is empty"}, {"{}", `it has no "model"`}, {"null", `it has no "model"`}, {"{", "not a tokenizer.json"},
 		{`{"model":[]}`, "model: "},
 	} {
 		if _, err := Load(strings.NewReader(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {

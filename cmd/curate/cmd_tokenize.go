@@ -21,8 +21,8 @@ import (
 const chatRecordCost = 64
 
 // tokenizeRecordCost is that of a text of which each byte becomes a token: beside what any stage takes, ids (4 bytes),
-// their JSON (up to 6), its copy as an edit, and the longer line.
-const tokenizeRecordCost = 20
+// their JSON (up to 6), its copy as an edit, the longer line, and the pieces of the text.
+const tokenizeRecordCost = 25
 
 func newTokenize(env environment) *cobra.Command {
 	flags := stageFlags{summary: "tokenized", recordCost: chatRecordCost}
