@@ -181,7 +181,7 @@ func load(r io.Reader, name, encoding string) (*Tokenizer, error) {
 func read(data []byte, name, encoding string) (*Tokenizer, error) {
 	switch {
 	case len(data) == 0:
-		return nil, errors.New("the file is empty")
+		return nil, errors.New("not a tokenizer.json: the file is empty")
 	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878, 3.1.1
 		return nil, errors.New("the file is compressed; decompress it with zstd -d")
 	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}): // RFC 1952, 2.3.1

@@ -57,7 +57,11 @@ var tokenizeKind = recipe.Kind{
 		return []stage.Stage{st}, nil
 	},
 	Reserve: func(v *recipe.Values, workers int) int64 {
-		return reserveTokenizer(v, workers) + int64(workers)*recipeEncoderMemory
+		n := reserveTokenizer(v, workers)
+		if v.Boolean("add_special_tokens") && !v.Boolean("specials_as_text") { // chats have encoders of their own
+			n += int64(workers) * recipeEncoderMemory
+		}
+		return n
 	},
 	RecordCost: chatRecordCost,
 	Speed:      20,
