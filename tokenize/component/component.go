@@ -53,3 +53,14 @@ func Decode(path string, v []byte, out any) error {
 	}
 	return nil
 }
+
+// Plain reads a component that has nothing but its type.
+func Plain(path string, v jsontext.Value) error {
+	var c struct {
+		Type string `json:"type"`
+	}
+	return Decode(path, v, &c)
+}
+
+// Missing is the error for a key that HF tokenizers wants.
+func Missing(path, key string) error { return fmt.Errorf("%s: no %q", path, key) }

@@ -20,7 +20,7 @@ func readBPE(path string, v jsontext.Value) (Decoder, error) {
 		return nil, err
 	}
 	if c.Suffix == nil {
-		return nil, missing(path, "suffix")
+		return nil, component.Missing(path, "suffix")
 	}
 	return BPEDecoder{*c.Suffix}, nil
 }

@@ -25,9 +25,9 @@ func readByteLevel(path string, v jsontext.Value) (Decoder, error) {
 	}
 	switch {
 	case c.AddPrefixSpace == nil:
-		return nil, missing(path, "add_prefix_space")
+		return nil, component.Missing(path, "add_prefix_space")
 	case c.TrimOffsets == nil:
-		return nil, missing(path, "trim_offsets")
+		return nil, component.Missing(path, "trim_offsets")
 	}
 	return ByteLevel{}, nil
 }

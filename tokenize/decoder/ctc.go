@@ -26,11 +26,11 @@ func readCTC(path string, v jsontext.Value) (Decoder, error) {
 	}
 	switch {
 	case c.Pad == nil:
-		return nil, missing(path, "pad_token")
+		return nil, component.Missing(path, "pad_token")
 	case c.Delimiter == nil:
-		return nil, missing(path, "word_delimiter_token")
+		return nil, component.Missing(path, "word_delimiter_token")
 	case c.Cleanup == nil:
-		return nil, missing(path, "cleanup")
+		return nil, component.Missing(path, "cleanup")
 	}
 	return CTC{*c.Pad, *c.Delimiter, *c.Cleanup}, nil
 }

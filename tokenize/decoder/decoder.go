@@ -37,13 +37,13 @@ func read(path string, v jsontext.Value, depth int) (Decoder, error) {
 	case "BPEDecoder":
 		return readBPE(path, v)
 	case "ByteFallback":
-		return ByteFallback{}, readPlain(path, v)
+		return ByteFallback{}, component.Plain(path, v)
 	case "ByteLevel":
 		return readByteLevel(path, v)
 	case "CTC":
 		return readCTC(path, v)
 	case "Fuse":
-		return Fuse{}, readPlain(path, v)
+		return Fuse{}, component.Plain(path, v)
 	case "Metaspace":
 		return readMetaspace(path, v)
 	case "Replace":
@@ -58,21 +58,10 @@ func read(path string, v jsontext.Value, depth int) (Decoder, error) {
 	return nil, &component.UnsupportedError{Path: path, Problem: fmt.Sprintf("decoder %q is not known", kind)}
 }
 
-// readPlain reads a component that has nothing but its type.
-func readPlain(path string, v jsontext.Value) error {
-	var c struct {
-		Type string `json:"type"`
-	}
-	return component.Decode(path, v, &c)
-}
-
-// missing is the error for a key that serde wants.
-func missing(path, key string) error { return fmt.Errorf("%s: no %q", path, key) }
-
 // readChar reads the one character that key of the component at path has.
 func readChar(path, key string, s *string) (string, error) {
 	if s == nil {
-		return "", missing(path, key)
+		return "", component.Missing(path, key)
 	}
 	if utf8.RuneCountInString(*s) != 1 {
 		return "", fmt.Errorf("%s.%s: %q is not one character", path, key, *s)

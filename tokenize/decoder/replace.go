@@ -35,11 +35,11 @@ func readReplace(path string, v jsontext.Value) (Decoder, error) {
 	}
 	switch {
 	case c.Pattern == nil:
-		return nil, missing(path, "pattern")
+		return nil, component.Missing(path, "pattern")
 	case (c.Pattern.String == nil) == (c.Pattern.Regex == nil):
 		return nil, fmt.Errorf(`%s.pattern: needs either "String" or "Regex"`, path)
 	case c.Content == nil:
-		return nil, missing(path, "content")
+		return nil, component.Missing(path, "content")
 	}
 	r := &Replace{content: *c.Content}
 	if c.Pattern.String != nil {

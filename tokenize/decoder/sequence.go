@@ -23,7 +23,7 @@ func readSequence(path string, v jsontext.Value, depth int) (Decoder, error) {
 		return nil, err
 	}
 	if c.Decoders == nil {
-		return nil, missing(path, "decoders")
+		return nil, component.Missing(path, "decoders")
 	}
 	s := make(Sequence, len(c.Decoders))
 	for i, v := range c.Decoders {

@@ -30,9 +30,9 @@ func readStrip(path string, v jsontext.Value) (Decoder, error) {
 	case err != nil:
 		return nil, err
 	case c.Start == nil:
-		return nil, missing(path, "start")
+		return nil, component.Missing(path, "start")
 	case c.Stop == nil:
-		return nil, missing(path, "stop")
+		return nil, component.Missing(path, "stop")
 	}
 	return Strip{content, int(min(*c.Start, math.MaxInt)), int(min(*c.Stop, math.MaxInt))}, nil
 }

@@ -26,9 +26,9 @@ func readWordPiece(path string, v jsontext.Value) (Decoder, error) {
 	}
 	switch {
 	case c.Prefix == nil:
-		return nil, missing(path, "prefix")
+		return nil, component.Missing(path, "prefix")
 	case c.Cleanup == nil:
-		return nil, missing(path, "cleanup")
+		return nil, component.Missing(path, "cleanup")
 	}
 	return WordPiece{*c.Prefix, *c.Cleanup}, nil
 }

@@ -484,14 +484,14 @@ func (m *Symbols) heapMerge(s *symbolScratch) {
 		}
 	}
 	for i := len(heap)/2 - 1; i >= 0; i-- {
-		sink(heap, i)
+		down(heap, i)
 	}
 	for len(heap) > 0 {
 		r, at := uint32(heap[0]>>32), int32(uint32(heap[0]))
 		last := len(heap) - 1
 		heap[0] = heap[last]
 		heap = heap[:last]
-		sink(heap, 0)
+		down(heap, 0)
 
 		if ids[at] == noID || next[at] == n {
 			continue
@@ -506,12 +506,12 @@ func (m *Symbols) heapMerge(s *symbolScratch) {
 		if after := next[at]; after < n {
 			prev[after] = at
 			if r := m.rank(id, ids[after]); r != noRank {
-				heap = rise(heap, uint64(r)<<32|uint64(at))
+				heap = push(heap, uint64(r)<<32|uint64(at))
 			}
 		}
 		if before := prev[at]; before >= 0 {
 			if r := m.rank(ids[before], id); r != noRank {
-				heap = rise(heap, uint64(r)<<32|uint64(before))
+				heap = push(heap, uint64(r)<<32|uint64(before))
 			}
 		}
 	}
@@ -523,45 +523,6 @@ func (s *symbolScratch) shrink(size int) {
 	if size > scratchKept {
 		*s = symbolScratch{}
 	}
-}
-
-// rise adds v to a heap whose smallest comes first.
-func rise(h []uint64, v uint64) []uint64 {
-	h = append(h, v)
-	i := len(h) - 1
-	for i > 0 {
-		up := (i - 1) / 2
-		if h[up] <= v {
-			break
-		}
-		h[i] = h[up]
-		i = up
-	}
-	h[i] = v
-	return h
-}
-
-// sink restores the order of a heap in which only h[i] may stand too high.
-func sink(h []uint64, i int) {
-	if i >= len(h) {
-		return
-	}
-	v := h[i]
-	for {
-		c := 2*i + 1
-		if c >= len(h) {
-			break
-		}
-		if c+1 < len(h) && h[c+1] < h[c] {
-			c++
-		}
-		if h[c] >= v {
-			break
-		}
-		h[i] = h[c]
-		i = c
-	}
-	h[i] = v
 }
 
 // runeTable is the tokens of single characters.

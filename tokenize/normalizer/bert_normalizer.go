@@ -31,11 +31,11 @@ func readBert(path string, v jsontext.Value) (Normalizer, error) {
 	}
 	switch {
 	case c.CleanText == nil:
-		return nil, missing(path, "clean_text")
+		return nil, component.Missing(path, "clean_text")
 	case c.HandleChineseChars == nil:
-		return nil, missing(path, "handle_chinese_chars")
+		return nil, component.Missing(path, "handle_chinese_chars")
 	case c.Lowercase == nil:
-		return nil, missing(path, "lowercase")
+		return nil, component.Missing(path, "lowercase")
 	case c.StripAccents == nil:
 		c.StripAccents = c.Lowercase
 	}

@@ -41,19 +41,19 @@ func read(path string, v jsontext.Value, depth int) (Normalizer, error) {
 	case "Bert", "BertNormalizer": // serde takes both
 		return readBert(path, v)
 	case "ByteLevel":
-		return ByteLevel{}, readPlain(path, v)
+		return ByteLevel{}, component.Plain(path, v)
 	case "Lowercase":
-		return Lowercase{}, readPlain(path, v)
+		return Lowercase{}, component.Plain(path, v)
 	case "NFC":
-		return NFC, readPlain(path, v)
+		return NFC, component.Plain(path, v)
 	case "NFD":
-		return NFD, readPlain(path, v)
+		return NFD, component.Plain(path, v)
 	case "NFKC":
-		return NFKC, readPlain(path, v)
+		return NFKC, component.Plain(path, v)
 	case "NFKD":
-		return NFKD, readPlain(path, v)
+		return NFKD, component.Plain(path, v)
 	case "Nmt":
-		return Nmt{}, readPlain(path, v)
+		return Nmt{}, component.Plain(path, v)
 	case "Precompiled":
 		return readPrecompiled(path, v)
 	case "Prepend":
@@ -65,18 +65,7 @@ func read(path string, v jsontext.Value, depth int) (Normalizer, error) {
 	case "Strip":
 		return readStrip(path, v)
 	case "StripAccents":
-		return StripAccents{}, readPlain(path, v)
+		return StripAccents{}, component.Plain(path, v)
 	}
 	return nil, &component.UnsupportedError{Path: path, Problem: fmt.Sprintf("normalizer %q is not known", kind)}
 }
-
-// readPlain reads a component that has nothing but its type.
-func readPlain(path string, v jsontext.Value) error {
-	var c struct {
-		Type string `json:"type"`
-	}
-	return component.Decode(path, v, &c)
-}
-
-// missing is the error for a key that serde wants.
-func missing(path, key string) error { return fmt.Errorf("%s: no %q", path, key) }

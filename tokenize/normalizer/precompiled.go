@@ -30,7 +30,7 @@ func readPrecompiled(path string, v jsontext.Value) (Normalizer, error) {
 		return nil, err
 	}
 	if c.CharsMap == nil {
-		return nil, missing(path, "precompiled_charsmap")
+		return nil, component.Missing(path, "precompiled_charsmap")
 	}
 	blob, err := base64.StdEncoding.Strict().DecodeString(*c.CharsMap)
 	if err != nil {

@@ -22,7 +22,7 @@ func readPrepend(path string, v jsontext.Value) (Normalizer, error) {
 		return nil, err
 	}
 	if c.Prepend == nil {
-		return nil, missing(path, "prepend")
+		return nil, component.Missing(path, "prepend")
 	}
 	return Prepend{*c.Prepend}, nil
 }

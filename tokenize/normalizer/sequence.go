@@ -24,7 +24,7 @@ func readSequence(path string, v jsontext.Value, depth int) (Normalizer, error) 
 		return nil, err
 	}
 	if c.Normalizers == nil {
-		return nil, missing(path, "normalizers")
+		return nil, component.Missing(path, "normalizers")
 	}
 	s := make(Sequence, len(c.Normalizers))
 	for i, v := range c.Normalizers {

@@ -24,9 +24,9 @@ func readStrip(path string, v jsontext.Value) (Normalizer, error) {
 	}
 	switch {
 	case c.Left == nil:
-		return nil, missing(path, "strip_left")
+		return nil, component.Missing(path, "strip_left")
 	case c.Right == nil:
-		return nil, missing(path, "strip_right")
+		return nil, component.Missing(path, "strip_right")
 	}
 	return Strip{*c.Left, *c.Right}, nil
 }

@@ -173,11 +173,17 @@ func (t *classes) spaces(text []byte, i int) int {
 
 // lines is the end of \s*[\r\n]+|\s+(?!\S)|\s+ at i, where a white space stands: what ends with the run's last
 // \r or \n, else as spaces.
-func (t *classes) lines(text []byte, i int) int {
+func (t *classes) lines(text []byte, i int) int { return t.linesWithin(text, i, 0) }
+
+// linesWithin is lines in a part that ends before a code point that has any of the bits of ends.
+func (t *classes) linesWithin(text []byte, i int, ends class) int {
 	j, last, line := i, i, i
 	for j < len(text) {
 		c, n := t.at(text, j)
 		if c&isSpace == 0 {
+			if c&ends != 0 {
+				last = i // it is the end
+			}
 			break
 		}
 		last = j

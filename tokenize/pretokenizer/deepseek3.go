@@ -85,32 +85,6 @@ func (t *classes) runWithin(text []byte, i int, bits, ends, part class) int {
 	return i
 }
 
-// linesWithin is lines in a part that ends before a code point that has any of the bits of ends.
-func (t *classes) linesWithin(text []byte, i int, ends class) int {
-	j, last, line := i, i, i
-	for j < len(text) {
-		c, n := t.at(text, j)
-		if c&isSpace == 0 {
-			if c&ends != 0 {
-				last = i // it is the end
-			}
-			break
-		}
-		last = j
-		j += n
-		if c&isNewline != 0 {
-			line = j
-		}
-	}
-	switch {
-	case line > i:
-		return line
-	case j < len(text) && last > i:
-		return last
-	}
-	return j
-}
-
 func startsDeepSeek3(b *block, text []byte, at int) (starts, stop uint64) {
 	letter := b.letter | b.marks
 	p := ^(letter | b.number | b.space)

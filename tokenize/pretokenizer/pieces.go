@@ -62,6 +62,9 @@ type finder interface {
 // cut cuts each piece at what f finds.
 func (p *Pieces) cut(f finder, b behavior, invert bool) error {
 	p.cuts = p.cuts[:0]
+	if e, ok := f.(engine); ok {
+		p.matcher(e.regex).Share(len(p.Text.B))
+	}
 	from := 0
 	for _, end := range p.Ends {
 		found, err := f.find(p, p.Text.B[from:end], p.found[:0])

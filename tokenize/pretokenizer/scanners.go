@@ -87,6 +87,11 @@ func o200k(t *classes, text []byte, i int) int {
 			return j
 		}
 	}
+	return t.noWord(text, i)
+}
+
+// noWord is o200k's last alternatives, which no word and no number begins.
+func (t *classes) noWord(text []byte, i int) int {
 	//  ?[^\s\p{L}\p{N}]+[\r\n/]*
 	j := i
 	if text[i] == ' ' && i+1 < len(text) {

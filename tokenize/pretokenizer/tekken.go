@@ -13,17 +13,5 @@ func tekken(t *classes, text []byte, i int) int {
 			return j
 		}
 	}
-	//  ?[^\s\p{L}\p{N}]+[\r\n/]*
-	j := i
-	if text[i] == ' ' && i+1 < len(text) {
-		j++
-	}
-	if c, n := t.at(text, j); c&isWord == 0 {
-		j = t.punctuation(text, j+n)
-		for j < len(text) && (text[j] == '\n' || text[j] == '\r' || text[j] == '/') {
-			j++
-		}
-		return j
-	}
-	return t.lines(text, i)
+	return t.noWord(text, i)
 }

@@ -55,15 +55,24 @@ type Matcher struct {
 	steps   int
 	easy    int // steps up to which nothing is noted, or looked at
 	most    int // steps that there may be
+	shared  bool
+	left    int // steps for the text and those after it, if shared
 	problem string
 }
 
 // NewMatcher makes a matcher. It keeps its memory between texts.
 func (r *Regex) NewMatcher() *Matcher { return &Matcher{re: r} }
 
+// Share says that the texts that follow, up to the next Share, are parts of one of size bytes: what Next says of steps
+// is about all of them together. It is for who cuts a text into many parts, of which each may have some steps to spare.
+func (m *Matcher) Share(size int) {
+	m.shared, m.left, m.steps = true, mostOf(size), 0
+	m.text, m.from = nil, 1
+}
+
 // Next is the leftmost match in text that begins at or behind from: text[start:end]. ok is false if there is none. What
 // stands before from counts for \b, ^ and lookbehind. A byte that is not UTF-8 is U+FFFD. The steps of all calls
-// together are at most about in proportion to the text's length, times what the pattern's size allows; what would take
+// together are at most in proportion to the text's length, whatever the pattern: about a second for 1 MB. What would take
 // more gives an error, the same for the same text on every machine.
 //
 // A call with from 0, or before that of the last call, or with another slice begins a text. Until then text does not

@@ -187,6 +187,17 @@ func TestHostile(t *testing.T) {
 		{`(?>(?:a|c)*)b`, "a", 0},
 		{`(?:\w+\s*)+:`, "hello ", 0},
 		{`a{1,20000}b`, "a", -1},
+		{`a{1,1000}b`, "a", -1},
+		{`(?:a?){30}a{30}b`, "a", -1},
+		{`(?:a?){30}a{30}b`, "ab", -1},
+		{`(?:a{1,100}){1,100}b`, "a", -1},
+		{`(?:.?){200}b`, "a", -1},
+		{`(?!a{1,1000}b)a`, "a", -1},
+		{strings.Repeat("a*", 300) + "b", "a", -1},
+		{strings.Repeat("(?:a|b)*", 120) + "c", "ab", -1},
+		{strings.Repeat("(a", 100) + strings.Repeat(")*", 100) + "b", "a", -1},
+		{"(?i:" + strings.Repeat("a", 200) + ")+b", "a", -1},
+		{"(?:" + strings.Repeat("(?=a*b)|", 50) + "a)*b", "a", -1},
 	} {
 		text := []byte(strings.Repeat(c.text, size/len(c.text)))
 		r, err := Compile(c.pattern)
@@ -335,7 +346,9 @@ func BenchmarkNext(b *testing.B) {
 	}
 	for _, c := range []struct{ name, pattern string }{
 		{"gpt2", `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`},
-		{"cl100k", realPatterns[0].pattern}, {"o200k", realPatterns[1].pattern}, {"deepseek3", realPatterns[2].pattern},
+		{"cl100k", `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`},
+		{"o200k", `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`},
+		{"deepseek3", "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"},
 		{"digits", `\p{N}{1,3}`}, {"han", `[一-龥]+`}, {"space", ` `},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -358,5 +371,37 @@ func BenchmarkNext(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestShare: many small texts, each of which may take many steps, take no more together than a large one may.
+func TestShare(t *testing.T) {
+	r, err := Compile(`(?:a?){40}a{40}b`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := []byte(strings.Repeat("a", 64))
+	run := func(m *Matcher, n int) (err error) {
+		for range n {
+			for from := 0; from <= len(text) && err == nil; from++ {
+				_, _, _, err = m.Next(text, from)
+			}
+		}
+		return err
+	}
+	m := r.NewMatcher()
+	if err := run(m, 3); err != nil {
+		t.Error(err)
+	}
+	const n = 1000
+	for range 2 { // the same the second time
+		m.Share(n * len(text))
+		if err := run(m, n); err == nil || !strings.Contains(err.Error(), "steps") {
+			t.Errorf("%v", err)
+		}
+	}
+	m.Share(len(text))
+	if err := run(m, 1); err != nil {
+		t.Error(err)
 	}
 }

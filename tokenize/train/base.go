@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/tokenize"
+	"curate/tokenize/pretokenizer"
 )
 
 // Base is a byte-level BPE tokenizer that can be extended: a tokenizer.json as it is, and what training must know of
@@ -309,14 +310,12 @@ func (b *Base) index(added []addedToken, merges [][2]string) error {
 
 // spelledLength is how many bytes s spells; 0 if it has other characters.
 func spelledLength(s string) uint32 {
-	n := uint32(0)
-	for _, r := range s {
-		if !(r < 0x100 && printable(int(r)) || r >= 0x100 && r < 0x100+68) {
-			return 0
-		}
-		n++
+	var scratch [64]byte
+	b, ok := pretokenizer.AppendBytes(scratch[:0], []byte(s))
+	if !ok {
+		return 0
 	}
-	return n
+	return uint32(len(b))
 }
 
 // pairTable has a number for each of many pairs: open addressing. The zero value is empty.

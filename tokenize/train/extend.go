@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/tokenize/pretokenizer"
 )
 
 // ExtendConfig is how a tokenizer is extended.
@@ -177,10 +179,7 @@ func (x *extender) whole(text []byte) []int32 {
 	if !x.base.ignoreMerges {
 		return nil
 	}
-	x.spell = x.spell[:0]
-	for _, b := range text {
-		x.spell = utf8.AppendRune(x.spell, spellings()[b])
-	}
+	x.spell = pretokenizer.AppendSpelled(x.spell[:0], text)
 	id, ok := x.base.ids[string(x.spell)]
 	if !ok {
 		return nil
