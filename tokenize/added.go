@@ -5,8 +5,11 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"curate/tokenize/regex"
 )
 
 // addedToken is a token that is found in the text before the model sees it.
@@ -28,7 +31,8 @@ type matcher struct {
 	only   int          // the only first byte, or -1
 }
 
-// newMatcher is nil if there are no such tokens. What is looked for behind the normalizer is normalized too.
+// newMatcher is nil if there are no such tokens. What is looked for behind the normalizer is normalized too. Of tokens
+// that are then the same the first is found; in HF it is any of them, another one each time a program runs.
 func newMatcher(added []addedToken, normalized bool) *matcher {
 	m := &matcher{only: -1}
 	for _, a := range added {
@@ -104,7 +108,7 @@ type cutter struct {
 	text     []byte
 	specials bool // false: special tokens are text
 	pos      int  // where to look on
-	done     int  // up to where the text has been handed out
+	at, done int  // the added token that was found last; up to done the text has been handed out
 }
 
 // next is the text before the next added token, and that token's id; at the end ok is false and before is the rest.
@@ -136,7 +140,7 @@ func (c *cutter) next() (before []byte, id uint32, ok bool) {
 		if c.done < at {
 			before = c.text[c.done:at]
 		}
-		c.done = end
+		c.at, c.done = at, end
 		return before, t.id, true
 	}
 	return c.text[min(c.done, len(c.text)):], 0, false
@@ -153,9 +157,15 @@ func endsWithWord(text []byte) bool {
 }
 
 // isWord is \w of UTS #18, Annex C, as in Rust's regex crate: Alphabetic, marks, decimal digits, connectors and joiners.
-func isWord(r rune) bool {
-	return unicode.IsLetter(r) || unicode.In(r, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc, unicode.Join_Control)
-}
+func isWord(r rune) bool { return wordCharacters().Has(r) }
+
+var wordCharacters = sync.OnceValue(func() *regex.Set {
+	s, err := regex.NewSet(`[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]`)
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	return s
+})
 
 func spaceBefore(text []byte, i int) int {
 	for i > 0 {

@@ -24,7 +24,7 @@ func (t *Tokenizer) Decode(ids []uint32, o DecodeOptions) string {
 	}
 	tokens := make([]string, 0, len(ids))
 	for _, id := range ids {
-		if t.vocab.Has(id) && !(o.SkipSpecialTokens && t.special[id]) {
+		if t.vocab.Has(id) && !(o.SkipSpecialTokens && t.skipped(id)) {
 			tokens = append(tokens, t.spelling(id))
 		}
 	}
@@ -49,11 +49,11 @@ func (t *Tokenizer) AppendDecoded(dst []byte, ids []uint32) []byte {
 
 func (t *Tokenizer) appendBytes(dst []byte, ids []uint32, o DecodeOptions) []byte {
 	for _, id := range ids {
-		if o.SkipSpecialTokens && t.special[id] {
+		if o.SkipSpecialTokens && t.skipped(id) {
 			continue
 		}
 		if s, ok := t.spellings[id]; ok {
-			dst = append(dst, s...)
+			dst = append(dst, s.bytes...)
 		} else {
 			dst = append(dst, t.vocab.Bytes(id)...)
 		}
@@ -61,10 +61,19 @@ func (t *Tokenizer) appendBytes(dst []byte, ids []uint32, o DecodeOptions) []byt
 	return dst
 }
 
+// skipped says whether decoding without special tokens leaves id out: if its spelling is a special token's content. A
+// special token that the normalizer changes stays (decode and is_special_token in HF tokenizers 0.23.3).
+func (t *Tokenizer) skipped(id uint32) bool {
+	if s, ok := t.spellings[id]; ok {
+		return s.special
+	}
+	return t.special[id]
+}
+
 // spelling is a token as the file spells it, and an added token as normalizing it has made it.
 func (t *Tokenizer) spelling(id uint32) string {
 	if s, ok := t.spellings[id]; ok {
-		return s
+		return s.text
 	}
 	token := t.vocab.Bytes(id)
 	if t.byteLevel {

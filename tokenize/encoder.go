@@ -83,6 +83,8 @@ func (e *Encoder) body(dst []uint32, text []byte) ([]uint32, error) {
 			return dst, fmt.Errorf("a text of %d bytes; SentencePiece models take up to %d", len(text), sentencepiece.MaxText)
 		}
 		return e.spm.Append(dst, text), nil
+	case len(text) > math.MaxInt32:
+		return dst, fmt.Errorf("a text of %d bytes; this tokenizer takes up to %d", len(text), math.MaxInt32)
 	}
 	return e.long.append(dst, text)
 }
@@ -183,7 +185,11 @@ func (e *Encoder) shortOffsets(ids *[]uint32, spans *[]Span, text []byte) bool {
 		return false
 	}
 	if t.nfc {
-		if _, same := normalizer.AppendNFC(nil, text); !same {
+		out, same := normalizer.AppendNFC(e.normalized[:0], text)
+		if e.normalized = out; cap(out) > scratchLimit {
+			e.normalized = nil
+		}
+		if !same {
 			return false
 		}
 	}
@@ -202,7 +208,7 @@ func (e *Encoder) shortOffsets(ids *[]uint32, spans *[]Span, text []byte) bool {
 			return true
 		}
 		*ids = append(*ids, id)
-		*spans = append(*spans, Span{From: int32(at), To: int32(c.done)})
+		*spans = append(*spans, Span{From: int32(c.at), To: int32(c.done)})
 		at = c.done
 	}
 }

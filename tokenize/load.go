@@ -94,10 +94,8 @@ func (t *Tokenizer) readNormalizer(path string, v jsontext.Value) (err error) {
 	kinds, err := leaves(path, v, "normalizers")
 	t.spelled = slices.Contains(kinds, "ByteLevel")
 	t.byteLevel = t.spelled
-	t.nfc = !slices.ContainsFunc(kinds, func(k string) bool { return k != "NFC" })
-	if len(kinds) == 0 && err == nil { // DeepSeek-V3's, a Sequence of none, does nothing
-		t.normalizer, t.nfc = nil, false
-	}
+	t.nfc = slices.Contains(kinds, "NFC")
+	t.more = slices.ContainsFunc(kinds, func(k string) bool { return k != "NFC" })
 	return err
 }
 
@@ -110,6 +108,9 @@ func (t *Tokenizer) readPreTokenizer(path string, v jsontext.Value) (err error) 
 	byteLevel := slices.Contains(kinds, "ByteLevel")
 	if byteLevel && t.spelled {
 		return &UnsupportedError{Path: path, Problem: "ByteLevel in both the normalizer and the pre-tokenizer"}
+	}
+	if i := slices.Index(kinds, "ByteLevel"); i >= 0 && slices.Contains(kinds[i:], "Metaspace") {
+		return &UnsupportedError{Path: path, Problem: "Metaspace behind ByteLevel, which has no such character"}
 	}
 	t.byteLevel = t.byteLevel || byteLevel
 	return err
@@ -171,12 +172,7 @@ func (t *Tokenizer) readModel(path string, v jsontext.Value) (err error) {
 func (t *Tokenizer) useBPE(bpe *model.BPE) {
 	t.model = model.ByteLevel{BPE: bpe}
 	t.info.Model, t.info.Merges = t.model.Type(), bpe.Merges()
-	if t.normalizer != nil {
-		if !t.nfc {
-			return
-		}
-	}
-	if t.pre == nil {
+	if t.pre == nil || t.more {
 		return
 	}
 	var short bool
@@ -186,49 +182,46 @@ func (t *Tokenizer) useBPE(bpe *model.BPE) {
 }
 
 func (t *Tokenizer) readAdded(list []addedJSON) error {
-	size := t.vocab.Len() // as HF counts: ids of new tokens follow the number of tokens
-	largest, any := uint32(0), false
+	next := uint32(t.vocab.Len()) // of new tokens: HF counts the model's tokens, whatever their ids are
 	renumbered := 0
-	seen := make(map[string]bool, len(list))
+	seen := make(map[string]addedJSON, len(list))
 	for i, a := range list {
 		path := fmt.Sprintf("added_tokens[%d]", i)
-		switch {
-		case a.ID == nil:
+		if a.ID == nil {
 			return fmt.Errorf("%s: no id", path)
-		case a.Content == "":
-			return fmt.Errorf("%s: no content", path)
-		case seen[a.Content]:
-			return fmt.Errorf("%s: %q stands twice", path, a.Content)
 		}
-		seen[a.Content] = true
-		id, known := t.named(a.Content, *a.ID)
+		if a.Content == "" { // found nowhere
+			t.info.Ignored = append(t.info.Ignored, path+" (no content)")
+			continue
+		}
+		id := *a.ID
+		a.ID = nil
+		if same, twice := seen[a.Content]; twice {
+			if same != a {
+				return fmt.Errorf("%s: %q stands twice, and not the same", path, a.Content)
+			}
+			continue
+		}
+		seen[a.Content] = a
+		says := id
+		id, known := t.named(a.Content, says)
 		if !known {
 			// HF tokenizers number them themselves (added_vocabulary.rs, add_tokens): the id of the file does not
 			// count there.
-			id = uint32(size)
-			if any && largest >= id {
-				id = largest + 1
-			}
+			id = next
+			next++
 		}
-		if id != *a.ID {
+		if id != says {
 			if renumbered++; renumbered <= 3 {
-				t.info.Ignored = append(t.info.Ignored, fmt.Sprintf("%s.id: %q has id %d in the file and is encoded as %d, as in HF tokenizers: the file has gaps or another order than its ids", path, a.Content, *a.ID, id))
+				t.info.Ignored = append(t.info.Ignored, fmt.Sprintf("%s.id: %q has id %d in the file and is encoded as %d, as in HF tokenizers: the file has gaps or another order than its ids", path, a.Content, says, id))
 			}
 		}
-		switch {
-		case known:
-		case t.vocab.Has(id): // a token of the model has that number, too: the added one is what it decodes to
-			if t.spellings == nil {
-				t.spellings = map[uint32]string{}
-			}
-			t.spellings[id] = a.Content
-		default:
+		if !known && !t.vocab.Has(id) { // else a token of the model has that number, too: the added one is what it decodes to
 			token, _ := t.asBytes(a.Content)
 			if err := t.vocab.AddOpaque(id, token); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
-		largest, any = max(largest, id), true
 		if a.Special {
 			t.special[id] = true
 		}

@@ -26,11 +26,12 @@ type longWay struct {
 	ids     []uint32
 	spans   []Span
 	offsets bool
-	first   int // length of ids at the beginning
+	first   int  // length of ids at the beginning
+	around  bool // special tokens are put around the text
 }
 
 func newLongWay(t *Tokenizer, o Options) *longWay {
-	w := &longWay{t: t, specials: !o.SpecialsAsText}
+	w := &longWay{t: t, specials: !o.SpecialsAsText, around: o.AddSpecialTokens}
 	if t.short != nil { // beside a short way, for the texts that need it
 		w.encoder = t.short.NewEncoderWithin(o.Memory / 8)
 	} else if m, ok := t.model.(model.ByteLevel); ok {
@@ -76,8 +77,7 @@ func (w *longWay) text(text []byte) error {
 		if !ok {
 			break
 		}
-		at += len(before)
-		w.added(id, Span{From: int32(at), To: int32(c.done)}, text[at:c.done])
+		w.added(id, Span{From: int32(c.at), To: int32(c.done)}, text[c.at:c.done])
 		at = c.done
 	}
 	w.original = nil
@@ -103,7 +103,7 @@ func (w *longWay) between(text []byte, base int) error {
 		}
 	}
 	if t.normalized == nil {
-		return w.split(base == 0)
+		return w.split()
 	}
 	c := cutter{m: t.normalized, text: whole.B, specials: w.specials}
 	at := 0
@@ -111,35 +111,40 @@ func (w *longWay) between(text []byte, base int) error {
 		before, id, ok := c.next()
 		if len(before) > 0 {
 			w.pieces.Text.SetPart(whole, at, at+len(before))
-			if err := w.split(base == 0 && at == 0); err != nil {
+			if err := w.split(); err != nil {
 				return err
 			}
 		}
 		if !ok {
 			return nil
 		}
-		at += len(before)
 		var of Span
 		if w.offsets {
-			of = whole.Original(at, c.done)
+			of = whole.Original(c.at, c.done)
 		}
-		w.added(id, of, whole.B[at:c.done])
+		w.added(id, of, whole.B[c.at:c.done])
 		at = c.done
 	}
 }
 
 // split encodes what is in w.pieces.Text.
-func (w *longWay) split(atStart bool) error {
+func (w *longWay) split() error {
 	p := &w.pieces
 	if len(p.Text.B) == 0 {
 		return nil
 	}
 	p.Ends = append(p.Ends[:0], len(p.Text.B))
-	p.AtStart, p.InAlphabet = atStart, w.t.spelled
+	p.InAlphabet = w.t.spelled
 	if w.t.pre != nil {
 		if err := w.t.pre.Split(p); err != nil {
 			return err
 		}
+	}
+	// HF's Unigram has the text itself for an unknown token, the other models the token's name.
+	var unk uint32
+	unknown := false
+	if w.offsets && len(w.t.post.Trims) > 0 && w.t.info.Model == "Unigram" {
+		unk, unknown = w.t.Unknown()
 	}
 	from := 0
 	var err error
@@ -166,7 +171,11 @@ func (w *longWay) split(atStart bool) error {
 			of := p.Text.Original(from+int(min(tok.From, n)), from+int(min(tok.To, n)))
 			leading, trailing := 0, 0
 			if len(w.t.post.Trims) > 0 {
-				leading, trailing = w.t.spaces(w.t.vocab.Bytes(tok.ID))
+				token := w.t.vocab.Bytes(tok.ID)
+				if unknown && tok.ID == unk {
+					token = piece[tok.From:tok.To]
+				}
+				leading, trailing = w.t.spaces(token)
 			}
 			w.emit(tok.ID, of, leading, trailing)
 		}
@@ -188,11 +197,15 @@ func (w *longWay) added(id uint32, of Span, text []byte) {
 func (w *longWay) emit(id uint32, of Span, leading, trailing int) {
 	if w.offsets {
 		for _, trim := range w.t.post.Trims {
-			if leading != 1 || !trim.PrefixSpace || len(w.ids) > w.first && of.From > 0 { // else the pre-tokenizer has put it there
+			first := of.From == 0 || len(w.ids) == w.first && !(trim.Around && w.around)
+			if leading != 1 || !trim.PrefixSpace || !first { // else the pre-tokenizer has put it there
 				for n := leading; n > 0 && of.From < of.To; n-- {
 					_, size := utf8.DecodeRune(w.original[of.From:of.To])
 					of.From += int32(size)
 				}
+			}
+			if trailing > 0 && int(of.To) < trailing*utf8.UTFMax && utf8.RuneCount(w.original[:of.To]) < trailing {
+				continue // it is left alone there
 			}
 			for n := trailing; n > 0 && of.From < of.To; n-- {
 				_, size := utf8.DecodeLastRune(w.original[of.From:of.To])

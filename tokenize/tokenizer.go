@@ -1,8 +1,10 @@
 package tokenize
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -34,21 +36,29 @@ type Tokenizer struct {
 	vocab      *model.Vocabulary
 	added      []addedToken // in the order of the file
 	special    map[uint32]bool
-	spellings  map[uint32]string // of added tokens that the normalizer changes
-	exact      *matcher          // added tokens that are looked for in the text as it is
-	normalized *matcher          // added tokens that are looked for in normalized text
-	byteLevel  bool              // the vocabulary has bytes, which its file spells in the alphabet of ByteLevel
-	spelled    bool              // the normalizer has put the text into that alphabet
+	spellings  map[uint32]spelling // of added tokens whose entry in the vocabulary does not say it
+	exact      *matcher            // added tokens that are looked for in the text as it is
+	normalized *matcher            // added tokens that are looked for in normalized text
+	byteLevel  bool                // the vocabulary has bytes, which its file spells in the alphabet of ByteLevel
+	spelled    bool                // the normalizer has put the text into that alphabet
 
 	// The short way: byte-level BPE behind a scanner and at most NFC.
 	short       *model.BPE // nil where that is not all
 	nfc         bool
+	more        bool                  // the normalizer has more than NFC: no short way
 	scanner     *pretokenizer.Scanner // nil: what lies between added tokens is one piece
 	prefixSpace bool
 
 	spm      *sentencepiece.Model // instead of all that
 	encoding string               // of tiktoken's ranks
 	info     Info
+}
+
+// spelling is what an added token is decoded to, and whether that is a special token's content.
+type spelling struct {
+	text    string
+	bytes   []byte // that text is spelled for in the alphabet of ByteLevel, or text itself
+	special bool
 }
 
 // Info is what a tokenizer says about itself.
@@ -170,6 +180,12 @@ func load(r io.Reader, name, encoding string) (*Tokenizer, error) {
 // read tells the formats apart by what is in them.
 func read(data []byte, name, encoding string) (*Tokenizer, error) {
 	switch {
+	case len(data) == 0:
+		return nil, errors.New("not a tokenizer.json: the file is empty")
+	case bytes.HasPrefix(data, []byte{0x28, 0xb5, 0x2f, 0xfd}): // RFC 8878, 3.1.1
+		return nil, errors.New("the file is compressed; decompress it with zstd -d")
+	case bytes.HasPrefix(data, []byte{0x1f, 0x8b}): // RFC 1952, 2.3.1
+		return nil, errors.New("the file is compressed; decompress it with gzip -d")
 	case encoding != "" || isRanks(data):
 		return newTiktoken(data, name, encoding)
 	case len(data) > 0 && data[0] == '\n': // the tag of a ModelProto's first piece
@@ -225,15 +241,33 @@ func (t *Tokenizer) ID(content string) (id uint32, ok bool) {
 func (t *Tokenizer) describe() {
 	in := &t.info
 	in.VocabSize, in.Tokens, in.Added = t.vocab.Size(), t.vocab.Len(), len(t.added)
+	special := map[string]bool{}
+	for _, a := range t.added {
+		if a.special {
+			special[a.content] = true
+		}
+	}
 	for _, a := range t.added {
 		if a.special {
 			in.Special = append(in.Special, Token{a.id, a.content})
 		}
+		text := a.content
 		if a.spelling != "" {
+			text = a.spelling
+		}
+		token, _ := t.asBytes(text)
+		if a.spelling != "" || t.byteLevel && in.Decoder != "ByteLevel" || !bytes.Equal(token, t.vocab.Bytes(a.id)) {
 			if t.spellings == nil {
-				t.spellings = map[uint32]string{}
+				t.spellings = map[uint32]spelling{}
 			}
-			t.spellings[a.id] = a.spelling
+			t.spellings[a.id] = spelling{text, token, special[text]}
+		}
+	}
+	if in.Model == "Unigram" && len(special) > 0 { // its list may have a token twice: HF goes by what it says
+		for id := range uint32(t.vocab.Size()) {
+			if t.vocab.Has(id) && special[string(t.vocab.Bytes(id))] {
+				t.special[id] = true
+			}
 		}
 	}
 	for _, name := range endOfDocument {

@@ -39,50 +39,71 @@ type setting func(name string) string
 // flagName calls a setting as the command line does.
 func flagName(name string) string { return "--" + strings.ReplaceAll(name, "_", "-") }
 
-// apply fills cfg in. tokenizer is the path beside which the model's own templates lie. Errors name the setting.
-func (c *chatSettings) apply(cfg *chat.Config, tokenizer string, name setting) error {
+// settingError is about one of the settings.
+type settingError struct {
+	setting string
+	problem string
+}
+
+func (e *settingError) Error() string { return e.problem }
+
+func (s setting) errorf(name, format string, args ...any) error {
+	return &settingError{name, fmt.Sprintf("%s"+format, append([]any{s(name)}, args...)...)}
+}
+
+// read fills in what needs no file. Errors are settingErrors.
+func (c *chatSettings) read(cfg *chat.Config, name setting) error {
 	var err error
 	if c.trainOn != "" {
 		if cfg.TrainOn, err = chat.ParseTrainOn(c.trainOn); err != nil {
-			return fmt.Errorf("%s: %w", name("train_on"), err)
+			return name.errorf("train_on", ": %v", err)
 		}
 	}
 	if cfg.Truncate, err = chat.ParsePolicy(c.truncate); err != nil {
-		return fmt.Errorf("%s: %w", name("truncate"), err)
+		return name.errorf("truncate", ": %v", err)
 	}
 	if c.maxLength < 0 {
-		return fmt.Errorf("%s %d: at least 1, or 0 for any number", name("max_length"), c.maxLength)
+		return name.errorf("max_length", " %d: at least 1, or 0 for any number", c.maxLength)
 	}
 	if cfg.MaxLength = c.maxLength; cfg.MaxLength == 0 && cfg.Truncate != chat.None {
-		return fmt.Errorf("%s %s: say also %s, how many tokens a row may have", name("truncate"), c.truncate, name("max_length"))
+		return name.errorf("truncate", " %s: say also %s, how many tokens a row may have", c.truncate, name("max_length"))
 	}
 	cfg.Render = c.render
 	if c.date != "" {
 		if cfg.Date, err = time.Parse(time.DateOnly, c.date); err != nil {
-			return fmt.Errorf("%s %s: a day is written as 2024-07-26", name("date"), c.date)
+			return name.errorf("date", " %s: a day is written as 2024-07-26", c.date)
 		}
 	}
 	for _, a := range c.args {
 		n, v, ok := strings.Cut(a, "=")
 		if !ok || n == "" {
-			return fmt.Errorf("%s %s: NAME=VALUE, such as enable_thinking=false", name("template_arg"), a)
+			return name.errorf("template_arg", " %s: NAME=VALUE, such as enable_thinking=false", a)
 		}
 		value := jsontext.Value(v)
 		if !value.IsValid() {
 			if value, err = jsontext.AppendQuote(nil, v); err != nil {
-				return fmt.Errorf("%s %s: the value is not UTF-8", name("template_arg"), strconv.Quote(a))
+				return name.errorf("template_arg", " %s: the value is not UTF-8", strconv.Quote(a))
 			}
 		}
 		cfg.Args = append(cfg.Args, chat.Arg{Name: n, Value: value})
 	}
+	return nil
+}
+
+// apply fills cfg in. tokenizer is the path beside which the model's own templates lie. Errors are settingErrors.
+func (c *chatSettings) apply(cfg *chat.Config, tokenizer string, name setting) error {
+	err := c.read(cfg, name)
+	if err != nil {
+		return err
+	}
 	if cfg.Templates, err = chat.Open(tokenizer); err != nil {
-		return fmt.Errorf("%s: %w; name another template with %s", name("tokenizer"), err, name("chat_template"))
+		return name.errorf("tokenizer", ": %v", err)
 	}
 	if c.template == "" {
 		return nil
 	}
 	if cfg.Templates, err = cfg.Templates.Choose(c.template); err != nil {
-		return fmt.Errorf("%s: %w", name("chat_template"), err)
+		return name.errorf("chat_template", ": %v", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -17,11 +18,11 @@ import (
 
 // chatRecordCost is that of a chat of which each byte becomes a token: that of a text, and its messages as a template
 // has them, what is rendered, and where each token stands in it.
-const chatRecordCost = 40
+const chatRecordCost = 64
 
 // tokenizeRecordCost is that of a text of which each byte becomes a token: beside what any stage takes, ids (4 bytes),
-// their JSON (up to 6), its copy as an edit, and the longer line.
-const tokenizeRecordCost = 20
+// their JSON (up to 6), its copy as an edit, the longer line, and the pieces of the text.
+const tokenizeRecordCost = 25
 
 func newTokenize(env environment) *cobra.Command {
 	flags := stageFlags{summary: "tokenized", recordCost: chatRecordCost}
@@ -32,20 +33,22 @@ func newTokenize(env environment) *cobra.Command {
 		Use:   "tokenize --tokenizer PATH [INPUT…]",
 		Short: "Write the token ids of each document, chat or preference pair into it",
 		Long: `Write the token ids of each document into it, as the array "input_ids"; what an earlier run wrote there is
-overwritten. The ids are those of HF tokenizers; an empty text has none.
+overwritten. The ids are those of HF tokenizers, sentencepiece or tiktoken; an empty text has none.
 
 A row that is no document is recognised by its keys. A chat ("messages", ShareGPT's "conversations", "prompt" and
 "completion") is rendered by the model's chat template as transformers does, and gets "input_ids" and "loss_mask",
 which is 1 for what is learnt (--train-on). A pair ("chosen" and "rejected", with "prompt" or without) gets
 "prompt_ids", "chosen_ids" and "rejected_ids", which TRL's DPOTrainer reads. See docs/chat.md.
 
-PATH is a tokenizer.json, or the folder of a model that holds one. This version knows byte-level BPE (GPT-2,
-Llama 3, Qwen, GPT-4 and the like) and refuses other tokenizers by name. Truncation and padding in the
-file do not count.
+PATH is a tokenizer.json (BPE, Unigram, WordPiece or WordLevel), a SentencePiece model, a tekken.json, a file
+of tiktoken ranks (PATH#ENCODING if its name does not say which), or the folder of a model that holds one
+of them. See docs/tokenizers.md.
 
 Special tokens that stand in the text, such as <|endoftext|>, become their ids; --specials-as-text takes
-them for the characters they are written with. Added tokens that are not special are always found.
-Nothing is put around a text unless --add-special-tokens is given.
+them for the characters they are written with. Added tokens that are not special are always found. In a
+SentencePiece model all of them are text. Nothing is put around a text unless --add-special-tokens is
+given. Truncation and padding in the file do not count; --max-length with --truncate says what becomes of
+rows that are too long. --annotate and --dropped are about the rows that it drops.
 
 ` + inputHelp,
 		Example: `  zstd -dc pages.jsonl.zst | curate tokenize --tokenizer models/gpt2 > tokenized.jsonl
@@ -55,7 +58,15 @@ Nothing is put around a text unless --add-special-tokens is given.
   curate tokenizer info tokenizer.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if path == "" {
-				return usage("tokenize needs --tokenizer PATH: a tokenizer.json, or a folder that holds one")
+				return usage("tokenize needs --tokenizer PATH: %s", tokenizerFiles)
+			}
+			if err := notEmpty(cmd, "chat-template", "train-on", "date", "truncate"); err != nil {
+				return err
+			}
+			for _, name := range []string{"annotate", "dropped"} {
+				if cmd.Flags().Changed(name) && (chats.render || chats.truncate == string(chat.None)) {
+					return usage("--%s: nothing is dropped without --max-length N and --truncate, nor with --render; leave it out", name)
+				}
 			}
 			t, err := openTokenizer("--tokenizer", path)
 			if err != nil {
@@ -84,7 +95,7 @@ Nothing is put around a text unless --add-special-tokens is given.
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&path, "tokenizer", "", "`PATH` of a tokenizer.json, or of a folder that holds one (required)")
+	fs.StringVar(&path, "tokenizer", "", "`PATH` of a tokenizer.json, a SentencePiece model, a tekken.json, tiktoken's ranks, or of a folder that holds one (required)")
 	fs.BoolVar(&options.AddSpecialTokens, "add-special-tokens", false, "put around each text what the tokenizer's post-processor says, such as a token for the beginning")
 	fs.BoolVar(&options.SpecialsAsText, "specials-as-text", false, "take special tokens that stand in the text for ordinary characters")
 	chats.register(fs)
@@ -120,9 +131,20 @@ func openTokenizer(flag, path string) (*tokenize.Tokenizer, error) {
 	t, err := tokenize.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, usage("%s %s: no such file; it is a tokenizer.json, or a folder that holds one", flag, path)
+		return nil, usage("%s: %s", flag, noTokenizer(path))
 	case err != nil:
 		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s: %v", flag, err)}
 	}
 	return t, nil
+}
+
+// tokenizerFiles is what a tokenizer's path may be.
+const tokenizerFiles = "a tokenizer.json, a SentencePiece model, a tekken.json, tiktoken's ranks, or a folder that holds one"
+
+// noTokenizer says what is missing at path.
+func noTokenizer(path string) string {
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		return path + ": no tokenizer in this folder: neither tokenizer.json, tokenizer.model, tekken.json nor a file .tiktoken"
+	}
+	return path + ": no such file; it is " + tokenizerFiles
 }

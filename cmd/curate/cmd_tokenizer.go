@@ -95,9 +95,11 @@ func writeTokenizerInfo(w io.Writer, in *tokenize.Info) error {
 		if i == 0 {
 			name = "regexes"
 		}
-		if p.Scanner != "" {
+		switch {
+		case i > 0 && p.Scanner != "" && p.Scanner == in.Patterns[i-1].Scanner: // it runs several at once
+		case p.Scanner != "":
 			row(name, p.Scanner+", a scanner written by hand")
-		} else {
+		default:
 			row(name, fmt.Sprintf("%.60q by the regex engine, which is slower", p.Regex))
 		}
 	}

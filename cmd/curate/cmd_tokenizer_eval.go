@@ -38,7 +38,7 @@ The result is a table, and with --json or -o one JSON document with all counts.
 			if len(paths) == 0 {
 				return usage("tokenizer eval needs --tokenizer PATH, again for each tokenizer")
 			}
-			tokenizers, err := openNamed(paths)
+			tokenizers, err := openNamed("--tokenizer", paths)
 			if err != nil {
 				return err
 			}
@@ -82,18 +82,19 @@ The result is a table, and with --json or -o one JSON document with all counts.
 	return cmd
 }
 
-// evalRecordCost is that of a text of which each byte becomes a token: ids and offsets (12 bytes), and words.
-const evalRecordCost = 20
+// evalRecordCost is that of a text: where each of its bytes comes from before and after it is normalized (16 bytes),
+// pieces, ids and their offsets, and words; and while one of them grows, twice.
+const evalRecordCost = 56
 
 // openNamed opens [NAME=]PATH each. Without a name, a tokenizer is called as its file or its folder is.
-func openNamed(paths []string) ([]eval.Named, error) {
+func openNamed(flag string, paths []string) ([]eval.Named, error) {
 	var list []eval.Named
 	for _, p := range paths {
 		name, path, named := strings.Cut(p, "=")
 		if !named {
 			name, path = "", p
 		}
-		t, err := openTokenizer("--tokenizer", path)
+		t, err := openTokenizer(flag, path)
 		if err != nil {
 			return nil, err
 		}

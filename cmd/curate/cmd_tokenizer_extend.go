@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +38,9 @@ made of. Let its rows of the embedding and of the output begin as the mean of th
 Vocabulary Transfer (Gee and others, EMNLP 2022 Industry Track). A token may be a part of larger ones and
 hardly occur itself.
 
+DIR also gets copies of tokenizer_config.json, special_tokens_map.json, chat_template.jinja and
+chat_template.json, if they lie beside PATH's tokenizer.json: special tokens and chat template stay.
+
 ` + countingHelp + `
 
 ` + inputHelp,
@@ -52,7 +57,7 @@ hardly occur itself.
 				return usage("tokenizer extend needs -o DIR: it makes tokenizer.json and new_tokens.jsonl")
 			}
 			var err error
-			if x.Base, err = openBase("--tokenizer", path); err != nil {
+			if x.Base, x.Beside, err = openBase("--tokenizer", path); err != nil {
 				return err
 			}
 			flags.reserved, flags.reservedFor = x.Base.Memory(), "the tokenizer"
@@ -85,20 +90,53 @@ hardly occur itself.
 	return cmd
 }
 
-// openBase reads the tokenizer that a flag or a key names, to be extended.
-func openBase(flag, path string) (*train.Base, error) {
+// openBase reads the tokenizer that a flag or a key names, to be extended, and what lies beside it.
+func openBase(flag, path string) (*train.Base, []train.BesideFile, error) {
 	raw, err := readTokenizer(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, usage("%s %s: no such file; it is a tokenizer.json, or a folder that holds one", flag, path)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, nil, usage("%s: %v", flag, err)
 	}
 	b, err := train.ReadBase(raw)
 	if err != nil {
-		return nil, usage("%s %s: %v", flag, path, err)
+		return nil, nil, usage("%s: %s: %v", flag, path, err)
 	}
-	return b, nil
+	beside, err := besideTokenizer(path)
+	if err != nil {
+		return nil, nil, usage("%s: %v", flag, err)
+	}
+	return b, beside, nil
+}
+
+// besideFiles are those that transformers reads beside a tokenizer.json: special tokens and the chat template.
+var besideFiles = []string{"chat_template.jinja", "chat_template.json", "special_tokens_map.json", "tokenizer_config.json"}
+
+// maxBesideFile bounds such a file. The largest known have about 1 MB.
+const maxBesideFile = 16 << 20
+
+// besideTokenizer reads those that lie beside the tokenizer at path.
+func besideTokenizer(path string) ([]train.BesideFile, error) {
+	if st, err := os.Stat(path); err == nil && !st.IsDir() {
+		path = filepath.Dir(path)
+	}
+	var list []train.BesideFile
+	for _, name := range besideFiles {
+		file := filepath.Join(path, name)
+		st, err := os.Stat(file)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		case !st.Mode().IsRegular() || st.Size() > maxBesideFile:
+			return nil, fmt.Errorf("%s: not a file of at most %d MiB", file, maxBesideFile>>20)
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, train.BesideFile{Name: name, Content: b})
+	}
+	return list, nil
 }
 
 // sayExtended tells what an extension is. r is nil where none was made: an earlier run had finished it.

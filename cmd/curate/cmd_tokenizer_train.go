@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -130,7 +132,10 @@ func readTokenizer(path string) ([]byte, error) {
 		path += "/" + train.ExtendedFile
 		info, err = os.Stat(path)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such file; it is a tokenizer.json, or a folder that holds one", path)
+	case err != nil:
 		return nil, err
 	}
 	if info.Size() > maxTokenizerFile {
@@ -163,6 +168,9 @@ func (f *countingFlags) register(fs *pflag.FlagSet) {
 }
 
 func (f *countingFlags) settings(s *settings) (train.Counting, error) {
+	if f.maxWords < 1 || f.maxWords > math.MaxInt32 {
+		return train.Counting{}, usage("--max-words %d: from 1 to %d distinct pieces", f.maxWords, math.MaxInt32)
+	}
 	c, err := countingOf(f.weights, f.others, f.maxWords)
 	if err != nil {
 		return c, usage("--weight: %v", err)
@@ -173,9 +181,6 @@ func (f *countingFlags) settings(s *settings) (train.Counting, error) {
 
 func countingOf(weights []string, others string, maxWords int) (train.Counting, error) {
 	c := train.Counting{OtherWeight: others, MaxWords: maxWords}
-	if maxWords < 1 || maxWords > math.MaxInt32 {
-		return c, fmt.Errorf("at most %d distinct pieces; at least 1", maxWords)
-	}
 	for _, text := range weights {
 		w, err := train.ParseWeight(text)
 		if err != nil {

@@ -123,6 +123,17 @@ func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
 }
 
+// recordShare is what of the memory the longest line may have, in words.
+func (f *stageFlags) recordShare() string {
+	switch {
+	case f.whole:
+		return "an eighth (1/64 where text becomes tokens)"
+	case f.recordCost > 0:
+		return fmt.Sprintf("1/%d", f.recordCost)
+	}
+	return "an eighth"
+}
+
 // registerMachine is for a command that uses the machine as the engine does.
 func (f *stageFlags) registerMachine(cmd *cobra.Command) {
 	fs := cmd.Flags()
@@ -132,7 +143,7 @@ func (f *stageFlags) registerMachine(cmd *cobra.Command) {
 	}
 	fs.IntVarP(&f.workers, "jobs", "j", 0, "`N` workers; default one a core")
 	fs.StringVar(&f.memory, "memory", "", "`SIZE` that the process may take (RSS), at least 64MiB + 32MiB a worker; default "+share+" of the machine or cgroup")
-	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and an eighth of --memory (a twentieth where text becomes tokens)")
+	fs.StringVar(&f.maxRecord, "max-record", "", "`SIZE` of the longest line; a longer one is quarantined; default the smaller of 256MiB and "+f.recordShare()+" of --memory")
 	fs.StringVar(&f.splitSize, "split-size", "64MiB", "`SIZE` of input that becomes one part and is redone after a kill")
 	if !f.whole { // a run keeps everything in its directory
 		fs.StringVar(&f.tmp, "tmp", "", "`DIR` for what must be kept on disk until the end of a run without -o DIR; default the system's")
@@ -160,6 +171,16 @@ type settings struct {
 
 func usage(format string, args ...any) error {
 	return &pipeline.UsageError{Problem: fmt.Sprintf(format, args...)}
+}
+
+// notEmpty refuses a flag that is given without a value, as by a shell's variable that is not set.
+func notEmpty(cmd *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usage("--%s is empty; leave it out, or give it a value", name)
+		}
+	}
+	return nil
 }
 
 func (f *stageFlags) resolve() (*settings, error) {

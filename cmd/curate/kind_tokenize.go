@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -30,10 +31,8 @@ var tokenizeKind = recipe.Kind{
 		{Name: "truncate", Type: recipe.Text, Default: "none", Choices: []string{"drop", "end", "none", "start", "turns"}, Help: "what becomes of longer rows"},
 	}),
 	Check: func(v *recipe.Values) error {
-		if v.Text("truncate") != "none" && v.Integer("max_length") == 0 {
-			return v.Errorf("truncate", "truncate %s: say also max_length, how many tokens a row may have", v.Text("truncate"))
-		}
-		return nil
+		chats := kindChats(v)
+		return atSetting(v, chats.read(&chat.Config{}, keyName))
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
 		t, err := openTokenizer("tokenizer", v.Path("tokenizer"))
@@ -44,12 +43,9 @@ var tokenizeKind = recipe.Kind{
 			Tokenizer: t, TextField: s.TextField, JSON: true,
 			Options: tokenize.Options{AddSpecialTokens: v.Boolean("add_special_tokens"), SpecialsAsText: v.Boolean("specials_as_text"), Memory: recipeEncoderMemory},
 		}
-		chats := chatSettings{
-			template: v.Text("chat_template"), trainOn: v.Text("train_on"), args: v.Texts("template_arg"), date: v.Text("date"),
-			maxLength: int(v.Integer("max_length")), truncate: v.Text("truncate"),
-		}
-		if err := chats.apply(&cfg, v.Path("tokenizer"), func(name string) string { return name }); err != nil {
-			return nil, v.Errorf("tokenizer", "%v", err)
+		chats := kindChats(v)
+		if err := chats.apply(&cfg, v.Path("tokenizer"), keyName); err != nil {
+			return nil, atSetting(v, err)
 		}
 		st, err := chat.New(cfg)
 		if err != nil {
@@ -61,10 +57,33 @@ var tokenizeKind = recipe.Kind{
 		return []stage.Stage{st}, nil
 	},
 	Reserve: func(v *recipe.Values, workers int) int64 {
-		return reserveTokenizer(v, workers) + int64(workers)*recipeEncoderMemory
+		n := reserveTokenizer(v, workers)
+		if v.Boolean("add_special_tokens") && !v.Boolean("specials_as_text") { // chats have encoders of their own
+			n += int64(workers) * recipeEncoderMemory
+		}
+		return n
 	},
 	RecordCost: chatRecordCost,
 	Speed:      20,
+}
+
+func kindChats(v *recipe.Values) chatSettings {
+	return chatSettings{
+		template: v.Text("chat_template"), trainOn: v.Text("train_on"), args: v.Texts("template_arg"), date: v.Text("date"),
+		maxLength: int(v.Integer("max_length")), truncate: v.Text("truncate"),
+	}
+}
+
+// keyName calls a setting as recipes do.
+func keyName(name string) string { return name }
+
+// atSetting gives a settingError the place of its key.
+func atSetting(v *recipe.Values, err error) error {
+	var s *settingError
+	if errors.As(err, &s) {
+		return v.Errorf(s.setting, "%v", err)
+	}
+	return err
 }
 
 // recipeEncoderMemory is what each encoder of a recipe's step may remember: a step's memory is settled before it is

@@ -115,12 +115,12 @@ func extendStage(v *recipe.Values, s recipe.Setting) (stage.Stage, error) {
 		return nil, err
 	}
 	c.TextField = s.TextField.String()
-	base, err := openBase("extend", v.Path("extend"))
+	base, beside, err := openBase("extend", v.Path("extend"))
 	if err != nil {
 		return nil, v.Errorf("extend", "%v", err)
 	}
 	st, err := train.NewExtender(train.ExtendSettings{
-		Counting: c, Base: base,
+		Counting: c, Base: base, Beside: beside,
 		ExtendConfig: train.ExtendConfig{Add: int(v.Integer("add")), MinFrequency: uint64(v.Integer("min_frequency")), MaxTokenLength: int(v.Integer("max_token_length"))},
 		Report:       func(r train.ExtendReport) { sayExtended(s.Log, &r) },
 	})

@@ -23,7 +23,7 @@ var tokenizerEvalKind = recipe.Kind{
 		if err != nil {
 			return nil, v.Errorf("tokenizer", "%v", err)
 		}
-		others, err := openNamed(v.Texts("against"))
+		others, err := openNamed("against", v.Texts("against"))
 		if err != nil {
 			return nil, v.Errorf("against", "%v", err)
 		}

@@ -229,10 +229,13 @@ func readValue(n *node, k *Key) (*value, error) {
 		}
 	}
 	if (k.Type == Integer || k.Type == Number) && k.Min < k.Max && (v.number < k.Min || v.number > k.Max) {
-		return nil, n.at.errorf("%q is a number from %v to %v, not %s", k.Name, k.Min, k.Max, n.text)
+		return nil, n.at.errorf("%q is a number from %s to %s, not %s", k.Name, plain(k.Min), plain(k.Max), n.text)
 	}
 	return v, nil
 }
+
+// plain writes a number without an exponent.
+func plain(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (v *Values) key(name string, types ...Type) *Key {
 	for i := range v.keys {

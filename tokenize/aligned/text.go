@@ -2,7 +2,10 @@
 // HF tokenizers calls NormalizedString (tokenizer/normalizer.rs).
 package aligned
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Span is the bytes [From, To) of the original text.
 type Span struct{ From, To int32 }
@@ -21,8 +24,10 @@ type Text struct {
 
 	aligned bool
 	base    int32
+	first   int    // how many bytes of B stand for the original's first character: B begins with them
 	at      int    // in B: what of it the edit in hand has consumed
 	b       []byte // what the edit has written
+	bFirst  int    // of it, as first
 	of      []Span
 	mine    [2][]byte // B is one of them, or the caller's; an edit writes the other
 	mineOf  [2][]Span
@@ -33,10 +38,14 @@ type Text struct {
 // one byte. text is not copied and must not change before the next Set. With offsets, base+len(text) is at most 2 GiB.
 func (t *Text) Set(text []byte, base int, offsets bool) {
 	t.B, t.Of, t.aligned, t.base, t.now = text, nil, offsets, int32(base), 1
+	t.first = 0
+	if base == 0 && len(text) > 0 {
+		_, t.first = utf8.DecodeRune(text)
+	}
 	if !offsets {
 		return
 	}
-	of := t.mineOf[1][:0]
+	of := slices.Grow(t.mineOf[1][:0], len(text))
 	for i := 0; i < len(text); {
 		_, n := utf8.DecodeRune(text[i:])
 		s := Span{int32(base + i), int32(base + i + n)}
@@ -51,6 +60,7 @@ func (t *Text) Set(text []byte, base int, offsets bool) {
 // SetPart makes t the bytes [from, to) of src, which must not change before the next Set.
 func (t *Text) SetPart(src *Text, from, to int) {
 	t.B, t.Of, t.aligned, t.base, t.now = src.B[from:to], nil, src.aligned, src.base, 1
+	t.first = max(0, min(src.first-from, to-from))
 	if src.aligned {
 		t.Of = src.Of[from:to]
 		t.base = src.Original(from, to).From
@@ -67,6 +77,10 @@ func (t *Text) Shrink(limit int) {
 // Aligned says whether offsets are asked for.
 func (t *Text) Aligned() bool { return t.aligned }
 
+// AtStart says whether the byte i of B stands for the original's first character, or for the empty place before it. It
+// is known without offsets too.
+func (t *Text) AtStart(i int) bool { return i < t.first }
+
 // Original is what the bytes [from, to) of B stand for: from where the first begins to where the last ends. An empty
 // range stands for the empty place where it is.
 func (t *Text) Original(from, to int) Span {
@@ -81,8 +95,11 @@ func (t *Text) Original(from, to int) Span {
 
 // Begin begins an edit. The bytes of B stay as they are until End.
 func (t *Text) Begin() {
-	t.at = 0
-	t.b, t.of = t.mine[1-t.now][:0], t.mineOf[1-t.now][:0]
+	t.at, t.bFirst = 0, 0
+	t.b = slices.Grow(t.mine[1-t.now][:0], len(t.B)) // most edits change the length little, if at all
+	if t.of = t.mineOf[1-t.now][:0]; t.aligned {
+		t.of = slices.Grow(t.of, len(t.B))
+	}
 }
 
 // Rest is what the edit has not consumed.
@@ -90,6 +107,9 @@ func (t *Text) Rest() []byte { return t.B[t.at:] }
 
 // Keep lets the next n bytes, whole characters, stand.
 func (t *Text) Keep(n int) {
+	if t.bFirst == len(t.b) {
+		t.bFirst += max(0, min(t.first-t.at, n))
+	}
 	t.b = append(t.b, t.B[t.at:t.at+n]...)
 	if t.aligned {
 		t.of = append(t.of, t.Of[t.at:t.at+n]...)
@@ -103,6 +123,9 @@ func (t *Text) Skip(n int) { t.at += n }
 // Replace puts s, usually one character, in the place of the next n bytes, whole characters. It stands for what the
 // first of them stood for.
 func (t *Text) Replace(n int, s string) {
+	if t.bFirst == len(t.b) && t.at < t.first {
+		t.bFirst += len(s)
+	}
 	t.b = append(t.b, s...)
 	if t.aligned {
 		of := t.Of[t.at]
@@ -116,6 +139,9 @@ func (t *Text) Replace(n int, s string) {
 // Insert puts s in. It stands for what the byte consumed last, kept or not, stood for; before any, for the empty place
 // at the beginning.
 func (t *Text) Insert(s string) {
+	if t.bFirst == len(t.b) && (t.at > 0 && t.at <= t.first || t.at == 0 && t.base == 0) {
+		t.bFirst += len(s)
+	}
 	t.b = append(t.b, s...)
 	if t.aligned {
 		of := Span{t.base, t.base}
@@ -134,7 +160,7 @@ func (t *Text) Written() int { return len(t.b) }
 // End ends the edit.
 func (t *Text) End() {
 	t.Keep(len(t.B) - t.at)
-	t.now = 1 - t.now
+	t.now, t.first = 1-t.now, t.bFirst
 	t.mine[t.now], t.mineOf[t.now] = t.b, t.of
 	t.B = t.b
 	if t.aligned {

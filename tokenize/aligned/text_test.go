@@ -181,6 +181,11 @@ func TestRandom(t *testing.T) {
 		if got := spell(&some); got != strings.Join(want, " ") {
 			t.Fatalf("seed %d, round %d: %s, want %s", seed, round, got, want)
 		}
+		for i, of := range some.Of {
+			if some.AtStart(i) != (of.From == 0) {
+				t.Fatalf("seed %d, round %d: %s: AtStart(%d) is %v", seed, round, spell(&some), i, some.AtStart(i))
+			}
+		}
 	}
 }
 

@@ -60,16 +60,41 @@ type Encoder struct {
 	rendered *tokenize.Encoder // texts that templates have made: nothing is added
 	plain    *tokenize.Encoder
 	offsets  []tokenize.Span
+	unfound  []string // special tokens that the tokenizer takes for text
 }
 
 // NewEncoder makes an encoder. It holds what one or, with AddSpecialTokens, two of the tokenizer's hold.
 func NewEncoder(t *tokenize.Tokenizer, f *Format, o Options) *Encoder {
-	e := &Encoder{f: f, o: o, rendered: t.NewEncoder(tokenize.Options{Memory: o.EncoderMemory})}
+	e := &Encoder{f: f, o: o, rendered: t.NewEncoder(tokenize.Options{Memory: o.EncoderMemory}), unfound: unfound(t)}
 	e.plain = e.rendered
 	if o.AddSpecialTokens {
 		e.plain = t.NewEncoder(tokenize.Options{AddSpecialTokens: true, Memory: o.EncoderMemory})
 	}
 	return e
+}
+
+// unfound are the special tokens that are not found in texts: those of SentencePiece's own models, which encode them
+// as the characters they are written with.
+func unfound(t *tokenize.Tokenizer) []string {
+	in := t.Info()
+	if in.Format != "SentencePiece" {
+		return nil
+	}
+	var list []string
+	for _, s := range in.Special {
+		list = append(list, s.Content)
+	}
+	return list
+}
+
+// found is an error if a template has written a special token that would be encoded as text: no model has learnt that.
+func (e *Encoder) found(text []byte) error {
+	for _, s := range e.unfound {
+		if bytes.Contains(text, []byte(s)) {
+			return fmt.Errorf("the chat has %q, which is a token of the model, and a SentencePiece model encodes it as text; take the model's tokenizer.json", s)
+		}
+	}
+	return nil
 }
 
 // Encode makes the tokens of a row that is no document. Its error is about the row.
@@ -140,6 +165,9 @@ func (e *Encoder) without(row *Row, starts []int, k int) (*Encoded, error) {
 func (e *Encoder) conversation(messages []Message, p *Params, on TrainOn) (*Encoded, error) {
 	s, err := e.f.Spans(messages, p, on)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.found(s.Text); err != nil {
 		return nil, err
 	}
 	out := &Encoded{}
@@ -213,6 +241,9 @@ func (e *Encoder) texts(row *Row, prompt []Message) (*tokenize.Encoder, [][]byte
 		texts := [][]byte{[]byte(row.PromptText)}
 		for _, a := range row.AnswerTexts {
 			if !strings.HasSuffix(a, e.o.EOS) {
+				if slices.Contains(e.unfound, e.o.EOS) {
+					return nil, nil, fmt.Errorf("%q is to end the answer, and a SentencePiece model encodes it as text; take the model's tokenizer.json", e.o.EOS)
+				}
 				a += e.o.EOS
 			}
 			texts = append(texts, []byte(row.PromptText+a))
@@ -220,6 +251,11 @@ func (e *Encoder) texts(row *Row, prompt []Message) (*tokenize.Encoder, [][]byte
 		return e.plain, texts, nil
 	}
 	texts, err := e.f.Answers(prompt, row.Answers, &row.Params)
+	for _, t := range texts {
+		if err == nil {
+			err = e.found(t)
+		}
+	}
 	return e.rendered, texts, err
 }
 

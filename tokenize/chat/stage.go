@@ -71,6 +71,7 @@ const (
 	tallyPairs   = "pairs"
 	tallyMoved   = "borders_moved"    // answers that begin with the last tokens of their prompt
 	tallyNothing = "nothing_to_learn" // chats that hold nothing that is learnt, and stay
+	tallyAlike   = "answers_alike"    // pairs whose answers are the same, and stay
 	tallyLong    = "over_max_length"  // rows that stay, though they are longer
 	tallyEnd     = "cut_end"
 	tallyStart   = "cut_start"
@@ -183,7 +184,7 @@ type worker struct {
 }
 
 // counts are a batch's tallies.
-type counts struct{ tokens, learnt, chats, pairs, moved, nothing, long, end, start, turns int64 }
+type counts struct{ tokens, learnt, chats, pairs, moved, nothing, alike, long, end, start, turns int64 }
 
 // Map implements stage.Worker.
 func (w *worker) Map(ctx context.Context, b *record.Batch) error {
@@ -208,7 +209,7 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 	c := &w.counts
 	b.Tally(tallyTokens, c.tokens)
 	for _, t := range [...]record.Tally{
-		{Name: tallyLearnt, N: c.learnt}, {Name: tallyChats, N: c.chats}, {Name: tallyPairs, N: c.pairs}, {Name: tallyMoved, N: c.moved}, {Name: tallyNothing, N: c.nothing},
+		{Name: tallyLearnt, N: c.learnt}, {Name: tallyChats, N: c.chats}, {Name: tallyPairs, N: c.pairs}, {Name: tallyMoved, N: c.moved}, {Name: tallyNothing, N: c.nothing}, {Name: tallyAlike, N: c.alike},
 		{Name: tallyLong, N: c.long}, {Name: tallyEnd, N: c.end}, {Name: tallyStart, N: c.start}, {Name: tallyTurns, N: c.turns},
 	} {
 		if t.N > 0 {
@@ -240,6 +241,7 @@ func (w *worker) record(r *record.Record) error {
 	if err != nil {
 		return err
 	}
+	alike := x.Pair && slices.Equal(x.IDs[x.Prompt:x.Chosen], x.IDs[x.Chosen:])
 	if err := w.write(r, x, true); err != nil || r.Outcome != record.Keep {
 		return err
 	}
@@ -253,6 +255,9 @@ func (w *worker) record(r *record.Record) error {
 	}
 	if x.nothing() {
 		w.counts.nothing++
+	}
+	if alike {
+		w.counts.alike++
 	}
 	return nil
 }
@@ -413,6 +418,9 @@ func (w *worker) render(r *record.Record, row *Row) error {
 			messages = slices.Concat(messages, row.Answers[0])
 		}
 		s, err := w.format.Spans(messages, &row.Params, w.cfg.TrainOn)
+		if err == nil {
+			err = w.encoder.found(s.Text)
+		}
 		if err != nil {
 			return err
 		}

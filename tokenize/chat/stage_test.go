@@ -181,6 +181,10 @@ func TestStageDrops(t *testing.T) {
 	if b.Records[0].Outcome != record.Keep || !slices.Contains(b.TakeTallies(), record.Tally{Name: tallyNothing, N: 1}) {
 		t.Error("a chat without an assistant")
 	}
+	b = mapAll(t, Config{Templates: chatml(t)}, `{"prompt":"p","chosen":" a","rejected":" a"}`)
+	if b.Records[0].Outcome != record.Keep || !slices.Contains(b.TakeTallies(), record.Tally{Name: tallyAlike, N: 1}) {
+		t.Error("a pair of the same answers")
+	}
 }
 
 func TestStageRender(t *testing.T) {

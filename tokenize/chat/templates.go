@@ -59,7 +59,12 @@ type special struct{ name, content string }
 // no error: see Empty.
 func Open(path string) (*Templates, error) {
 	dir := path
-	if st, err := os.Stat(path); err == nil && !st.IsDir() {
+	if st, err := os.Stat(path); err != nil {
+		// PATH#ENCODING, of tiktoken's ranks.
+		if i := strings.LastIndexByte(path, '#'); i > 0 {
+			return Open(path[:i])
+		}
+	} else if !st.IsDir() {
 		dir = filepath.Dir(path)
 	}
 	t := &Templates{origin: dir}

@@ -3,6 +3,7 @@ package eval
 import (
 	"errors"
 	"math"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -78,7 +79,9 @@ func (c *counter) cut(text []byte) Text {
 
 // count encodes the text that was cut last. unknown is the id of the token for what the tokenizer does not know, or -1.
 func (c *counter) count(e *tokenize.Encoder, text []byte, unknown int64) (t Tokens, err error) {
-	if c.ids, c.spans, err = e.AppendOffsets(c.ids[:0], c.spans[:0], text); err != nil {
+	// Of a giant text each growth would hold the old and the new.
+	c.ids, c.spans = slices.Grow(c.ids[:0], len(text)/4), slices.Grow(c.spans[:0], len(text)/4)
+	if c.ids, c.spans, err = e.AppendOffsets(c.ids, c.spans, text); err != nil {
 		return t, err
 	}
 	t.Tokens = int64(len(c.ids))

@@ -167,7 +167,7 @@ func TestResult(t *testing.T) {
 	want := `lang  tokenizer  vocabulary  documents  tokens  bytes/token  tokens/word  words cut  unknown
 en    mine              259          1       4        1.750        2.000     50.0 %
 eu    mine              259          2       4        2.750        1.333     33.3 %
-null  mine              259          1       0        0.000        0.000      0.0 %
+null  mine              259          1       0            –            –          –
 all   mine              259          4       8        2.250        1.600     40.0 %
 `
 	if table.String() != want {

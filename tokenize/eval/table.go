@@ -27,7 +27,7 @@ func (r *Result) Table(w io.Writer) error {
 			}
 			rows = append(rows, []string{
 				cut(name), cut(of.Name), strconv.Itoa(of.VocabSize), strconv.FormatInt(g.Documents, 10), strconv.FormatInt(t.Tokens.Tokens, 10),
-				fmt.Sprintf("%.3f", t.BytesPerToken), fmt.Sprintf("%.3f", t.TokensPerWord), fmt.Sprintf("%.1f %%", 100*t.ContinuedShare), unknown,
+				where(t.Tokens.Tokens, "%.3f", t.BytesPerToken), where(g.Words, "%.3f", t.TokensPerWord), where(g.Words, "%.1f %%", 100*t.ContinuedShare), unknown,
 			})
 			name = ""
 		}
@@ -57,6 +57,14 @@ func (r *Result) Table(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// where is a ratio of that format if there is something to divide by.
+func where(by int64, format string, ratio float64) string {
+	if by == 0 {
+		return "–"
+	}
+	return fmt.Sprintf(format, ratio)
 }
 
 // maxCell is the widest name, in characters.

@@ -246,7 +246,7 @@ func (e *symbolsEncoder) AppendTokens(dst []Token, piece []byte) ([]Token, error
 	if id, ok := m.whole(piece); ok {
 		return append(dst, Token{id, 0, int32(len(piece))}), nil
 	}
-	if !m.literal || m.drops {
+	if !m.literal || m.drops || !utf8.Valid(piece) { // a token of U+FFFD may stand for any byte
 		return m.appendTokens(dst, piece, 0, &e.s)
 	}
 	var err error

@@ -27,6 +27,8 @@ type PostProcessor struct {
 type Trim struct {
 	// PrefixSpace says that the space before the first token was put there by the pre-tokenizer: it is not in the text.
 	PrefixSpace bool
+	// Around says that, if special tokens are asked for, one of them is the first by now.
+	Around bool
 }
 
 // maxAround is how many ids may stand around a text: a file of a few bytes must not make each text long.
@@ -34,19 +36,40 @@ const maxAround = 1 << 12
 
 // New reads the component at path in the file. known says whether an id is a token's.
 func New(path string, v jsontext.Value, known func(id uint32) bool) (*PostProcessor, error) {
-	r := reader{known: known}
+	r := reader{known: known, parts: make([]part, 1)}
 	if component.IsNull(v) {
 		return &r.p, nil
 	}
 	kind, err := r.read(path, v, 0)
+	if err != nil {
+		return nil, err
+	}
 	r.p.Type = kind
-	return &r.p, err
+	for i, part := range r.parts {
+		ids := &r.p.Before
+		if i > r.text {
+			ids = &r.p.After
+		}
+		*ids = append(*ids, part.before...)
+		if i == r.text {
+			ids = &r.p.After
+		}
+		*ids = append(*ids, part.after...)
+	}
+	return &r.p, nil
 }
 
+// reader reads a component. HF tokenizers makes an encoding of each piece of a template, and later processors of a
+// Sequence put their tokens around each of them; only then do they become one.
 type reader struct {
 	p     PostProcessor
+	parts []part
+	text  int // which of them has the text
 	known func(id uint32) bool
 }
+
+// part is such an encoding: the ids before and behind the text, or, where it does not have the text, all of them.
+type part struct{ before, after []uint32 }
 
 // kinds are all there are, sorted.
 var kinds = []struct {
@@ -91,15 +114,32 @@ func (r *reader) read(path string, v jsontext.Value, depth int) (kind string, er
 	return "", &component.UnsupportedError{Path: path, Problem: fmt.Sprintf("post-processor %q; known are %s, Sequence", kind, strings.Join(names, ", "))}
 }
 
-// around puts ids around all that is there.
-func (r *reader) around(path string, before, after []uint32) error {
-	p := &r.p
-	if len(p.Before)+len(p.After)+len(before)+len(after) > maxAround {
+// around puts ids around each part; the first one has others before it.
+func (r *reader) around(path string, first, before, after []uint32) error {
+	size := 0
+	for i := range r.parts {
+		p := &r.parts[i]
+		with := before
+		if i == 0 {
+			with = first
+		}
+		p.before = append(append([]uint32{}, with...), p.before...)
+		p.after = append(p.after, after...)
+		size += len(p.before) + len(p.after)
+	}
+	return tooMany(path, size)
+}
+
+func tooMany(path string, ids int) error {
+	if ids > maxAround {
 		return &component.UnsupportedError{Path: path, Problem: fmt.Sprintf("more than %d ids around a text", maxAround)}
 	}
-	p.Before = append(append([]uint32{}, before...), p.Before...)
-	p.After = append(p.After, after...)
 	return nil
+}
+
+// trim adds a trim.
+func (r *reader) trim(prefixSpace *bool) {
+	r.p.Trims = append(r.p.Trims, Trim{PrefixSpace: on(prefixSpace), Around: len(r.parts[r.text].before) > 0})
 }
 
 type byteLevelJSON struct {
@@ -118,7 +158,7 @@ func (r *reader) byteLevel(path string, v jsontext.Value) error {
 		return err
 	}
 	if on(b.TrimOffsets) {
-		r.p.Trims = append(r.p.Trims, Trim{on(b.AddPrefixSpace)})
+		r.trim(b.AddPrefixSpace)
 	}
 	return nil
 }
@@ -153,17 +193,23 @@ type bertJSON struct {
 }
 
 func (r *reader) bert(path string, v jsontext.Value) error {
-	_, err := r.clsSep(path, v)
-	return err
+	b, err := r.clsSep(path, v)
+	if err != nil {
+		return err
+	}
+	return r.around(path, []uint32{b.Cls.id}, nil, []uint32{b.Sep.id})
 }
 
 // roberta trims before it adds: what it puts around has no offsets anyway.
 func (r *reader) roberta(path string, v jsontext.Value) error {
 	b, err := r.clsSep(path, v)
-	if err == nil && on(b.TrimOffsets) {
-		r.p.Trims = append(r.p.Trims, Trim{on(b.AddPrefixSpace)})
+	if err != nil {
+		return err
 	}
-	return err
+	if on(b.TrimOffsets) {
+		r.trim(b.AddPrefixSpace)
+	}
+	return r.around(path, []uint32{b.Cls.id}, []uint32{b.Sep.id}, []uint32{b.Sep.id})
 }
 
 func (r *reader) clsSep(path string, v jsontext.Value) (b bertJSON, err error) {
@@ -175,7 +221,7 @@ func (r *reader) clsSep(path string, v jsontext.Value) (b bertJSON, err error) {
 			return b, fmt.Errorf("%s: %q has id %d, which is no token", path, p.token, p.id)
 		}
 	}
-	return b, r.around(path, []uint32{b.Cls.id}, []uint32{b.Sep.id})
+	return b, nil
 }
 
 type templateJSON struct {
@@ -207,16 +253,21 @@ func (r *reader) template(path string, v jsontext.Value) error {
 	if err := component.Decode(path, v, &tpl); err != nil {
 		return err
 	}
-	var before, after []uint32
-	seen := false
+	if len(r.parts) > 1 {
+		return &component.UnsupportedError{Path: path, Problem: "a template behind another one"}
+	}
+	whole := r.parts[0]
+	r.parts, r.text = nil, -1
+	size := len(whole.before) + len(whole.after)
 	for i, p := range tpl.Single {
 		at := fmt.Sprintf("%s.single[%d]", path, i)
 		switch {
 		case p.Sequence != nil && p.SpecialToken == nil:
-			if p.Sequence.ID != "A" || seen {
+			if p.Sequence.ID != "A" || r.text >= 0 {
 				return &component.UnsupportedError{Path: at, Problem: "a template that does not have the text once"}
 			}
-			seen = true
+			r.text = len(r.parts)
+			r.parts = append(r.parts, whole)
 		case p.SpecialToken != nil && p.Sequence == nil:
 			s, ok := tpl.SpecialTokens[p.SpecialToken.ID]
 			if !ok {
@@ -227,20 +278,17 @@ func (r *reader) template(path string, v jsontext.Value) error {
 					return fmt.Errorf("%s.special_tokens: %q has id %d, which is no token", path, p.SpecialToken.ID, id)
 				}
 			}
-			if len(before)+len(after)+len(s.IDs) > maxAround {
-				return &component.UnsupportedError{Path: at, Problem: fmt.Sprintf("more than %d ids around a text", maxAround)}
-			}
-			if seen {
-				after = append(after, s.IDs...)
-			} else {
-				before = append(before, s.IDs...)
+			r.parts = append(r.parts, part{before: s.IDs})
+			size += len(s.IDs)
+			if err := tooMany(at, max(size, len(r.parts))); err != nil {
+				return err
 			}
 		default:
 			return fmt.Errorf("%s: want SpecialToken or Sequence", at)
 		}
 	}
-	if !seen {
+	if r.text < 0 {
 		return &component.UnsupportedError{Path: path + ".single", Problem: "a template that does not have the text once"}
 	}
-	return r.around(path, before, after)
+	return nil
 }

@@ -35,7 +35,9 @@ func TestNew(t *testing.T) {
 		{"roberta", roberta, "RobertaProcessing", []uint32{1}, []uint32{2}, "t"},
 		{"roberta, no trim", strings.Replace(roberta, `"trim_offsets":true`, `"trim_offsets":false`, 1), "RobertaProcessing", []uint32{1}, []uint32{2}, ""},
 		{"template", template, "TemplateProcessing", []uint32{1}, []uint32{2, 3}, ""},
-		{"sequence", `{"type":"Sequence","processors":[` + byteLevel + `,` + template + `,` + bert + `]}`, "Sequence", []uint32{101, 1}, []uint32{2, 3, 102}, "f"},
+		{"sequence", `{"type":"Sequence","processors":[` + byteLevel + `,` + template + `,` + bert + `]}`, "Sequence", []uint32{101, 1, 102}, []uint32{102, 2, 3, 102}, "f"},
+		{"roberta around each piece", `{"type":"Sequence","processors":[` + template + `,` + roberta + `]}`, "Sequence", []uint32{1, 1, 2, 2}, []uint32{2, 2, 2, 3, 2}, "t"},
+		{"template around bert", `{"type":"Sequence","processors":[` + bert + `,` + template + `]}`, "Sequence", []uint32{1, 101}, []uint32{102, 2, 3}, ""},
 	} {
 		p, err := New("post_processor", []byte(c.file), known)
 		if err != nil {
@@ -70,7 +72,8 @@ func TestErrors(t *testing.T) {
 		{strings.Replace(template, `"</s>":{`, `"x":{`, 1), `"</s>" is not among special_tokens`, false},
 		{strings.Replace(template, `[2,3]`, `[2,300]`, 1), `"</s>" has id 300, which is no token`, false},
 		{strings.Replace(template, `[2,3]`, `[2`+strings.Repeat(",3", 1<<12)+`]`, 1), `more than 4096 ids around a text`, true},
-		{`{"type":"Sequence","processors":[` + strings.TrimSuffix(strings.Repeat(strings.Replace(template, `[2,3]`, `[2`+strings.Repeat(",3", 2000)+`]`, 1)+",", 3), ",") + `]}`, `more than 4096 ids around a text`, true},
+		{`{"type":"Sequence","processors":[` + template + strings.Repeat(","+roberta, 2000) + `]}`, `more than 4096 ids around a text`, true},
+		{`{"type":"Sequence","processors":[` + template + `,` + template + `]}`, `post_processor.processors[1]: a template behind another one`, true},
 		{nested, `more than 8 Sequences in one another`, true},
 	} {
 		_, err := New("post_processor", []byte(c.file), known)

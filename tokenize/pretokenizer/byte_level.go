@@ -57,7 +57,7 @@ func everywhere(int) bool { return true }
 func (s *Scanner) find(_ *Pieces, text []byte, found []span) ([]span, error) {
 	for i := 0; i < len(text); {
 		j := s.Next(text, i)
-		found = append(found, span{i, j, true})
+		found = append(found, part(i, j, true))
 		i = j
 	}
 	return found, nil

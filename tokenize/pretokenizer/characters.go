@@ -22,14 +22,14 @@ func (c *characters) find(_ *Pieces, text []byte, found []span) ([]span, error) 
 			continue
 		}
 		if from < i {
-			found = append(found, span{from, i, false})
+			found = append(found, part(from, i, false))
 		}
-		found = append(found, span{i, i + n, true})
+		found = append(found, part(i, i+n, true))
 		i += n
 		from = i
 	}
 	if from < len(text) {
-		found = append(found, span{from, len(text), false})
+		found = append(found, part(from, len(text), false))
 	}
 	return found, nil
 }

@@ -18,7 +18,7 @@ import (
 // set begins a text.
 func (p *Pieces) set(text string, offsets bool) {
 	p.Text.Set([]byte(text), 0, offsets)
-	p.Ends, p.AtStart, p.InAlphabet = p.Ends[:0], true, false
+	p.Ends, p.InAlphabet = p.Ends[:0], false
 	if text != "" {
 		p.Ends = append(p.Ends, len(text))
 	}

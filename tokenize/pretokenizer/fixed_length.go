@@ -41,7 +41,7 @@ func (t *fixedLength) find(_ *Pieces, text []byte, found []span) ([]span, error)
 		_, w := utf8.DecodeRune(text[i:])
 		i += w
 		if n++; n == t.length || i == len(text) {
-			found = append(found, span{from, i, true})
+			found = append(found, part(from, i, true))
 			from, n = i, 0
 		}
 	}

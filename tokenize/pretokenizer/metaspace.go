@@ -13,6 +13,7 @@ import (
 // metaspace is Metaspace: spaces become another character, which begins pieces (pre_tokenizers/metaspace.rs).
 type metaspace struct {
 	replacement string
+	finder      finder // of it
 	scheme      string // always, first, never
 	cuts        bool
 }
@@ -29,7 +30,7 @@ func readMetaspace(path string, v jsontext.Value, _ int) (PreTokenizer, error) {
 	if err := component.Decode(path, v, &c); err != nil {
 		return nil, err
 	}
-	t := &metaspace{replacement: c.Replacement, scheme: "always", cuts: c.Split == nil || *c.Split}
+	t := &metaspace{replacement: c.Replacement, finder: literal(c.Replacement), scheme: "always", cuts: c.Split == nil || *c.Split}
 	if utf8.RuneCountInString(c.Replacement) != 1 {
 		return nil, fmt.Errorf("%s.replacement: %q; want one character", path, c.Replacement)
 	}
@@ -60,10 +61,10 @@ func (t *metaspace) split(p *Pieces, _ bool) error {
 	case "always":
 		p.prefix(t.replacement, everywhere)
 	case "first":
-		p.prefix(t.replacement, func(from int) bool { return from == 0 && p.AtStart })
+		p.prefix(t.replacement, p.Text.AtStart)
 	}
 	if t.cuts {
-		return p.cut(literal(t.replacement), mergedWithNext, false)
+		return p.cut(t.finder, mergedWithNext, false)
 	}
 	return nil
 }

@@ -14,8 +14,6 @@ type Pieces struct {
 	Text aligned.Text
 	// Ends has where in Text.B each piece ends, rising: there are no empty pieces.
 	Ends []int
-	// AtStart says that the text begins where its document does: Metaspace's prepend_scheme "first" asks.
-	AtStart bool
 	// InAlphabet says that ByteLevel has spelled the text's bytes in its alphabet of 256 characters. At the end of all
 	// pre-tokenizers the bytes are spelled back: models see bytes.
 	InAlphabet bool
@@ -25,11 +23,13 @@ type Pieces struct {
 	matchers map[*regex.Regex]*regex.Matcher
 }
 
-// A span is a part of a text, and whether it is a match: one to be removed, in the end.
+// A span is a part of a text, and whether it is a match: one to be removed, in the end. A long text has many.
 type span struct {
-	from, to int
+	from, to int32
 	match    bool
 }
+
+func part(from, to int, match bool) span { return span{int32(from), int32(to), match} }
 
 // A behavior is what becomes of matches: SplitDelimiterBehavior in tokenizer/normalizer.rs of HF tokenizers.
 type behavior uint8
@@ -87,7 +87,7 @@ func (p *Pieces) cut(f finder, b behavior, invert bool) error {
 // merge appends what b makes of found, which is of the piece at from, to p.cuts.
 func (p *Pieces) merge(found []span, b behavior, from int) {
 	first := len(p.cuts)
-	add := func(s span) { p.cuts = append(p.cuts, span{from + s.from, from + s.to, b == removed && s.match}) }
+	add := func(s span) { p.cuts = append(p.cuts, part(from+int(s.from), from+int(s.to), b == removed && s.match)) }
 	switch b {
 	case removed, isolated:
 		for _, s := range found {
@@ -101,7 +101,7 @@ func (p *Pieces) merge(found []span, b behavior, from int) {
 				joins = s.match == before
 			}
 			if before = s.match; joins && len(p.cuts) > first {
-				p.cuts[len(p.cuts)-1].to = from + s.to
+				p.cuts[len(p.cuts)-1].to = int32(from) + s.to
 				continue
 			}
 			add(s)
@@ -135,11 +135,8 @@ func (p *Pieces) apply() {
 		case c.from == c.to:
 		case c.match:
 			gone = true
-			if c.from == 0 {
-				p.AtStart = false
-			}
 		default:
-			at += c.to - c.from
+			at += int(c.to - c.from)
 			p.Ends = append(p.Ends, at)
 		}
 	}
@@ -149,9 +146,9 @@ func (p *Pieces) apply() {
 	p.Text.Begin()
 	for _, c := range p.cuts {
 		if c.match {
-			p.Text.Skip(c.to - c.from)
+			p.Text.Skip(int(c.to - c.from))
 		} else {
-			p.Text.Keep(c.to - c.from)
+			p.Text.Keep(int(c.to - c.from))
 		}
 	}
 	p.Text.End()

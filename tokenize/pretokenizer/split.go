@@ -82,14 +82,14 @@ func (l literal) find(_ *Pieces, text []byte, found []span) ([]span, error) {
 			break
 		}
 		if i > 0 {
-			found = append(found, span{from, from + i, false})
+			found = append(found, part(from, from+i, false))
 		}
 		from += i
-		found = append(found, span{from, from + len(l), true})
+		found = append(found, part(from, from+len(l), true))
 		from += len(l)
 	}
 	if from < len(text) {
-		found = append(found, span{from, len(text), false})
+		found = append(found, part(from, len(text), false))
 	}
 	return found, nil
 }
@@ -132,13 +132,13 @@ func (e engine) find(p *Pieces, text []byte, found []span) ([]span, error) {
 			continue
 		}
 		if start > done {
-			found = append(found, span{done, start, false})
+			found = append(found, part(done, start, false))
 		}
-		found = append(found, span{start, end, true})
+		found = append(found, part(start, end, true))
 		from, done, last = end, end, end
 	}
 	if done < len(text) {
-		found = append(found, span{done, len(text), false})
+		found = append(found, part(done, len(text), false))
 	}
 	return found, nil
 }

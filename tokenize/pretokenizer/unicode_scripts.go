@@ -45,14 +45,14 @@ func (t *unicodeScripts) find(_ *Pieces, text []byte, found []span) ([]span, err
 		if s := int(t.of(r)); s != anyScript {
 			if s != last {
 				if i > from {
-					found = append(found, span{from, i, last < 0})
+					found = append(found, part(from, i, last < 0))
 				}
 				from, last = i, s
 			}
 		}
 		i += n
 	}
-	return append(found, span{from, len(text), last < 0}), nil
+	return append(found, part(from, len(text), last < 0)), nil
 }
 
 func (t *unicodeScripts) of(r rune) uint8 {

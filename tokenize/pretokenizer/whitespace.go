@@ -40,11 +40,11 @@ func (t *whitespace) find(_ *Pieces, text []byte, found []span) ([]span, error) 
 			_, n = utf8.DecodeRune(text[i:])
 		}
 		if kind != last && i > 0 {
-			found = append(found, span{from, i, last == space})
+			found = append(found, part(from, i, last == space))
 			from = i
 		}
 		last = kind
 		i += n
 	}
-	return append(found, span{from, len(text), last == space}), nil
+	return append(found, part(from, len(text), last == space)), nil
 }

@@ -52,9 +52,15 @@ const maxIDs = 1<<21 - 1
 
 // ReadBase reads a tokenizer.json. An error is about a file that is none, or about a tokenizer of another kind.
 func ReadBase(file []byte) (*Base, error) {
+	if text := bytes.TrimLeft(file, " \t\r\n"); len(text) == 0 || text[0] != '{' {
+		return nil, errors.New("cannot extend this tokenizer: it is no tokenizer.json, and only byte-level BPE in one can be extended")
+	}
 	t, err := tokenize.Load(bytes.NewReader(file))
 	if err != nil {
 		return nil, err
+	}
+	if f := t.Info().Format; f != tokenize.FileName {
+		return nil, fmt.Errorf("cannot extend this tokenizer: it is a %s, and only byte-level BPE in a tokenizer.json can be extended", f)
 	}
 	sum := sha256.Sum256(file)
 	b := &Base{file: file, digest: hex.EncodeToString(sum[:]), tokenizer: t, ids: map[string]int32{}, added: map[int32]bool{}}

@@ -2,7 +2,12 @@ package train
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"sync"
 
 	"curate/stage"
@@ -23,8 +28,17 @@ type ExtendSettings struct {
 	Counting
 	Base *Base
 	ExtendConfig
+	// Beside are files that the base's model has beside its tokenizer.json, such as its chat template. They hold for the
+	// extended tokenizer, since ids stay, and go into the result as they stand.
+	Beside []BesideFile
 	// Report, if not nil, is called once an extension that was not cut short, by whichever goroutine finishes.
 	Report func(ExtendReport)
+}
+
+// BesideFile is one of those files.
+type BesideFile struct {
+	Name    string // without a folder
+	Content []byte
 }
 
 // ExtendReport says what an extension is. Counts are times weights, rounded down.
@@ -45,6 +59,7 @@ type Extender struct {
 	*counter
 	base   *Base
 	cfg    ExtendConfig
+	beside []BesideFile
 	most   int
 	report func(ExtendReport)
 }
@@ -61,19 +76,31 @@ func NewExtender(s ExtendSettings) (stage.Reducer, error) {
 	}
 	c.cutter = s.Base.tokenizer
 	c.spec.Result = "tokenizer/"
+	var beside map[string]string
+	for _, f := range s.Beside {
+		if f.Name == ExtendedFile || f.Name == NewTokensFile || filepath.Base(f.Name) != f.Name {
+			return nil, fmt.Errorf("a file beside the tokenizer cannot be called %q", f.Name)
+		}
+		if beside == nil {
+			beside = map[string]string{}
+		}
+		sum := sha256.Sum256(f.Content)
+		beside[f.Name] = hex.EncodeToString(sum[:])
+	}
 	c.spec.Config = struct {
-		Extend         string `json:"extend"` // sha256 of the file
-		Add            int    `json:"add"`
-		MinFrequency   uint64 `json:"min_frequency"`
-		MaxTokenLength int    `json:"max_token_length"`
+		Extend         string            `json:"extend"` // sha256 of the file
+		Beside         map[string]string `json:"beside,omitzero"`
+		Add            int               `json:"add"`
+		MinFrequency   uint64            `json:"min_frequency"`
+		MaxTokenLength int               `json:"max_token_length"`
 		countingConfig
-	}{s.Base.digest, s.Add, s.MinFrequency, s.MaxTokenLength, s.config()}
-	x := &Extender{counter: c, base: s.Base, cfg: s.ExtendConfig, most: s.MaxWords, report: s.Report}
+	}{s.Base.digest, beside, s.Add, s.MinFrequency, s.MaxTokenLength, s.config()}
+	x := &Extender{counter: c, base: s.Base, cfg: s.ExtendConfig, beside: slices.Clone(s.Beside), most: s.MaxWords, report: s.Report}
 	x.cfg.MinFrequency *= c.weigh.unit
 	return x, nil
 }
 
-// Finish implements stage.Reducer. It makes NewTokensFile and ExtendedFile, and does not depend on the memory.
+// Finish implements stage.Reducer. It makes NewTokensFile, what is beside the base, and ExtendedFile, and does not depend on the memory.
 func (x *Extender) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
 	extend := sync.OnceValues(func() (*Extension, error) { return x.extend(ctx, sealed, ws) })
 	file := func(name string, of func(*Extension) ([]byte, error)) error {
@@ -92,6 +119,11 @@ func (x *Extender) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.W
 	}
 	if err := file(NewTokensFile, func(e *Extension) ([]byte, error) { return e.AppendTokens(nil, x.weigh.unit) }); err != nil {
 		return nil, err
+	}
+	for _, f := range x.beside {
+		if err := ws.Make(ctx, stage.ResultDir+f.Name, func(w io.Writer) error { _, err := w.Write(f.Content); return err }); err != nil {
+			return nil, err
+		}
 	}
 	return nil, file(ExtendedFile, func(e *Extension) ([]byte, error) { return e.AppendJSON(nil) })
 }

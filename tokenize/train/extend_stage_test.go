@@ -117,7 +117,8 @@ func TestReadBaseRefuses(t *testing.T) {
 	good := string(baseOf(t, "gpt2").file)
 	for _, c := range []struct{ old, new, want string }{
 		{good, "{}", "model"},
-		{good, "[", "array"},
+		{good, "[", "no tokenizer.json"},
+		{good, "", "no tokenizer.json"},
 		{`"dropout": null`, `"dropout": 0.1`, "dropout"},
 		{`"end_of_word_suffix": null`, `"end_of_word_suffix": "</w>"`, "end_of_word_suffix"},
 		{`"type": "BPE"`, `"type": "Unigram"`, "model: "},

@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -97,7 +98,7 @@ func PreTokenizerOf(file []byte) (*PreTokenizer, error) {
 func newPreTokenizer(name string, normalizer, pre jsontext.Value) (*PreTokenizer, error) {
 	p := &PreTokenizer{name: name, normalizer: normalizer, preTokenizer: pre}
 	if !bytes.Contains(pre, []byte(`"ByteLevel"`)) {
-		return nil, fmt.Errorf("pre_tokenizer has no ByteLevel: a vocabulary of bytes cannot be trained with it; take one of %v, or the file of a tokenizer such as GPT-2's or Llama 3's", PreTokenizers())
+		return nil, fmt.Errorf("pre_tokenizer has no ByteLevel: a vocabulary of bytes cannot be trained with it; take one of %s, or the file of a tokenizer such as GPT-2's or Llama 3's", strings.Join(PreTokenizers(), ", "))
 	}
 	bytesOnly := &Model{}
 	for _, b := range alphabetOrder() {
