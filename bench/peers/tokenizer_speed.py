@@ -48,6 +48,8 @@ def tiktoken():
     ranks = {bytes(byte[c] for c in t): i for t, i in d["model"]["vocab"].items() if all(c in byte for c in t)}
     pre = d["pre_tokenizer"]
     split = [p["pattern"]["Regex"] for p in pre.get("pretokenizers", []) if p["type"] == "Split"]
+    if "ByteLevel" not in json.dumps(pre) or len(split) > 1 or d["model"]["type"] != "BPE":
+        return None
     gpt2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s"
     tok = tiktoken.Encoding(name, pat_str=split[0] if split else gpt2, mergeable_ranks=ranks, special_tokens={})
     if d["normalizer"] is None:
