@@ -15,6 +15,7 @@ import (
 // tokenizerCommands are the verbs of curate tokenizer; each is a file cmd_tokenizer_NAME.go, but for info.
 func tokenizerCommands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newTokenizerDecode(env),
 		newTokenizerEval(env),
 		newTokenizerExtend(env),
 		newTokenizerInfo(env),
