@@ -82,9 +82,9 @@ func (w *longWay) text(text []byte) error {
 	}
 	w.original = nil
 	w.normalized.Shrink(scratchLimit)
-	w.pieces.Text.Shrink(scratchLimit)
-	if cap(w.pieces.Ends) > scratchLimit/8 || cap(w.tokens) > scratchLimit/8 {
-		w.pieces.Ends, w.tokens = nil, nil
+	w.pieces.Shrink(scratchLimit)
+	if cap(w.tokens) > scratchLimit/8 {
+		w.tokens = nil
 	}
 	return nil
 }

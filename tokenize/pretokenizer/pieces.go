@@ -198,7 +198,7 @@ func (p *Pieces) matcher(r *regex.Regex) *regex.Matcher {
 // Shrink lets go of memory if there is more of it than for a text of limit bytes. The text is gone.
 func (p *Pieces) Shrink(limit int) {
 	p.Text.Shrink(limit)
-	if max(cap(p.Ends), cap(p.found), cap(p.cuts)) > limit {
+	if max(cap(p.Ends), cap(p.found), cap(p.cuts)) > limit/8 {
 		p.Ends, p.found, p.cuts = nil, nil, nil
 	}
 }
