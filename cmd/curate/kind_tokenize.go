@@ -88,7 +88,7 @@ func atSetting(v *recipe.Values, err error) error {
 
 // recipeEncoderMemory is what each encoder of a recipe's step may remember: a step's memory is settled before it is
 // known how many of them there are.
-const recipeEncoderMemory = 40 << 20
+const recipeEncoderMemory = 32 << 20
 
 // reserveTokenizer is room for any tokenizer of today, whose file may not be there yet: GPT-4o's, with 200,000 entries,
 // takes 100 MB; and for what the workers remember.

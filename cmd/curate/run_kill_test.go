@@ -36,7 +36,7 @@ steps:
 		t.Fatal(err)
 	}
 	command := func(run string, j int) *exec.Cmd {
-		return curate(t, "run", recipe, "-q", "--set", "run="+run, "--split-size", "256KiB", "--max-record", "1MiB", "-j", fmt.Sprint(j), "--memory", []string{"704MiB", "1GiB"}[rng.IntN(2)])
+		return curate(t, "run", recipe, "-q", "--set", "run="+run, "--split-size", "256KiB", "--max-record", "1MiB", "-j", fmt.Sprint(j), "--memory", []string{"640MiB", "1GiB"}[rng.IntN(2)])
 	}
 	var want map[string]string
 	var took time.Duration

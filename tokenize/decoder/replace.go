@@ -22,31 +22,16 @@ type Replace struct {
 }
 
 func readReplace(path string, v jsontext.Value) (Decoder, error) {
-	var c struct {
-		Type    string `json:"type"`
-		Pattern *struct {
-			String *string `json:"String"`
-			Regex  *string `json:"Regex"`
-		} `json:"pattern"`
-		Content *string `json:"content"`
-	}
-	if err := component.Decode(path, v, &c); err != nil {
+	pattern, isRegex, content, err := component.Replace(path, v)
+	if err != nil {
 		return nil, err
 	}
-	switch {
-	case c.Pattern == nil:
-		return nil, component.Missing(path, "pattern")
-	case (c.Pattern.String == nil) == (c.Pattern.Regex == nil):
-		return nil, fmt.Errorf(`%s.pattern: needs either "String" or "Regex"`, path)
-	case c.Content == nil:
-		return nil, component.Missing(path, "content")
-	}
-	r := &Replace{content: *c.Content}
-	if c.Pattern.String != nil {
-		r.pattern = *c.Pattern.String
+	r := &Replace{content: content}
+	if !isRegex {
+		r.pattern = pattern
 		return r, nil
 	}
-	re, err := regex.Compile(*c.Pattern.Regex)
+	re, err := regex.Compile(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("%s.pattern: %w", path, err)
 	}
