@@ -1,4 +1,4 @@
-package shards
+package format
 
 import (
 	"bufio"
@@ -8,9 +8,9 @@ import (
 	"math"
 )
 
-// megatron is Megatron-LM's indexed dataset: a .bin of nothing but ids, and an .idx. docs/formats/megatron.md shows
+// Megatron is Megatron-LM's indexed dataset: a .bin of nothing but ids, and an .idx. docs/formats/megatron.md shows
 // both. Source: megatron/core/datasets/indexed_dataset.py at d98e8a64 (_IndexReader, _IndexWriter, DType).
-type megatron struct{}
+type Megatron struct{}
 
 const (
 	megatronMagic   = "MMIDIDX\x00\x00"
@@ -28,40 +28,50 @@ const (
 var errTooLong = errors.New("shards: a sequence of more than 2^31-1 tokens cannot be written in format megatron")
 
 // Name implements Format.
-func (megatron) Name() string { return "megatron" }
+func (Megatron) Name() string { return "megatron" }
 
 // Suffixes implements Format.
-func (megatron) Suffixes() []string { return []string{".bin", ".idx"} }
+func (Megatron) Suffixes() []string { return []string{".bin", ".idx"} }
+
+// Doc implements Format.
+func (Megatron) Doc() string { return "Megatron-LM's indexed dataset: .bin and .idx" }
+
+// Traits implements Format.
+func (Megatron) Traits() Traits { return Traits{Mask: ".loss"} }
 
 // Dtype implements Format.
-func (megatron) Dtype(vocabulary int) Dtype {
+func (Megatron) Dtype(vocabulary int) (Dtype, error) {
 	if vocabulary < megatronUint16Below {
-		return Uint16
+		return Uint16, nil
 	}
-	return Int32
+	return Int32, nil
 }
 
+// Index implements Format.
+func (Megatron) Index(Set, []Shard) ([]byte, error) { return nil, nil }
+
 // NewWriter implements Format.
-func (megatron) NewWriter(d Dtype) FormatWriter { return &megatronWriter{dtype: d} }
+func (Megatron) NewWriter(s Set) Writer { return &megatronWriter{dtype: s.Dtype} }
 
 // megatronWriter holds 4 bytes a sequence: all else that the index says follows from the lengths.
 type megatronWriter struct {
+	NoExtras
 	dtype   Dtype
 	lengths []uint32 // tokens
 }
 
-// Append implements FormatWriter.
-func (m *megatronWriter) Append(w io.Writer, tokens []byte) error {
-	n := len(tokens) / m.dtype.Size()
+// Append implements Writer.
+func (m *megatronWriter) Append(w io.Writer, s *Sequence) error {
+	n := len(s.Tokens) / m.dtype.Size()
 	if n > math.MaxInt32 {
 		return errTooLong
 	}
 	m.lengths = append(m.lengths, uint32(n))
-	_, err := w.Write(tokens)
+	_, err := w.Write(s.Tokens)
 	return err
 }
 
-// Side implements FormatWriter.
+// Side implements Writer.
 func (m *megatronWriter) Side(_ string, w io.Writer) error {
 	bw := bufio.NewWriterSize(w, windowSize)
 	code := byte(megatronInt32)
@@ -93,23 +103,23 @@ func (m *megatronWriter) Side(_ string, w io.Writer) error {
 }
 
 // Open implements Format.
-func (megatron) Open(files []File) (FormatReader, error) {
+func (Megatron) Open(files []File, _ Set, _ []int64) (Reader, error) {
 	bin, idx := files[0], files[1]
 	r := &megatronReader{
 		bin: window{File: bin}, lengths: window{File: idx}, offsets: window{File: idx}, documents: window{File: idx},
 	}
 	if idx.Size < megatronHeader {
-		return nil, fault(idx.Name, idx.Size, "the file ends within its header of %d bytes", megatronHeader)
+		return nil, NewFault(idx.Name, idx.Size, "the file ends within its header of %d bytes", megatronHeader)
 	}
 	head, err := r.lengths.bytes(0, megatronHeader)
 	if err != nil {
 		return nil, err
 	}
 	if string(head[:9]) != megatronMagic {
-		return nil, fault(idx.Name, 0, "this is no index of Megatron: it begins with %q and not with %q", head[:9], megatronMagic)
+		return nil, NewFault(idx.Name, 0, "this is no index of Megatron: it begins with %q and not with %q", head[:9], megatronMagic)
 	}
 	if v := binary.LittleEndian.Uint64(head[9:]); v != megatronVersion {
-		return nil, fault(idx.Name, 9, "version %d of the index; only 1 is known", v)
+		return nil, NewFault(idx.Name, 9, "version %d of the index; only 1 is known", v)
 	}
 	switch head[17] {
 	case megatronUint16:
@@ -117,19 +127,19 @@ func (megatron) Open(files []File) (FormatReader, error) {
 	case megatronInt32:
 		r.dtype = Int32
 	default:
-		return nil, fault(idx.Name, 17, "dtype code %d; token ids are 8 (uint16) or 4 (int32)", head[17])
+		return nil, NewFault(idx.Name, 17, "dtype code %d; token ids are 8 (uint16) or 4 (int32)", head[17])
 	}
 	sequences, documents := binary.LittleEndian.Uint64(head[18:]), binary.LittleEndian.Uint64(head[26:])
 	// Each product fits: both are compared with the size first.
 	body := uint64(idx.Size - megatronHeader)
 	if sequences > body/12 {
-		return nil, fault(idx.Name, 18, "%d sequences need more than the %d bytes that follow", sequences, body)
+		return nil, NewFault(idx.Name, 18, "%d sequences need more than the %d bytes that follow", sequences, body)
 	}
 	if documents < 1 || documents > body/8 {
-		return nil, fault(idx.Name, 26, "%d document indices do not fit into the %d bytes that follow", documents, body)
+		return nil, NewFault(idx.Name, 26, "%d document indices do not fit into the %d bytes that follow", documents, body)
 	}
 	if need := 12*sequences + 8*documents; need != body {
-		return nil, fault(idx.Name, 18, "%d sequences and %d document indices take %d bytes, and %d follow", sequences, documents, need, body)
+		return nil, NewFault(idx.Name, 18, "%d sequences and %d document indices take %d bytes, and %d follow", sequences, documents, need, body)
 	}
 	r.sequences, r.indices = int64(sequences), int64(documents)
 	r.offsetsAt = megatronHeader + 4*r.sequences
@@ -145,10 +155,10 @@ type megatronReader struct {
 	lengths, offsets, documents window
 }
 
-// Dtype implements FormatReader.
+// Dtype implements Reader.
 func (r *megatronReader) Dtype() Dtype { return r.dtype }
 
-// Sequences implements FormatReader.
+// Sequences implements Reader.
 func (r *megatronReader) Sequences() int64 { return r.sequences }
 
 // span says where sequence i lies in the .bin, in bytes.
@@ -159,7 +169,7 @@ func (r *megatronReader) span(i int64) (at, size int64, err error) {
 		return 0, 0, err
 	}
 	if n > math.MaxInt32 {
-		return 0, 0, fault(r.lengths.Name, lengthAt, "sequence %d has %d tokens", i, int32(n))
+		return 0, 0, NewFault(r.lengths.Name, lengthAt, "sequence %d has %d tokens", i, int32(n))
 	}
 	offset, err := r.offsets.uint64(offsetAt)
 	if err != nil {
@@ -167,12 +177,12 @@ func (r *megatronReader) span(i int64) (at, size int64, err error) {
 	}
 	size = int64(n) * int64(r.dtype.Size())
 	if offset > uint64(r.bin.Size) || size > r.bin.Size-int64(offset) {
-		return 0, 0, fault(r.offsets.Name, offsetAt, "sequence %d lies at byte %d with %d bytes, and %s has %d", i, offset, size, r.bin.Name, r.bin.Size)
+		return 0, 0, NewFault(r.offsets.Name, offsetAt, "sequence %d lies at byte %d with %d bytes, and %s has %d", i, offset, size, r.bin.Name, r.bin.Size)
 	}
 	return int64(offset), size, nil
 }
 
-// AppendTokens implements FormatReader.
+// AppendTokens implements Reader.
 func (r *megatronReader) AppendTokens(dst []uint32, i int64) ([]uint32, error) {
 	at, size, err := r.span(i)
 	if err != nil {
@@ -190,7 +200,7 @@ func (r *megatronReader) AppendTokens(dst []uint32, i int64) ([]uint32, error) {
 	return dst, nil
 }
 
-// Place implements FormatReader.
+// Place implements Reader.
 func (r *megatronReader) Place(i, k int64) (string, int64) {
 	at, _, err := r.span(i)
 	if err != nil {
@@ -199,7 +209,7 @@ func (r *megatronReader) Place(i, k int64) (string, int64) {
 	return r.bin.Name, at + k*int64(r.dtype.Size())
 }
 
-// Check implements FormatReader.
+// Check implements Reader.
 func (r *megatronReader) Check() error {
 	end := int64(0)
 	for i := range r.sequences {
@@ -208,15 +218,15 @@ func (r *megatronReader) Check() error {
 			return err
 		}
 		if at != end {
-			return fault(r.offsets.Name, r.offsetsAt+8*i, "sequence %d begins at byte %d of %s, and the one before ends at %d", i, at, r.bin.Name, end)
+			return NewFault(r.offsets.Name, r.offsetsAt+8*i, "sequence %d begins at byte %d of %s, and the one before ends at %d", i, at, r.bin.Name, end)
 		}
 		end += size
 	}
 	if end != r.bin.Size {
-		return fault(r.bin.Name, min(end, r.bin.Size), "the file has %d bytes, and the sequences of %s take %d", r.bin.Size, r.lengths.Name, end)
+		return NewFault(r.bin.Name, min(end, r.bin.Size), "the file has %d bytes, and the sequences of %s take %d", r.bin.Size, r.lengths.Name, end)
 	}
 	if r.indices != r.sequences+1 {
-		return fault(r.lengths.Name, 26, "%d document indices for %d sequences; one more than sequences are right, since each is a document", r.indices, r.sequences)
+		return NewFault(r.lengths.Name, 26, "%d document indices for %d sequences; one more than sequences are right, since each is a document", r.indices, r.sequences)
 	}
 	for i := range r.indices {
 		at := r.documentsAt + 8*i
@@ -225,7 +235,7 @@ func (r *megatronReader) Check() error {
 			return err
 		}
 		if v != uint64(i) {
-			return fault(r.documents.Name, at, "document %d begins with sequence %d; each sequence is a document", i, v)
+			return NewFault(r.documents.Name, at, "document %d begins with sequence %d; each sequence is a document", i, v)
 		}
 	}
 	return nil

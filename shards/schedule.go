@@ -1,0 +1,94 @@
+package shards
+
+import (
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ScheduleFile lies in the output directory, beside the folders of the shard sets, and says in which order a trainer
+// goes through them, and what of each source came into them.
+const ScheduleFile = "schedule.json"
+
+const scheduleVersion = 1
+
+// Schedule is what ScheduleFile holds. docs/formats/shard-set.md explains it.
+type Schedule struct {
+	Version    int    `json:"version"`
+	Format     string `json:"format"`
+	Vocabulary int    `json:"vocabulary_size"`
+	EOD        *int   `json:"eod"` // null: none
+	Tokenizer  string `json:"tokenizer"`
+	Seed       uint64 `json:"seed"`
+	// TokensPerStep is the same at every length: a step has TokensPerStep / Length rows. 0 if it was not given.
+	TokensPerStep int64   `json:"tokens_per_step"`
+	Stages        []Stage `json:"stages"` // in the order of training
+	// Preference is the folder of the set of preference pairs, "" without.
+	Preference string           `json:"preference"`
+	Pairs      int64            `json:"pairs"`
+	Sources    []ScheduleSource `json:"sources"`
+	// Lengths is a histogram of the documents' tokens, EOD included, each document once: bins are those of stage.Bin.
+	Lengths []LengthBin `json:"document_lengths"`
+	// Longer is how many documents have more tokens than a row of each stage, by stage.
+	Longer []int64 `json:"documents_longer"`
+}
+
+// Stage is a shard set of the schedule.
+type Stage struct {
+	Dir         string  `json:"dir"` // "length-2048"
+	Length      int     `json:"length"`
+	ShareAsked  float64 `json:"share_asked"`
+	Share       float64 `json:"share"` // of all tokens, 6 digits
+	Documents   int64   `json:"documents"`
+	Tokens      int64   `json:"tokens"` // without padding
+	Sequences   int64   `json:"sequences"`
+	RowsPerStep int64   `json:"rows_per_step"` // 0 without TokensPerStep
+	FirstStep   int64   `json:"first_step"`    // from 0
+	Steps       int64   `json:"steps"`         // the last may have fewer rows
+}
+
+// ScheduleSource is a source of the mixture, asked for and realised.
+type ScheduleSource struct {
+	Name      string `json:"name"`
+	Available struct {
+		Documents int64 `json:"documents"`
+		Tokens    int64 `json:"tokens"`
+	} `json:"available"`
+	Asked struct {
+		Epochs float64 `json:"epochs,omitzero"`
+		Tokens int64   `json:"tokens,omitzero"`
+		Share  float64 `json:"share,omitzero"`
+		Capped bool    `json:"capped,omitzero"`
+	} `json:"asked"`
+	Wanted      int64   `json:"tokens_wanted"` // what the mixture wants of it
+	Documents   int64   `json:"documents"`     // copies, of all stages
+	Tokens      int64   `json:"tokens"`
+	Epochs      float64 `json:"epochs"` // tokens / available tokens, 6 digits
+	Share       float64 `json:"share"`  // of all tokens, 6 digits
+	ShareWanted float64 `json:"share_wanted"`
+	ByStage     []int64 `json:"tokens_by_stage"`
+	Pairs       int64   `json:"pairs,omitzero"`
+}
+
+// LengthBin is a bin of a histogram.
+type LengthBin struct {
+	From      int64 `json:"from"` // tokens: the bin's least
+	Documents int64 `json:"documents"`
+	Tokens    int64 `json:"tokens"`
+}
+
+// ParseSchedule reads a schedule strictly; name is the file's, for errors.
+func ParseSchedule(name string, b []byte) (*Schedule, error) {
+	s := &Schedule{}
+	if err := json.Unmarshal(b, s, json.RejectUnknownMembers(true)); err != nil {
+		return nil, jsonFault(name, err)
+	}
+	if s.Version != scheduleVersion {
+		return nil, fault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
+	}
+	return s, nil
+}
+
+func (s *Schedule) encode() ([]byte, error) {
+	b, err := json.Marshal(s, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
+	return append(b, '\n'), err
+}
