@@ -3,6 +3,8 @@ package shards
 import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/shards/format"
 )
 
 // ScheduleFile lies in the output directory, beside the folders of the shard sets, and says in which order a trainer
@@ -83,7 +85,7 @@ func ParseSchedule(name string, b []byte) (*Schedule, error) {
 		return nil, jsonFault(name, err)
 	}
 	if s.Version != scheduleVersion {
-		return nil, fault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
+		return nil, format.NewFault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
 	}
 	return s, nil
 }
