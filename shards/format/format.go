@@ -267,7 +267,11 @@ type File struct {
 
 // formats in the order of their names.
 var formats = []Format{
+	Datatrove{},
+	LLMC{},
 	Megatron{},
+	NanoGPT{},
+	OLMo{},
 }
 
 // Names of the formats that hold documents and chats.
