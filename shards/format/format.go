@@ -259,6 +259,8 @@ type File struct {
 
 // formats in the order of their names.
 var formats = []Format{
+	LitData{},
+	MDS{},
 	Megatron{},
 }
 
