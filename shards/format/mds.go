@@ -340,29 +340,28 @@ func (r *mdsReader) AppendTokens(dst []uint32, i int64) ([]uint32, error) {
 	return appendIDsAt(dst, &r.tokens, r.dtype, at, n*int64(r.dtype.Size()))
 }
 
-// AppendMask implements MaskReader.
+// AppendMask implements MaskReader. Without the column all tokens are learnt.
 func (r *mdsReader) AppendMask(dst []byte, i int64) ([]byte, error) {
 	at, _, n, err := r.columns(&r.mask, i)
 	if err != nil {
 		return dst, err
 	}
-	for k := int64(0); k < n; {
-		if !r.masked {
+	if !r.masked {
+		for range n {
 			dst = append(dst, 1)
-			k++
-			continue
 		}
+		return dst, nil
+	}
+	for k := int64(0); k < n; {
 		b, err := r.mask.bytes(at+k, int(min(n-k, windowSize)))
 		if err != nil {
 			return dst, err
 		}
-		for _, v := range b {
-			if v > 1 {
-				return dst, NewFault(r.mask.Name, at+k, "token %d of sequence %d has the mask %d; 0 and 1 are right", k, i, v)
-			}
-			dst = append(dst, v)
-			k++
+		if above := indexAbove1(b); above >= 0 {
+			return dst, NewFault(r.mask.Name, at+k+int64(above), "token %d of sequence %d has the mask %d; 0 and 1 are right", k+int64(above), i, b[above])
 		}
+		dst = append(dst, b...)
+		k += int64(len(b))
 	}
 	return dst, nil
 }

@@ -126,7 +126,7 @@ func TestMDSFaults(t *testing.T) {
 		{"wide shape", "x (byte 198): sequence 0 has an array of 1 elements of 2 bytes, whose shape takes 3, in 5 bytes", plain, "\x05\x00\x00\x00\x05\x01\x00\x07\x00", Set{}},
 		{"dimensions", "x (byte 198): sequence 0 has an array of 2 dimensions with sizes of 8 bits; one of at most 32 is right", plain, "\x05\x00\x00\x00\x08\x01\x01\x07\x00", Set{}},
 	} {
-		r, err := MDS{}.Open([]File{streamFile("x", mdsShard(c.config, c.sample))}, c.set, nil)
+		r, err := MDS{}.Open([]File{fileOf("x", mdsShard(c.config, c.sample))}, c.set, nil)
 		if err == nil {
 			err = r.Check()
 		}
@@ -145,7 +145,7 @@ func TestMDSFaults(t *testing.T) {
 // TestMDSForeign reads a shard that another size limit and hashes were asked for, and Check says that it is not ours.
 func TestMDSForeign(t *testing.T) {
 	config := strings.NewReplacer("67108864", "null", `"hashes": []`, `"hashes": ["sha1"]`).Replace(mdsConfig(Uint32, false))
-	r, err := MDS{}.Open([]File{streamFile("x", mdsShard(config, "\x06\x00\x00\x00\x04\x01\x00\x00\x01\x00"))}, Set{}, nil)
+	r, err := MDS{}.Open([]File{fileOf("x", mdsShard(config, "\x06\x00\x00\x00\x04\x01\x00\x00\x01\x00"))}, Set{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
