@@ -277,8 +277,11 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 	}
 	minMemory := func(j int) int64 { return pipeline.LeastMemory(j, s.out, s.drop, s.quar) + f.reserved }
 	withReserved := ""
+	if n := pipeline.LeastMemory(1, s.out, s.drop, s.quar) - pipeline.MinMemory(1); n > 0 {
+		withReserved = fmt.Sprintf(", of which %s are for writing Parquet", pipeline.FormatBytes(n))
+	}
 	if f.reserved > 0 {
-		withReserved = fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
+		withReserved += fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
 	}
 	if f.memory != "" {
 		var err error

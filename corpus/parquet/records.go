@@ -257,7 +257,8 @@ func (r *Records) record(line []byte) error {
 	r.extra = r.extra[:0]
 	err := r.members(line, func(quoted, name, value []byte) error {
 		i, known := r.byName[string(name)]
-		if known && r.put(i, value) {
+		// null is what a column without the member says anyway.
+		if known && r.put(i, value) || !known && value[0] == 'n' {
 			return nil
 		}
 		r.extra = append(r.extra, ',')

@@ -77,6 +77,7 @@ func TestRecordColumns(t *testing.T) {
 			`{"i":-9223372036854775808,"_extra":null}` + "\n" + `{"i":null,"_extra":"{\"i\":100000000000000000001}"}` + "\n" + `{"i":7,"_extra":null}` + "\n"},
 		{`{"x":-0}` + "\n" + `{"x":1e400}` + "\n", "x: double, _extra: JSON", `{"x":-0,"_extra":null}` + "\n" + `{"x":null,"_extra":"{\"x\":1e400}"}` + "\n"},
 		// A member that is called as the extra column.
+		{`{"_extra":null,"a":"x"}` + "\n", "a: string, _extra: JSON", `{"a":"x","_extra":null}` + "\n"},
 		{`{"_extra":1,"a":"x"}` + "\n", "a: string, _extra: JSON", `{"a":"x","_extra":"{\"_extra\":1}"}` + "\n"},
 		{`{"a\"\n":"x","":2}` + "\r\n", "a\"\n: string, : integer, _extra: JSON", `{"a\"\n":"x","":2,"_extra":null}` + "\n"},
 	} {
@@ -107,7 +108,7 @@ func TestRecordsLater(t *testing.T) {
 	}
 	same(t, strings.Join(got.lines[sampleRecords:], ""),
 		`{"id":null,"text":null,"tags":null,"ok":null,"f":null,"ids":null,"_extra":"{\"id\":1.0,\"text\":2,\"tags\":[\"a\",null],\"ok\":1,\"f\":\"x\",\"ids\":[1.5],\"late\":\"\\u00e9\"}"}`+"\n"+
-			`{"id":5,"text":null,"tags":null,"ok":null,"f":null,"ids":null,"_extra":"{\"late\":null}"}`+"\n")
+			`{"id":5,"text":null,"tags":null,"ok":null,"f":null,"ids":null,"_extra":null}`+"\n")
 
 	b.Reset()
 	for i := range 2*maxColumns + 7 {
