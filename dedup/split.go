@@ -33,6 +33,9 @@ type SplitConfig struct {
 	By record.Path
 	// HeldOut are texts whose documents are in HeldOutPart, and in no other. It may be nil.
 	HeldOut *HeldOut
+	// TextOptional says that a record without a text is none of them, and not quarantined. There are no Parts then, or
+	// By decides about them.
+	TextOptional bool
 	// Annotate drops nothing: the part is written into every record.
 	Annotate bool
 	// Verdicts writes the verdict into dropped records. Ask for it when somebody keeps them; it changes no
@@ -81,8 +84,14 @@ func NewSplitter(cfg SplitConfig) (*Splitter, error) {
 	}
 	s := &Splitter{cfg: cfg, by: cfg.By.String() != "", partition: p}
 	s.text = !s.by || cfg.HeldOut != nil
-	var needs []record.Path
-	if s.text {
+	if cfg.TextOptional && !s.by && len(cfg.Parts) > 0 {
+		return nil, fmt.Errorf("the part of a record goes by its text, which cannot be optional then")
+	}
+	var needs, uses []record.Path
+	switch {
+	case cfg.TextOptional:
+		uses = append(uses, cfg.TextField)
+	case s.text:
 		needs = append(needs, cfg.TextField)
 	}
 	if s.by {
@@ -93,14 +102,15 @@ func NewSplitter(cfg SplitConfig) (*Splitter, error) {
 		Texts  int    `json:"texts"`
 	}
 	resolved := struct { // keys in the order of their names
-		Annotate  bool     `json:"annotate"`
-		By        string   `json:"by"` // "" is the text
-		HeldOut   *heldOut `json:"held_out"`
-		Keep      string   `json:"keep"`
-		Parts     []Part   `json:"parts"`
-		Seed      uint64   `json:"seed,string"` // a JSON number has 53 bits
-		TextField string   `json:"text_field"`
-	}{cfg.Annotate, cfg.By.String(), nil, cfg.Keep, append([]Part{}, cfg.Parts...), cfg.Seed, cfg.TextField.String()}
+		Annotate     bool     `json:"annotate"`
+		By           string   `json:"by"` // "" is the text
+		HeldOut      *heldOut `json:"held_out"`
+		Keep         string   `json:"keep"`
+		Parts        []Part   `json:"parts"`
+		Seed         uint64   `json:"seed,string"` // a JSON number has 53 bits
+		TextField    string   `json:"text_field"`
+		TextOptional bool     `json:"text_optional"`
+	}{cfg.Annotate, cfg.By.String(), nil, cfg.Keep, append([]Part{}, cfg.Parts...), cfg.Seed, cfg.TextField.String(), cfg.TextOptional}
 	if h := cfg.HeldOut; h != nil {
 		resolved.HeldOut = &heldOut{h.sum, h.Len()}
 	}
@@ -112,7 +122,7 @@ func NewSplitter(cfg SplitConfig) (*Splitter, error) {
 	if err := canonical.Canonicalize(); err != nil {
 		return nil, err
 	}
-	s.spec = stage.Spec{Name: "split", Version: 1, Config: json.RawMessage(canonical), Needs: needs}
+	s.spec = stage.Spec{Name: "split", Version: 1, Config: json.RawMessage(canonical), Needs: needs, Uses: uses}
 	return s, nil
 }
 
@@ -183,12 +193,13 @@ func (w *splitWorker) part(r *record.Record) (string, error) {
 	s := w.s
 	var value []byte
 	var err error
+	held := false
 	if s.text {
-		if value, err = r.Text(s.cfg.TextField, &w.textScratch); err != nil {
+		if value, err = r.Text(s.cfg.TextField, &w.textScratch); err != nil && !s.cfg.TextOptional {
 			return "", err
 		}
+		held = err == nil && s.cfg.HeldOut != nil && s.cfg.HeldOut.Has(value)
 	}
-	held := s.cfg.HeldOut != nil && s.cfg.HeldOut.Has(value)
 	if s.by { // of what is held out, too: what is quarantined is so in every part
 		if value, _, err = fieldValue(r, s.cfg.By, &w.scratch); err != nil {
 			return "", err

@@ -44,6 +44,7 @@ func TestSplitterLaws(t *testing.T) {
 		"by":         {Parts: fifths, By: record.MustPath("n")},
 		"held out":   {HeldOut: held, Verdicts: true},
 		"the rest":   {HeldOut: held, Parts: fifths, By: record.MustPath("text"), Keep: HeldOutPart},
+		"optional":   {HeldOut: held, TextOptional: true, Keep: HeldOutPart},
 		"annotate":   {HeldOut: held, Parts: fifths, Annotate: true},
 	} {
 		t.Run(name, func(t *testing.T) { stagetest.Mapper(t, mustSplitter(t, cfg), lines()) })
@@ -89,6 +90,9 @@ func TestSplitter(t *testing.T) {
 		{"by nothing", `{"text":"a"}`, SplitConfig{Parts: fifths, By: record.MustPath("url")}, `quarantine field "url" is missing`},
 		{"by, held out", `{"text":"é","url":"text 8"}`, SplitConfig{Parts: fifths, By: record.MustPath("url"), HeldOut: held}, `drop held_out {"text":"é","url":"text 8"}`},
 		{"by without a text", `{"url":"text 8"}`, SplitConfig{Parts: fifths, By: record.MustPath("url"), HeldOut: held}, `quarantine field "text" is missing`},
+		{"optional text", `{"url":"text 8"}`, SplitConfig{Parts: fifths, By: record.MustPath("url"), HeldOut: held, TextOptional: true}, `drop validation {"url":"text 8"}`},
+		{"optional text, held out", `{"url":"text 8","text":"é"}`, SplitConfig{Parts: fifths, By: record.MustPath("url"), HeldOut: held, TextOptional: true}, `drop held_out {"url":"text 8","text":"é"}`},
+		{"optional text, looked for", `{"text":7}`, SplitConfig{HeldOut: holding(t, ""), TextOptional: true, Keep: HeldOutPart}, `drop train {"text":7}`},
 		{"no text", `{"id":1}`, SplitConfig{Parts: fifths}, `quarantine field "text" is missing`},
 		{"no string", `{"text":7}`, SplitConfig{Parts: fifths}, `quarantine field "text" is a number, not a string`},
 		{"no place for a verdict", `{"text":"text 0","curate":7}`, SplitConfig{Parts: fifths}, `quarantine field "curate" is a number, not an object, so "curate.split" cannot be set`},
@@ -124,6 +128,7 @@ func TestSplitterErrors(t *testing.T) {
 		{`no part is called "tset"; did you mean "test"`, SplitConfig{Parts: fifths, Keep: "tset"}},
 		{"no part is called", SplitConfig{Parts: fifths, Keep: HeldOutPart}},
 		{"no part is called", SplitConfig{Parts: []Part{{"validation", 0.1}, {"test", 0}}, Keep: "test"}},
+		{"cannot be optional", SplitConfig{Parts: fifths, HeldOut: holding(t, "a"), TextOptional: true}},
 		{"leave nothing to train", SplitConfig{Parts: []Part{{"validation", 1}}}},
 	} {
 		if _, err := NewSplitter(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -166,6 +171,7 @@ func TestSplitterIdentity(t *testing.T) {
 		"held out":    func(c *SplitConfig) { c.HeldOut = holding(t, "a", "c") },
 		"no held out": func(c *SplitConfig) { c.HeldOut = nil },
 		"annotate":    func(c *SplitConfig) { c.Annotate = true },
+		"optional":    func(c *SplitConfig) { c.By, c.TextOptional = record.MustPath("url"), true },
 	} {
 		got := config(change)
 		if other, twice := seen[got]; twice {
