@@ -50,6 +50,9 @@ func (l looking) each(ctx context.Context, stdin io.Reader, inputs []string, f f
 	}
 	for _, file := range m.Files {
 		if err := l.eachOf(ctx, st, stdin, file, f); err != nil {
+			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+				err = context.Cause(ctx) // who stopped it says more than that it was stopped
+			}
 			return err
 		}
 	}

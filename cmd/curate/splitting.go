@@ -40,7 +40,7 @@ func readHeldOut(ctx context.Context, paths []string, text record.Path, maxRecor
 				return fmt.Errorf("%s:%d: %w; mend the record, or take it out", file, r.LineNo, err)
 			}
 			if err := b.Add(t); err != nil {
-				return fmt.Errorf("%w; raise %s, or hold out less", err, more)
+				return usage("%v; raise %s, or hold out less", err, more)
 			}
 			return nil
 		})
@@ -187,7 +187,11 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 	}
 	counts, before := &res.Counts, res.Before
 	for _, part := range p.parts[1:] {
-		rest, err := corpus.Expand(ctx, train.Store, []string{path.Join(p.dir(dedup.TrainPart), corpus.Dir, "dropped")})
+		from := "dropped"
+		if counts.Kept+counts.Quarantined == counts.Read { // then there is no such folder, and no record, as in this file
+			from = corpus.Done
+		}
+		rest, err := corpus.Expand(ctx, train.Store, []string{path.Join(p.dir(dedup.TrainPart), corpus.Dir, from)})
 		if err != nil {
 			return err
 		}
