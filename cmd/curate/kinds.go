@@ -9,6 +9,7 @@ var recipeKinds = []recipe.Kind{
 	filterKind,
 	langidKind,
 	shardsKind,
+	splitKind,
 	tokenizeKind,
 	tokenizerKind,
 	tokenizerEvalKind,
