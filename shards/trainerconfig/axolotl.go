@@ -74,7 +74,7 @@ sample_packing: true # by axolotl, which keeps attention within documents
 # Longer ones axolotl leaves out: documents with more tokens are {{.Longer}} in the schedule. Build with pack to keep them.
 {{- end}}
 {{- end}}
-flash_attention: true
+attn_implementation: flash_attention_2
 bf16: auto
 
 # The order is that of the shards.
