@@ -82,6 +82,14 @@ func (d Dtype) AppendBytes(dst []byte, ids []uint32) []byte {
 	return dst
 }
 
+// At is id i of b, counted from 0.
+func (d Dtype) At(b []byte, i int) uint32 {
+	if d == Uint16 {
+		return uint32(binary.LittleEndian.Uint16(b[2*i:]))
+	}
+	return binary.LittleEndian.Uint32(b[4*i:])
+}
+
 // Count is how often id occurs in b.
 func (d Dtype) Count(b []byte, id uint32) (n int64) {
 	if d == Uint16 {
@@ -132,6 +140,7 @@ type Sequence struct {
 type Piece struct {
 	Start     int    // token of the sequence that it begins with
 	Continues bool   // it does not begin its document: From is not 0
+	Last      bool   // it ends its document
 	Padding   bool   // it is no document's, but fills the row: ID, Source, Copy and From are 0
 	From      uint32 // token of the document that it begins with
 	ID        uint64 // of the document's record: file << 40 | offset (record.ID)
@@ -258,7 +267,11 @@ type File struct {
 
 // formats in the order of their names.
 var formats = []Format{
+	Datatrove{},
+	LLMC{},
 	Megatron{},
+	NanoGPT{},
+	OLMo{},
 }
 
 // Names of the formats that hold documents and chats.
