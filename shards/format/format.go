@@ -260,6 +260,9 @@ type File struct {
 // formats in the order of their names.
 var formats = []Format{
 	Megatron{},
+	Parquet{},
+	ParquetAxolotl{},
+	ParquetPreference{},
 }
 
 // Names of the formats that hold documents and chats.
