@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 	"slices"
 	"sort"
 	"strings"
@@ -201,7 +202,9 @@ var (
 func (l *Lists) Append(dst []int32, column int, row int64, limit int) (_ []int32, err error) {
 	x := &l.cursors[column]
 	defer func() {
-		recovered(&err, fmt.Sprintf("row %d, column %q", row, x.Name))
+		if v := recover(); v != nil { // here, since it gives nothing in a function that is called from here
+			err = fmt.Errorf("row %d, column %q: reading it failed in a way that is a bug in curate; please report it with the file: %v\n%s", row, x.Name, v, debug.Stack())
+		}
 		if err != nil {
 			x.group = -1 // the next row begins with its row group, and without the error
 		}
