@@ -305,6 +305,48 @@ func FuzzLists(f *testing.F) {
 	})
 }
 
+// FuzzListPage reads a list whose one page is the fuzzer's, in every type, encoding and codec. Each byte of levels is the
+// levels of an entry.
+func FuzzListPage(f *testing.F) {
+	row := []byte{4, 5, 5} // three entries of one row
+	f.Add(row, []byte(i32(1)+i32(2)+i32(3)), uint8(typeInt32), uint8(encodingPlain), uint8(codecNone), uint32(0))
+	f.Add([]byte{4, 0, 5}, []byte(i64(-1)+i64(2)+i64(3)), uint8(typeInt64), uint8(encodingPlain), uint8(codecNone), uint32(0))
+	f.Add(row, []byte("\x80\x01\x04\x03\x02\x02\x00\x00\x00\x00"), uint8(typeInt32), uint8(encodingDelta), uint8(codecNone), uint32(0))
+	f.Add(row, []byte("\x01\x06\x01"), uint8(typeInt32), uint8(100+encodingDictionary), uint8(codecNone), uint32(0))
+	f.Add(row, []byte("\x00\x06"), uint8(typeInt64), uint8(100+encodingDictionary), uint8(codecNone), uint32(0))
+	f.Add([]byte{4, 2, 4, 5, 0, 4}, []byte(i64(1)+i64(2)+i64(3)), uint8(typeInt64+32), uint8(encodingSplit), uint8(codecNone), uint32(1<<31-1))
+	f.Fuzz(func(t *testing.T, levels, page []byte, physical, encoding, codec uint8, values uint32) {
+		want := []Column{{Name: "ids", Type: Int32, List: true}}
+		kind := int32(typeInt32)
+		if physical%2 == typeInt64%2 {
+			want[0].Type, kind = Int64, typeInt64
+		}
+		o := handmadeOptions{codec: int32(codec % 8), encoding: int32(encoding % 100), values: int64(values >> 1), size: int64(len(page)) * int64(codec>>4)}
+		if encoding >= 100 {
+			o.dictionary, o.dictValues = i64(5)+i64(-7)+i64(1<<40), 3
+		}
+		var entries []entry
+		for i, b := range levels {
+			e := entry{int(b & 1), int(b >> 1 & 3), ""}
+			if i == 0 {
+				e.plain = string(page)
+			}
+			entries = append(entries, e)
+		}
+		data := handmadeWith(o, int64(1+physical>>4), group("ids", required, convertedList, group("list", repeated, none, leaf("element", optional, kind, none, entries...))))
+		l, err := OpenLists(bytes.NewReader(data), int64(len(data)), want)
+		var dst []int32
+		for i := int64(0); err == nil && i < l.Rows(); i++ {
+			if dst, err = l.Append(dst[:0], 0, i, 1<<12); len(dst) > 1<<12 {
+				t.Fatalf("%d values", len(dst))
+			}
+		}
+		if err != nil && strings.Contains(err.Error(), "bug in curate") {
+			t.Fatal(err)
+		}
+	})
+}
+
 func BenchmarkLists(b *testing.B) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, kind := range []string{"few", "all"} {
