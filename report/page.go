@@ -72,6 +72,7 @@ func (r *Run) templates() (*template.Template, error) {
 		"fine":          fine,
 		"group":         group,
 		"heading":       heading,
+		"hundred":       hundred,
 		"inputs":        (*Configuration).inputs,
 		"isCut":         isCut,
 		"join":          func(list []string) string { return strings.Join(list, ", ") },

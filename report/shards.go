@@ -370,8 +370,8 @@ func (sh *Shards) lengthPlots() []figure {
 	}
 	tokens.Thresholds = documents.Thresholds
 	return []figure{
-		{Name: "documents", Stage: "by their tokens", Unit: "documents", Documents: documents.Documents, Plot: documents.Plot(), Tests: notes},
-		{Name: "tokens", Stage: "by the length of the document that they are in", Unit: "tokens", Documents: tokens.Documents, Plot: tokens.Plot()},
+		{Name: "documents by length", Stage: "in tokens", Unit: "documents", Documents: documents.Documents, Plot: documents.Plot(), Tests: notes},
+		{Name: "tokens by length of their document", Stage: "in tokens", Unit: "tokens", Documents: tokens.Documents, Plot: tokens.Plot()},
 	}
 }
 
@@ -389,7 +389,7 @@ func (s *ShardSource) Asks() string {
 		parts = append(parts, group(n)+" tokens")
 	}
 	if x := s.Asked.Share; x > 0 {
-		parts = append(parts, number(rounded(100*x))+" %")
+		parts = append(parts, number(hundred(x))+" %")
 	}
 	if s.Asked.Capped {
 		parts = append(parts, "capped")
@@ -443,6 +443,8 @@ func (set ShardSet) Known() bool { return set.known }
 // fine writes a share to a hundredth of a percent.
 func fine(share float64) string { return fmt.Sprintf("%.2f %%", 100*share) }
 
+func hundred(share float64) float64 { return rounded(100 * share) }
+
 // points writes a difference of shares in percentage points, with its sign.
 func points(difference float64) string {
 	if difference == 0 {
@@ -451,7 +453,7 @@ func points(difference float64) string {
 	return fmt.Sprintf("%+.4f", 100*difference)
 }
 
-const shardsAbout = `What a trainer gets: a set of shards for each length, in the order of training, and what came into them of each source, beside what was asked. Tokens include those that end documents, and no padding. Fill is the share of the rows' room that documents take; a document is cut where it does not fit a row, and nothing of it is lost. Differences are in percentage points.`
+const shardsAbout = `What a trainer gets: a set of shards for each length, in the order of training, and what came into them of each source, beside what was asked. Tokens include those that end documents, and no padding; a document that is used several times counts as often, but for the lengths, in which each counts once. Fill is the share of the rows' room that documents take; a document is cut where it does not fit a row, and nothing of it is lost. Differences are in percentage points. The scale of lengths is logarithmic; red lines are the lengths of the sets.`
 
 const shardsPage = `{{$sh := .Shards}}
 <p>{{$sh.Format}}{{if $sh.Dtype}}, {{$sh.Dtype}}{{end}}, {{group $sh.Vocabulary}} ids: {{group $sh.Documents}} documents in {{group $sh.Sequences}} sequences, {{group $sh.Tokens}} tokens
@@ -466,14 +468,14 @@ const shardsPage = `{{$sh := .Shards}}
 {{end}}</table>
 {{if $sh.SetsLeft}}<p>{{$sh.SetsLeft}} further sets are not shown.</p>
 {{end}}{{end}}{{if $sh.Mixture}}<h4>mixture</h4>
-<table><tr><th>source<th>asked above, realised below<th class="n">asked<th class="n">realised<th class="n">difference
-{{range $sh.Sources}}<tr><td><bdi>{{.Name}}</bdi><td>{{$sh.Bar .}}<td class="n">{{fine .ShareWanted}}<td class="n">{{fine .Share}}<td class="n">{{points .Difference}}
+<table><tr><th>source<th>asked above, realised below<th class="n">asked<th class="n">realised
+{{range $sh.Sources}}<tr><td><bdi>{{.Name}}</bdi><td>{{$sh.Bar .}}<td class="n">{{fine .ShareWanted}}<td class="n">{{fine .Share}}
 {{end}}</table>
 {{end}}{{if $sh.Sources}}<h4>sources</h4>
 <table><tr><th>source<th>asked<th class="n">documents there<th class="n">tokens there<th class="n">documents used<th class="n">tokens wanted<th class="n">tokens<th class="n">epochs<th class="n">share wanted<th class="n">share<th class="n">difference{{if $sh.Pairs}}<th class="n">pairs{{end}}
 {{range $sh.Sources}}<tr><td><bdi>{{.Name}}</bdi><td>{{or .Asks "–"}}<td class="n">{{group .Available.Documents}}<td class="n">{{group .Available.Tokens}}<td class="n">{{group .Documents}}<td class="n">{{group .Wanted}}<td class="n">{{group .Tokens}}<td class="n">{{number .Epochs}}<td class="n">{{fine .ShareWanted}}<td class="n">{{fine .Share}}<td class="n">{{points .Difference}}{{if $sh.Pairs}}<td class="n">{{group .Pairs}}{{end}}
 {{end}}</table>
-<p>No source is farther from what was asked than {{points $sh.Farthest}} percentage points.{{if $sh.SourcesLeft}} {{$sh.SourcesLeft}} smaller sources are not shown.{{end}}</p>
+<p>No source is farther from what was asked than {{number (hundred $sh.Farthest)}} percentage points.{{if $sh.SourcesLeft}} {{$sh.SourcesLeft}} smaller sources are not shown.{{end}}</p>
 {{with $sh.Columns}}<table><tr><th>source{{range .}}<th class="n">tokens in {{.Dir}}<th class="n">share of it{{end}}
 {{range $s := $sh.Sources}}<tr><td><bdi>{{.Name}}</bdi>{{range $i, $n := .BySet}}{{with $sh.InSet $s $i}}<td class="n">{{.Number}}<td class="n">{{.Share}}{{end}}{{end}}
 {{end}}</table>

@@ -263,7 +263,7 @@ const plotsPage = `<div class="plots">{{range .}}{{$s := .}}{{with .Plot}}
 <figure><figcaption><b>{{$s.Name}}</b> <span>{{$s.Stage}}, {{group $s.Documents}} {{$s.Unit}}</span></figcaption>
 {{if .Marked}}<div class="marks" aria-hidden="true">{{range .Lines}}<span style="left:{{.At}}%">{{.Label}}</span>{{end}}</div>
 {{end}}<svg viewBox="0 0 {{.Width}} {{.Height}}" preserveAspectRatio="none" role="img"><title>{{$s.Name}}</title>
-{{range .Lines}}<rect class="out" x="{{.From}}" y="0" width="{{.Span}}" height="100%"/>{{end}}
+{{range .Lines}}{{if not .Label}}<rect class="out" x="{{.From}}" y="0" width="{{.Span}}" height="100%"/>{{end}}{{end}}
 <path class="zero" d="{{.Zero}}"/><path class="bars" d="{{.Bars}}"/>
 {{range .Lines}}<line x1="{{.X}}" x2="{{.X}}" y1="0" y2="100%"/>{{end}}</svg>
 <div class="axis"><span>{{if .Zeros}}zero: {{group .Zeros}} | {{end}}{{.Left}}</span>{{if .Most}}<span>highest bar: {{group .Most}}</span>{{end}}<span>{{.Right}}</span></div>
