@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"encoding/binary"
 	"io"
-	"math"
 )
 
 // A .bounds file stands beside each shard and says what its sequences are made of: where pieces of documents begin, for
@@ -16,8 +15,8 @@ import (
 //	└─────────────────────────────────────────────────────┴───────────────────────┴────────────────────────────────┘
 //
 // S sequences, P pieces, all little-endian. tokens are those of the sequence with its padding. start is where a piece
-// begins in its sequence, in tokens, with the highest bit set if it continues a document and the second highest if it
-// is padding. width is how many tokens a packed row may have, 0 where a sequence is a document.
+// begins in its sequence, in tokens, with the highest bit set if it continues a document, the second highest if it is
+// padding, and the third highest if it ends its document. width is how many tokens a packed row may have, 0 where a sequence is a document.
 const (
 	BoundsSuffix  = ".bounds"
 	boundsMagic   = "curbound"
@@ -28,6 +27,7 @@ const (
 
 	continues = 1 << 31
 	padding   = 1 << 30
+	isLast    = 1 << 29
 
 	// MaxWidth is the widest row, in tokens: packing holds a few bytes for each of them.
 	MaxWidth = 1<<20 + 1
@@ -51,6 +51,9 @@ func (w *BoundsWriter) Add(pieces []Piece, tokens int) {
 		}
 		if p.Padding {
 			s |= padding
+		}
+		if p.Last {
+			s |= isLast
 		}
 		b := binary.LittleEndian.AppendUint32(w.pieces, s)
 		b = binary.LittleEndian.AppendUint32(b, p.From)
@@ -124,7 +127,7 @@ func OpenBounds(f File) (*Bounds, error) {
 			return nil, err
 		}
 		n, t := binary.LittleEndian.Uint32(row), binary.LittleEndian.Uint32(row[4:])
-		if n == 0 || t > math.MaxInt32 || n > t {
+		if n == 0 || t >= isLast || n > t {
 			return nil, NewFault(f.Name, at, "sequence %d has %d pieces and %d tokens", i, n, t)
 		}
 		if width > 0 && t > width {
@@ -178,7 +181,7 @@ func (b *Bounds) AppendPieces(dst []Piece, i int64) ([]Piece, error) {
 		}
 		word := binary.LittleEndian.Uint32(v)
 		p := Piece{
-			Start: int(word &^ (continues | padding)), Continues: word&continues != 0, Padding: word&padding != 0,
+			Start: int(word &^ (continues | padding | isLast)), Continues: word&continues != 0, Padding: word&padding != 0, Last: word&isLast != 0,
 			From: binary.LittleEndian.Uint32(v[4:]), ID: binary.LittleEndian.Uint64(v[8:]),
 			Source: binary.LittleEndian.Uint16(v[16:]), Copy: binary.LittleEndian.Uint16(v[18:]),
 		}
@@ -190,7 +193,7 @@ func (b *Bounds) AppendPieces(dst []Piece, i int64) ([]Piece, error) {
 			return dst, NewFault(b.piece.Name, at, "piece %d of sequence %d begins with token %d of its document, and is marked otherwise", of, i, p.From)
 		case p.Padding && (of == 0 || k+1 < b.first[i+1] || p != Piece{Start: p.Start, Padding: true}):
 			return dst, NewFault(b.piece.Name, at, "piece %d of sequence %d is padding that does not stand alone at the end of a row", of, i)
-		case b.width == 0 && (b.first[i+1] != b.first[i]+1 || p.Continues):
+		case b.width == 0 && (b.first[i+1] != b.first[i]+1 || p.Continues || !p.Last):
 			return dst, NewFault(b.piece.Name, at, "sequence %d is made of pieces, and the header says that sequences are documents", i)
 		}
 		last = start

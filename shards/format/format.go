@@ -132,6 +132,7 @@ type Sequence struct {
 type Piece struct {
 	Start     int    // token of the sequence that it begins with
 	Continues bool   // it does not begin its document: From is not 0
+	Last      bool   // it ends its document
 	Padding   bool   // it is no document's, but fills the row: ID, Source, Copy and From are 0
 	From      uint32 // token of the document that it begins with
 	ID        uint64 // of the document's record: file << 40 | offset (record.ID)

@@ -1,8 +1,10 @@
-package shards
+package pack
 
 import (
 	"math/bits"
 	"slices"
+
+	"curate/shards/format"
 )
 
 // bestFit packs pieces into rows by best fit decreasing: pieces from the longest to the shortest, ties in the order
@@ -105,129 +107,107 @@ func (p *bestFit) add(space int, r int32) {
 // grow makes s n long, with any content.
 func grow[T any](s []T, n int) []T { return slices.Grow(s[:0], n)[:n] }
 
-// A document that is longer than a row is cut into pieces of Length tokens and a rest. Whole pieces are rows of
-// their own; rests and shorter documents wait in a buffer until there are packDocuments of them, or packTokens
-// tokens, and are packed together. Both are constants of the stage, as bytes depend on them.
+// A document that is longer than a row is cut into parts of Row tokens and a rest. Full parts are rows of their own;
+// rests and shorter documents wait in a buffer until there are bufferDocuments of them, or bufferTokens tokens, and are
+// packed together. Both are constants, as bytes depend on them.
 //
 // 4,096 documents are within 0.1 % of packing all at once on pages of the web (docs/formats/bounds.md has figures);
 // more than a few million tokens are not held, whatever the length.
 const (
-	packDocuments = 4096
-	packTokens    = 4 << 20
+	bufferDocuments = 4096
+	bufferTokens    = 4 << 20
 )
 
-// piece of a row: where it begins, in tokens, and whether it goes on with a document that an earlier row began.
-type piece struct {
-	start     uint32
-	continues bool
-}
+// bestFitRows makes rows of parts. Rows come in the order of the run: a row stands where its longest part stands among
+// those of its buffer, so that neither long nor short documents gather anywhere; and the parts in a row are in that
+// order too. The rows of a long document come before the one with its rest.
+type bestFitRows struct {
+	docs                    Documents
+	maxDocuments, maxTokens int
+	row                     row
 
-// sequence is what becomes one of the shard: tokens as they lie there, and the pieces they are made of.
-type sequence struct {
-	tokens []byte
-	pieces []piece
-}
+	long   part // what is left of a document, while isLong; valid until docs.Next
+	isLong bool
+	ended  bool
 
-// sequences gives one sequence after the other, valid until the next call; ok is false at the end.
-type sequences interface {
-	next() (s sequence, ok bool, err error)
-}
-
-// documents gives one document after the other, in the order of the shuffle, valid until the next call.
-type documents interface {
-	next() (tokens []byte, ok bool, err error)
-}
-
-// unpacked makes each document a sequence.
-type unpacked struct {
-	docs  documents
-	piece [1]piece
-}
-
-func (u *unpacked) next() (sequence, bool, error) {
-	tokens, ok, err := u.docs.next()
-	return sequence{tokens, u.piece[:]}, ok, err
-}
-
-// packed makes rows of pieces. Rows come in the order of the shuffle: a row stands where its longest piece stands
-// among the documents of its buffer, so that neither long nor short documents gather anywhere; and the pieces in a
-// row are in that order too. The rows of a long document come before the one with its rest.
-type packed struct {
-	docs          documents
-	length, width int // tokens of a row, bytes of a token
-	maxDocuments  int
-	maxTokens     int
-
-	long    []byte // what is left of a document longer than a row; valid until docs.next
-	cut     bool   // long has been cut before
-	ended   bool
-	buffer  []byte // pieces, one after the other
+	parts   []waiting // one after the other in tokens and masks
 	lengths []int32
-	cuts    []bool // of the pieces: they continue a document
-	starts  []int  // in buffer
+	tokens  []byte
+	masks   []byte
 	fit     bestFit
 
-	rows   []int32 // rows in the order in which they come
+	rows   []int32 // in the order in which they come
 	at     int     // the next of rows
-	byRow  []int32 // pieces, those of a row together
+	byRow  []int32 // parts, those of a row together
 	rowEnd []int32 // by row, in byRow
-	tokens []byte
-	pieces []piece
 }
 
-func newPacked(docs documents, length, width int) *packed {
-	return &packed{docs: docs, length: length, width: width, maxDocuments: packDocuments, maxTokens: packTokens}
+// waiting is a part in the buffer: where its tokens and its mask begin there.
+type waiting struct {
+	tokens, mask int // mask is -1 if all are learnt
+	id           uint64
+	from         uint32
+	source, copy uint16
 }
 
-func (p *packed) next() (sequence, bool, error) {
+func newBestFit(docs Documents, o Options) Sequences {
+	return &bestFitRows{docs: docs, maxDocuments: bufferDocuments, maxTokens: bufferTokens, row: row{o: o}}
+}
+
+func (p *bestFitRows) Next() (format.Sequence, bool, error) {
 	for {
 		if p.at < len(p.rows) {
-			return p.row(), true, nil
+			return p.packed(), true, nil
 		}
-		if s, ok := p.whole(); ok {
-			return s, true, nil
+		if p.isLong {
+			if s, ok := p.full(); ok {
+				return s, true, nil
+			}
 		}
 		switch {
-		case len(p.lengths) > 0 && (p.ended || len(p.lengths) >= p.maxDocuments || len(p.buffer) >= p.maxTokens*p.width):
+		case len(p.lengths) > 0 && (p.ended || len(p.lengths) >= p.maxDocuments || len(p.tokens) >= p.maxTokens*p.row.o.Width):
 			p.flush()
 		case p.ended:
-			return sequence{}, false, nil
+			return format.Sequence{}, false, nil
 		default:
-			doc, ok, err := p.docs.next()
+			d, ok, err := p.docs.Next()
 			if err != nil {
-				return sequence{}, false, err
+				return format.Sequence{}, false, err
 			}
-			p.long, p.cut, p.ended = doc, false, !ok
+			p.long, p.isLong, p.ended = partOf(d), ok, !ok
 		}
 	}
 }
 
-// whole gives the next row that one document fills, or puts what is left of it into the buffer.
-func (p *packed) whole() (sequence, bool) {
-	if len(p.long) == 0 {
-		return sequence{}, false
-	}
-	size := p.length * p.width
-	if len(p.long) >= size {
-		p.pieces = append(p.pieces[:0], piece{0, p.cut})
-		row := p.long[:size]
-		p.long, p.cut = p.long[size:], true
-		return sequence{row, p.pieces}, true
+// full gives the next row that the document in hand fills, or puts what is left of it into the buffer.
+func (p *bestFitRows) full() (format.Sequence, bool) {
+	n := len(p.long.tokens) / p.row.o.Width
+	if n >= p.row.o.Row {
+		var first part
+		first, p.long = p.long.after(p.row.o.Row, p.row.o.Width)
+		p.isLong = len(p.long.tokens) > 0
+		p.row.begin()
+		p.row.add(first)
+		return p.row.end(), true
 	}
 	if len(p.lengths) == 0 {
-		p.buffer, p.starts, p.cuts = p.buffer[:0], p.starts[:0], p.cuts[:0]
+		p.parts, p.tokens, p.masks = p.parts[:0], p.tokens[:0], p.masks[:0]
 	}
-	p.starts = append(p.starts, len(p.buffer))
-	p.buffer = append(p.buffer, p.long...)
-	p.lengths = append(p.lengths, int32(len(p.long)/p.width))
-	p.cuts = append(p.cuts, p.cut)
-	p.long = nil
-	return sequence{}, false
+	w := waiting{len(p.tokens), -1, p.long.id, p.long.from, p.long.source, p.long.copy}
+	if p.long.mask != nil {
+		w.mask = len(p.masks)
+		p.masks = append(p.masks, p.long.mask...)
+	}
+	p.parts = append(p.parts, w)
+	p.tokens = append(p.tokens, p.long.tokens...)
+	p.lengths = append(p.lengths, int32(n))
+	p.isLong = false
+	return format.Sequence{}, false
 }
 
-// flush packs the buffer. Its pieces stay where they are until all rows have come.
-func (p *packed) flush() {
-	row, begun := p.fit.pack(p.lengths, p.length)
+// flush packs the buffer. Its parts stay where they are until all rows have come.
+func (p *bestFitRows) flush() {
+	row, begun := p.fit.pack(p.lengths, p.row.o.Row)
 	p.rowEnd = grow(p.rowEnd, len(begun)+1)
 	clear(p.rowEnd)
 	for _, r := range row {
@@ -248,22 +228,25 @@ func (p *packed) flush() {
 	p.lengths = p.lengths[:0]
 }
 
-// row puts the next row together.
-func (p *packed) row() sequence {
+// packed puts the next row together.
+func (p *bestFitRows) packed() format.Sequence {
 	r := p.rows[p.at]
 	p.at++
 	lo := int32(0)
 	if r > 0 {
 		lo = p.rowEnd[r-1]
 	}
-	p.tokens, p.pieces = p.tokens[:0], p.pieces[:0]
+	p.row.begin()
 	for _, i := range p.byRow[lo:p.rowEnd[r]] {
-		end := len(p.buffer)
-		if int(i)+1 < len(p.starts) {
-			end = p.starts[i+1]
+		w, end := &p.parts[i], len(p.tokens)
+		if int(i)+1 < len(p.parts) {
+			end = p.parts[i+1].tokens
 		}
-		p.pieces = append(p.pieces, piece{uint32(len(p.tokens) / p.width), p.cuts[i]})
-		p.tokens = append(p.tokens, p.buffer[p.starts[i]:end]...)
+		q := part{tokens: p.tokens[w.tokens:end], id: w.id, from: w.from, source: w.source, copy: w.copy, last: true}
+		if w.mask >= 0 {
+			q.mask = p.masks[w.mask:][:len(q.tokens)/p.row.o.Width]
+		}
+		p.row.add(q)
 	}
-	return sequence{p.tokens, p.pieces}
+	return p.row.end()
 }
