@@ -434,9 +434,6 @@ func (set ShardSet) StepsFrom() string {
 	return fmt.Sprintf("%s, from %s on", group(set.Steps), group(set.FirstStep))
 }
 
-// FillBar draws how full the rows are.
-func (p SetPacking) FillBar() template.HTML { return bar(int64(1e6*p.Fill), 1e6) }
-
 // Known says whether the set's manifest is there.
 func (set ShardSet) Known() bool { return set.known }
 
@@ -460,10 +457,10 @@ const shardsPage = `{{$sh := .Shards}}
 {{- if $sh.TokensPerStep}}, {{group $sh.TokensPerStep}} a step: {{group $sh.Steps}} steps{{end}}.
 {{- with $sh.Pairs}} {{group .Pairs}} preference pairs in {{.Dir}}.{{end}}</p>
 {{if $sh.Sets}}<h4>sets</h4>
-<table><tr><th>set<th class="n">length<th class="n">share asked<th class="n">share<th class="n">documents<th class="n">sequences<th class="n">tokens<th class="n">padding<th>packing<th class="n">fill<th><th class="n">cuts{{if $sh.TokensPerStep}}<th class="n">rows a step<th class="n">steps{{end}}
+<table><tr><th>set<th class="n">length<th class="n">share asked<th class="n">share<th class="n">documents<th class="n">sequences<th class="n">tokens<th class="n">padding<th>packing<th class="n">fill<th class="n">cuts{{if $sh.TokensPerStep}}<th class="n">rows a step<th class="n">steps{{end}}
 {{range $sh.Sets}}<tr><td>{{.Dir}}{{if .Masked}}, with a loss mask{{end}}<td class="n">{{group .Length}}<td class="n">{{fine .ShareAsked}}<td class="n">{{fine .Share}}<td class="n">{{group .Documents}}<td class="n">{{group .Sequences}}<td class="n">{{group .Tokens}}
-{{- if .Known}}<td class="n">{{group .Padding}}{{with .Packing}}<td>{{or .Method "packed"}}<td class="n">{{fine .Fill}}<td>{{.FillBar}}<td class="n">{{group .Cuts}}{{else}}<td>a document a sequence<td class="n">–<td><td class="n">–{{end}}
-{{- else}}<td class="n">–<td>no manifest there<td class="n">–<td><td class="n">–{{end}}
+{{- if .Known}}<td class="n">{{group .Padding}}{{with .Packing}}<td>{{or .Method "packed"}}<td class="n">{{fine .Fill}}<td class="n">{{group .Cuts}}{{else}}<td>a document a sequence<td class="n">–<td class="n">–{{end}}
+{{- else}}<td class="n">–<td>no manifest there<td class="n">–<td class="n">–{{end}}
 {{- if $sh.TokensPerStep}}<td class="n">{{group .RowsPerStep}}<td class="n">{{.StepsFrom}}{{end}}
 {{end}}</table>
 {{if $sh.SetsLeft}}<p>{{$sh.SetsLeft}} further sets are not shown.</p>
