@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"curate/stage"
 )
 
@@ -54,7 +52,8 @@ type ShardSet struct {
 	Steps       int64   `json:"steps"`
 	Longer      int64   `json:"documents_longer"` // documents, each once, with more tokens than a row
 	// What the manifest says, where it is there.
-	Masked  bool        `json:"masked,omitzero"` // it has a loss mask
+	Masked  bool        `json:"masked,omitzero"`        // it has a loss mask
+	Learnt  int64       `json:"learnt_tokens,omitzero"` // that the mask has 1 for
 	Padding int64       `json:"padding,omitzero"`
 	Packing *SetPacking `json:"packing,omitzero"` // absent: a sequence is a document
 	known   bool        // its manifest is there
@@ -269,13 +268,14 @@ func (set *ShardSet) readManifest(ctx context.Context, in files, dir string) (dt
 		return "", err
 	}
 	var m struct {
-		Dtype     string         `json:"dtype"`
-		Documents int64          `json:"documents"`
-		Sequences int64          `json:"sequences"`
-		Tokens    int64          `json:"tokens"`
-		Padding   int64          `json:"padding"`
-		Masked    jsontext.Value `json:"masked"`
-		Packing   *SetPacking    `json:"packing"`
+		Dtype     string      `json:"dtype"`
+		Documents int64       `json:"documents"`
+		Sequences int64       `json:"sequences"`
+		Tokens    int64       `json:"tokens"`
+		Padding   int64       `json:"padding"`
+		Masked    bool        `json:"masked"`
+		Learnt    int64       `json:"learnt_tokens"`
+		Packing   *SetPacking `json:"packing"`
 	}
 	if err := in.json(ctx, name, &m); err != nil {
 		return "", err
@@ -284,8 +284,8 @@ func (set *ShardSet) readManifest(ctx context.Context, in files, dir string) (dt
 	case m.Documents != set.Documents || m.Sequences != set.Sequences || m.Tokens != set.Tokens:
 		err = fmt.Errorf("it has %d documents in %d sequences, %d tokens, and %s has %d in %d, %d",
 			m.Documents, m.Sequences, m.Tokens, scheduleName, set.Documents, set.Sequences, set.Tokens)
-	case m.Padding < 0:
-		err = fmt.Errorf("padding is %d", m.Padding)
+	case m.Padding < 0 || m.Learnt < 0 || m.Learnt > m.Tokens:
+		err = fmt.Errorf("padding is %d, learnt_tokens %d of %d", m.Padding, m.Learnt, m.Tokens)
 	case m.Packing != nil:
 		p := m.Packing
 		p.Method = cut(p.Method, shardNameLimit)
@@ -298,7 +298,9 @@ func (set *ShardSet) readManifest(ctx context.Context, in files, dir string) (dt
 		return "", damaged(in.path(name), err)
 	}
 	set.known, set.Padding, set.Packing = true, m.Padding, m.Packing
-	set.Masked = m.Masked.Kind() == 't'
+	if set.Masked = m.Masked; m.Masked {
+		set.Learnt = m.Learnt
+	}
 	return m.Dtype, nil
 }
 
@@ -434,6 +436,9 @@ func (set ShardSet) StepsFrom() string {
 	return fmt.Sprintf("%s, from %s on", group(set.Steps), group(set.FirstStep))
 }
 
+// LearntShare is how much of the tokens the loss mask has 1 for.
+func (set ShardSet) LearntShare() float64 { return share(set.Learnt, set.Tokens) }
+
 // Known says whether the set's manifest is there.
 func (set ShardSet) Known() bool { return set.known }
 
@@ -458,7 +463,7 @@ const shardsPage = `{{$sh := .Shards}}
 {{- with $sh.Pairs}} {{group .Pairs}} preference pairs in {{.Dir}}.{{end}}</p>
 {{if $sh.Sets}}<h4>sets</h4>
 <table><tr><th>set<th class="n">length<th class="n">share asked<th class="n">share<th class="n">documents<th class="n">sequences<th class="n">tokens<th class="n">padding<th>packing<th class="n">fill<th class="n">cuts{{if $sh.TokensPerStep}}<th class="n">rows a step<th class="n">steps{{end}}
-{{range $sh.Sets}}<tr><td>{{.Dir}}{{if .Masked}}, with a loss mask{{end}}<td class="n">{{group .Length}}<td class="n">{{fine .ShareAsked}}<td class="n">{{fine .Share}}<td class="n">{{group .Documents}}<td class="n">{{group .Sequences}}<td class="n">{{group .Tokens}}
+{{range $sh.Sets}}<tr><td>{{.Dir}}{{if .Masked}}, with a loss mask: {{fine .LearntShare}} learnt{{end}}<td class="n">{{group .Length}}<td class="n">{{fine .ShareAsked}}<td class="n">{{fine .Share}}<td class="n">{{group .Documents}}<td class="n">{{group .Sequences}}<td class="n">{{group .Tokens}}
 {{- if .Known}}<td class="n">{{group .Padding}}{{with .Packing}}<td>{{or .Method "packed"}}<td class="n">{{fine .Fill}}<td class="n">{{group .Cuts}}{{else}}<td>a document a sequence<td class="n">–<td class="n">–{{end}}
 {{- else}}<td class="n">–<td>no manifest there<td class="n">–<td class="n">–{{end}}
 {{- if $sh.TokensPerStep}}<td class="n">{{group .RowsPerStep}}<td class="n">{{.StepsFrom}}{{end}}

@@ -169,6 +169,7 @@ func TestShardsErrors(t *testing.T) {
 		{"large lengths", `[{"from":4,`, `[{"from":5,"documents":9223372036854775807},{"from":4,`, "document_lengths"},
 		{"manifest of another schedule", `"sequences":2,"tokens":9,"packing"`, `"sequences":2,"tokens":10,"packing"`, "out/length-8/manifest.json: it has 2 documents in 2 sequences, 10 tokens"},
 		{"fill", `0.5625`, `-1`, "fill of -1"},
+		{"learnt", `"dtype"`, `"learnt_tokens":10,"dtype"`, "learnt_tokens 10 of 9"},
 		{"full rows", `"full_rows":1`, `"full_rows":3`, "3 full rows of 2"},
 		{"manifest", smallManifest, `[]`, "out/length-8/manifest.json"},
 	} {
@@ -240,7 +241,7 @@ func FuzzShards(f *testing.F) {
 	}
 	f.Add(smallSchedule, smallManifest)
 	f.Add(strings.ReplaceAll(smallSchedule, `"s"`, `"<script>"`), smallManifest[:40])
-	f.Add(`{"stages":null,"preference":"<script>","document_lengths":[{"from":9223372036854775807,"documents":1}]}`, `{"masked":7}`)
+	f.Add(`{"stages":null,"preference":"<script>","document_lengths":[{"from":9223372036854775807,"documents":1}]}`, `{"masked":true,"learnt_tokens":1}`)
 	f.Fuzz(func(t *testing.T, schedule, manifest string) {
 		r, err := report.Read(t.Context(), scheduled(schedule, manifest), "out")
 		if err != nil {
