@@ -189,7 +189,7 @@ func (r *readersRun) recipe(run string) error {
 
 // large is the first tokenizer, by name, whose ids do not fit into two bytes.
 func (r *readersRun) large(dir string) (string, error) {
-	names, err := filepath.Glob(filepath.Join(dir, "*", "tokenizer.json*"))
+	names, err := filepath.Glob(filepath.Join(dir, "*", "tokenizer.json"))
 	if err != nil {
 		return "", err
 	}

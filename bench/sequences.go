@@ -202,9 +202,7 @@ func sequencesTask(t task) (res result, err error) {
 	}); err != nil {
 		return res, err
 	}
-	// A document may be printed without the token that ends it, or begins it.
-	without := m.Packing == nil && m.EOD != nil && printed+m.Sequences-m.EODAbsent == m.Tokens && m.EODAbsent < m.Sequences
-	if rows != m.Sequences || !without && printed != m.Tokens+m.Padding {
+	if rows != m.Sequences || printed != m.Tokens+m.Padding {
 		return res, fmt.Errorf("%w: %s: curate shards cat prints %d sequences of %d tokens; the manifest has %d of %d, and %d of padding", errOutput, dir, rows, printed, m.Sequences, m.Tokens, m.Padding)
 	}
 	set := &setViews{Dir: dir, Format: m.Format, Dtype: m.Dtype, Length: m.Length, EOD: m.EOD, Documents: m.Documents, Tokens: m.Tokens, EODAbsent: m.EODAbsent}
@@ -233,11 +231,6 @@ func sequencesTask(t task) (res result, err error) {
 			if next(); left == 0 {
 				return errors.New("more sequences than the shards of the manifest have")
 			}
-		}
-		if without && m.EODFirst {
-			ids = append([]uint32{uint32(*m.EOD)}, ids...)
-		} else if without {
-			ids = append(ids, uint32(*m.EOD))
 		}
 		left--
 		shard.add(ids)
