@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -107,7 +106,7 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 			}
 			if share != "" {
 				var err error
-				if c.share, err = parseShare(share); err != nil {
+				if c.share, err = parseShare("--share", share); err != nil {
 					return err
 				}
 			}
@@ -159,19 +158,6 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 	fs.Uint64Var(&c.seed, "seed", 1, "`N` that the choice follows")
 	flags.register(cmd)
 	return cmd
-}
-
-// parseShare reads "5%" and "0.05".
-func parseShare(text string) (float64, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if percent {
-		share /= 100
-	}
-	if err != nil || !(share > 0 && share <= 1) {
-		return 0, usage("--share %s: above 0%% and at most 100%%, or above 0 and at most 1", text)
-	}
-	return share, nil
 }
 
 // saidGroups is how many groups are told of; the ledger has all.
