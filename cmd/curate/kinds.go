@@ -10,6 +10,7 @@ var recipeKinds = []recipe.Kind{
 	langidKind,
 	sampleKind,
 	shardsKind,
+	splitKind,
 	tokenizeKind,
 	tokenizerKind,
 	tokenizerEvalKind,

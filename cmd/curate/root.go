@@ -27,6 +27,7 @@ func commands(env environment) []*cobra.Command {
 		newFilter(env),
 		newDedup(env),
 		newSample(env),
+		newSplit(env),
 		newTranslate(env),
 		newRun(env),
 		newTokenize(env),
