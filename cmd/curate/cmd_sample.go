@@ -46,16 +46,22 @@ func (c *sampleSettings) config(name setting) (shards.SampleConfig, error) {
 			return cfg, name.errorf("by", ": %v", err)
 		}
 	}
-	if _, err := shards.NewSampler(cfg); err != nil {
-		setting := ""
-		switch {
-		case c.perGroup && c.by == "":
-			return cfg, name.errorf("per_group", ": say also %s, the field that is the group", name("by"))
-		case c.documents < 0:
-			setting = "documents"
+	var given []string
+	for _, g := range []struct {
+		name string
+		is   bool
+	}{{"tokens", cfg.Tokens > 0}, {"bytes", cfg.Bytes > 0}, {"documents", cfg.Documents != 0}, {"share", cfg.Share > 0}} {
+		if g.is {
+			given = append(given, name(g.name))
 		}
-		sizes := []string{name("tokens"), name("bytes"), name("documents"), name("share")}
-		return cfg, &settingError{setting, fmt.Sprintf("%s; one of %s", strings.TrimPrefix(err.Error(), "sample: "), strings.Join(sizes, ", "))}
+	}
+	switch {
+	case len(given) == 0:
+		return cfg, &settingError{"", fmt.Sprintf("how large is the sample? Give %s, %s, %s or %s", name("tokens"), name("bytes"), name("documents"), name("share"))}
+	case len(given) > 1:
+		return cfg, &settingError{"", strings.Join(given, " and ") + ": leave all but one of them out"}
+	case c.perGroup && c.by == "":
+		return cfg, name.errorf("per_group", ": say also %s, the field that is the group", name("by"))
 	}
 	return cfg, nil
 }
@@ -107,7 +113,10 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 			if share != "" {
 				var err error
 				if c.share, err = parseShare("--share", share); err != nil {
-					return err
+					return usage("--share: %v", err)
+				}
+				if c.share == 0 {
+					return usage("--share %s: above 0%% and at most 100%%", share)
 				}
 			}
 			cfg, err := c.config(flagName)
