@@ -362,7 +362,7 @@ func TestFlatAllocates(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() {
 			dst, _ = r.AppendTokens(dst[:0], i%r.Sequences())
 			i++
-		}); n > 0 && i > 1 {
+		}); n > 0 {
 			t.Errorf("%s: %v allocations a sequence", f.Name(), n)
 		}
 	}
