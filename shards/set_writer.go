@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"strings"
 
@@ -241,9 +240,7 @@ func (w *setWriter) joined(name string, head func(io.Writer) error, spools ...st
 	}
 	for _, spool := range spools {
 		if err == nil {
-			if err = w.to.Remove(w.ctx, spool); errors.Is(err, fs.ErrNotExist) {
-				err = nil
-			}
+			err = w.to.Remove(w.ctx, spool)
 		}
 	}
 	return d.record(name), err
