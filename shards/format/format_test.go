@@ -152,7 +152,7 @@ func TestRoundTrip(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name(), func(t *testing.T) {
-			for seed := range uint64(60) {
+			for seed := range uint64(30) {
 				roundTrip(t, f, seed)
 				if t.Failed() {
 					t.Fatalf("seed %d", seed)
