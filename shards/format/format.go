@@ -268,7 +268,9 @@ type File struct {
 // formats in the order of their names.
 var formats = []Format{
 	Datatrove{},
+	LitData{},
 	LLMC{},
+	MDS{},
 	Megatron{},
 	NanoGPT{},
 	OLMo{},
