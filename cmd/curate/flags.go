@@ -105,8 +105,8 @@ func (f *stageFlags) target(parts corpus.Format) (pipeline.Target, error) {
 func (f *stageFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the kept records: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory that gets one part a split and can be resumed; default standard output")
-	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output or the parts of a directory (default jsonl.zst) are written as")
+	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the kept records: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), else a directory that gets one part a split and can be resumed; default standard output")
+	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz, jsonl.zst or parquet is what standard output or the parts of a directory (default jsonl.zst) are written as; parquet is not for standard output")
 	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	fs.BoolVar(&f.annotate, "annotate", false, "drop nothing; write verdict and signals into every record, under \"curate\"")
 	fs.StringVar(&f.dropped, "dropped", "", "`PATH` for the dropped records, unchanged but for the key \"curate\" with the reason")
@@ -246,14 +246,20 @@ func (f *stageFlags) resolve() (*settings, error) {
 		return nil, usage("-o %s: the name says %s and --format says %s", f.out, s.out.Format, s.parts)
 	}
 	if f.out == "" || f.out == "-" {
-		s.out.Format = s.stdout
+		if s.out.Format = s.stdout; s.stdout.Parquet {
+			return nil, usage("--format parquet: Parquet is not written to standard output, since it is read from its end; give -o FILE.parquet, or -o DIR")
+		}
 	} else if f.result && !s.out.File && s.formatGiven {
 		return nil, usage("--format %s with -o %s: the result in a directory is plain JSON Lines; leave --format out, or name a file", s.parts, f.out)
 	}
-	if s.drop, err = pipeline.ParseTarget(f.dropped, s.parts); err != nil {
+	others := s.parts // what was dropped and quarantined is for people, in parts as in one file by name
+	if others.Parquet {
+		others = corpus.DefaultFormat
+	}
+	if s.drop, err = pipeline.ParseTarget(f.dropped, others); err != nil {
 		return nil, usage("--dropped %v", err)
 	}
-	if s.quar, err = pipeline.ParseTarget(f.quarantine, s.parts); err != nil {
+	if s.quar, err = pipeline.ParseTarget(f.quarantine, others); err != nil {
 		return nil, usage("--quarantine %v", err)
 	}
 	return s, f.resolveMachine(s)
@@ -269,10 +275,13 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 	if s.workers == 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
-	minMemory := func(j int) int64 { return pipeline.MinMemory(j) + f.reserved }
+	minMemory := func(j int) int64 { return pipeline.LeastMemory(j, s.out, s.drop, s.quar) + f.reserved }
 	withReserved := ""
+	if n := pipeline.LeastMemory(1, s.out, s.drop, s.quar) - pipeline.MinMemory(1); n > 0 {
+		withReserved = fmt.Sprintf(", of which %s are for writing Parquet", pipeline.FormatBytes(n))
+	}
 	if f.reserved > 0 {
-		withReserved = fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
+		withReserved += fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
 	}
 	if f.memory != "" {
 		var err error
@@ -487,7 +496,7 @@ func outsideInputs(out string, args []string) error {
 func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
-		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, f.recordCost)
+		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, pipeline.CostOf(f.recordCost, s.out, s.drop, s.quar))
 	}
 	format := s.out.Format.String()
 	if f.json {

@@ -8,6 +8,7 @@ var recipeKinds = []recipe.Kind{
 	dedupKind,
 	filterKind,
 	langidKind,
+	sampleKind,
 	shardsKind,
 	splitKind,
 	tokenizeKind,

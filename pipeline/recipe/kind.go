@@ -48,6 +48,13 @@ type Setting struct {
 	Workers   int
 	Memory    int64
 	Log       *slog.Logger
+	Inputs    []Input // of the step, in the order of its manifest
+}
+
+// Input is one of what a step reads: an earlier step, by its name, or a path or glob, as it is written.
+type Input struct {
+	Name  string
+	Files int
 }
 
 // Type of a key's value.

@@ -1,0 +1,170 @@
+package shards
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus/store"
+	"curate/shards/format"
+)
+
+// ScheduleFile lies in the output directory, beside the folders of the shard sets, and says in which order a trainer
+// goes through them, and what of each source came into them.
+const ScheduleFile = "schedule.json"
+
+const scheduleVersion = 1
+
+// Schedule is what ScheduleFile holds. docs/formats/shard-set.md explains it.
+type Schedule struct {
+	Version    int    `json:"version"`
+	Format     string `json:"format"`
+	Vocabulary int    `json:"vocabulary_size"`
+	EOD        *int   `json:"eod"` // null: none
+	Tokenizer  string `json:"tokenizer"`
+	Seed       uint64 `json:"seed"`
+	// TokensPerStep is the same at every length: a step has TokensPerStep / Length rows. 0 if it was not given.
+	TokensPerStep int64   `json:"tokens_per_step"`
+	Stages        []Stage `json:"stages"` // in the order of training
+	// Preference is the folder of the set of preference pairs, "" without.
+	Preference string           `json:"preference"`
+	Pairs      int64            `json:"pairs"`
+	Sources    []ScheduleSource `json:"sources"`
+	// Lengths is a histogram of the documents' tokens, EOD included, each document once: bins are those of stage.Bin.
+	Lengths []LengthBin `json:"document_lengths"`
+	// Longer is how many documents have more tokens than a row of each stage, by stage.
+	Longer []int64 `json:"documents_longer"`
+}
+
+// Stage is a shard set of the schedule.
+type Stage struct {
+	Dir         string  `json:"dir"` // "length-2048"
+	Length      int     `json:"length"`
+	ShareAsked  float64 `json:"share_asked"`
+	Share       float64 `json:"share"` // of all tokens, 6 digits
+	Documents   int64   `json:"documents"`
+	Tokens      int64   `json:"tokens"` // without padding
+	Sequences   int64   `json:"sequences"`
+	RowsPerStep int64   `json:"rows_per_step"` // 0 without TokensPerStep
+	FirstStep   int64   `json:"first_step"`    // from 0
+	Steps       int64   `json:"steps"`         // the last may have fewer rows
+}
+
+// ScheduleSource is a source of the mixture, asked for and realised.
+type ScheduleSource struct {
+	Name      string `json:"name"`
+	Available struct {
+		Documents int64 `json:"documents"`
+		Tokens    int64 `json:"tokens"`
+	} `json:"available"`
+	Asked struct {
+		Epochs float64 `json:"epochs,omitzero"`
+		Tokens int64   `json:"tokens,omitzero"`
+		Share  float64 `json:"share,omitzero"`
+		Capped bool    `json:"capped,omitzero"`
+	} `json:"asked"`
+	Wanted      int64   `json:"tokens_wanted"` // what the mixture wants of it
+	Documents   int64   `json:"documents"`     // copies, of all stages
+	Tokens      int64   `json:"tokens"`
+	Epochs      float64 `json:"epochs"` // tokens / available tokens, 6 digits
+	Share       float64 `json:"share"`  // of all tokens, 6 digits
+	ShareWanted float64 `json:"share_wanted"`
+	ByStage     []int64 `json:"tokens_by_stage"`
+	Pairs       int64   `json:"pairs,omitzero"`
+}
+
+// LengthBin is a bin of a histogram.
+type LengthBin struct {
+	From      int64 `json:"from"` // tokens: the bin's least
+	Documents int64 `json:"documents"`
+	Tokens    int64 `json:"tokens"`
+}
+
+// ParseSchedule reads a schedule strictly; name is the file's, for errors.
+func ParseSchedule(name string, b []byte) (*Schedule, error) {
+	s := &Schedule{}
+	if err := json.Unmarshal(b, s, json.RejectUnknownMembers(true)); err != nil {
+		return nil, jsonFault(name, err)
+	}
+	if s.Version != scheduleVersion {
+		return nil, format.NewFault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
+	}
+	return s, nil
+}
+
+// Step says which rows a trainer sees at a step, from 0, if each has tokensPerStep tokens: stage, first row and how many.
+// The rows of a stage are gone through in order, so that its last step may have fewer.
+func (s *Schedule) Step(step, tokensPerStep int64) (stage int, from, rows int64, err error) {
+	first := int64(0)
+	for g, st := range s.Stages {
+		per := tokensPerStep / int64(st.Length)
+		if per < 1 || tokensPerStep%int64(st.Length) != 0 {
+			return 0, 0, 0, fmt.Errorf("%d tokens a step are no whole number of rows of %d tokens", tokensPerStep, st.Length)
+		}
+		steps := (st.Sequences + per - 1) / per
+		if step < first+steps {
+			from = (step - first) * per
+			return g, from, min(per, st.Sequences-from), nil
+		}
+		first += steps
+	}
+	return 0, 0, 0, fmt.Errorf("there are %d steps of %d tokens, counted from 0", first, tokensPerStep)
+}
+
+// OpenSchedule reads the schedule of the sets in a directory; nil if there is none, as in a folder of one converted set.
+func OpenSchedule(ctx context.Context, st store.Store, dir string) (*Schedule, error) {
+	name := path.Join(dir, ScheduleFile)
+	b, err := readAll(ctx, st, name, manifestLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseSchedule(name, b)
+}
+
+// check says what the schedule has wrong of the sets beside it, by folder, or "".
+func (s *Schedule) check(sets map[string]*Manifest) string {
+	sums := make([]ManifestSource, len(s.Sources))
+	for g, st := range s.Stages {
+		m := sets[st.Dir]
+		switch {
+		case m == nil:
+			return fmt.Sprintf("there is no shard set %q, which is stage %d", st.Dir, g)
+		case m.Length != st.Length || m.Documents != st.Documents || m.Tokens != st.Tokens || m.Sequences != st.Sequences:
+			return fmt.Sprintf("stage %d has length %d, %d documents, %d tokens and %d sequences; the set %d, %d, %d and %d", g,
+				st.Length, st.Documents, st.Tokens, st.Sequences, m.Length, m.Documents, m.Tokens, m.Sequences)
+		case len(m.Sources) != len(s.Sources):
+			return fmt.Sprintf("it has %d sources, and stage %d has %d", len(s.Sources), g, len(m.Sources))
+		}
+		for i, src := range m.Sources {
+			if src.Name != s.Sources[i].Name {
+				return fmt.Sprintf("source %d is %q, and %q in stage %d", i, s.Sources[i].Name, src.Name, g)
+			}
+			sums[i].Documents += src.Documents
+			sums[i].Tokens += src.Tokens
+		}
+	}
+	for i, src := range s.Sources {
+		if src.Documents != sums[i].Documents || src.Tokens != sums[i].Tokens {
+			return fmt.Sprintf("source %q has %d documents and %d tokens; the sets have %d and %d", src.Name, src.Documents, src.Tokens, sums[i].Documents, sums[i].Tokens)
+		}
+	}
+	if s.Preference != "" {
+		if m := sets[s.Preference]; m == nil || m.Documents != s.Pairs {
+			return fmt.Sprintf("there is no shard set %q of %d pairs", s.Preference, s.Pairs)
+		}
+	}
+	return ""
+}
+
+func (s *Schedule) encode() ([]byte, error) {
+	b, err := json.Marshal(s, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
+	return append(b, '\n'), err
+}
