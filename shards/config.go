@@ -34,7 +34,7 @@ type Length struct {
 	Share  float64 // of all tokens; 0 means all that no other step asks for
 }
 
-// FileSource names the source of the records of some files.
+// FileSource names the source of the records of some files, "" for one without a name.
 type FileSource struct {
 	Name  string
 	Files int // how many files of the manifest, from where the one before ends
@@ -224,7 +224,7 @@ func (s *settings) sources() error {
 		return fmt.Errorf("shards: sources are named by files or by the field %q, not by both", s.By)
 	}
 	for _, f := range s.Sources {
-		if f.Name == "" || f.Name == mix.Any {
+		if f.Name == mix.Any {
 			return fmt.Errorf("shards: %q is no name of a source", f.Name)
 		}
 		for range f.Files {

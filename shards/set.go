@@ -256,6 +256,26 @@ type Row struct {
 	IsPair         bool
 }
 
+// Text are the ids of a sequence that stand for text: without padding and, of a document that is not packed, without its
+// EOD.
+func (m *Manifest) Text(r *Row) []uint32 {
+	ids := r.IDs
+	if last := r.Pieces[len(r.Pieces)-1]; last.Padding {
+		ids = ids[:last.Start]
+	}
+	if m.Packing != nil || m.EOD == nil || r.IsPair {
+		return ids
+	}
+	eod := uint32(*m.EOD)
+	switch n := len(ids); {
+	case m.EODFirst && ids[0] == eod:
+		return ids[1:]
+	case !m.EODFirst && ids[n-1] == eod:
+		return ids[:n-1]
+	}
+	return ids
+}
+
 // Rows calls f for count sequences (all, if negative) from sequence from on, counted through all shards. The row is
 // valid during the call. An error of f ends it.
 func (s *Set) Rows(ctx context.Context, from, count int64, f func(r *Row) error) error {

@@ -362,44 +362,18 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if f.printConfig {
 		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}
-	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.ledger}) {
-		if corpus.IsURL(p) {
-			return usage("%s: this version reads and writes local files only", p)
-		}
-	}
-	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
-		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
-	}
-	if (len(args) == 0 || args[0] == corpus.Stdin) && closedAtStart(env.stdin) {
-		return usage("no input: standard input is closed")
-	}
-	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
-		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
-	}
-	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
-		if err := outsideInputs(out, args); err != nil {
-			return err
-		}
+	if err := f.mayUse(env, args); err != nil {
+		return err
 	}
 	for _, n := range s.notes {
 		show.log.Info(n)
 	}
-	st := store.NewLocal(nil)
-	manifest, err := corpus.Expand(ctx, st, args)
+	manifest, err := expand(ctx, show.log, args)
 	if err != nil {
 		return err
 	}
-	if n := len(manifest.Skipped); n > 0 {
-		show.log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
-	}
 	s.onMachine()
-	job := &pipeline.Job{
-		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
-		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
-		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
-		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
-		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
-	}
+	job := f.job(env, s, manifest, stages)
 	if f.dry {
 		job.Out, job.Dropped, job.Quarantine, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
 	}
@@ -429,6 +403,53 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		err = fmt.Errorf("%w; repeat the command to go on", err)
 	}
 	return err
+}
+
+// mayUse looks at the paths and streams that the command line names.
+func (f *stageFlags) mayUse(env environment, args []string) error {
+	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.ledger}) {
+		if corpus.IsURL(p) {
+			return usage("%s: this version reads and writes local files only", p)
+		}
+	}
+	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
+		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
+	}
+	if (len(args) == 0 || args[0] == corpus.Stdin) && closedAtStart(env.stdin) {
+		return usage("no input: standard input is closed")
+	}
+	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
+		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
+	}
+	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
+		if err := outsideInputs(out, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expand makes the manifest of the inputs.
+func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manifest, error) {
+	manifest, err := corpus.Expand(ctx, store.NewLocal(nil), args)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(manifest.Skipped); n > 0 {
+		log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
+	}
+	return manifest, nil
+}
+
+// job is the one that the flags describe.
+func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
+	return &pipeline.Job{
+		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
+		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
+		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
+		Stdin: env.stdin, Stdout: env.stdout, Log: s.log, Progress: &pipeline.Progress{}, Now: time.Now,
+	}
 }
 
 func plural(n int, one, many string) string {

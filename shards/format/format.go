@@ -268,10 +268,15 @@ type File struct {
 // formats in the order of their names.
 var formats = []Format{
 	Datatrove{},
+	LitData{},
 	LLMC{},
+	MDS{},
 	Megatron{},
 	NanoGPT{},
 	OLMo{},
+	Parquet{},
+	ParquetAxolotl{},
+	ParquetPreference{},
 }
 
 // Names of the formats that hold documents and chats.
