@@ -123,7 +123,7 @@ Without -o DIR, or with --part NAME, one part comes through, as through any filt
 	fs.StringVar(&set.by, "by", "", "dotted `FIELD` whose value decides in place of the text")
 	fs.Uint64Var(&set.seed, "seed", 1, "`N` that the parts follow: another one makes other parts")
 	flags.register(cmd)
-	fs.Lookup("output").Usage = "`PATH`: a directory in which each part is one, or with --part the kept records; a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst) for those; default standard output"
+	fs.Lookup("output").Usage = "`PATH`: a directory in which each part is one, or with --part the kept records; a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for those; default standard output"
 	fs.Lookup("annotate").Usage = "drop nothing; write the part of each record into it, as curate.split.part"
 	return cmd
 }
