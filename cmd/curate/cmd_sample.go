@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -107,7 +106,7 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 			}
 			if share != "" {
 				var err error
-				if c.share, err = parseShare(share); err != nil {
+				if c.share, err = sampleShare(share); err != nil {
 					return err
 				}
 			}
@@ -161,14 +160,10 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 	return cmd
 }
 
-// parseShare reads "5%" and "0.05".
-func parseShare(text string) (float64, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if percent {
-		share /= 100
-	}
-	if err != nil || !(share > 0 && share <= 1) {
+// sampleShare reads "5%" and "0.05".
+func sampleShare(text string) (float64, error) {
+	share, err := parseShare(text)
+	if err != nil || share == 0 {
 		return 0, usage("--share %s: above 0%% and at most 100%%, or above 0 and at most 1", text)
 	}
 	return share, nil
