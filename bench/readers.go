@@ -76,7 +76,7 @@ func (s *setViews) size() string {
 // Tokens of a row, and shards of a set, of what runReaders builds.
 const (
 	readersLength = 512
-	readersShards = 3
+	readersShards = 2
 )
 
 // readersRun is one call of the benchmark.

@@ -223,7 +223,7 @@ func (w *sampleKeyWorker) measure(r *record.Record) (uint32, error) {
 	}
 	ids, ok := r.Tokens()
 	if !ok && w.cfg.Tokens > 0 {
-		return 0, fmt.Errorf("sample: record %d has no token ids, and a number of tokens is asked for; a stage that makes them must run before", r.ID)
+		return 0, fmt.Errorf("sample: record %d has no token ids, and a number of tokens is asked for; name a tokenizer, or tokenize before, in the same step", r.ID)
 	}
 	return uint32(len(ids)), nil
 }

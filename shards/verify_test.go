@@ -99,6 +99,9 @@ func TestVerifyFlips(t *testing.T) {
 			continue
 		}
 		for _, masked := range []bool{false, true} {
+			if !masked && f.Name() != DefaultFormat { // what has a mask has all there is
+				continue
+			}
 			t.Run(fmt.Sprintf("%s/%v", f.Name(), masked), func(t *testing.T) { flips(t, setOf(t, f.Name(), masked), f) })
 		}
 	}
@@ -128,7 +131,7 @@ func flips(t *testing.T, files map[string][]byte, of format.Format) {
 		total += len(b)
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		step := 1 + total/300
+		step := 1 + total/120
 		if of.Name() == DefaultFormat && total < 4000 {
 			step = 1
 		}

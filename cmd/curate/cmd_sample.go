@@ -46,16 +46,22 @@ func (c *sampleSettings) config(name setting) (shards.SampleConfig, error) {
 			return cfg, name.errorf("by", ": %v", err)
 		}
 	}
-	if _, err := shards.NewSampler(cfg); err != nil {
-		setting := ""
-		switch {
-		case c.perGroup && c.by == "":
-			return cfg, name.errorf("per_group", ": say also %s, the field that is the group", name("by"))
-		case c.documents < 0:
-			setting = "documents"
+	var given []string
+	for _, g := range []struct {
+		name string
+		is   bool
+	}{{"tokens", cfg.Tokens > 0}, {"bytes", cfg.Bytes > 0}, {"documents", cfg.Documents != 0}, {"share", cfg.Share > 0}} {
+		if g.is {
+			given = append(given, name(g.name))
 		}
-		sizes := []string{name("tokens"), name("bytes"), name("documents"), name("share")}
-		return cfg, &settingError{setting, fmt.Sprintf("%s; one of %s", strings.TrimPrefix(err.Error(), "sample: "), strings.Join(sizes, ", "))}
+	}
+	switch {
+	case len(given) == 0:
+		return cfg, &settingError{"", fmt.Sprintf("how large is the sample? Give %s, %s, %s or %s", name("tokens"), name("bytes"), name("documents"), name("share"))}
+	case len(given) > 1:
+		return cfg, &settingError{"", strings.Join(given, " and ") + ": leave all but one of them out"}
+	case c.perGroup && c.by == "":
+		return cfg, name.errorf("per_group", ": say also %s, the field that is the group", name("by"))
 	}
 	return cfg, nil
 }
@@ -106,8 +112,11 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 			}
 			if share != "" {
 				var err error
-				if c.share, err = sampleShare(share); err != nil {
-					return err
+				if c.share, err = parseShare("--share", share); err != nil {
+					return usage("--share: %v", err)
+				}
+				if c.share == 0 {
+					return usage("--share %s: above 0%% and at most 100%%", share)
 				}
 			}
 			cfg, err := c.config(flagName)
@@ -158,15 +167,6 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 	fs.Uint64Var(&c.seed, "seed", 1, "`N` that the choice follows")
 	flags.register(cmd)
 	return cmd
-}
-
-// sampleShare reads "5%" and "0.05".
-func sampleShare(text string) (float64, error) {
-	share, err := parseShare(text)
-	if err != nil || share == 0 {
-		return 0, usage("--share %s: above 0%% and at most 100%%, or above 0 and at most 1", text)
-	}
-	return share, nil
 }
 
 // saidGroups is how many groups are told of; the ledger has all.

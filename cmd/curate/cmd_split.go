@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,10 +92,10 @@ Without -o DIR, or with --part NAME, one part comes through, as through any filt
 				return err
 			}
 			var err error
-			if set.validation, err = partShare("--validation", validation); err != nil {
+			if set.validation, err = parseShare("--validation", validation); err != nil {
 				return err
 			}
-			if set.test, err = partShare("--test", test); err != nil {
+			if set.test, err = parseShare("--test", test); err != nil {
 				return err
 			}
 			set.more = nil
@@ -104,7 +105,7 @@ Without -o DIR, or with --part NAME, one part comes through, as through any filt
 					return usage("--share %s: give NAME=SHARE, such as tuning=1%%", s)
 				}
 				p := dedup.Part{Name: name}
-				if p.Share, err = partShare("--share", share); err != nil {
+				if p.Share, err = parseShare("--share", share); err != nil {
 					return err
 				}
 				set.more = append(set.more, p)
@@ -189,11 +190,15 @@ func runSplit(cmd *cobra.Command, env environment, f *stageFlags, set *splitSett
 	})
 }
 
-// partShare reads the share of a part.
-func partShare(flag, text string) (float64, error) {
-	v, err := parseShare(strings.TrimSpace(text))
-	if err != nil {
-		return 0, usage("%s: %v", flag, err)
+// parseShare reads "1%" or "0.01"; what it is of stands in front of an error.
+func parseShare(flag, text string) (float64, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0 && v <= 1) {
+		return 0, usage("%s %q: give a share such as 1%% or 0.01", flag, text)
 	}
 	return v, nil
 }
