@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -191,14 +190,14 @@ func runSplit(cmd *cobra.Command, env environment, f *stageFlags, set *splitSett
 	})
 }
 
-// parseShare reads "1%" or "0.01".
+// parseShare reads "1%" or "0.01"; what it is of stands in front of an error.
 func parseShare(flag, text string) (float64, error) {
 	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if percent {
 		v /= 100
 	}
-	if err != nil || math.IsNaN(v) || v < 0 || v > 1 {
+	if err != nil || !(v >= 0 && v <= 1) {
 		return 0, usage("%s %q: give a share such as 1%% or 0.01", flag, text)
 	}
 	return v, nil
