@@ -25,6 +25,7 @@ func shardsCommands(env environment) []*cobra.Command {
 		newShardsCat(env),
 		newShardsInspect(env),
 		newShardsConvert(env),
+		newShardsExportConfig(env),
 	}
 }
 
