@@ -3,6 +3,7 @@ package shards
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"strings"
 
@@ -58,12 +59,11 @@ func (b *Builder) writeStage(ctx context.Context, sealed []stage.Sealed, ws stag
 		return nil, err
 	}
 	var docs *chosen
-	var o *orderer
 	if p.inOrder(g) {
 		docs = &chosen{m: m, width: b.dtype.Size(), in: func(source int, d *sealedDocument) bool {
 			return d.kind != kindPair && p.stage(source, d.id) == g
 		}}
-	} else if docs, o, err = b.order(ctx, m, ws, p, g); err != nil {
+	} else if docs, err = b.order(ctx, m, ws, p, g); err != nil {
 		return nil, err
 	}
 	length := b.Schedule[g].Length
@@ -79,11 +79,9 @@ func (b *Builder) writeStage(ctx context.Context, sealed []stage.Sealed, ws stag
 	} else {
 		w.in = pack.Whole(docs, opts)
 	}
-	if err := w.run(); err != nil {
-		return nil, err
-	}
-	if o != nil {
-		err = o.remove()
+	err = w.run()
+	if docs.close != nil {
+		err = errors.Join(err, docs.close())
 	}
 	return &w.manifest, err
 }

@@ -22,7 +22,8 @@ type chosen struct {
 
 	tokens []byte
 	mask   []byte
-	ends   [2]int // of a pair
+	ends   [2]int       // of a pair
+	close  func() error // nil if there is nothing to close
 }
 
 // Next implements pack.Documents.
@@ -88,26 +89,25 @@ type ordered struct {
 }
 
 // order gives the documents of stage g, each as often as the plan says.
-func (b *Builder) order(ctx context.Context, m *merger, ws stage.Workspace, p *plan, g int) (*chosen, *orderer, error) {
+func (b *Builder) order(ctx context.Context, m *merger, ws stage.Workspace, p *plan, g int) (*chosen, error) {
 	o := &orderer{ctx: ctx, ws: ws, width: b.dtype.Size(), stages: len(b.Schedule), limit: b.orderBytes, all: &m.summary,
 		prefix: "order-" + strings.TrimSuffix(dir(b.Schedule[g].Length), "/")}
 	var tokens []byte
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, nil, context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 		s, err := m.next()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if s == nil {
-			docs, err := o.merged()
-			return docs, o, err
+			return o.merged()
 		}
 		source := m.source(s)
 		if s.doc.kind == kindPair || p.stage(source, s.doc.id) != g {
 			if err := s.skip(); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 			continue
 		}
@@ -115,10 +115,10 @@ func (b *Builder) order(ctx context.Context, m *merger, ws stage.Workspace, p *p
 			tokens = nil
 		}
 		if tokens, err = s.body(tokens[:0]); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if err := o.add(p.seed, p.epochs[source][g], source, &s.doc, tokens); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 }
@@ -174,7 +174,8 @@ func (o *orderer) spill() error {
 	return err
 }
 
-// merged gives all that was added, in order.
+// merged gives all that was added, in order. The last runs stay until the phase ends: a run that is resumed behind them
+// reads them again.
 func (o *orderer) merged() (*chosen, error) {
 	if err := o.spill(); err != nil {
 		return nil, err
@@ -197,7 +198,7 @@ func (o *orderer) merged() (*chosen, error) {
 				return nil, err
 			}
 			for _, run := range some {
-				if err := o.ws.Remove(o.ctx, run); err != nil {
+				if err := remove(o.ctx, o.ws, run); err != nil {
 					return nil, err
 				}
 			}
@@ -205,11 +206,11 @@ func (o *orderer) merged() (*chosen, error) {
 		}
 		o.runs = next
 	}
-	m, _, err := o.open(o.runs) // the workspace closes them
+	m, closes, err := o.open(o.runs)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, closes())
 	}
-	return &chosen{m: m, width: o.width}, nil
+	return &chosen{m: m, width: o.width, close: closes}, nil
 }
 
 func (o *orderer) open(names []string) (*merger, func() error, error) {
@@ -232,14 +233,4 @@ func (o *orderer) open(names []string) (*merger, func() error, error) {
 	}
 	m, err := newMerger(in, windowSize, o.width, o.stages)
 	return m, closes, err
-}
-
-// remove gives back the disk that the order took.
-func (o *orderer) remove() error {
-	for _, run := range o.runs {
-		if err := o.ws.Remove(o.ctx, run); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"strings"
 
@@ -240,10 +241,18 @@ func (w *setWriter) joined(name string, head func(io.Writer) error, spools ...st
 	}
 	for _, spool := range spools {
 		if err == nil {
-			err = w.to.Remove(w.ctx, spool)
+			err = remove(w.ctx, w.to, spool)
 		}
 	}
 	return d.record(name), err
+}
+
+// remove deletes a file, which an earlier attempt may have done.
+func remove(ctx context.Context, ws files, name string) error {
+	if err := ws.Remove(ctx, name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // copyOf copies a file that was made.

@@ -161,26 +161,13 @@ func parseSchedule(text string) ([]shards.Length, error) {
 		}
 		l := shards.Length{Length: n}
 		if has {
-			if l.Share, err = parseShare(of); err != nil {
-				return nil, usage("--schedule %q: %v", text, err)
+			if l.Share, err = parseShare("--schedule "+text, of); err != nil {
+				return nil, err
 			}
 		}
 		list = append(list, l)
 	}
 	return list, nil
-}
-
-// parseShare reads "75%" or "0.75".
-func parseShare(text string) (float64, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	v, err := strconv.ParseFloat(number, 64)
-	if percent {
-		v /= 100
-	}
-	if err != nil || !(v >= 0 && v <= 1) {
-		return 0, fmt.Errorf("%q is no share; 75%% or 0.75 is one", text)
-	}
-	return v, nil
 }
 
 // parseMix reads "NAME:epochs=4,max_tokens=1G".
@@ -199,7 +186,7 @@ func parseMix(text string) (mix.Source, error) {
 		case "tokens":
 			s.Tokens, err = parseTokens("tokens", value)
 		case "share":
-			s.Share, err = parseShare(value)
+			s.Share, err = parseShare("share", value)
 		case "max_epochs":
 			s.MaxEpochs, err = strconv.ParseFloat(value, 64)
 		case "max_tokens":

@@ -1,7 +1,5 @@
 package format
 
-import "encoding/binary"
-
 // flat is a file of nothing but ids behind a header, as most trainers map it into memory.
 type flat struct {
 	file   window
@@ -75,13 +73,8 @@ func (u *unindexed) find(eod uint32, first bool) error {
 		if err != nil {
 			return err
 		}
-		for ; len(b) > 0; b = b[size:] {
-			var id uint32
-			if size == 2 {
-				id = uint32(binary.LittleEndian.Uint16(b))
-			} else {
-				id = binary.LittleEndian.Uint32(b)
-			}
+		for i := range len(b) / size {
+			id := u.dtype.At(b, i)
 			if first && id == eod && token > 0 {
 				u.ends = append(u.ends, token)
 			}

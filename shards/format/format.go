@@ -274,6 +274,9 @@ var formats = []Format{
 	Megatron{},
 	NanoGPT{},
 	OLMo{},
+	Parquet{},
+	ParquetAxolotl{},
+	ParquetPreference{},
 }
 
 // Names of the formats that hold documents and chats.

@@ -3,6 +3,7 @@ package format
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +19,10 @@ import (
 type OLMo struct{}
 
 const (
-	olmoSource  = "source-"  // in front of the number of a source
-	olmoNewline = "\r\n"     // of Python's csv.writer, which MemmapWriter uses
-	olmoPadding = 1 << 31    // of olmoPiece.tokens
+	olmoSource  = "source-" // in front of the number of a source
+	olmoNewline = "\r\n"    // of Python's csv.writer, which MemmapWriter uses
+	olmoPiece   = 4 + 4 + 8 + 2
+	olmoPadding = 1 << 31
 	olmoLine    = windowSize // bytes of a line, at most
 )
 
@@ -52,18 +54,11 @@ func (OLMo) Index(Set, []Shard) ([]byte, error) { return nil, nil }
 // NewWriter implements Format.
 func (OLMo) NewWriter(s Set) Writer { return &olmoWriter{dtype: s.Dtype} }
 
-// olmoWriter holds 24 bytes a piece.
+// olmoWriter holds 18 bytes a piece: u32 tokens, with olmoPadding if they are no document's, u32 from, u64 id, u16 source.
 type olmoWriter struct {
 	NoExtras
 	dtype  Dtype
-	pieces []olmoPiece
-}
-
-type olmoPiece struct {
-	id     uint64
-	tokens uint32 // with olmoPadding if it is no document's
-	from   uint32
-	source uint16
+	pieces []byte
 }
 
 // Append implements Writer.
@@ -80,7 +75,10 @@ func (o *olmoWriter) Append(w io.Writer, s *Sequence) error {
 		if p.Padding {
 			n |= olmoPadding
 		}
-		o.pieces = append(o.pieces, olmoPiece{p.ID, n, p.From, p.Source})
+		b := binary.LittleEndian.AppendUint32(o.pieces, n)
+		b = binary.LittleEndian.AppendUint32(b, p.From)
+		b = binary.LittleEndian.AppendUint64(b, p.ID)
+		o.pieces = binary.LittleEndian.AppendUint16(b, p.Source)
 	}
 	_, err := w.Write(s.Tokens)
 	return err
@@ -91,10 +89,12 @@ func (o *olmoWriter) Side(_ string, w io.Writer) error {
 	z := gzip.NewWriter(w)
 	line := make([]byte, 0, 128)
 	at := uint64(0)
-	for _, p := range o.pieces {
-		end := at + uint64(p.tokens&^olmoPadding)
-		if p.tokens&olmoPadding == 0 {
-			line = appendOLMoLine(line[:0], at, end, p.id, uint64(p.source), uint64(p.from))
+	for p := o.pieces; len(p) > 0; p = p[olmoPiece:] {
+		n := binary.LittleEndian.Uint32(p)
+		end := at + uint64(n&^olmoPadding)
+		if n&olmoPadding == 0 {
+			line = appendOLMoLine(line[:0], at, end, binary.LittleEndian.Uint64(p[8:]),
+				uint64(binary.LittleEndian.Uint16(p[16:])), uint64(binary.LittleEndian.Uint32(p[4:])))
 			if _, err := z.Write(line); err != nil {
 				return err
 			}
