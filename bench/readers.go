@@ -26,7 +26,6 @@ type reader struct {
 
 // readers, sorted by format. What its own packages read as documents are views of what curate prints: sequences.go.
 var readers = []reader{
-	{format: "axolotl", name: "hf", class: "datasets.load_dataset", needs: "import datasets", whole: true, args: parquetArgs, views: []string{viewSequences}},
 	{format: "datatrove", name: "datatrove", class: "datatrove's DatatroveFileDataset", needs: "import datatrove.utils.dataset", args: func(s *setViews, shard int) []string {
 		return []string{s.file(shard), strconv.Itoa(s.Length), s.size()}
 	}, views: []string{viewWindows, viewSequences}},
@@ -52,6 +51,7 @@ var readers = []reader{
 		return []string{"olmo", s.file(shard), s.Dtype, s.eod()}
 	}, views: []string{viewAfter}},
 	{format: "parquet", name: "hf", class: "datasets.load_dataset", needs: "import datasets", whole: true, args: parquetArgs, views: []string{viewSequences}},
+	{format: "parquet-axolotl", name: "hf", class: "datasets.load_dataset", needs: "import datasets", whole: true, args: parquetArgs, views: []string{viewSequences}},
 }
 
 func parquetArgs(s *setViews, _ int) []string {
