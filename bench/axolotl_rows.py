@@ -24,6 +24,7 @@ from datasets import disable_progress_bars, load_dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from axolotl.monkeypatch.data.batch_dataset_fetcher import apply_multipack_dataloader_patch, remove_multipack_dataloader_patch
 from axolotl.utils.config import validate_config
 from axolotl.utils.data import prepare_datasets
 from axolotl.utils.dict import DictDefault
@@ -98,6 +99,8 @@ def run(paths, width, top, tmp, name, extra, **settings):
         "report_to": "none", "save_strategy": "no", "gradient_checkpointing": False, "seed": 1,
         "dataloader_num_workers": 0, "dataloader_pin_memory": False, **settings}))
     cfg.batch_size, cfg.world_size, cfg.model_config_type = 1, 1, "llama"
+    # What PatchManager does before a model is loaded.
+    apply_multipack_dataloader_patch() if cfg.sample_packing else remove_multipack_dataloader_patch()
     data, _, steps, _ = prepare_datasets(cfg, tokenizer())
     trainer = setup_trainer(cfg, data, None, model(top), tokenizer(), None, steps)
     for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
