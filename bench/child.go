@@ -33,23 +33,24 @@ type task struct {
 // result is what a child says. CPU and Wall are of the measured section; the parent puts those of the whole
 // process beside them.
 type result struct {
-	Bytes   int64    `json:"bytes,omitempty"`   // of one pass over the input, in the unit of the measurement
-	Docs    int64    `json:"docs,omitempty"`    // of one pass
-	Passes  int      `json:"passes,omitempty"`  // over the input
-	CPU     float64  `json:"cpu_s,omitempty"`   // user + system, all passes
-	Sys     float64  `json:"sys_s,omitempty"`   // the system's part of CPU, of a whole process
-	Wall    float64  `json:"wall_s,omitempty"`  // all passes
-	Foreign float64  `json:"other_s,omitempty"` // CPU seconds of others on the one core, or on all, while the process ran
-	Kept    int64    `json:"kept,omitempty"`    // documents of one pass
-	Allocs  *float64 `json:"allocs,omitempty"`  // a document, in steady state
-	Digest  string   `json:"digest,omitempty"`  // of the bytes that were made or read
-	Files   []string `json:"files,omitempty"`   // that were written
-	Unique  int64    `json:"unique,omitempty"`  // bytes of JSONL before they were repeated
-	Packed  int64    `json:"packed,omitempty"`  // compressed bytes of Files
-	Verdict []string `json:"verdict,omitempty"` // a document each: "" or the reason of the drop
-	PeakRSS int64    `json:"peak_rss,omitempty"`
-	Tokens  int64    `json:"tokens,omitempty"`
-	Check   *verdict `json:"check,omitempty"` // of a task that checks
+	Bytes   int64     `json:"bytes,omitempty"`   // of one pass over the input, in the unit of the measurement
+	Docs    int64     `json:"docs,omitempty"`    // of one pass
+	Passes  int       `json:"passes,omitempty"`  // over the input
+	CPU     float64   `json:"cpu_s,omitempty"`   // user + system, all passes
+	Sys     float64   `json:"sys_s,omitempty"`   // the system's part of CPU, of a whole process
+	Wall    float64   `json:"wall_s,omitempty"`  // all passes
+	Foreign float64   `json:"other_s,omitempty"` // CPU seconds of others on the one core, or on all, while the process ran
+	Kept    int64     `json:"kept,omitempty"`    // documents of one pass
+	Allocs  *float64  `json:"allocs,omitempty"`  // a document, in steady state
+	Digest  string    `json:"digest,omitempty"`  // of the bytes that were made or read
+	Files   []string  `json:"files,omitempty"`   // that were written
+	Unique  int64     `json:"unique,omitempty"`  // bytes of JSONL before they were repeated
+	Packed  int64     `json:"packed,omitempty"`  // compressed bytes of Files
+	Verdict []string  `json:"verdict,omitempty"` // a document each: "" or the reason of the drop
+	PeakRSS int64     `json:"peak_rss,omitempty"`
+	Tokens  int64     `json:"tokens,omitempty"`
+	Check   *verdict  `json:"check,omitempty"` // of a task that checks
+	Set     *setViews `json:"set,omitempty"`   // digests of a shard set
 }
 
 // tasks are the children by name.
@@ -82,6 +83,7 @@ var tasks = map[string]func(task) (result, error){
 	"readable":   readableTask,
 	"recall":     recallTask,
 	"sample":     sampleTask,
+	"sequences":  sequencesTask,
 	"short":      shortTask,
 	"sound":      soundTask,
 	"tokens":     tokensTask,

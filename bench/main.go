@@ -31,10 +31,11 @@ var benchmarks = []benchmark{
 	{"flight", "curate translate against a server that allows 500 requests at a time", runFlight},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
-	{"megatron", "check: the example's shards, read by megatron-core", runMegatron},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
+	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
+	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
@@ -64,6 +65,10 @@ type options struct {
 	profile           string
 	tmp               string
 
+	readersText      repeated
+	readersTokenizer string
+	readersPython    string
+
 	conformance string
 	tokenizers  string
 	stagesMB    int
@@ -91,7 +96,10 @@ func main() {
 	flag.IntVar(&o.short, "short", 20_000_000, "`RECORDS` of benchmark short")
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
 	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")
-	flag.StringVar(&o.conformance, "conformance", "", "`DIR` of what reference implementations answered, for benchmark recall")
+	flag.StringVar(&o.conformance, "conformance", "", "`DIR` of what reference implementations answered, for benchmarks readers and recall")
+	flag.Var(&o.readersText, "readers-text", "`FILE` of JSON Lines for benchmark readers; may be repeated (default what the example's recipe keeps)")
+	flag.StringVar(&o.readersTokenizer, "readers-tokenizer", "", "`PATH` of the tokenizer for benchmarks readers and shards; default the example's")
+	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")

@@ -50,9 +50,10 @@ func (f File) ByRows() bool {
 	return c.OpenAt != nil
 }
 
-// Format is how an output is written: JSON Lines in some compression.
+// Format is how an output is written: JSON Lines in some compression, or Parquet.
 type Format struct {
-	Compression compress.Kind
+	Compression compress.Kind // of JSON Lines
+	Parquet     bool          // its pages are compressed, and the whole is not
 }
 
 // DefaultFormat is that of the parts of a directory.
@@ -60,10 +61,12 @@ var DefaultFormat = Format{Compression: compress.Zstd}
 
 // Extension of a file in this format: ".jsonl.zst".
 func (f Format) Extension() string {
-	switch f.Compression {
-	case compress.Zstd, compress.ZstdFast:
+	switch {
+	case f.Parquet:
+		return ".parquet"
+	case f.Compression == compress.Zstd, f.Compression == compress.ZstdFast:
 		return ".jsonl.zst"
-	case compress.Gzip:
+	case f.Compression == compress.Gzip:
 		return ".jsonl.gz"
 	}
 	return ".jsonl"
@@ -73,12 +76,12 @@ func (f Format) Extension() string {
 func (f Format) String() string { return f.Extension()[1:] }
 
 // Formats are the output formats by name.
-func Formats() []string { return []string{"jsonl", "jsonl.gz", "jsonl.zst"} }
+func Formats() []string { return []string{"jsonl", "jsonl.gz", "jsonl.zst", "parquet"} }
 
 // FormatNamed finds an output format by its name.
 func FormatNamed(name string) (Format, error) {
-	for _, k := range []compress.Kind{compress.None, compress.Gzip, compress.Zstd} {
-		if f := (Format{k}); f.String() == name {
+	for _, f := range []Format{{}, {Compression: compress.Gzip}, {Compression: compress.Zstd}, {Parquet: true}} {
+		if f.String() == name {
 			return f, nil
 		}
 	}
@@ -98,15 +101,17 @@ func OutputFormat(name string) (f Format, isFile bool, err error) {
 	c, known := codecByName(path.Base(stem))
 	switch {
 	case !known && kind != compress.None:
-		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
+		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz, .jsonl.zst or .parquet", name, path.Ext(stem))
 	case !known && slices.Contains(otherData, strings.ToLower(path.Ext(stem))):
-		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, path.Ext(stem))
+		return f, true, fmt.Errorf("%s: %q is no output format; name the file .jsonl, .jsonl.gz, .jsonl.zst or .parquet", name, path.Ext(stem))
 	case !known:
 		return f, false, nil
 	case c.Name == plain.Codec.Name:
 		return f, true, fmt.Errorf("%s: %s is read, but not written: a document may have line feeds; name the file .jsonl", name, c.Name)
-	case c.Name != jsonl.Codec.Name:
-		return f, true, fmt.Errorf("%s: %s is read, but not written by this version; name the file .jsonl, .jsonl.gz or .jsonl.zst", name, c.Name)
+	case c.Name == parquet.Codec.Name && kind != compress.None:
+		return f, true, fmt.Errorf("%s: Parquet compresses its own pages; name the file .parquet", name)
+	case c.Name == parquet.Codec.Name:
+		return Format{Parquet: true}, true, nil
 	}
-	return Format{kind}, true, nil
+	return Format{Compression: kind}, true, nil
 }

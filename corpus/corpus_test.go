@@ -94,7 +94,7 @@ func TestOutputFormat(t *testing.T) {
 		{"o.jsonl", "jsonl", true, ""}, {"x/o.JSONL.ZST", "jsonl.zst", true, ""}, {"o.ndjson.gz", "jsonl.gz", true, ""}, {"o.json", "jsonl", true, ""},
 		{"out", "", false, ""}, {"out.d", "", false, ""}, {"a.jsonl/out", "", false, ""},
 		{"o.jsonl.xz", "", true, "xz is read, but not written"}, {"o.bz2", "", true, "bzip2 is read"},
-		{"o.txt", "", true, "text is read"}, {"o.csv.gz", "", true, "is no output format"}, {"o.csv", "", true, "is no output format"}, {"o.parquet", "", true, "is read, but not written by this version"},
+		{"o.txt", "", true, "text is read"}, {"o.csv.gz", "", true, "is no output format"}, {"o.csv", "", true, "is no output format"}, {"o.parquet", "parquet", true, ""}, {"o.pq", "parquet", true, ""}, {"o.parquet.zst", "", true, "compresses its own pages"},
 	} {
 		f, file, err := OutputFormat(c.name)
 		switch {

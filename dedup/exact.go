@@ -137,26 +137,31 @@ func (w *exactKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 }
 
 func (w *exactKeyWorker) key(key *[keyWidth]byte, r *record.Record) error {
-	value, ok := r.Value(w.field)
-	isString := ok && value[0] == '"'
-	switch {
-	case isString:
-		var err error
-		if value, err = r.Text(w.field, &w.scratch); err != nil {
-			return err
-		}
-	case !ok:
-		return &record.FieldError{Field: w.field.String(), Problem: "is missing"}
-	case value[0] == 'n':
-		return &record.FieldError{Field: w.field.String(), Problem: "is null, and nothing to compare"}
-	default:
-		w.scratch = AppendCompact(w.scratch[:0], value)
-		value = w.scratch
+	value, isString, err := fieldValue(r, w.field, &w.scratch)
+	if err != nil {
+		return err
 	}
 	d := Digest(value, isString)
 	copy(key[:], d[:])
 	binary.BigEndian.PutUint32(key[16:], uint32(len(value))) // a line has less than 2 GiB
 	return nil
+}
+
+// fieldValue is what records are compared by: the decoded text of a string, or the JSON text of another value without
+// white space. It is a view of the line, or of scratch.
+func fieldValue(r *record.Record, field record.Path, scratch *[]byte) (value []byte, isString bool, err error) {
+	value, ok := r.Value(field)
+	switch {
+	case !ok:
+		return nil, false, &record.FieldError{Field: field.String(), Problem: "is missing"}
+	case value[0] == '"':
+		value, err = r.Text(field, scratch)
+		return value, true, err
+	case value[0] == 'n':
+		return nil, false, &record.FieldError{Field: field.String(), Problem: "is null, and nothing to compare"}
+	}
+	*scratch = AppendCompact((*scratch)[:0], value)
+	return *scratch, false, nil
 }
 
 // NewPartial implements stage.Reducer.

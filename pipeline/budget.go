@@ -30,7 +30,7 @@ const (
 	maxChunk     = 4 * MiB  // of input: a channel hop a chunk costs nothing beside its work
 	minChunk     = 64 << 10 // below it the hops begin to count
 	maxLanes     = 16
-	tails        = 2 // lanes for each that reads: those behind it only write
+	tails        = 2 // Budget.Tails, where nothing speaks against it
 	maxRecordCap = 256 * MiB
 
 	// inFlightMemory: what somebody who waits takes beside his batch, such as a stack and the buffers of a connection.
@@ -50,6 +50,7 @@ type Budget struct {
 	Workers   int
 	InFlight  int   // batches of an io-bound map at a time, if the phase has one
 	Lanes     int   // files read at once
+	Tails     int   // lanes for each of them: those behind it only write
 	ChunkSize int   // bytes of input a chunk
 	Window    int64 // what a decoder holds, or pages of Parquet
 	// Shares of the two windows in bytes, see window: chunks (input and rendered output) and frames.
@@ -84,15 +85,24 @@ type Use struct {
 	Chunk  int64 // bytes that a chunk must have room for
 	// InFlight is how many batches an io-bound map wants in hand; 0 for a phase that computes.
 	InFlight int
+	// LaneTables and Tables are how many Parquet files each lane, and the run beside them, writes at a time.
+	LaneTables, Tables int
 }
 
 // NewBudget divides memory bytes among j workers and at most `files` lanes.
 func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
+	if least := MinMemory(j) + int64(use.LaneTables+use.Tables)*tableMemory; memory < least && memory >= MinMemory(j) {
+		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d and Parquet as output: at least %s (%s more for each that is written at a time)", FormatBytes(memory), j, FormatBytes(least), FormatBytes(tableMemory))
+	}
 	if memory < MinMemory(j) {
 		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
 	}
-	b := Budget{Workers: j, Window: minWindow}
+	b := Budget{Workers: j, Window: minWindow, Tails: tails}
 	lane := int64(laneMemory + 2*MiB)
+	if use.LaneTables > 0 {
+		b.Tails = 1 // what a file takes is more than the wait for the disk costs
+		lane += int64(use.LaneTables) * tableMemory
+	}
 	b.Lanes = max(1, min(j+1, files, maxLanes))
 	if use.InFlight > 0 {
 		lane += max(minChunk, use.Chunk) // a chunk that is cut into batches
@@ -101,7 +111,7 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 		b.InFlight = int(min(int64(use.InFlight), max(1, rest/4/inFlightMemory)))
 	}
 	free := func() int64 {
-		return memory - baseMemory - int64(j)*workerMemory - int64(b.InFlight)*inFlightMemory - int64(b.Lanes)*(lane+b.Window)
+		return memory - baseMemory - int64(j)*workerMemory - int64(b.InFlight)*inFlightMemory - int64(use.Tables)*tableMemory - int64(b.Lanes)*(lane+b.Window)
 	}
 	for b.Lanes > 1 && free() < memory/3 {
 		b.Lanes--
@@ -158,15 +168,15 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 	}
 	b.ChunkShare = chunks / 2 / int64(b.Lanes)
 	b.ChunkCommon = chunks - b.ChunkShare*int64(b.Lanes)
-	b.FrameShare = frames / 2 / int64(tails*b.Lanes)
-	b.FrameCommon = frames - b.FrameShare*int64(tails*b.Lanes)
+	b.FrameShare = frames / 2 / int64(b.Tails*b.Lanes)
+	b.FrameCommon = frames - b.FrameShare*int64(b.Tails*b.Lanes)
 	b.Buffers = int(chunks + frames + int64(b.Lanes)*laneMemory)
 }
 
 // DefaultRecordCost is what a byte of a long line takes: the line, its batch, an edit, and the rendered line.
 const DefaultRecordCost = 8
 
-func (j *Job) recordCost() int64 { return cmp.Or(j.RecordCost, DefaultRecordCost) }
+func (j *Job) recordCost() int64 { return CostOf(j.RecordCost, j.Out, j.Dropped, j.Quarantine) }
 
 // DefaultMaxRecord is min(256 MiB, memory/cost), where a cost of 0 is DefaultRecordCost.
 func DefaultMaxRecord(memory, cost int64) int {

@@ -11,9 +11,15 @@ func TestBudget(t *testing.T) {
 	for j := 1; j <= 64; j++ {
 		for memory := MinMemory(j); memory < 64<<30; memory = memory*5/4 + 7 {
 			for _, files := range []int{1, 2, 5, 1000} {
-				for k := range 11 {
+				for k := range 13 {
 					use := Use{Reduce: k&1 > 0, NoCopy: k&2 > 0, ByRows: k&4 > 0}
-					if k >= 8 {
+					switch {
+					case k >= 11:
+						use = Use{LaneTables: k - 11, Tables: 12 - k, ByRows: files == 2}
+						if memory < MinMemory(j)+tableMemory {
+							continue
+						}
+					case k >= 8:
 						use = Use{InFlight: []int{1, 8, 500}[k-8], ByRows: files == 2}
 					}
 					if k&2 == 0 {
@@ -31,7 +37,8 @@ func TestBudget(t *testing.T) {
 						t.Fatal(what)
 					}
 					sum := baseMemory + int64(j)*workerMemory + int64(b.InFlight)*inFlightMemory + int64(b.Lanes)*(laneMemory+b.Window) +
-						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
+						int64(use.Tables+use.LaneTables*b.Lanes*b.Tails)*tableMemory +
+						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(b.Tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
 					if use.Reduce && b.Partial < 1 || sum > memory {
 						t.Fatalf("%s: %d MiB given out", what, sum/MiB)
 					}

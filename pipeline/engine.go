@@ -13,6 +13,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/compress"
+	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
 	"curate/stage"
@@ -27,7 +28,8 @@ type output struct {
 	rel    string // the same below the run's directory, for the journal
 	ids    bool   // each frame comes behind one with the IDs of its records
 	stream io.Writer
-	frames int // written to the stream
+	rows   *parquet.Records // what the stream is, as Parquet
+	frames int              // written to the stream
 }
 
 // frameSize is the raw size from which a frame of the output ends.
@@ -123,7 +125,7 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	r.startWorkers(&workers)
 	// While a lane's last part is written and synced, another one takes its place: the wait for the disk would else
 	// be seen in a run over many small files.
-	reading, open := make(chan struct{}, b.Lanes), make(chan struct{}, tails*b.Lanes)
+	reading, open := make(chan struct{}, b.Lanes), make(chan struct{}, b.Tails*b.Lanes)
 	for i, f := range files {
 		open <- struct{}{}
 		reading <- struct{}{}
@@ -257,8 +259,12 @@ func (o *output) create(ctx context.Context, st store.Store, file, split int) (s
 	return w, name, err
 }
 
-// closeStream gives a compressed stream that got nothing its one empty frame, so that it is a valid file.
+// closeStream gives a compressed stream that got nothing its one empty frame, so that it is a valid file, and Parquet
+// its end.
 func (o *output) closeStream() error {
+	if o.rows != nil {
+		return o.rows.Close()
+	}
 	if o.stream == nil || o.frames > 0 || o.format.Compression == compress.None {
 		return nil
 	}

@@ -176,7 +176,7 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	run := j.runStream
-	if j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File {
+	if j.intoDir() {
 		run = j.runDir
 	}
 	res, err := run(ctx)
@@ -189,12 +189,17 @@ func (j *Job) Run(ctx context.Context) (*Result, error) {
 	return res, err
 }
 
+func (j *Job) intoDir() bool { return j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File }
+
 // check looks at everything that can be wrong before a byte is written.
 func (j *Job) check(ctx context.Context) error {
 	if j.SplitSize < 0 {
 		return usage("--split-size must be at least 1 byte")
 	}
-	intoDir := j.Out.Path != "" && j.Out.Path != "-" && !j.Out.File
+	intoDir := j.intoDir()
+	if j.Out.Format.Parquet && !j.Out.File && !intoDir {
+		return usage("Parquet is not written to standard output, since it is read from its end; give -o FILE.parquet, or -o DIR with --format parquet")
+	}
 	seen := map[string]string{}
 	for _, f := range j.Manifest.Files {
 		if f.Path == corpus.Stdin {
@@ -246,9 +251,9 @@ func (j *Job) check(ctx context.Context) error {
 		}
 		if t.Path != "" && !t.File && !intoDir {
 			if _, err := j.Store.Stat(ctx, t.Path); err == nil {
-				return usage("%s is not the name of a data file; name it .jsonl, .jsonl.gz or .jsonl.zst", t.Path)
+				return usage("%s is not the name of a data file; name it .jsonl, .jsonl.gz, .jsonl.zst or .parquet", t.Path)
 			}
-			return usage("%s: without -o DIR there are no parts, so this output is one file; name it .jsonl, .jsonl.gz or .jsonl.zst", t.Path)
+			return usage("%s: without -o DIR there are no parts, so this output is one file; name it .jsonl, .jsonl.gz, .jsonl.zst or .parquet", t.Path)
 		}
 	}
 	return nil
@@ -302,6 +307,9 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
 	} else {
 		use.Chunk = copyFrame + copyFrame/4
+	}
+	if lanes, streams := tables(j.Out, j.Dropped, j.Quarantine); ph.writes || !j.intoDir() {
+		use.LaneTables, use.Tables = lanes, streams
 	}
 	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, use)
 	if err != nil {

@@ -29,7 +29,7 @@ type Part struct {
 	Name    string `json:"name"` // below the output directory
 	Size    int64  `json:"size"`
 	Records int64  `json:"records"`
-	XXH64   string `json:"xxh64"` // 16 hex digits, of the decompressed bytes
+	XXH64   string `json:"xxh64"` // 16 hex digits, of the decompressed bytes; of Parquet, of the bytes
 }
 
 // A journal is a log of framed entries: u32 length, u64 xxh64 of the payload, payload (JSON); little-endian.

@@ -15,6 +15,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/compress"
+	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
 	"curate/record"
@@ -570,9 +571,11 @@ type partWriters struct {
 	split  [outputs]store.Writer
 	names  [outputs]string
 	sizes  [outputs]int64
-	sealed xxhash.Digest // of the sealed file's bytes
-	pieces []piece       // Partials of the split that were sealed before it ended
-	named  int           // pieces so far
+	sealed xxhash.Digest    // of the sealed file's bytes
+	rows   *parquet.Records // what the part of the kept records is, as Parquet
+	digest xxhash.Digest    // of that part's bytes
+	pieces []piece          // Partials of the split that were sealed before it ended
+	named  int              // pieces so far
 }
 
 // piece is a file that holds a part of the open split's Partial, or several of the level below merged.
@@ -618,6 +621,10 @@ func (w *partWriters) writePart(f *frame) error {
 	if err := w.create(f.out, f.split); err != nil {
 		return err
 	}
+	if w.lane.run.outputs[f.out].format.Parquet {
+		_, err := w.rows.Write(f.raw)
+		return err
+	}
 	if w.lane.run.outputs[f.out].ids {
 		if err := w.write(f.out, appendIDs(nil, len(f.enc), len(f.raw), f.ids)); err != nil {
 			return err
@@ -635,6 +642,13 @@ func (w *partWriters) create(o, split int) (err error) {
 	w.sizes[o] = 0
 	if o == outSealed {
 		w.sealed.Reset()
+	}
+	if r.outputs[o].format.Parquet {
+		w.digest.Reset()
+		w.rows = parquet.NewRecords(writerFunc(func(p []byte) (int, error) {
+			_, _ = w.digest.Write(p) // never fails
+			return len(p), w.write(o, p)
+		}))
 	}
 	w.split[o], w.names[o], err = r.outputs[o].create(r.hard, r.store, w.lane.file.Number, split)
 	return err
@@ -751,11 +765,18 @@ func (w *partWriters) commit(e *Entry) error {
 		if part == nil {
 			continue
 		}
+		p := e.Parts[outputNames[o]]
+		if r.outputs[o].format.Parquet {
+			if err := w.rows.Close(); err != nil {
+				return err
+			}
+			p.XXH64 = fmt.Sprintf("%016x", w.digest.Sum64())
+			w.rows = nil
+		}
 		if err := part.Commit(); err != nil {
 			return err
 		}
 		w.split[o] = nil
-		p := e.Parts[outputNames[o]]
 		p.Name, p.Size = w.names[o], w.sizes[o]
 		e.Parts[outputNames[o]] = p
 	}

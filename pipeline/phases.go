@@ -244,7 +244,7 @@ func (p *phaseRunner) outputs(r *run, dir string) {
 	for o, t := range r.job.targets() {
 		if t != nil && o != outKept && (t.Path != "" || p.resume) {
 			d := path.Join(p.base, outputNames[o], phaseDir(r.phase))
-			r.outputs[o] = &output{prefix: "part", ext: t.Format.Extension(), format: t.Format, dir: d, rel: rel(d)}
+			r.outputs[o] = &output{prefix: "part", ext: t.parts().Extension(), format: t.parts(), dir: d, rel: rel(d)}
 		}
 	}
 }

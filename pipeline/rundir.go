@@ -230,6 +230,7 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 		}
 		out := &output{prefix: "part", ext: t.Format.Extension(), format: t.Format, dir: d.root}
 		if o != outKept {
+			out.ext, out.format = t.parts().Extension(), t.parts()
 			out.rel = path.Join(corpus.Dir, outputNames[o])
 			out.dir = path.Join(d.root, out.rel)
 		}
@@ -518,7 +519,7 @@ func (d *runDir) deliver(ctx context.Context, t Target, kind string, entries []E
 			return err
 		}
 		defer w.Abort() // after Commit it does nothing
-		o := &output{format: t.Format, stream: w}
+		o := newStream(t.Format, w)
 		if err := o.join(ctx, st, d.root, kind, entries); err != nil {
 			return err
 		}
@@ -552,7 +553,11 @@ func (d *runDir) deliver(ctx context.Context, t Target, kind string, entries []E
 func (o *output) join(ctx context.Context, st store.Store, root, kind string, entries []Entry) error {
 	for _, e := range entries {
 		if p, ok := e.Parts[kind]; ok {
-			if err := copyPart(ctx, st, o.stream, root+"/"+p.Name); err != nil {
+			copyTo := copyPart
+			if o.rows != nil {
+				copyTo = copyLines
+			}
+			if err := copyTo(ctx, st, o.stream, root+"/"+p.Name); err != nil {
 				return err
 			}
 			o.frames++

@@ -46,9 +46,10 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--page);
 h1{font-size:1.5rem}h2{font-size:1.2rem;margin-top:2.5rem;border-bottom:1px solid var(--edge)}h3{font-size:1rem;margin:1.4rem 0 .4rem}h4{font-size:.95rem;font-weight:600;margin:1rem 0 .3rem}
 nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,.axis,.test{color:var(--soft)}
 .wide{overflow-x:auto}table{border-collapse:collapse}th,td{text-align:left;padding:.15rem .9rem .15rem 0;border-bottom:1px solid var(--edge);white-space:nowrap}th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}
-.bar .full{fill:var(--track)}.bar .part{fill:var(--bar)}
+.bar .full{fill:var(--track)}.bar .part{fill:var(--bar)}.bar .asked{fill:var(--soft)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.2rem 2rem}figure{margin:0}figure svg{width:100%;height:6rem;background:var(--box);display:block}
 .bars,.zero{fill:var(--bar)}.zero{opacity:.6}.out{fill:var(--out)}figure line{stroke:var(--cut);stroke-width:2;vector-effect:non-scaling-stroke}
+.whole .plots{grid-template-columns:1fr}.marks{position:relative;height:1.2rem;font-size:.8rem}.marks span{position:absolute;transform:translateX(-50%)}
 .axis{display:flex;justify-content:space-between;font-size:.8rem}.test{font-size:.85rem}
 details{margin:.3rem 0}summary{cursor:pointer}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);border:1px solid var(--edge);padding:.5rem .7rem;margin:.2rem 0;max-height:24rem;overflow-y:auto;unicode-bidi:isolate;font-size:.85rem}
@@ -68,15 +69,19 @@ func (r *Run) templates() (*template.Template, error) {
 		"bytes":         func(n int) string { return group(int64(n)) },
 		"cells":         func(f *Funnel, i int) []cell { return f.cells(i, keys) },
 		"figures":       figures,
+		"fine":          fine,
 		"group":         group,
 		"heading":       heading,
+		"hundred":       hundred,
 		"inputs":        (*Configuration).inputs,
 		"isCut":         isCut,
 		"join":          func(list []string) string { return strings.Join(list, ", ") },
 		"lengthFigures": (*Translation).figures,
+		"lengthPlots":   (*Shards).lengthPlots,
 		"number":        number,
 		"percentOf":     percentOf,
 		"pieces":        pieces,
+		"points":        points,
 		"pretty":        StageConfig.pretty,
 		"rowRows":       (*Translation).rowRows,
 		"segmentRows":   (*Translation).segmentRows,

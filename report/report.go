@@ -53,6 +53,7 @@ type Step struct {
 	Signals       []Signal       `json:"signals,omitzero"`
 	Translation   *Translation   `json:"translation,omitzero"`
 	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
+	Shards        *Shards        `json:"shards,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`

@@ -23,6 +23,7 @@ var sections = []section{
 	{"signals", "Signals", signalsAbout, readSignals, nil, hasSignals, signalsPage},
 	{"translation", "Translation", translationAbout, readTranslation, nil, hasTranslation, translationPage},
 	{"tokenizers", "Tokenizers", tokenizersAbout, readTokenizers, nil, hasTokenizers, tokenizersPage},
+	{"shards", "Shards", shardsAbout, readShards, nil, hasShards, shardsPage},
 	{"duplicates", "Duplicates", duplicatesAbout, nil, takeDuplicates, hasDuplicates, duplicatesPage},
 	{"examples", "Examples of what was dropped", examplesAbout, readExamples, takeExamples, hasExamples, examplesPage},
 	{"quarantine", "Quarantine", quarantineAbout, readQuarantine, nil, hasQuarantine, quarantinePage},

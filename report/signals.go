@@ -128,11 +128,13 @@ type plot struct {
 	Left, Right   string // values at the ends of the axis
 	Zeros, Most   int64  // documents in the bar of zeros, and in the highest other one
 	Width, Height int
+	Marked        bool // a line has a label
 }
 
-// line is a threshold: a line and the side on which documents are dropped.
+// line is a threshold: a line and the side on which documents are dropped, or a mark with a label.
 type line struct {
 	X, From, Span string // From and Span are the dropped side
+	Label, At     string // At is where the label stands, in percent of the width
 }
 
 // Plot is the drawing, for the template.
@@ -193,11 +195,19 @@ func (s Signal) Plot() plot {
 			at := float64(k-lowest) + min(max((t.Value-from)/(to-from), 0), 1)
 			x = left + wide*at/float64(each)
 		}
+		beyond := x > plotWidth
 		x = min(max(x, left), plotWidth)
 		l := line{X: coordinate(x), From: "0", Span: coordinate(x)}
-		if t.Compare == "above" {
+		switch t.Compare {
+		case "above":
 			l.From, l.Span = coordinate(x), coordinate(plotWidth-x)
+		case "": // nothing is dropped
+			l.Span, l.Label, l.At = "0", number(t.Value), coordinate(min(max(100*x/plotWidth, 3), 97))
+			if beyond {
+				l.Label += " →"
+			}
 		}
+		p.Marked = p.Marked || l.Label != ""
 		p.Lines = append(p.Lines, l)
 	}
 	return p
@@ -251,8 +261,9 @@ func figures(list []Signal) []figure {
 // plotsPage is the template "plots", over figures.
 const plotsPage = `<div class="plots">{{range .}}{{$s := .}}{{with .Plot}}
 <figure><figcaption><b>{{$s.Name}}</b> <span>{{$s.Stage}}, {{group $s.Documents}} {{$s.Unit}}</span></figcaption>
-<svg viewBox="0 0 {{.Width}} {{.Height}}" preserveAspectRatio="none" role="img"><title>{{$s.Name}}</title>
-{{range .Lines}}<rect class="out" x="{{.From}}" y="0" width="{{.Span}}" height="100%"/>{{end}}
+{{if .Marked}}<div class="marks" aria-hidden="true">{{range .Lines}}<span style="left:{{.At}}%">{{.Label}}</span>{{end}}</div>
+{{end}}<svg viewBox="0 0 {{.Width}} {{.Height}}" preserveAspectRatio="none" role="img"><title>{{$s.Name}}</title>
+{{range .Lines}}{{if not .Label}}<rect class="out" x="{{.From}}" y="0" width="{{.Span}}" height="100%"/>{{end}}{{end}}
 <path class="zero" d="{{.Zero}}"/><path class="bars" d="{{.Bars}}"/>
 {{range .Lines}}<line x1="{{.X}}" x2="{{.X}}" y1="0" y2="100%"/>{{end}}</svg>
 <div class="axis"><span>{{if .Zeros}}zero: {{group .Zeros}} | {{end}}{{.Left}}</span>{{if .Most}}<span>highest bar: {{group .Most}}</span>{{end}}<span>{{.Right}}</span></div>

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,6 +20,9 @@ import (
 
 	"curate/corpus/store"
 	"curate/record"
+	"curate/shards/format"
+	"curate/shards/mix"
+	"curate/shards/pack"
 	"curate/stage"
 	"curate/stage/stagetest"
 )
@@ -46,6 +51,13 @@ func (w tokenizedWorker) Map(ctx context.Context, b *record.Batch) error {
 			continue
 		}
 		r.SetTokens(ids)
+		switch mask := make([]byte, len(ids)); len(ids) % 5 {
+		case 2: // a chat
+			mask[1] = 1
+			r.SetMask(mask)
+		case 3: // a pair
+			r.SetPair(1, 2)
+		}
 	}
 	return w.Worker.Map(ctx, b)
 }
@@ -68,7 +80,7 @@ func lines() [][]byte {
 			if err != nil {
 				panic(err)
 			}
-			all = append(all, fmt.Appendf(nil, `{"ids":%s}`, b))
+			all = append(all, fmt.Appendf(nil, `{"source":"s%d","ids":%s}`, i%3, b))
 		}
 	}
 	return all
@@ -95,12 +107,16 @@ func mustNew(t testing.TB, cfg Config) *Builder {
 func TestStage(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"documents": {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200},
-		"packed":    {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Pack: true, Schedule: []Length{{16, 1}}},
+		"packed":    {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Packing: "best-fit", Schedule: []Length{{16, 1}}},
 		"int32":     {Vocabulary: Vocabulary{70_000, NoEOD, ""}, ShardSize: 500, Seed: 9},
+		"mixed": {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Packing: "concat", Schedule: []Length{{16, 0.7}, {32, 0}}, Format: "datatrove",
+			By: record.MustPath("source"), Mix: mix.Spec{Sources: []mix.Source{{Name: "*", Epochs: 2.5}}}},
+		"led": {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Format: "mds"},
+		"one": {Vocabulary: Vocabulary{300, 299, "f"}, Format: "nanogpt", Packing: "document", Schedule: []Length{{16, 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := mustNew(t, cfg)
-			b.packDocuments = 10
+			b.orderBytes = 1000
 			stagetest.Reducer(t, tokenized{b}, lines())
 		})
 	}
@@ -108,19 +124,38 @@ func TestStage(t *testing.T) {
 
 // document with its record's ID.
 type document struct {
-	id  record.ID
-	ids []uint32
+	id     record.ID
+	ids    []uint32
+	mask   []byte
+	isPair bool
+	prompt int // chosen is as long as it
 }
 
-// build runs the stage on documents, sealed in pieces of 1 to most, and gives the files of the set by name.
+// build runs the stage on documents, sealed in pieces of 1 to most, and gives the files by their names below the result.
 func build(t testing.TB, b *Builder, docs []document, most int, rng *rand.Rand) map[string][]byte {
+	t.Helper()
+	files, err := tryBuild(t, b, docs, most, rng)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func tryBuild(t testing.TB, b *Builder, docs []document, most int, rng *rand.Rand) (map[string][]byte, error) {
 	t.Helper()
 	var sealed []stage.Sealed
 	for left := docs; len(left) > 0; {
 		n := 1 + rng.IntN(min(most, len(left)))
 		batch := &record.Batch{}
 		for _, d := range left[:n] {
-			batch.Append(d.id, 1, []byte("{}")).SetTokens(d.ids)
+			r := batch.Append(d.id, 1, []byte("{}"))
+			r.SetTokens(d.ids)
+			if d.mask != nil {
+				r.SetMask(d.mask)
+			}
+			if d.isPair {
+				r.SetPair(d.prompt, 2*d.prompt)
+			}
 		}
 		left = left[n:]
 		p := b.NewPartial()
@@ -132,10 +167,17 @@ func build(t testing.TB, b *Builder, docs []document, most int, rng *rand.Rand) 
 	}
 	ws := stagetest.NewWorkspace(16<<20, 1)
 	if m, err := b.Finish(t.Context(), sealed, ws); err != nil || m != nil {
-		t.Fatalf("Finish: %v, %v", m, err)
+		return nil, fmt.Errorf("%v, %w", m, err)
 	}
 	files := map[string][]byte{}
 	for _, name := range ws.Names() {
+		below, ok := strings.CutPrefix(name, stage.ResultDir)
+		if !ok {
+			if strings.HasPrefix(name, "spool-") {
+				t.Errorf("%s is left", name)
+			}
+			continue
+		}
 		f, size, err := ws.Open(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
@@ -144,13 +186,9 @@ func build(t testing.TB, b *Builder, docs []document, most int, rng *rand.Rand) 
 		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
-		base, ok := strings.CutPrefix(name, stage.ResultDir+b.folder())
-		if !ok {
-			t.Fatalf("a file %q outside of the set", name)
-		}
-		files[base] = content
+		files[below] = content
 	}
-	return files
+	return files, nil
 }
 
 type closer struct{ *bytes.Reader }
@@ -160,12 +198,10 @@ func (closer) Close() error { return nil }
 // write puts files into a new folder.
 func write(t testing.TB, files map[string][]byte) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "length-x")
-	if err := os.Mkdir(dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
+	dir := t.TempDir()
 	for name, b := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), b, 0o666); err != nil {
+		name = filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, b, 0o666)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,7 +211,7 @@ func write(t testing.TB, files map[string][]byte) string {
 // TestBytes computes a set's bytes by hand: with seed 1 the order of IDs 1, 2, 3 is taken from ShuffleKey.
 func TestBytes(t *testing.T) {
 	b := mustNew(t, Config{Vocabulary: Vocabulary{500, 499, "sha256:x"}, Seed: 1, Schedule: []Length{{8, 1}}})
-	docs := []document{{1, []uint32{1, 2, 3}}, {2, []uint32{258}}, {3, []uint32{7, 8}}}
+	docs := []document{{id: 1, ids: []uint32{1, 2, 3}}, {id: 2, ids: []uint32{258}}, {id: 3, ids: []uint32{7, 8}}}
 	files := build(t, b, docs, 3, rand.New(rand.NewPCG(1, 1)))
 	slices.SortFunc(docs, func(x, y document) int {
 		if ShuffleKey(1, uint64(x.id)) < ShuffleKey(1, uint64(y.id)) {
@@ -186,23 +222,26 @@ func TestBytes(t *testing.T) {
 	if got := []record.ID{docs[0].id, docs[1].id, docs[2].id}; !slices.Equal(got, []record.ID{2, 3, 1}) {
 		t.Fatalf("order %v", got)
 	}
+	le := func(ids ...uint32) string { return string(format.Int32.AppendBytes(nil, ids)) }
 	want := map[string]string{
-		"shard-00000.bin": "\x02\x01\xf3\x01" + "\x07\x00\x08\x00\xf3\x01" + "\x01\x00\x02\x00\x03\x00\xf3\x01",
-		"shard-00000.idx": "MMIDIDX\x00\x00" + "\x01\x00\x00\x00\x00\x00\x00\x00" + "\x08" +
+		"length-8/shard-00000.bin": "\x02\x01\xf3\x01" + "\x07\x00\x08\x00\xf3\x01" + "\x01\x00\x02\x00\x03\x00\xf3\x01",
+		"length-8/shard-00000.idx": "MMIDIDX\x00\x00" + "\x01\x00\x00\x00\x00\x00\x00\x00" + "\x08" +
 			"\x03\x00\x00\x00\x00\x00\x00\x00" + "\x04\x00\x00\x00\x00\x00\x00\x00" +
 			"\x02\x00\x00\x00" + "\x03\x00\x00\x00" + "\x04\x00\x00\x00" +
 			"\x00\x00\x00\x00\x00\x00\x00\x00" + "\x04\x00\x00\x00\x00\x00\x00\x00" + "\x0a\x00\x00\x00\x00\x00\x00\x00" +
 			"\x00\x00\x00\x00\x00\x00\x00\x00" + "\x01\x00\x00\x00\x00\x00\x00\x00" + "\x02\x00\x00\x00\x00\x00\x00\x00" + "\x03\x00\x00\x00\x00\x00\x00\x00",
+		"length-8/shard-00000.bounds": "curbound" + le(2, 0, 3, 0, 3, 0) + le(1, 2, 1, 3, 1, 4) +
+			le(1<<29, 0, 2, 0, 0) + le(1<<29, 0, 3, 0, 0) + le(1<<29, 0, 1, 0, 0),
 	}
 	for name, bytes := range want {
 		if string(files[name]) != bytes {
 			t.Errorf("%s: %q\nwant %q", name, files[name], bytes)
 		}
 	}
-	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, []string{"done", "manifest.json", "shard-00000.bin", "shard-00000.idx"}) {
+	if got := slices.Sorted(maps.Keys(files)); !slices.Equal(got, []string{"length-8/done", "length-8/manifest.json", "length-8/shard-00000.bin", "length-8/shard-00000.bounds", "length-8/shard-00000.idx", "schedule.json"}) {
 		t.Errorf("files %v", got)
 	}
-	m, err := ParseManifest("m", files["manifest.json"])
+	m, err := ParseManifest("m", files["length-8/manifest.json"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,31 +249,33 @@ func TestBytes(t *testing.T) {
 		m.Length != 8 || m.Seed != 1 || m.Tokenizer != "sha256:x" || m.Packing != nil || m.ConfigSHA256 != b.digest {
 		t.Errorf("manifest %+v", m)
 	}
-	if want := "MANIFEST  manifest.json\n"; len(files["done"]) != len(want)-len("MANIFEST")+64 {
-		t.Errorf("done %q", files["done"])
+	if want := "MANIFEST  manifest.json\n"; len(files["length-8/done"]) != len(want)-len("MANIFEST")+64 {
+		t.Errorf("done %q", files["length-8/done"])
 	}
 }
 
 // TestPackedBytes is the same for rows: 6 tokens in a row, documents of 8, 2 and 3 with their EOD.
 func TestPackedBytes(t *testing.T) {
-	b := mustNew(t, Config{Vocabulary: Vocabulary{65_500, 0, ""}, Pack: true, Schedule: []Length{{Length: 6}}})
+	b := mustNew(t, Config{Vocabulary: Vocabulary{65_500, 0, ""}, Packing: "best-fit", Schedule: []Length{{Length: 6}}})
 	// In the order of the shuffle; IDs are found for it.
 	lengths := [][]uint32{{1, 2, 3, 4, 5, 6, 7}, {8}, {9, 10}}
 	docs := inOrder(0, lengths)
 	files := build(t, b, docs, 1, rand.New(rand.NewPCG(1, 1)))
 	// Row 0 is filled by the first document; its rest of 2, and 2, and 3: best fit decreasing has 3+2 and 2; the row
 	// with the rest of 2 that came first stands first.
-	le := func(ids ...uint32) string { return string(Int32.AppendBytes(nil, ids)) }
+	le := func(ids ...uint32) string { return string(format.Int32.AppendBytes(nil, ids)) }
 	le64 := func(ids ...uint32) (s string) {
 		for _, v := range ids {
 			s += le(v, 0)
 		}
 		return s
 	}
+	id := func(i int) string { return le(uint32(docs[i].id), uint32(docs[i].id>>32), 0) }
 	want := map[string]string{
-		"shard-00000.bin":    le(1, 2, 3, 4, 5, 6) + le(8, 0) + le(7, 0, 9, 10, 0),
-		"shard-00000.bounds": "curbound" + le(1, 6) + le64(3, 4) + le64(0, 1, 2, 4) + le(0, 0, 1<<31, 2),
-		"shard-00000.idx": "MMIDIDX\x00\x00" + le64(1) + "\x04" + le64(3, 4) + le(6, 2, 5) + le64(0, 24, 32) +
+		"length-6/shard-00000.bin": le(1, 2, 3, 4, 5, 6) + le(8, 0) + le(7, 0, 9, 10, 0),
+		"length-6/shard-00000.bounds": "curbound" + le(2, 6) + le64(3, 4) + le(1, 6, 1, 2, 2, 5) +
+			le(0, 0) + id(0) + le(1<<29, 0) + id(1) + le(1<<31|1<<29, 6) + id(0) + le(1<<29|2, 0) + id(2),
+		"length-6/shard-00000.idx": "MMIDIDX\x00\x00" + le64(1) + "\x04" + le64(3, 4) + le(6, 2, 5) + le64(0, 24, 32) +
 			le64(0, 1, 2, 3),
 	}
 	for name, bytes := range want {
@@ -242,11 +283,11 @@ func TestPackedBytes(t *testing.T) {
 			t.Errorf("%s: %q\nwant %q", name, files[name], bytes)
 		}
 	}
-	m, err := ParseManifest("m", files["manifest.json"])
+	m, err := ParseManifest("m", files["length-6/manifest.json"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := m.Packing; *p != (Packing{Pieces: 4, Cuts: 1, Full: 1, Fill: 0.722222}) || m.Documents != 3 || m.Sequences != 3 {
+	if p := m.Packing; *p != (Packing{Method: "best-fit", Pieces: 4, Cuts: 1, Full: 1, Fill: 0.722222}) || m.Documents != 3 || m.Sequences != 3 {
 		t.Errorf("manifest %+v, packing %+v", m, p)
 	}
 }
@@ -265,157 +306,265 @@ func inOrder(seed uint64, lists [][]uint32) []document {
 	})
 	docs := make([]document, len(lists))
 	for i, l := range lists {
-		docs[i] = document{ids[i], l}
+		docs[i] = document{id: ids[i], ids: l}
 	}
 	return docs
 }
 
-// TestRoundTrip builds sets of random documents under random configurations, reads them back, and wants each document
-// once, whole and in order.
-func TestRoundTrip(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	for round := range 25 {
+// anyConfig is a random configuration that New accepts.
+func anyConfig(t *testing.T, rng *rand.Rand) Config {
+	for {
+		names := format.Names()
 		vocabulary := []int{300, 65_499, 65_500, 200_000}[rng.IntN(4)]
 		cfg := Config{
-			Vocabulary: Vocabulary{vocabulary, vocabulary - 1 - rng.IntN(5), "f"},
-			Seed:       rng.Uint64(), ShardSize: int64(100 + rng.IntN(5000)), Pack: rng.IntN(2) == 0,
+			Vocabulary: Vocabulary{vocabulary, vocabulary - 1 - rng.IntN(5), "f"}, Format: names[rng.IntN(len(names))],
+			Seed: rng.Uint64(), ShardSize: int64(100 + rng.IntN(5000)),
 			Schedule: []Length{{2 + rng.IntN(80), 1}},
+		}
+		if rng.IntN(2) == 0 {
+			cfg.Packing = pack.Names()[rng.IntN(3)]
+			cfg.Pad, cfg.PadID = rng.IntN(4) == 0, -1
+		}
+		if rng.IntN(2) == 0 {
+			cfg.Schedule = []Length{{2 + rng.IntN(80), 0.6}, {100 + rng.IntN(80), 0}, {200, 0.1}}
 		}
 		if rng.IntN(4) == 0 {
 			cfg.Vocabulary.EOD = NoEOD
 		}
-		b := mustNew(t, cfg)
-		b.packDocuments, b.packTokens = 1+rng.IntN(50), 1+rng.IntN(2000)
-		b.maxPieces = 10 + rng.IntN(200)
-		below := vocabulary
-		if rng.IntN(3) > 0 && cfg.Vocabulary.EOD > 0 { // without EOD inside of documents
-			below = cfg.Vocabulary.EOD
-		}
-		docs := make([]document, rng.IntN(200))
-		for i := range docs {
-			docs[i] = document{record.MakeID(1+rng.IntN(3), int64(i)), randomIDs(rng, 1+rng.IntN(1+rng.IntN(400)), below)}
-		}
-		files := build(t, b, docs, 40, rng)
-		rng.Shuffle(len(docs), func(i, j int) { docs[i], docs[j] = docs[j], docs[i] })
-		if again := build(t, b, docs, 7, rng); !maps.EqualFunc(files, again, bytes.Equal) {
-			t.Fatalf("round %d: another grouping gives other files", round)
-		}
-		dir := write(t, files)
-		v, err := Verify(t.Context(), store.NewLocal(nil), dir)
-		if err != nil {
-			t.Fatalf("round %d, %+v: %v", round, cfg, err)
-		}
-		if v.Documents != int64(len(docs)) || len(v.Sets) != 1 || v.Sets[0].Dir != dir {
-			t.Fatalf("round %d: verified %+v", round, v)
-		}
-		slices.SortFunc(docs, func(x, y document) int {
-			a, b := ShuffleKey(cfg.Seed, uint64(x.id)), ShuffleKey(cfg.Seed, uint64(y.id))
-			if a < b || a == b && x.id < y.id {
-				return -1
-			}
-			return 1
-		})
-		for i := range docs {
-			if cfg.Vocabulary.EOD != NoEOD {
-				docs[i].ids = append(slices.Clone(docs[i].ids), uint32(cfg.Vocabulary.EOD))
+		if rng.IntN(2) == 0 {
+			cfg.Sources = []FileSource{{"a", 1}, {"b", 1}, {"a", 1}, {"pairs", 1}}
+			cfg.Mix.Sources = []mix.Source{{Name: "a", Epochs: float64(rng.IntN(12)) / 4}, {Name: "b", Epochs: float64(1+rng.IntN(12)) / 4}}
+			if cfg.Mix.Sources[0].Epochs == 0 {
+				cfg.Mix.Sources[0] = mix.Source{Name: "a", Share: 0.25, MaxEpochs: 100}
 			}
 		}
-		if cfg.Pack {
-			checkPacked(t, v.Sets[0], docs)
-			continue
-		}
-		n := 0
-		err = v.Sets[0].Each(t.Context(), 0, -1, func(i int64, ids []uint32) error {
-			if i != int64(n) || !slices.Equal(ids, docs[n].ids) {
-				t.Fatalf("round %d: sequence %d (document %d) is %v, want %v", round, i, n, ids, docs[n].ids)
-			}
-			n++
-			return nil
-		})
-		if err != nil || n != len(docs) {
-			t.Fatalf("round %d: %d of %d documents, %v", round, n, len(docs), err)
+		if _, err := New(cfg); err == nil {
+			return cfg
 		}
 	}
 }
 
-// checkPacked puts pieces together again: each document comes whole, its pieces in order, and all but its last fill
-// a row.
-func checkPacked(t *testing.T, s *Set, docs []document) {
-	t.Helper()
-	want := map[string]int{}
-	tokens := 0
-	for _, d := range docs {
-		want[fmt.Sprint(d.ids)]++
-		tokens += len(d.ids)
+// anyDocuments are text, chats and, in file 4, pairs.
+func anyDocuments(rng *rand.Rand, below int) []document {
+	docs := make([]document, 1+rng.IntN(200))
+	for i := range docs {
+		d := document{id: record.MakeID(1+rng.IntN(3), int64(i)), ids: randomIDs(rng, 1+rng.IntN(1+rng.IntN(400)), below)}
+		switch rng.IntN(6) {
+		case 0:
+			for range d.ids {
+				d.mask = append(d.mask, byte(rng.IntN(2)))
+			}
+		case 1:
+			d.id, d.isPair, d.prompt = record.MakeID(4, int64(i)), true, rng.IntN(len(d.ids)/2+1)
+		}
+		docs[i] = d
 	}
-	length := s.Manifest.Length
-	// A document's pieces that fill rows come one after the other; its rest, in a later row, cannot be told from
-	// other rests by the bounds, so the multiset of (rows that fill, then any rest) is compared token by token.
-	var open [][]uint32
-	got := 0
-	for k := range s.Manifest.Shards {
-		sh, err := s.OpenShard(t.Context(), k)
+	// Each source has something.
+	docs = append(docs, document{id: record.MakeID(1, 1000), ids: randomIDs(rng, 3, below)}, document{id: record.MakeID(2, 1000), ids: randomIDs(rng, 3, below)})
+	return docs
+}
+
+// TestRoundTrip builds sets of random documents under random configurations and reads them back: the sets are verified,
+// each document is there exactly as often as the mixture says, in one set, whole, with its mask; in every other format
+// that can hold it, too; and any grouping of the input gives the same files.
+func TestRoundTrip(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	converts := 0
+	for round := range 25 {
+		cfg := anyConfig(t, rng)
+		b := mustNew(t, cfg)
+		b.maxPieces, b.orderBytes = 10+rng.IntN(200), 500+rng.IntN(20_000)
+		below := cfg.Vocabulary.Size
+		if rng.IntN(3) > 0 && cfg.Vocabulary.EOD > 0 { // without EOD inside of documents
+			below = cfg.Vocabulary.EOD
+		}
+		docs := anyDocuments(rng, below)
+		files, err := tryBuild(t, b, docs, 40, rng)
+		if err != nil {
+			t.Fatalf("round %d, %+v: %v", round, cfg, err)
+		}
+		rng.Shuffle(len(docs), func(i, j int) { docs[i], docs[j] = docs[j], docs[i] })
+		if again := build(t, b, docs, 7, rng); !maps.EqualFunc(files, again, bytes.Equal) {
+			t.Fatalf("round %d, %+v: another grouping gives other files", round, cfg)
+		}
+		dir := write(t, files)
+		st := store.NewLocal(nil)
+		if _, err := Verify(t.Context(), st, dir); err != nil {
+			t.Fatalf("round %d, %+v: %v", round, cfg, err)
+		}
+		checkContent(t, b, dir, docs)
+		checkRatios(t, b, dir, docs)
+		to := t.TempDir() + "/to"
+		other := format.Names()[rng.IntN(len(format.Names()))]
+		err = ConvertAll(t.Context(), st, dir, to, ConvertOptions{Format: other, ShardSize: int64(100 + rng.IntN(5000))}, func(string, *Manifest) {})
+		if err != nil {
+			if !strings.Contains(err.Error(), "format") && !strings.Contains(err.Error(), "uint16 only") {
+				t.Fatalf("round %d, %+v to %s: %v", round, cfg, other, err)
+			}
+			if found, _ := os.ReadDir(to); len(found) > 0 {
+				t.Fatalf("round %d: %s cannot hold it, and something was written: %v", round, other, found)
+			}
+			continue
+		}
+		converts++
+		if _, err := Verify(t.Context(), st, to); err != nil {
+			t.Fatalf("round %d, %+v as %s: %v", round, cfg, other, err)
+		}
+		checkContent(t, b, to, docs)
+	}
+	if converts < 8 {
+		t.Errorf("only %d sets could be converted", converts)
+	}
+}
+
+// whole is a copy of a document as sets hold it.
+type whole struct {
+	ids    []uint32
+	mask   []byte
+	set    string
+	isDone bool
+	ends   [2]int
+}
+
+// contentOf puts the copies of documents together that are in sets.
+func contentOf(t *testing.T, dir string) map[copyOf]*whole {
+	t.Helper()
+	st := store.NewLocal(nil)
+	dirs, err := Find(t.Context(), st, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[copyOf]*whole{}
+	for _, d := range dirs {
+		s, err := Open(t.Context(), st, d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range sh.Sequences() {
-			ids, err := sh.AppendTokens(nil, i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pieces, err := sh.Bounds.AppendPieces(nil, i)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got += len(ids)
-			for j, p := range pieces {
-				end := len(ids)
-				if j+1 < len(pieces) {
-					end = pieces[j+1].Start
-				}
-				part := ids[p.Start:end]
-				if !p.Continues {
-					if key := fmt.Sprint(part); want[key] > 0 {
-						want[key]--
-						continue
-					}
-					if len(part) != length {
-						t.Fatalf("a piece of %d tokens is cut from its document", len(part))
-					}
-					open = append(open, slices.Clone(part))
+		err = s.Rows(t.Context(), 0, -1, func(r *Row) error {
+			for k, p := range r.Pieces {
+				if p.Padding {
 					continue
 				}
-				at := -1
-				for o, begun := range open {
-					whole := fmt.Sprint(append(slices.Clone(begun), part...))
-					if want[whole] > 0 {
-						want[whole]--
-						open = slices.Delete(open, o, o+1)
-						at = o
-						break
-					}
+				end := len(r.IDs)
+				if k+1 < len(r.Pieces) {
+					end = r.Pieces[k+1].Start
 				}
-				if at < 0 { // in the middle of the document that was begun last
-					if len(part) != length || len(open) == 0 {
-						t.Fatalf("a piece of %d tokens continues nothing", len(part))
-					}
-					open[len(open)-1] = append(open[len(open)-1], part...)
+				key := copyOf{p.ID, p.Copy}
+				w := all[key]
+				if w == nil {
+					w = &whole{set: path.Base(d)}
+					all[key] = w
 				}
+				if w.isDone || int(p.From) != len(w.ids) || w.set != path.Base(d) {
+					t.Fatalf("%+v of %s after %d tokens of %+v", p, d, len(w.ids), w)
+				}
+				w.ids, w.mask, w.isDone = append(w.ids, r.IDs[p.Start:end]...), append(w.mask, r.Mask[p.Start:end]...), p.Last
+				w.ends = [2]int{r.Prompt, r.Chosen}
 			}
-		}
-		if err := sh.Close(); err != nil {
+			return nil
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	for key, n := range want {
-		if n != 0 {
-			t.Fatalf("document %s is lacking", key)
+	return all
+}
+
+// checkContent wants every document that is in the sets as it went in: with EOD where the format has it, and its mask.
+func checkContent(t *testing.T, b *Builder, dir string, docs []document) {
+	t.Helper()
+	all := contentOf(t, dir)
+	sets := map[uint64]string{}
+	byID := map[uint64]document{}
+	for _, d := range docs {
+		byID[uint64(d.id)] = d
+	}
+	for key, w := range all {
+		d, ok := byID[key.id]
+		if !ok || !w.isDone {
+			t.Fatalf("document %v is not whole, or nobody's", key)
+		}
+		if before, again := sets[key.id]; again && before != w.set {
+			t.Fatalf("document %d is in %s and %s", key.id, before, w.set)
+		}
+		sets[key.id] = w.set
+		if d.isPair {
+			if key.copy != 0 || w.set != "preference" || !slices.Equal(w.ids, d.ids) || w.ends != [2]int{d.prompt, 2 * d.prompt} {
+				t.Fatalf("pair %v: %+v, want %+v", key, w, d)
+			}
+			continue
+		}
+		ids, mask := slices.Clone(d.ids), slices.Clone(d.mask)
+		if mask == nil {
+			mask = bytes.Repeat([]byte{1}, len(ids))
+		}
+		if extra := len(w.ids) - len(ids); extra == 1 && b.Vocabulary.EOD != NoEOD {
+			eod, learnt := uint32(b.Vocabulary.EOD), byte(1)
+			if d.mask != nil {
+				learnt = 0
+			}
+			if w.ids[0] == eod && slices.Equal(w.ids[1:], ids) {
+				ids, mask = slices.Insert(ids, 0, eod), slices.Insert(mask, 0, learnt)
+			} else {
+				ids, mask = append(ids, eod), append(mask, learnt)
+			}
+		} else if b.Vocabulary.EOD != NoEOD && d.mask == nil {
+			t.Fatalf("document %v has %d tokens, and %d with its EOD", key, len(w.ids), len(ids)+1)
+		}
+		if !slices.Equal(w.ids, ids) || !slices.Equal(w.mask, mask) {
+			t.Fatalf("document %v: %v %v\nwant %v %v", key, w.ids, w.mask, ids, mask)
 		}
 	}
-	if got != tokens || len(open) > 0 {
-		t.Fatalf("%d tokens of %d; %d documents without an end", got, tokens, len(open))
+	copies := map[uint64]int{}
+	for key := range all {
+		copies[key.id] = max(copies[key.id], int(key.copy)+1)
+	}
+	total := 0
+	for _, n := range copies {
+		total += n
+	}
+	if total != len(all) {
+		t.Fatalf("copies of documents are not counted from 0: %d of %d", len(all), total)
+	}
+}
+
+// checkRatios wants each document as often as its source's epochs say, and the tokens of each source as near to what is
+// wanted as half a document in each set allows.
+func checkRatios(t *testing.T, b *Builder, dir string, docs []document) {
+	t.Helper()
+	s, err := OpenSchedule(t.Context(), store.NewLocal(nil), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	longest := map[string]int64{}
+	copies := map[uint64]int{}
+	for key := range contentOf(t, dir) {
+		copies[key.id]++
+	}
+	epochs := map[string]float64{}
+	for _, src := range s.Sources {
+		epochs[src.Name] = float64(src.Wanted) / math.Max(1, float64(src.Available.Tokens))
+	}
+	for _, d := range docs {
+		if d.isPair {
+			if copies[uint64(d.id)] != 1 {
+				t.Fatalf("pair %d is there %d times", d.id, copies[uint64(d.id)])
+			}
+			continue
+		}
+		name := shown(b.sourceOf(d.id.File()))
+		longest[name] = max(longest[name], int64(len(d.ids)+1))
+		if n, e := copies[uint64(d.id)], epochs[name]; n != int(math.Floor(e)) && n != int(math.Ceil(e)) {
+			t.Fatalf("document %d of %s is there %d times, of %v epochs", d.id, name, n, e)
+		}
+	}
+	for _, src := range s.Sources {
+		slack := longest[src.Name] * int64(len(s.Stages)+1)
+		if diff := src.Tokens - src.Wanted; diff > slack || diff < -slack || b.Mix.Sources == nil && diff != 0 {
+			t.Fatalf("source %s gives %d tokens, wanted %d, longest document %d", src.Name, src.Tokens, src.Wanted, longest[src.Name])
+		}
 	}
 }
 
@@ -428,14 +577,45 @@ func TestConfigErrors(t *testing.T) {
 		{Config{}, "a vocabulary of 0 ids"},
 		{Config{Vocabulary: Vocabulary{100, 100, ""}}, "EOD token has id 100"},
 		{Config{Vocabulary: Vocabulary{100, -2, ""}}, "EOD token has id -2"},
-		{Config{Vocabulary: ok, Format: "megatrn"}, `no format is called "megatrn"; there are: megatron`},
-		{Config{Vocabulary: ok, Schedule: []Length{{2048, 0.75}, {8192, 0.25}}}, "a schedule of 2 lengths"},
+		{Config{Vocabulary: ok, Format: "megatrn"}, `no format is called "megatrn"; there are: `},
+		{Config{Vocabulary: Vocabulary{70_000, 0, ""}, Format: "nanogpt"}, "nanoGPT reads uint16 only"},
+		{Config{Vocabulary: ok, Format: "parquet-preference"}, "is for preference pairs"},
+		{Config{Vocabulary: ok, Schedule: []Length{{2048, 0.75}, {8192, 0.2}}}, "make 0.95 of the tokens"},
+		{Config{Vocabulary: ok, Schedule: []Length{{2048, 0}, {8192, 0}}}, "both have no share"},
+		{Config{Vocabulary: ok, Schedule: []Length{{2048, 1}, {8192, 0}}}, "make 1 of the tokens"},
+		{Config{Vocabulary: ok, Schedule: []Length{{64, 0.5}, {64, 0.5}}}, "has length 64 twice"},
 		{Config{Vocabulary: ok, Schedule: []Length{{1, 1}}}, "a length of 1 tokens"},
-		{Config{Vocabulary: ok, Schedule: []Length{{64, 0.5}}}, "share of 0.5"},
+		{Config{Vocabulary: ok, Schedule: []Length{{64, 0.5}}}, "make 0.5 of the tokens"},
+		{Config{Vocabulary: ok, Schedule: []Length{{64, 1}}, TokensPerStep: 100}, "no whole number of rows of 64 tokens"},
 		{Config{Vocabulary: ok, ShardSize: -1}, "shard size of -1 tokens"},
+		{Config{Vocabulary: ok, Packing: "worst"}, `no way of packing is called "worst"`},
+		{Config{Vocabulary: ok, Pad: true}, "only packed rows can be padded"},
+		{Config{Vocabulary: ok, Packing: "concat", Pad: true, PadID: 100}, "token that pads has id 100"},
+		{Config{Vocabulary: Vocabulary{100, NoEOD, ""}, Packing: "concat", Format: "olmo", PadID: -1}, "there is no EOD to do it with"},
+		{Config{Vocabulary: ok, Name: "../x"}, "is no name for shards"},
+		{Config{Vocabulary: ok, Sources: []FileSource{{"a", 1}}, By: record.MustPath("x")}, "not by both"},
+		{Config{Vocabulary: ok, Mix: mix.Spec{Sources: []mix.Source{{Name: "a"}}}}, "a"},
 	} {
 		if _, err := New(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.cfg, err, c.want)
+		}
+	}
+}
+
+// TestMixErrors are found when all documents are known.
+func TestMixErrors(t *testing.T) {
+	docs := []document{{id: record.MakeID(1, 0), ids: []uint32{1, 2}}, {id: record.MakeID(2, 0), ids: []uint32{1, 2, 3, 4}, isPair: true, prompt: 1}}
+	for _, c := range []struct {
+		mix  []mix.Source
+		want string
+	}{
+		{[]mix.Source{{Name: "b", Epochs: 1}}, "only preference pairs"},
+		{[]mix.Source{{Name: "c", Epochs: 1}}, "source c: is not there"},
+		{[]mix.Source{{Name: "a", Tokens: 1000}}, "1,000"},
+	} {
+		b := mustNew(t, Config{Vocabulary: Vocabulary{100, 0, ""}, Sources: []FileSource{{"a", 1}, {"b", 1}}, Mix: mix.Spec{Sources: c.mix}})
+		if _, err := tryBuild(t, b, docs, 2, rand.New(rand.NewPCG(1, 1))); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.mix, err, c.want)
 		}
 	}
 }
@@ -447,7 +627,7 @@ func TestNoTokens(t *testing.T) {
 	if err := b.Key().NewWorker().Map(t.Context(), batch); err == nil || !strings.Contains(err.Error(), "record 5 has no token ids") {
 		t.Errorf("a record without ids: %v", err)
 	}
-	if files := build(t, b, nil, 1, nil); len(files) != 2 || !strings.Contains(string(files["manifest.json"]), `"shards": []`) {
+	if files := build(t, b, nil, 1, nil); len(files) != 3 || !strings.Contains(string(files["length-2048/manifest.json"]), `"shards": []`) {
 		t.Errorf("no documents: %q", files)
 	} else if v, err := Verify(t.Context(), store.NewLocal(nil), write(t, files)); err != nil || v.Documents != 0 || len(v.Sets) != 1 {
 		t.Errorf("no documents: %+v, %v", v, err)

@@ -10,3 +10,6 @@
 // Read config.go first, then build.go (the stage), shuffle.go, pack.go, set_writer.go, format.go and megatron.go;
 // set.go and verify.go read what those wrote.
 package shards
+
+// windowSize is what is read or written of a file at a time, in bytes.
+const windowSize = 64 << 10

@@ -1,8 +1,17 @@
 package shards
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus/store"
+	"curate/shards/format"
 )
 
 // ScheduleFile lies in the output directory, beside the folders of the shard sets, and says in which order a trainer
@@ -83,9 +92,76 @@ func ParseSchedule(name string, b []byte) (*Schedule, error) {
 		return nil, jsonFault(name, err)
 	}
 	if s.Version != scheduleVersion {
-		return nil, fault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
+		return nil, format.NewFault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
 	}
 	return s, nil
+}
+
+// Step says which rows a trainer sees at a step, from 0, if each has tokensPerStep tokens: stage, first row and how many.
+// The rows of a stage are gone through in order, so that its last step may have fewer.
+func (s *Schedule) Step(step, tokensPerStep int64) (stage int, from, rows int64, err error) {
+	first := int64(0)
+	for g, st := range s.Stages {
+		per := tokensPerStep / int64(st.Length)
+		if per < 1 || tokensPerStep%int64(st.Length) != 0 {
+			return 0, 0, 0, fmt.Errorf("%d tokens a step are no whole number of rows of %d tokens", tokensPerStep, st.Length)
+		}
+		steps := (st.Sequences + per - 1) / per
+		if step < first+steps {
+			from = (step - first) * per
+			return g, from, min(per, st.Sequences-from), nil
+		}
+		first += steps
+	}
+	return 0, 0, 0, fmt.Errorf("there are %d steps of %d tokens, counted from 0", first, tokensPerStep)
+}
+
+// OpenSchedule reads the schedule of the sets in a directory; nil if there is none, as in a folder of one converted set.
+func OpenSchedule(ctx context.Context, st store.Store, dir string) (*Schedule, error) {
+	name := path.Join(dir, ScheduleFile)
+	b, err := readAll(ctx, st, name, manifestLimit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseSchedule(name, b)
+}
+
+// check says what the schedule has wrong of the sets beside it, by folder, or "".
+func (s *Schedule) check(sets map[string]*Manifest) string {
+	sums := make([]ManifestSource, len(s.Sources))
+	for g, st := range s.Stages {
+		m := sets[st.Dir]
+		switch {
+		case m == nil:
+			return fmt.Sprintf("there is no shard set %q, which is stage %d", st.Dir, g)
+		case m.Length != st.Length || m.Documents != st.Documents || m.Tokens != st.Tokens || m.Sequences != st.Sequences:
+			return fmt.Sprintf("stage %d has length %d, %d documents, %d tokens and %d sequences; the set %d, %d, %d and %d", g,
+				st.Length, st.Documents, st.Tokens, st.Sequences, m.Length, m.Documents, m.Tokens, m.Sequences)
+		case len(m.Sources) != len(s.Sources):
+			return fmt.Sprintf("it has %d sources, and stage %d has %d", len(s.Sources), g, len(m.Sources))
+		}
+		for i, src := range m.Sources {
+			if src.Name != s.Sources[i].Name {
+				return fmt.Sprintf("source %d is %q, and %q in stage %d", i, s.Sources[i].Name, src.Name, g)
+			}
+			sums[i].Documents += src.Documents
+			sums[i].Tokens += src.Tokens
+		}
+	}
+	for i, src := range s.Sources {
+		if src.Documents != sums[i].Documents || src.Tokens != sums[i].Tokens {
+			return fmt.Sprintf("source %q has %d documents and %d tokens; the sets have %d and %d", src.Name, src.Documents, src.Tokens, sums[i].Documents, sums[i].Tokens)
+		}
+	}
+	if s.Preference != "" {
+		if m := sets[s.Preference]; m == nil || m.Documents != s.Pairs {
+			return fmt.Sprintf("there is no shard set %q of %d pairs", s.Preference, s.Pairs)
+		}
+	}
+	return ""
 }
 
 func (s *Schedule) encode() ([]byte, error) {

@@ -1,16 +1,19 @@
 package shards
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"curate/corpus/store"
+	"curate/shards/format"
 )
 
 // Set is a finished shard set: its manifest was read and agrees with its done file. Nothing else was looked at.
@@ -37,6 +40,9 @@ func Find(ctx context.Context, st store.Store, dir string) ([]string, error) {
 	}
 	return dirs, nil
 }
+
+// setDir is what this package calls a set's folder: one that a killed run has left may hold nothing else to know it by.
+var setDir = regexp.MustCompile(`^length-[0-9]+$`)
 
 // folder is what lies in the folder of a shard set: sizes by name.
 type folder struct {
@@ -66,9 +72,9 @@ func find(ctx context.Context, st store.Store, dir string) ([]folder, error) {
 	for d, files := range byDir {
 		_, hasManifest := files[ManifestFile]
 		_, hasDone := files[DoneFile]
-		isSet := hasManifest && hasDone
+		isSet := hasManifest && hasDone || setDir.MatchString(path.Base(d))
 		for name := range files {
-			isSet = isSet || shardFile.MatchString(name)
+			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix)
 		}
 		if isSet {
 			folders = append(folders, folder{d, files})
@@ -86,14 +92,14 @@ func Open(ctx context.Context, st store.Store, dir string) (*Set, error) {
 	doneName, manifestName := path.Join(dir, DoneFile), path.Join(dir, ManifestFile)
 	done, err := readAll(ctx, st, doneName, 1<<10)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault(doneName, -1, "there is no such file: the shard set is not finished; repeat the command that builds it")
+		return nil, format.NewFault(doneName, -1, "there is no such file: the shard set is not finished; repeat the command that builds it")
 	}
 	if err != nil {
 		return nil, err
 	}
 	manifest, err := readAll(ctx, st, manifestName, manifestLimit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault(manifestName, -1, "there is no such file")
+		return nil, format.NewFault(manifestName, -1, "there is no such file")
 	}
 	if err != nil {
 		return nil, err
@@ -114,7 +120,7 @@ func readAll(ctx context.Context, st store.Store, name string, limit int64) ([]b
 		return nil, err
 	}
 	if size > limit {
-		return nil, errors.Join(fault(name, limit, "the file has %d bytes; no such file has more than %d", size, limit), f.Close())
+		return nil, errors.Join(format.NewFault(name, limit, "the file has %d bytes; no such file has more than %d", size, limit), f.Close())
 	}
 	b := make([]byte, size)
 	n, err := f.ReadAt(b, 0)
@@ -126,12 +132,14 @@ func readAll(ctx context.Context, st store.Store, name string, limit int64) ([]b
 
 // Shard is an open shard of a set, for one goroutine.
 type Shard struct {
-	FormatReader
-	Bounds *Bounds // nil if the set is not packed
+	format.Reader
+	Bounds *format.Bounds
 	Record ShardRecord
 
-	files []File
-	open  []io.Closer
+	loss   *format.Loss // nil if the mask has no file
+	masked bool
+	files  []format.File
+	open   []io.Closer
 }
 
 // Close closes the shard's files.
@@ -144,64 +152,135 @@ func (s *Shard) Close() error {
 	return errors.Join(errs...)
 }
 
+// AppendMask appends the loss mask of sequence i, one byte a token: 1 for those that are learnt. A set without a mask
+// has 1 for all.
+func (s *Shard) AppendMask(dst []byte, i int64) ([]byte, error) {
+	from, to := s.Bounds.Tokens(i)
+	if !s.masked {
+		return append(dst, bytes.Repeat([]byte{1}, int(to-from))...), nil
+	}
+	if s.loss != nil {
+		return s.loss.Append(dst, from, to)
+	}
+	m, ok := s.Reader.(format.MaskReader)
+	if !ok {
+		return dst, fmt.Errorf("shards: the format of %s has no place for the mask that its manifest tells of", s.Record.Name)
+	}
+	return m.AppendMask(dst, i)
+}
+
+// Pair is where prompt and chosen answer end in sequence i of a set of pairs; ok is false for other sets.
+func (s *Shard) Pair(i int64) (prompt, chosen int, ok bool, err error) {
+	p, ok := s.Reader.(format.PairReader)
+	if !ok {
+		return 0, 0, false, nil
+	}
+	prompt, chosen, err = p.Pair(i)
+	return prompt, chosen, true, err
+}
+
 // OpenShard opens shard k, from 0. Sizes and what headers say must agree with the manifest.
 func (s *Set) OpenShard(ctx context.Context, k int) (_ *Shard, err error) {
-	sh := &Shard{Record: s.Manifest.Shards[k]}
+	sh := &Shard{Record: s.Manifest.Shards[k], masked: s.Manifest.Masked}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, sh.Close())
 		}
 	}()
 	for _, f := range sh.Record.Files {
-		name := path.Join(s.Dir, f.Name)
-		data, size, err := s.st.OpenAt(ctx, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fault(name, -1, "there is no such file, and the manifest names it")
-		}
+		file, err := s.openFile(ctx, f, sh)
 		if err != nil {
 			return nil, err
 		}
-		sh.open = append(sh.open, data)
-		sh.files = append(sh.files, File{name, data, size})
-		if size != f.Size {
-			return nil, fault(name, min(size, f.Size), "the file has %d bytes, and the manifest says %d", size, f.Size)
-		}
+		sh.files = append(sh.files, file)
 	}
-	format, err := FormatNamed(s.Manifest.Format)
+	f, err := format.Named(s.Manifest.Format)
 	if err != nil {
 		return nil, err
 	}
-	n := len(format.Suffixes())
-	if sh.FormatReader, err = format.Open(sh.files[:n]); err != nil {
+	n := len(f.Suffixes())
+	bounds := sh.files[len(sh.files)-1]
+	if sh.Bounds, err = format.OpenBounds(bounds); err != nil {
+		return nil, err
+	}
+	if got := sh.Bounds.Sequences(); got != sh.Record.Sequences {
+		return nil, format.NewFault(bounds.Name, 16, "%d sequences, and the manifest says %d", got, sh.Record.Sequences)
+	}
+	if got := sh.Bounds.Width(); got != s.Manifest.Width {
+		return nil, format.NewFault(bounds.Name, 12, "rows of %d tokens, and the manifest says %d", got, s.Manifest.Width)
+	}
+	tokens := sh.Record.Tokens + sh.Record.Padding
+	if ends := sh.Bounds.Ends(); ends[len(ends)-1] != tokens {
+		return nil, format.NewFault(bounds.Name, -1, "%d tokens, and the manifest says %d", ends[len(ends)-1], tokens)
+	}
+	if sh.Reader, err = f.Open(sh.files[:n], s.Manifest.set(), sh.Bounds.Ends()); err != nil {
 		return nil, err
 	}
 	index := sh.files[n-1].Name
 	if got := sh.Dtype().String(); got != s.Manifest.Dtype {
-		return nil, fault(index, -1, "ids are %s, and the manifest says %s", got, s.Manifest.Dtype)
+		return nil, format.NewFault(index, -1, "ids are %s, and the manifest says %s", got, s.Manifest.Dtype)
 	}
 	if got := sh.Sequences(); got != sh.Record.Sequences {
-		return nil, fault(index, -1, "%d sequences, and the manifest says %d", got, sh.Record.Sequences)
+		return nil, format.NewFault(index, -1, "%d sequences, and the manifest says %d", got, sh.Record.Sequences)
 	}
-	if s.Manifest.Packing == nil {
-		return sh, nil
+	if n+1 < len(sh.files) {
+		sh.loss, err = format.OpenLoss(sh.files[n], tokens)
 	}
-	if sh.Bounds, err = OpenBounds(sh.files[n]); err != nil {
-		return nil, err
-	}
-	if got := sh.Bounds.Rows(); got != sh.Record.Sequences {
-		return nil, fault(sh.files[n].Name, 16, "%d rows, and the manifest says %d", got, sh.Record.Sequences)
-	}
-	if got := sh.Bounds.Length(); got != s.Manifest.Length {
-		return nil, fault(sh.files[n].Name, 12, "rows of %d tokens, and the manifest says %d", got, s.Manifest.Length)
-	}
-	return sh, nil
+	return sh, err
 }
 
-// Each calls f for count sequences (all, if negative) from sequence from on, counted through all shards. ids are valid
-// during the call. An error of f ends it.
-func (s *Set) Each(ctx context.Context, from, count int64, f func(i int64, ids []uint32) error) error {
+// openFile opens a file of the set, which sh closes.
+func (s *Set) openFile(ctx context.Context, f FileRecord, sh *Shard) (format.File, error) {
+	name := path.Join(s.Dir, f.Name)
+	data, size, err := s.st.OpenAt(ctx, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return format.File{}, format.NewFault(name, -1, "there is no such file, and the manifest names it")
+	}
+	if err != nil {
+		return format.File{}, err
+	}
+	sh.open = append(sh.open, data)
+	if size != f.Size {
+		return format.File{}, format.NewFault(name, min(size, f.Size), "the file has %d bytes, and the manifest says %d", size, f.Size)
+	}
+	return format.File{Name: name, Data: data, Size: size}, nil
+}
+
+// Row is a sequence of a set as a trainer sees it.
+type Row struct {
+	I              int64    // counted through all shards
+	IDs            []uint32 // with padding
+	Mask           []byte   // one byte a token
+	Pieces         []format.Piece
+	Prompt, Chosen int // of a pair
+	IsPair         bool
+}
+
+// Text are the ids of a sequence that stand for text: without padding and, of a document that is not packed, without its
+// EOD.
+func (m *Manifest) Text(r *Row) []uint32 {
+	ids := r.IDs
+	if last := r.Pieces[len(r.Pieces)-1]; last.Padding {
+		ids = ids[:last.Start]
+	}
+	if m.Packing != nil || m.EOD == nil || r.IsPair {
+		return ids
+	}
+	eod := uint32(*m.EOD)
+	switch n := len(ids); {
+	case m.EODFirst && ids[0] == eod:
+		return ids[1:]
+	case !m.EODFirst && ids[n-1] == eod:
+		return ids[:n-1]
+	}
+	return ids
+}
+
+// Rows calls f for count sequences (all, if negative) from sequence from on, counted through all shards. The row is
+// valid during the call. An error of f ends it.
+func (s *Set) Rows(ctx context.Context, from, count int64, f func(r *Row) error) error {
 	first := int64(0)
-	var ids []uint32
+	var r Row
 	for k, rec := range s.Manifest.Shards {
 		if count == 0 {
 			return nil
@@ -214,15 +293,13 @@ func (s *Set) Each(ctx context.Context, from, count int64, f func(i int64, ids [
 		if err != nil {
 			return err
 		}
-		for i := max(0, from-first); i < rec.Sequences && count != 0; i++ {
+		for i := max(0, from-first); i < rec.Sequences && count != 0 && err == nil; i++ {
 			if err = ctx.Err(); err != nil {
 				break
 			}
-			if ids, err = sh.AppendTokens(ids[:0], i); err != nil {
-				break
-			}
-			if err = f(first+i, ids); err != nil {
-				break
+			r.I = first + i
+			if err = sh.row(i, &r); err == nil {
+				err = f(&r)
 			}
 			count--
 		}
@@ -232,4 +309,23 @@ func (s *Set) Each(ctx context.Context, from, count int64, f func(i int64, ids [
 		first += rec.Sequences
 	}
 	return nil
+}
+
+// row reads sequence i of the shard.
+func (s *Shard) row(i int64, r *Row) (err error) {
+	if r.IDs, err = s.AppendTokens(r.IDs[:0], i); err != nil {
+		return err
+	}
+	if r.Mask, err = s.AppendMask(r.Mask[:0], i); err != nil {
+		return err
+	}
+	if r.Pieces, err = s.Bounds.AppendPieces(r.Pieces[:0], i); err != nil {
+		return err
+	}
+	if from, to := s.Bounds.Tokens(i); to-from != int64(len(r.IDs)) {
+		file, at := s.Place(i, 0)
+		return format.NewFault(file, at, "sequence %d has %d tokens, and %d in its bounds", i, len(r.IDs), to-from)
+	}
+	r.Prompt, r.Chosen, r.IsPair, err = s.Pair(i)
+	return err
 }

@@ -1,6 +1,7 @@
 package shards
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -8,8 +9,10 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strings"
 
 	"curate/corpus/store"
+	"curate/shards/format"
 )
 
 // Verified is what Verify has read and found right.
@@ -23,9 +26,10 @@ type Verified struct {
 }
 
 // Verify reads all shard sets in dir and below it, every byte of them, and compares: the manifest with its done file,
-// files with their sizes and digests, indices with the tokens they lead to, every token with the vocabulary, ends of
-// documents with the EOD token, bounds with rows, and all counts. The first thing that is wrong is a *Fault; what
-// could not be read is another error. dir without any shard set is an error.
+// files with their sizes and digests, indices with the tokens they lead to, every token with the vocabulary, documents
+// with their EOD, pieces of cut documents with one another, masks, padding, bounds with rows, the schedule with its sets,
+// and all counts. The first thing that is wrong is a *format.Fault; what could not be read is another error. dir without
+// any shard set is an error.
 func Verify(ctx context.Context, st store.Store, dir string) (*Verified, error) {
 	folders, err := find(ctx, st, dir)
 	if err != nil {
@@ -41,12 +45,17 @@ func Verify(ctx context.Context, st store.Store, dir string) (*Verified, error) 
 			return nil, err
 		}
 	}
-	return v, nil
+	return v, verifySchedules(ctx, st, path.Clean(dir), v.Sets)
 }
 
 func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
 	m := s.Manifest
 	known := map[string]bool{}
+	if m.Index != nil {
+		known[m.Index.Name] = true
+		v.Files++
+		v.Bytes += m.Index.Size
+	}
 	for _, sh := range m.Shards {
 		for _, file := range sh.Files {
 			known[file.Name] = true
@@ -54,31 +63,31 @@ func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
 	}
 	var strange []string
 	for name := range f.files {
-		if shardFile.MatchString(name) && !known[name] {
+		if (numbered.MatchString(name) || strings.HasSuffix(name, format.BoundsSuffix)) && !known[name] {
 			strange = append(strange, name)
 		}
 	}
 	if len(strange) > 0 {
-		return fault(path.Join(s.Dir, slices.Min(strange)), -1, "the manifest does not name this file; remove it, or build the shards again")
+		return format.NewFault(path.Join(s.Dir, slices.Min(strange)), -1, "the manifest does not name this file; remove it, or build the shards again")
 	}
-	var all checked
+	all := newSequenceCheck(m)
+	var shards []format.Shard
 	for k := range m.Shards {
-		c, err := s.verifyShard(ctx, k)
+		sh, err := s.verifyShard(ctx, k, all)
 		if err != nil {
 			return err
 		}
-		all.add(c)
+		shards = append(shards, sh)
 		for _, file := range m.Shards[k].Files {
 			v.Files++
 			v.Bytes += file.Size
 		}
 	}
-	name := path.Join(s.Dir, ManifestFile)
-	if m.EOD != nil && all.eods != m.Documents+m.EODInside {
-		return fault(name, -1, "%d EOD tokens in the shards; %d documents and eod_inside %d make %d", all.eods, m.Documents, m.EODInside, m.Documents+m.EODInside)
+	if err := s.verifyIndex(ctx, shards); err != nil {
+		return err
 	}
-	if p := m.Packing; p != nil && (all.pieces != p.Pieces || all.continued != p.Cuts || all.full != p.Full) {
-		return fault(name, -1, "packing has %d pieces, %d cuts and %d full rows; the shards have %d, %d and %d", p.Pieces, p.Cuts, p.Full, all.pieces, all.continued, all.full)
+	if problem := all.compare(m); problem != "" {
+		return format.NewFault(path.Join(s.Dir, ManifestFile), -1, "%s", problem)
 	}
 	v.Sets = append(v.Sets, s)
 	v.Documents += m.Documents
@@ -87,144 +96,290 @@ func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
 	return nil
 }
 
-// checked is what was counted.
-type checked struct {
-	tokens, eods            int64
-	pieces, continued, full int64
+// verifyIndex makes the format's index of the set again and compares.
+func (s *Set) verifyIndex(ctx context.Context, shards []format.Shard) (err error) {
+	if s.Manifest.Index == nil {
+		return nil
+	}
+	sh := &Shard{}
+	defer func() { err = errors.Join(err, sh.Close()) }()
+	file, err := s.openFile(ctx, *s.Manifest.Index, sh)
+	if err != nil {
+		return err
+	}
+	if err := checkDigests(ctx, file, *s.Manifest.Index); err != nil {
+		return err
+	}
+	f, err := format.Named(s.Manifest.Format)
+	if err != nil {
+		return err
+	}
+	want, err := f.Index(s.Manifest.set(), shards)
+	if err != nil {
+		return err
+	}
+	got, err := readAll(ctx, s.st, file.Name, manifestLimit)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(got, want) {
+		at := 0
+		for at < min(len(got), len(want)) && got[at] == want[at] {
+			at++
+		}
+		return format.NewFault(file.Name, int64(at), "it does not say of the shards what they are")
+	}
+	return nil
 }
 
-func (c *checked) add(d checked) {
-	c.tokens += d.tokens
-	c.eods += d.eods
-	c.pieces += d.pieces
-	c.continued += d.continued
-	c.full += d.full
-}
-
-func (s *Set) verifyShard(ctx context.Context, k int) (c checked, err error) {
+func (s *Set) verifyShard(ctx context.Context, k int, all *sequenceCheck) (_ format.Shard, err error) {
 	sh, err := s.OpenShard(ctx, k)
 	if err != nil {
-		return c, err
+		return format.Shard{}, err
 	}
 	defer func() { err = errors.Join(err, sh.Close()) }()
 	if err := sh.Check(); err != nil {
-		return c, err
+		return format.Shard{}, err
 	}
-	if sh.Bounds != nil {
-		if err := sh.Bounds.Check(); err != nil {
-			return c, err
-		}
+	if err := sh.Bounds.Check(); err != nil {
+		return format.Shard{}, err
 	}
-	check := sequenceCheck{m: s.Manifest, sh: sh}
-	var ids []uint32
+	before := all.checked
+	all.sh = sh
+	var r Row
 	for i := range sh.Sequences() {
 		if i%1024 == 0 {
 			if err := ctx.Err(); err != nil {
-				return c, err
+				return format.Shard{}, err
 			}
 		}
-		if ids, err = sh.AppendTokens(ids[:0], i); err != nil {
-			return c, err
+		if err := sh.row(i, &r); err != nil {
+			return format.Shard{}, err
 		}
-		if err := check.sequence(i, ids); err != nil {
-			return c, err
+		if err := all.sequence(i, &r); err != nil {
+			return format.Shard{}, err
 		}
 	}
 	// Before the counts: what does not add up because a file was changed is that file's fault.
 	for i, f := range sh.Record.Files {
 		if err := checkDigests(ctx, sh.files[i], f); err != nil {
-			return c, err
+			return format.Shard{}, err
 		}
 	}
-	c = check.checked
 	name := path.Join(s.Dir, ManifestFile)
-	if c.tokens != sh.Record.Tokens {
-		return c, fault(name, -1, "%s has %d tokens, and the manifest says %d", sh.Record.Name, c.tokens, sh.Record.Tokens)
+	if got := all.tokens - before.tokens; got != sh.Record.Tokens {
+		return format.Shard{}, format.NewFault(name, -1, "%s has %d tokens, and the manifest says %d", sh.Record.Name, got, sh.Record.Tokens)
 	}
-	if documents := c.pieces - c.continued; documents != sh.Record.Documents {
-		return c, fault(name, -1, "%d documents begin in %s, and the manifest says %d", documents, sh.Record.Name, sh.Record.Documents)
+	if got := all.documents - before.documents; got != sh.Record.Documents {
+		return format.Shard{}, format.NewFault(name, -1, "%d documents begin in %s, and the manifest says %d", got, sh.Record.Name, sh.Record.Documents)
 	}
-	return c, nil
+	out := format.Shard{Name: sh.Record.Name, Sequences: sh.Record.Sequences, Tokens: sh.Record.Tokens + sh.Record.Padding}
+	for i := range len(sh.files) - 1 {
+		out.Sizes = append(out.Sizes, sh.files[i].Size)
+	}
+	return out, nil
 }
 
-// sequenceCheck looks at the tokens of one shard's sequences.
+// checked is what was counted.
+type checked struct {
+	documents, tokens, padding, learnt int64
+	eods, absent                       int64
+	pieces, continued, full            int64
+}
+
+// copyOf is a copy of a document of which some pieces have come.
+type copyOf struct {
+	id   uint64
+	copy uint16
+}
+
+// sequenceCheck looks at the sequences of a set, one after the other.
 type sequenceCheck struct {
 	checked
-	m      *Manifest
-	sh     *Shard
-	pieces []Piece
+	m       *Manifest
+	sh      *Shard
+	sources []ManifestSource
+	open    map[copyOf]uint32 // the token that the next piece of a cut document begins with
 }
 
-func (c *sequenceCheck) sequence(i int64, ids []uint32) error {
-	c.tokens += int64(len(ids))
-	if len(ids) == 0 {
+func newSequenceCheck(m *Manifest) *sequenceCheck {
+	return &sequenceCheck{m: m, sources: make([]ManifestSource, len(m.Sources)), open: map[copyOf]uint32{}}
+}
+
+// compare says what the manifest has wrong.
+func (c *sequenceCheck) compare(m *Manifest) string {
+	for i, s := range m.Sources {
+		if got := c.sources[i]; got.Documents != s.Documents || got.Tokens != s.Tokens {
+			return fmt.Sprintf("source %q has %d documents and %d tokens; the shards have %d and %d", s.Name, s.Documents, s.Tokens, got.Documents, got.Tokens)
+		}
+	}
+	inside := c.eods - (c.documents - c.absent)
+	p := m.Packing
+	switch {
+	case len(c.open) > 0:
+		return fmt.Sprintf("%d documents are cut, and what follows of them is in no sequence", len(c.open))
+	case m.EOD != nil && (inside != m.EODInside || c.absent != m.EODAbsent):
+		return fmt.Sprintf("%d EOD tokens are inside of documents and %d documents have none; eod_inside is %d, and eod_absent %d", inside, c.absent, m.EODInside, m.EODAbsent)
+	case p != nil && (c.pieces != p.Pieces || c.continued != p.Cuts || c.full != p.Full):
+		return fmt.Sprintf("packing has %d pieces, %d cuts and %d full rows; the shards have %d, %d and %d", p.Pieces, p.Cuts, p.Full, c.pieces, c.continued, c.full)
+	case m.Masked && c.learnt != m.Learnt:
+		return fmt.Sprintf("learnt_tokens is %d; the masks have %d", m.Learnt, c.learnt)
+	case c.padding != m.Padding:
+		return fmt.Sprintf("padding is %d; the shards have %d", m.Padding, c.padding)
+	}
+	return ""
+}
+
+func (c *sequenceCheck) sequence(i int64, r *Row) error {
+	if len(r.IDs) == 0 {
 		file, at := c.sh.Place(i, 0)
-		return fault(file, at, "sequence %d has no tokens", i)
+		return format.NewFault(file, at, "sequence %d has no tokens", i)
 	}
-	if k := outside(ids, uint32(c.m.Vocabulary)); k >= 0 {
+	if k := outside(r.IDs, uint32(c.m.Vocabulary)); k >= 0 {
 		file, at := c.sh.Place(i, int64(k))
-		return fault(file, at, "token %d of sequence %d has id %d, and the vocabulary %d ids", k, i, ids[k], c.m.Vocabulary)
+		return format.NewFault(file, at, "token %d of sequence %d has id %d, and the vocabulary %d ids", k, i, r.IDs[k], c.m.Vocabulary)
 	}
-	c.pieces = append(c.pieces[:0], Piece{})
-	if b := c.sh.Bounds; b != nil {
-		var err error
-		if c.pieces, err = b.AppendPieces(c.pieces[:0], i); err != nil {
+	real := len(r.IDs)
+	pieces := r.Pieces
+	if last := pieces[len(pieces)-1]; last.Padding {
+		real, pieces = last.Start, pieces[:len(pieces)-1]
+		if err := c.padded(i, r, real); err != nil {
 			return err
 		}
-		if len(ids) > b.Length() {
-			file, at := c.sh.Place(i, int64(b.Length()))
-			return fault(file, at, "row %d has %d tokens, and may have %d", i, len(ids), b.Length())
-		}
-		if last := c.pieces[len(c.pieces)-1]; last.Start >= len(ids) {
-			return fault(b.start.Name, -1, "the last piece of row %d begins at token %d, and the row has %d", i, last.Start, len(ids))
-		}
-		if len(ids) == b.Length() {
-			c.full++
-		}
 	}
-	for k, p := range c.pieces {
-		c.checked.pieces++
-		if p.Continues {
-			c.continued++
+	if c.m.PadID != nil && len(r.IDs) != c.m.Width {
+		file, at := c.sh.Bounds.Place(i)
+		return format.NewFault(file, at, "row %d has %d tokens; rows are padded to %d", i, len(r.IDs), c.m.Width)
+	}
+	if r.IsPair && (r.Prompt > r.Chosen || r.Chosen > len(r.IDs)) {
+		file, at := c.sh.Place(i, 0)
+		return format.NewFault(file, at, "the prompt of pair %d ends at token %d and its chosen answer at %d of %d", i, r.Prompt, r.Chosen, len(r.IDs))
+	}
+	c.tokens += int64(real)
+	c.learnt += int64(bytes.Count(r.Mask, []byte{1}))
+	if real == c.m.Width {
+		c.full++
+	}
+	for k, p := range pieces {
+		end := real
+		if k+1 < len(pieces) {
+			end = pieces[k+1].Start
 		}
-		end := len(ids)
-		if k+1 < len(c.pieces) {
-			end = c.pieces[k+1].Start
-		}
-		if err := c.piece(i, ids, p.Start, end); err != nil {
+		if err := c.piece(i, r.IDs, p, end); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// piece looks for EOD in ids[start:end]. A document ends with one; a piece that fills a row may be any but the last
-// of its document, a shorter one is the last.
-func (c *sequenceCheck) piece(i int64, ids []uint32, start, end int) error {
+// padded looks at what fills up a row.
+func (c *sequenceCheck) padded(i int64, r *Row, from int) error {
+	c.padding += int64(len(r.IDs) - from)
+	for k := from; k < len(r.IDs); k++ {
+		switch {
+		case c.m.PadID == nil:
+			file, at := c.sh.Bounds.Place(i)
+			return format.NewFault(file, at, "sequence %d is padded, and the manifest says that nothing is", i)
+		case r.IDs[k] != uint32(*c.m.PadID):
+			file, at := c.sh.Place(i, int64(k))
+			return format.NewFault(file, at, "token %d of row %d has id %d, and is padding, whose id is %d", k, i, r.IDs[k], *c.m.PadID)
+		case r.Mask[k] != 0:
+			file, at := c.sh.Place(i, int64(k))
+			return format.NewFault(file, at, "token %d of row %d is padding, and its mask says that it is learnt", k, i)
+		}
+	}
+	return nil
+}
+
+// piece looks at ids[p.Start:end].
+func (c *sequenceCheck) piece(i int64, ids []uint32, p format.Piece, end int) error {
+	c.pieces++
+	file, at := c.sh.Bounds.Place(i)
+	if int(p.Source) >= len(c.sources) {
+		return format.NewFault(file, at, "a piece of sequence %d is of source %d, and the manifest has %d", i, p.Source, len(c.sources))
+	}
+	c.sources[p.Source].Tokens += int64(end - p.Start)
+	which := copyOf{p.ID, p.Copy}
+	if p.Continues {
+		c.continued++
+		if want, cut := c.open[which]; !cut || want != p.From {
+			return format.NewFault(file, at, "a piece of sequence %d goes on with token %d of document %d; what comes before it ends elsewhere, or is not there", i, p.From, p.ID)
+		}
+		delete(c.open, which)
+	} else {
+		c.documents++
+		c.sources[p.Source].Documents++
+	}
+	if !p.Last {
+		c.open[which] = p.From + uint32(end-p.Start)
+	}
+	return c.ends(i, ids, p, end)
+}
+
+// ends looks for EOD in a piece.
+func (c *sequenceCheck) ends(i int64, ids []uint32, p format.Piece, end int) error {
 	if c.m.EOD == nil {
 		return nil
 	}
-	eod := uint32(*c.m.EOD)
-	isLast := c.sh.Bounds == nil || end-start < c.m.Length
-	if isLast && ids[end-1] != eod {
-		file, at := c.sh.Place(i, int64(end-1))
-		return fault(file, at, "token %d of sequence %d ends a document and has id %d, not %d (EOD)", end-1, i, ids[end-1], eod)
+	eod, place := uint32(*c.m.EOD), -1
+	switch {
+	case c.m.EODFirst && !p.Continues:
+		place = p.Start
+	case !c.m.EODFirst && p.Last:
+		place = end - 1
 	}
-	for k, id := range ids[start:end] {
+	if place >= 0 && ids[place] != eod {
+		c.absent++
+		if c.m.EODAbsent == 0 {
+			file, at := c.sh.Place(i, int64(place))
+			return format.NewFault(file, at, "token %d of sequence %d is where a document has its EOD and has id %d, not %d", place, i, ids[place], eod)
+		}
+	}
+	for k, id := range ids[p.Start:end] {
 		if id != eod {
 			continue
 		}
 		c.eods++
-		if k += start; c.m.EODInside == 0 && k != end-1 {
+		if k += p.Start; c.m.EODInside == 0 && k != place {
 			file, at := c.sh.Place(i, int64(k))
-			return fault(file, at, "token %d of sequence %d is EOD inside a document, and the manifest says that there is none", k, i)
+			return format.NewFault(file, at, "token %d of sequence %d is EOD inside a document, and the manifest says that there is none", k, i)
+		}
+	}
+	return nil
+}
+
+// verifySchedules compares each schedule in dir or below it with the manifests of the sets beside it.
+func verifySchedules(ctx context.Context, st store.Store, dir string, sets []*Set) error {
+	byRoot := map[string]map[string]*Manifest{}
+	var roots []string
+	for _, s := range sets {
+		if path.Clean(s.Dir) == dir { // its schedule was not asked for
+			continue
+		}
+		root := path.Dir(s.Dir)
+		if byRoot[root] == nil {
+			byRoot[root] = map[string]*Manifest{}
+			roots = append(roots, root)
+		}
+		byRoot[root][path.Base(s.Dir)] = s.Manifest
+	}
+	for _, root := range roots {
+		s, err := OpenSchedule(ctx, st, root)
+		if err != nil {
+			return err
+		}
+		if s == nil {
+			continue
+		}
+		if problem := s.check(byRoot[root]); problem != "" {
+			return format.NewFault(path.Join(root, ScheduleFile), -1, "%s", problem)
 		}
 	}
 	return nil
 }
 
 // checkDigests reads a whole file, block by block.
-func checkDigests(ctx context.Context, f File, want FileRecord) error {
+func checkDigests(ctx context.Context, f format.File, want FileRecord) error {
 	d := newDigests()
 	buf := make([]byte, min(blockSize, f.Size))
 	for k := 0; d.size < f.Size; k++ {
@@ -236,7 +391,7 @@ func checkDigests(ctx context.Context, f File, want FileRecord) error {
 		n, err := f.Data.ReadAt(block, at)
 		if n < len(block) {
 			if err == io.EOF {
-				return fault(f.Name, at+int64(n), "the file ends here; it had %d bytes when it was opened", f.Size)
+				return format.NewFault(f.Name, at+int64(n), "the file ends here; it had %d bytes when it was opened", f.Size)
 			}
 			return fmt.Errorf("%s (byte %d): %w", f.Name, at+int64(n), err)
 		}
@@ -245,11 +400,11 @@ func checkDigests(ctx context.Context, f File, want FileRecord) error {
 			d.endBlock()
 		}
 		if d.blocks[k] != want.Blocks[k] {
-			return fault(f.Name, at, "something in the %d bytes from here was changed after they were written; restore the file, or build the shards again", len(block))
+			return format.NewFault(f.Name, at, "something in the %d bytes from here was changed after they were written; restore the file, or build the shards again", len(block))
 		}
 	}
 	if got := hex.EncodeToString(d.sum.Sum(nil)); got != want.SHA256 {
-		return fault(f.Name, -1, "its sha256 is %s, and the manifest says %s: bytes were changed after it was written; restore it, or build the shards again", got, want.SHA256)
+		return format.NewFault(f.Name, -1, "its sha256 is %s, and the manifest says %s: bytes were changed after it was written; restore it, or build the shards again", got, want.SHA256)
 	}
 	return nil
 }

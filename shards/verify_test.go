@@ -14,17 +14,38 @@ import (
 	"testing"
 
 	"curate/corpus/store"
+	"curate/shards/format"
 )
 
 // packedSet is a small set with rows of 6 tokens, ids below 300 and EOD 299.
 func packedSet(t testing.TB) map[string][]byte {
-	b := mustNew(t, Config{Vocabulary: Vocabulary{300, 299, "f"}, Pack: true, Schedule: []Length{{6, 1}}, ShardSize: 40})
+	return setOf(t, "megatron", false)
+}
+
+// setOf is that in any format, perhaps with a mask.
+func setOf(t testing.TB, name string, masked bool) map[string][]byte {
+	b := mustNew(t, Config{Vocabulary: Vocabulary{300, 299, "f"}, Format: name, Packing: "best-fit", PadID: -1, Schedule: []Length{{6, 1}}, ShardSize: 40})
 	rng := rand.New(rand.NewPCG(3, 3))
 	docs := make([]document, 20)
 	for i := range docs {
-		docs[i] = document{id(i), randomIDs(rng, 1+rng.IntN(12), 299)}
+		docs[i] = document{id: id(i), ids: randomIDs(rng, 1+rng.IntN(12), 299)}
+		if masked && i%2 == 0 {
+			docs[i].mask = make([]byte, len(docs[i].ids))
+			docs[i].mask[rng.IntN(len(docs[i].ids))] = 1
+		}
 	}
-	return build(t, b, docs, 5, rng)
+	return inSet(build(t, b, docs, 5, rng), "length-6/")
+}
+
+// inSet are the files of one set, as in its folder.
+func inSet(files map[string][]byte, dir string) map[string][]byte {
+	set := map[string][]byte{}
+	for name, b := range files {
+		if below, ok := strings.CutPrefix(name, dir); ok {
+			set[below] = b
+		}
+	}
+	return set
 }
 
 // verified is what Verify says about files.
@@ -34,10 +55,10 @@ func verified(t testing.TB, files map[string][]byte) error {
 	return err
 }
 
-// wantFault wants a *Fault that names the file, and the byte if at is not -2.
+// wantFault wants a *format.Fault that names the file, and the byte if at is not -2.
 func wantFault(t *testing.T, what string, err error, file string, at int64) {
 	t.Helper()
-	var f *Fault
+	var f *format.Fault
 	switch {
 	case !errors.As(err, &f):
 		t.Errorf("%s: %v, want a fault", what, err)
@@ -71,18 +92,51 @@ func resealed(t testing.TB, files map[string][]byte) map[string][]byte {
 	return files
 }
 
-// TestVerifyFlips changes each byte of a set, one at a time, and wants the file named.
+// TestVerifyFlips changes bytes of a set of each format, one at a time, and wants the file named.
 func TestVerifyFlips(t *testing.T) {
-	files := packedSet(t)
+	for _, f := range format.All() {
+		if f.Traits().Pairs {
+			continue
+		}
+		for _, masked := range []bool{false, true} {
+			if !masked && f.Name() != DefaultFormat { // what has a mask has all there is
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%v", f.Name(), masked), func(t *testing.T) { flips(t, setOf(t, f.Name(), masked), f) })
+		}
+	}
+	t.Run("pairs", func(t *testing.T) {
+		b := mustNew(t, Config{Vocabulary: Vocabulary{300, 299, "f"}})
+		var docs []document
+		rng := rand.New(rand.NewPCG(4, 4))
+		for i := range 20 {
+			docs = append(docs, document{id: id(i), ids: randomIDs(rng, 8, 299), isPair: true, prompt: i % 4})
+		}
+		f, err := format.Named(PairFormat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flips(t, inSet(build(t, b, docs, 5, rng), pairDir), f)
+	})
+}
+
+func flips(t *testing.T, files map[string][]byte, of format.Format) {
 	if err := verified(t, files); err != nil {
 		t.Fatal(err)
 	}
 	dir := write(t, files)
 	n := 0
+	total := 0
+	for _, b := range files {
+		total += len(b)
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		step := 1
+		step := 1 + total/120
+		if of.Name() == DefaultFormat && total < 4000 {
+			step = 1
+		}
 		if name == ManifestFile { // all of it is under one digest
-			step = 11
+			step *= 11
 		}
 		for i := 0; i < len(files[name]); i += step {
 			b := slices.Clone(files[name])
@@ -96,13 +150,13 @@ func TestVerifyFlips(t *testing.T) {
 			if name == ManifestFile { // which of the two was changed nobody can know
 				where = DoneFile
 			}
-			var f *Fault
+			var f *format.Fault
 			if !errors.As(err, &f) {
 				t.Fatalf("%s, byte %d changed: %v", name, i, err)
 			}
 			// What stands in one file of a shard may show in what another leads to; it is the same shard.
-			shard, _, isShard := strings.Cut(where, ".")
-			if isShard && strings.HasPrefix(where, "shard") {
+			shard, _, _ := strings.Cut(where, ".")
+			if where != DoneFile && where != of.Traits().Index {
 				if !strings.Contains(f.File, "/"+shard+".") {
 					t.Errorf("%s, byte %d changed: %v", name, i, err)
 				}
@@ -149,14 +203,16 @@ func TestVerifyPlaces(t *testing.T) {
 		{"an id above the vocabulary", bin, 2 * 3, "\x2c\x01", bin, 2 * 3},
 		{"magic of bounds", bounds, 0, "x", bounds, 0},
 		{"version of bounds", bounds, 8, "\x09", bounds, 8},
-		{"length of bounds", bounds, 12, "\x07", bounds, 12},
-		{"impossible length of bounds", bounds, 15, "\x07", bounds, 12},
+		{"width of bounds", bounds, 12, "\x07", bounds, 12},
+		{"impossible width of bounds", bounds, 15, "\x07", bounds, 12},
 		{"rows of bounds", bounds, 16, "\x00", bounds, 16},
 		{"rows beyond any file", bounds, 23, "\xff", bounds, 16},
 		{"pieces of bounds beyond any file", bounds, 31, "\xff", bounds, 24},
-		{"first piece", bounds, 32, "\x01", bounds, 32},
 		{"a row without pieces", bounds, 32 + 8, "\x00", bounds, 32 + 8},
-		{"a piece not at 0", bounds, 32 + 8*(rows+1), "\x01", bounds, int64(32 + 8*(rows+1))},
+		{"a row without tokens", bounds, 32 + 8 + 4, "\x00", bounds, 32 + 8},
+		{"a row of too many tokens", bounds, 32 + 8 + 4, "\x07", bounds, 32 + 8 + 4},
+		{"a piece not at 0", bounds, 32 + 8*rows, "\x01", bounds, int64(32 + 8*rows)},
+		{"a piece that continues and does not", bounds, 32 + 8*rows + 3, "\xa0", bounds, int64(32 + 8*rows)},
 	} {
 		b := slices.Clone(files[c.file])
 		copy(b[c.at:], c.put)
@@ -174,7 +230,7 @@ func TestVerifyPlaces(t *testing.T) {
 func TestVerifyBlocks(t *testing.T) {
 	b := mustNew(t, Config{Vocabulary: Vocabulary{65_000, NoEOD, "f"}})
 	rng := rand.New(rand.NewPCG(5, 5))
-	files := build(t, b, inOrder(0, [][]uint32{randomIDs(rng, 3*blockSize/4, 65_000), randomIDs(rng, 3*blockSize/4+5, 65_000)}), 1, rng)
+	files := inSet(build(t, b, inOrder(0, [][]uint32{randomIDs(rng, 3*blockSize/4, 65_000), randomIDs(rng, 3*blockSize/4+5, 65_000)}), 1, rng), "length-2048/")
 	const bin = "shard-00000.bin"
 	if err := verified(t, files); err != nil || len(files[bin]) != 3*blockSize+10 {
 		t.Fatalf("%d bytes: %v", len(files[bin]), err)
@@ -190,7 +246,7 @@ func TestVerifyBlocks(t *testing.T) {
 // TestVerifyMeaning changes what no header tells, digests fitting.
 func TestVerifyMeaning(t *testing.T) {
 	b := mustNew(t, Config{Vocabulary: Vocabulary{300, 299, "f"}, Schedule: []Length{{6, 1}}})
-	files := build(t, b, inOrder(0, [][]uint32{{1, 2}, {3}, {4, 5, 6}}), 3, rand.New(rand.NewPCG(1, 1)))
+	files := inSet(build(t, b, inOrder(0, [][]uint32{{1, 2}, {3}, {4, 5, 6}}), 3, rand.New(rand.NewPCG(1, 1))), "length-6/")
 	const bin = "shard-00000.bin"
 	put := func(at int, id uint16) map[string][]byte {
 		changed := maps.Clone(files)
@@ -211,14 +267,18 @@ func TestVerifyMeaning(t *testing.T) {
 	}
 	for _, c := range [][3]string{
 		{`"vocabulary_size": 300`, `"vocabulary_size": 299`, "eod is 299, and vocabulary_size 299"},
-		{`"eod_inside": 0`, `"eod_inside": 1`, "3 EOD tokens in the shards"},
+		{`"eod_inside": 0`, `"eod_inside": 1`, "0 EOD tokens are inside of documents"},
 		{`"documents": 3`, `"documents": 4`, "documents is 4, and the shards have 3"},
-		{`"tokens": 9`, `"tokens": 8`, "tokens is 8, and the shards have 9"},
-		{`"version": 1`, `"version": 2`, "version 2; this program knows 1"},
+		{`"tokens": 9`, `"tokens": 8`, "learnt_tokens is 9 of 8 tokens"},
+		{`"version": 2`, `"version": 1`, "version 1; this program knows 2"},
+		{`"width": 0`, `"width": 6`, "width is 6"},
+		{`"masked": false`, `"masked": true`, "3 files instead of 4"},
+		{`"learnt_tokens": 9`, `"learnt_tokens": 8`, "learnt_tokens is 8 of 9"},
+		{`"name": "(none)"`, `"name": "(none)", "x": 1`, `unknown object member name "x"`},
 		{`"seed"`, `"sed"`, `unknown object member name "sed"`},
 		{`"dtype": "uint16"`, `"dtype": "int32"`, `dtype is "int32"`},
 		{`shard-00000.idx`, `../elsewhere.idx`, `is named "../elsewhere.idx"`},
-		{`"packing": null`, `"packing": {"pieces": 3, "cuts": 0, "full_rows": 0, "fill": 0.5}`, "2 files instead of 3"},
+		{`"packing": null`, `"packing": {"method": "concat", "pieces": 3, "cuts": 0, "full_rows": 0, "fill": 0.5}`, "width is 0"},
 	} {
 		err := verified(t, edit(c[0], c[1]))
 		wantFault(t, c[1], err, ManifestFile, -2)
@@ -254,13 +314,13 @@ func TestVerifyFiles(t *testing.T) {
 				continue
 			}
 			// What is cut, and told of as it is, does not fit its own header.
-			if err := verified(t, resealed(t, cut)); !errors.As(err, new(*Fault)) {
+			if err := verified(t, resealed(t, cut)); !errors.As(err, new(*format.Fault)) {
 				t.Errorf("%s of %d bytes, digests fitting: %v", name, n, err)
 			}
 		}
 		longer := maps.Clone(files)
 		longer[name] = append(slices.Clone(b), 0)
-		if err := verified(t, longer); !errors.As(err, new(*Fault)) {
+		if err := verified(t, longer); !errors.As(err, new(*format.Fault)) {
 			t.Errorf("%s with a byte more: %v", name, err)
 		}
 		gone := maps.Clone(files)
@@ -278,7 +338,7 @@ func TestFind(t *testing.T) {
 	if _, err := Verify(t.Context(), st, dir); err == nil || !strings.Contains(err.Error(), "no shard set") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	for _, name := range []string{"b/length-8/manifest.json", "b/length-8/done", "a/shard-00000.bin", "_curate/manifest.json", "_curate/done", ".x/shard-00000.bin", "c/manifest.json", "c/part.jsonl"} {
+	for _, name := range []string{"b/length-8/manifest.json", "b/length-8/done", "a/shard-00000.bounds", "e/part-00000-00000.jsonl.zst", "_curate/manifest.json", "_curate/done", ".x/shard-00000.bin", "c/manifest.json", "c/part.jsonl"} {
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, nil, 0o666)); err != nil {
 			t.Fatal(err)
@@ -305,7 +365,7 @@ func TestVerifyStops(t *testing.T) {
 	}
 }
 
-func TestEach(t *testing.T) {
+func TestRows(t *testing.T) {
 	dir := write(t, packedSet(t))
 	s, err := Open(t.Context(), store.NewLocal(nil), dir)
 	if err != nil {
@@ -314,14 +374,14 @@ func TestEach(t *testing.T) {
 	var all [][]uint32
 	collect := func(from, count int64) (got [][]uint32) {
 		first := int64(-1)
-		err := s.Each(t.Context(), from, count, func(i int64, ids []uint32) error {
+		err := s.Rows(t.Context(), from, count, func(r *Row) error {
 			if first < 0 {
-				first = i
+				first = r.I
 			}
-			if i != first+int64(len(got)) {
-				t.Fatalf("sequence %d after %d from %d", i, len(got), first)
+			if r.I != first+int64(len(got)) {
+				t.Fatalf("sequence %d after %d from %d", r.I, len(got), first)
 			}
-			got = append(got, slices.Clone(ids))
+			got = append(got, slices.Clone(r.IDs))
 			return nil
 		})
 		if err != nil || first >= 0 && first != from {

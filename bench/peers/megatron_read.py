@@ -3,7 +3,8 @@
 usage: megatron_read.py PREFIX...        (a shard's path without .bin and .idx)
 
 Prints one JSON object a prefix: documents, sequences and tokens, the ids' dtype, sha256 of all tokens as u32
-little-endian and of the documents' ends, in tokens, as u64 little-endian.
+little-endian and of the documents' ends, in tokens, as u64 little-endian, and of the sha256 of each document, sorted,
+which does not depend on their order. The last line is for all prefixes together, if there are several.
 
 The module that reads (megatron/core/datasets/indexed_dataset.py) takes from PyTorch no more than a base class and type
 hints, but importing it imports all of Megatron. Where PyTorch is not installed, that one module is loaded alone: its
@@ -51,21 +52,34 @@ def indexed_dataset():
 
 def main():
     dataset, torch = indexed_dataset()
+    every = []
     for prefix in sys.argv[1:]:
         d = dataset(prefix, multimodal=False, mmap=True)
-        tokens, ends, total = hashlib.sha256(), hashlib.sha256(), 0
+        tokens, ends, total, documents = hashlib.sha256(), hashlib.sha256(), 0, []
         borders = d.document_indices
         for first, after in zip(borders[:-1], borders[1:]):
+            document = hashlib.sha256()
             for i in range(int(first), int(after)):
-                ids = d[i]
-                tokens.update(ids.astype("<u4").tobytes())
-                total += len(ids)
+                ids = d[i].astype("<u4").tobytes()
+                tokens.update(ids)
+                document.update(ids)
+                total += len(ids) // 4
             ends.update(struct.pack("<Q", total))
+            documents.append(document.digest())
+        every += documents
         print(json.dumps({
             "prefix": prefix, "documents": len(borders) - 1, "sequences": len(d), "tokens": total,
             "dtype": numpy.dtype(d.index.dtype).name, "sha256_tokens_u32le": tokens.hexdigest(),
-            "sha256_doc_ends_u64le": ends.hexdigest(), "megatron_core": version("megatron-core"), "torch": torch,
+            "sha256_doc_ends_u64le": ends.hexdigest(), "sha256_sorted_documents": in_any_order(documents),
+            "megatron_core": version("megatron-core"), "torch": torch,
         }))
+    if len(sys.argv) > 2:
+        print(json.dumps({"documents": len(every), "sha256_sorted_documents": in_any_order(every)}))
 
 
-main()
+def in_any_order(documents):
+    return hashlib.sha256(b"".join(sorted(documents))).hexdigest()
+
+
+if __name__ == "__main__":
+    main()

@@ -23,6 +23,8 @@ func shardsCommands(env environment) []*cobra.Command {
 		newShardsVerify(env),
 		newShardsInfo(env),
 		newShardsCat(env),
+		newShardsInspect(env),
+		newShardsConvert(env),
 	}
 }
 
@@ -158,23 +160,41 @@ func writeShardsInfo(w io.Writer, s *shards.Set, asJSON bool) error {
 	row("shards", grouped(int64(len(m.Shards))))
 	row("documents", grouped(m.Documents))
 	row("tokens", grouped(m.Tokens))
+	if m.Masked {
+		row("learnt", fmt.Sprintf("%s of them", grouped(m.Learnt)))
+	}
 	if p := m.Packing; p != nil {
-		row("rows", fmt.Sprintf("%s of %s, %.2f %% filled; documents were cut %s", grouped(m.Sequences), count(int64(m.Length), "token"), 100*p.Fill, count(p.Cuts, "time")))
+		padded := ""
+		if m.Padding > 0 {
+			padded = fmt.Sprintf("; padding %s", count(m.Padding, "token"))
+		}
+		row("rows", fmt.Sprintf("%s of %s (%s), %.2f %% filled; documents were cut %s%s", grouped(m.Sequences), count(int64(m.Width), "token"), p.Method, 100*p.Fill, count(p.Cuts, "time"), padded))
 	} else {
 		row("sequences", fmt.Sprintf("documents, for rows of %s", count(int64(m.Length), "token")))
 	}
 	row("vocabulary", grouped(int64(m.Vocabulary)))
 	if m.EOD != nil {
-		inside := ""
-		if m.EODInside > 0 {
-			inside = fmt.Sprintf(", and %s inside of documents", count(m.EODInside, "time"))
+		place, more := "after", ""
+		if m.EODFirst {
+			place = "before"
 		}
-		row("EOD", fmt.Sprintf("%d, after each document%s", *m.EOD, inside))
+		if m.EODInside > 0 {
+			more += fmt.Sprintf(", and %s inside of documents", count(m.EODInside, "time"))
+		}
+		if m.EODAbsent > 0 {
+			more += fmt.Sprintf("; %s without it", count(m.EODAbsent, "document"))
+		}
+		row("EOD", fmt.Sprintf("%d, %s each document%s", *m.EOD, place, more))
 	} else {
 		row("EOD", "none")
 	}
 	row("seed", fmt.Sprint(m.Seed))
 	row("tokenizer", m.Tokenizer)
+	if len(m.Sources) > 1 {
+		for _, src := range m.Sources {
+			row("source", fmt.Sprintf("%s: %s, %s (%.2f %%)", src.Name, count(src.Documents, "document"), count(src.Tokens, "token"), 100*float64(src.Tokens)/float64(max(1, m.Tokens))))
+		}
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -7,66 +7,96 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/shards"
+	"curate/shards/format"
 	"curate/stage"
 	"curate/tokenize"
+	"curate/tokenize/chat"
 )
 
-// shardsFlags are those of a build beside what every stage command takes.
-type shardsFlags struct {
-	tokenizer string
-	options   tokenize.Options
-	length    int
-	pack      bool
-	seed      uint64
-	eod       string
-	noEOD     bool
-	shardSize string
-}
-
 func newShardsBuild(env environment) *cobra.Command {
-	flags := stageFlags{summary: "sharded", recordCost: tokenizeRecordCost}
+	flags := stageFlags{summary: "sharded", recordCost: chatRecordCost}
 	var f shardsFlags
+	var tokenizer string
+	var options tokenize.Options
+	var chats chatSettings
 	cmd := &cobra.Command{
 		Use:   "build --tokenizer PATH -o DIR [INPUT…]",
-		Short: "Tokenize documents and write them as training shards",
-		Long: `Tokenize documents, shuffle them, and write them as training shards: DIR gets one folder, length-LENGTH, with
-shard-00000.bin, shard-00000.idx and so on (Megatron's indexed dataset), manifest.json and, last, done.
+		Short: "Tokenize, mix and shuffle documents, chats and pairs, and write them as training shards",
+		Long: `Tokenize documents, mix and shuffle them, and write them as training shards: DIR gets a folder for each length,
+length-LENGTH, with shard-00000.bin and so on, manifest.json and, last, done; and schedule.json, which
+says in which order a trainer goes through the folders, and what of each source came into them.
 
+Formats of shards:
+` + shardFormats() + `
 Each document is followed by an end-of-document token: the one that the tokenizer is known for, or --eod.
 A document without tokens is dropped. A sequence of the shards is a document, however long. With --pack
 it is a row of at most --length tokens: documents are packed best fit first, those longer than a row
-are cut, nothing is lost or padded, and a .bounds file beside each shard says where they begin.
+are cut, and nothing is lost. A .bounds file beside each shard says where documents begin, and which.
 
-The place of a document in the shuffle depends on --seed and on where the document stands in the input,
-so the same inputs give the same bytes with any -j and any memory. Documents are sorted on disk, in DIR.
+Chats and preference pairs are recognised as by "curate tokenize". Chats lie among the documents, and a mask
+says which of their tokens are learnt. Pairs become a set of their own, preference/, in TRL's schema.
+
+Sources are told apart by --source or --by. Each document of a source is used exactly --mix NAME:epochs=N
+times, or as often as the source gives so many tokens or such a share of them; without --mix, once.
+A source is spread evenly over the run, and no document comes again before all others of its source have.
+
+Where a document comes depends on --seed and on where it stands in the input, so the same inputs give the
+same bytes with any -j and any memory. Documents are sorted on disk, in DIR.
 
 ` + inputHelp,
 		Example: `  curate shards build --tokenizer models/gpt2 -o shards/ clean/
-  curate shards build --tokenizer tokenizer.json --length 4096 --pack --seed 7 -o shards/ clean/*.jsonl.zst
+  curate shards build --tokenizer tokenizer.json --pack --schedule 2048:75%,8192:25% --tokens-per-step 512Ki -o shards/ clean/
+  curate shards build --tokenizer tokenizer.json --pack --source eu=clean/ --source en=english/ --mix eu:epochs=4 --mix en:share=20% -o shards/
+  curate shards build --tokenizer models/qwen3 --format parquet --pack -o sft/ chats.jsonl.zst pairs.jsonl.zst
   curate shards verify shards/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.tokenizer == "" {
-				return usage("shards build needs --tokenizer PATH: a tokenizer.json, or a folder that holds one")
+			if tokenizer == "" {
+				return usage("shards build needs --tokenizer PATH: %s", tokenizerFiles)
 			}
-			cfg, err := f.config(cmd, &flags)
+			if err := notEmpty(cmd, "chat-template", "train-on", "date", "truncate"); err != nil {
+				return err
+			}
+			if err := f.formats(&flags); err != nil {
+				return err
+			}
+			if err := f.read(cmd.Flags().Changed); err != nil {
+				return err
+			}
+			if flags.out == "" && !flags.printConfig {
+				return usage("shards build needs -o DIR: it makes a folder of files")
+			}
+			cfg, err := f.config(flagName)
+			if err != nil {
+				return usage("%v", err)
+			}
+			t, err := openTokenizer("--tokenizer", tokenizer)
 			if err != nil {
 				return err
 			}
-			t, err := openTokenizer("--tokenizer", f.tokenizer)
+			if err := f.vocabulary(&cfg, t, flagName); err != nil {
+				return usage("%v", err)
+			}
+			inputs, sources, err := f.inputs(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			if cfg.Vocabulary, err = shardsVocabulary(t, f.eod, f.noEOD, "--eod", "--no-eod"); err != nil {
-				return err
-			}
+			cfg.Sources = sources
 			builder, err := shards.New(cfg)
 			if err != nil {
 				return usage("%s", strings.TrimPrefix(err.Error(), "shards: "))
 			}
-			flags.reserveEncoders(t.Memory(), 1)
-			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				f.options.Memory = flags.encoderMemory(s, 1)
-				st, err := tokenize.New(tokenize.Config{Tokenizer: t, TextField: s.textField, Options: f.options})
+			encoders := 1
+			if options.AddSpecialTokens && !options.SpecialsAsText { // chats have one of their own
+				encoders = 2
+			}
+			flags.reserveEncoders(t.Memory(), encoders)
+			return runStages(cmd.Context(), cmd, env, &flags, inputs, func(s *settings) ([]stage.Stage, error) {
+				options.Memory = flags.encoderMemory(s, encoders)
+				cfg := chat.Config{Tokenizer: t, TextField: s.textField, Options: options}
+				if err := chats.apply(&cfg, tokenizer, flagName); err != nil {
+					return nil, usage("%v", err)
+				}
+				st, err := chat.New(cfg)
 				if err != nil {
 					return nil, usage("tokenize: %v", err)
 				}
@@ -79,54 +109,37 @@ so the same inputs give the same bytes with any -j and any memory. Documents are
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.tokenizer, "tokenizer", "", "`PATH` of a tokenizer.json, or of a folder that holds one (required)")
-	fs.StringVarP(&flags.out, "output", "o", "", "`DIR` that gets the folder of shards, and in which the run can be resumed (required)")
-	fs.IntVar(&f.length, "length", shards.DefaultLength, "`N` tokens of a row: what the trainer takes at a time")
-	fs.BoolVar(&f.pack, "pack", false, "pack documents into rows of --length tokens")
-	fs.Uint64Var(&f.seed, "seed", 1, "`N` that the shuffle follows")
-	fs.StringVar(&f.eod, "eod", "", "`TOKEN` that ends each document, as it is written; default the tokenizer's own")
-	fs.BoolVar(&f.noEOD, "no-eod", false, "end documents with nothing")
-	fs.StringVar(&f.shardSize, "shard-size", "1Gi", "`N` tokens of a shard at most (K, M, G for thousands, Ki, Mi, Gi for powers of 1,024)")
-	fs.BoolVar(&f.options.AddSpecialTokens, "add-special-tokens", false, "put around each text what the tokenizer's post-processor says; the end-of-document token comes after that")
-	fs.BoolVar(&f.options.SpecialsAsText, "specials-as-text", false, "take special tokens that stand in the text for ordinary characters")
-	fs.StringSliceVar(&flags.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; megatron is what shards are written as")
+	fs.StringVar(&tokenizer, "tokenizer", "", "`PATH` of a tokenizer.json, a SentencePiece model, a tekken.json, tiktoken's ranks, or of a folder that holds one (required)")
+	fs.StringVarP(&flags.out, "output", "o", "", "`DIR` that gets the folders of shards, and in which the run can be resumed (required)")
+	fs.StringSliceVar(&flags.formats, "format", nil, "`FORMAT` of the shards, megatron by default; text reads every input as text, one document a line")
+	f.register(fs)
+	fs.BoolVar(&options.AddSpecialTokens, "add-special-tokens", false, "put around each text what the tokenizer's post-processor says; the end-of-document token comes after that")
+	fs.BoolVar(&options.SpecialsAsText, "specials-as-text", false, "take special tokens that stand in the text for ordinary characters")
+	chats.register(fs)
+	fs.MarkHidden("render") // there is nothing to be seen
 	fs.StringVar(&flags.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	flags.registerRun(cmd)
 	return cmd
 }
 
-// config is what the flags say, without the vocabulary.
-func (f *shardsFlags) config(cmd *cobra.Command, flags *stageFlags) (shards.Config, error) {
-	cfg := shards.Config{Schedule: []shards.Length{{Length: f.length, Share: 1}}, Pack: f.pack, Seed: f.seed}
+// formats tells the format of shards from that of inputs.
+func (f *shardsFlags) formats(flags *stageFlags) error {
 	var inputs []string
 	for _, name := range flags.formats {
 		switch {
 		case name == "text":
 			inputs = append(inputs, name)
-		case cfg.Format != "":
-			return cfg, usage("--format %s and %s: shards have one format", cfg.Format, name)
+		case f.format != "":
+			return usage("--format %s and %s: shards have one format", f.format, name)
 		default:
-			if _, err := shards.FormatNamed(name); err != nil {
-				return cfg, usage("--format: %s, text", strings.TrimPrefix(err.Error(), "shards: "))
+			if _, err := format.Named(name); err != nil {
+				return usage("--format: %s, text", strings.TrimPrefix(err.Error(), "shards: "))
 			}
-			cfg.Format = name
+			f.format = name
 		}
 	}
 	flags.formats = inputs
-	var err error
-	if cfg.ShardSize, err = parseTokens("--shard-size", f.shardSize); err != nil {
-		return cfg, err
-	}
-	if cmd.Flags().Changed("eod") && f.eod == "" {
-		return cfg, usage("--eod is empty; name a token, or say --no-eod")
-	}
-	if f.eod != "" && f.noEOD {
-		return cfg, usage("--eod %s with --no-eod: leave one of them out", f.eod)
-	}
-	if flags.out == "" && !flags.printConfig {
-		return cfg, usage("shards build needs -o DIR: it makes a folder of files")
-	}
-	return cfg, nil
+	return nil
 }
 
 // parseTokens reads "1Gi", "500M", "4096".

@@ -117,7 +117,7 @@ func (f *stageFlags) reserveEncoders(tokenizers int64, encoders int) {
 // above the engine's least. It is reserved, too.
 func (f *stageFlags) encoderMemory(s *settings, encoders int) int64 {
 	n := int64(s.workers * encoders)
-	spare := s.memory - pipeline.MinMemory(s.workers) - f.reserved
+	spare := s.memory - pipeline.LeastMemory(s.workers, s.out, s.drop, s.quar) - f.reserved
 	more := min(max(0, spare/4/n), tokenize.EncoderMemory-tokenize.LeastEncoderMemory)
 	f.reserved += n * more
 	return tokenize.LeastEncoderMemory + more

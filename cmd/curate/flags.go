@@ -105,8 +105,8 @@ func (f *stageFlags) target(parts corpus.Format) (pipeline.Target, error) {
 func (f *stageFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the kept records: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory that gets one part a split and can be resumed; default standard output")
-	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output or the parts of a directory (default jsonl.zst) are written as")
+	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the kept records: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), else a directory that gets one part a split and can be resumed; default standard output")
+	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz, jsonl.zst or parquet is what standard output or the parts of a directory (default jsonl.zst) are written as; parquet is not for standard output")
 	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	fs.BoolVar(&f.annotate, "annotate", false, "drop nothing; write verdict and signals into every record, under \"curate\"")
 	fs.StringVar(&f.dropped, "dropped", "", "`PATH` for the dropped records, unchanged but for the key \"curate\" with the reason")
@@ -246,14 +246,20 @@ func (f *stageFlags) resolve() (*settings, error) {
 		return nil, usage("-o %s: the name says %s and --format says %s", f.out, s.out.Format, s.parts)
 	}
 	if f.out == "" || f.out == "-" {
-		s.out.Format = s.stdout
+		if s.out.Format = s.stdout; s.stdout.Parquet {
+			return nil, usage("--format parquet: Parquet is not written to standard output, since it is read from its end; give -o FILE.parquet, or -o DIR")
+		}
 	} else if f.result && !s.out.File && s.formatGiven {
 		return nil, usage("--format %s with -o %s: the result in a directory is plain JSON Lines; leave --format out, or name a file", s.parts, f.out)
 	}
-	if s.drop, err = pipeline.ParseTarget(f.dropped, s.parts); err != nil {
+	others := s.parts // what was dropped and quarantined is for people, in parts as in one file by name
+	if others.Parquet {
+		others = corpus.DefaultFormat
+	}
+	if s.drop, err = pipeline.ParseTarget(f.dropped, others); err != nil {
 		return nil, usage("--dropped %v", err)
 	}
-	if s.quar, err = pipeline.ParseTarget(f.quarantine, s.parts); err != nil {
+	if s.quar, err = pipeline.ParseTarget(f.quarantine, others); err != nil {
 		return nil, usage("--quarantine %v", err)
 	}
 	return s, f.resolveMachine(s)
@@ -269,10 +275,13 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 	if s.workers == 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
-	minMemory := func(j int) int64 { return pipeline.MinMemory(j) + f.reserved }
+	minMemory := func(j int) int64 { return pipeline.LeastMemory(j, s.out, s.drop, s.quar) + f.reserved }
 	withReserved := ""
+	if n := pipeline.LeastMemory(1, s.out, s.drop, s.quar) - pipeline.MinMemory(1); n > 0 {
+		withReserved = fmt.Sprintf(", of which %s are for writing Parquet", pipeline.FormatBytes(n))
+	}
 	if f.reserved > 0 {
-		withReserved = fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
+		withReserved += fmt.Sprintf(", of which %s are for %s", pipeline.FormatBytes(f.reserved), f.reservedFor)
 	}
 	if f.memory != "" {
 		var err error
@@ -353,44 +362,18 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if f.printConfig {
 		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}
-	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.ledger}) {
-		if corpus.IsURL(p) {
-			return usage("%s: this version reads and writes local files only", p)
-		}
-	}
-	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
-		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
-	}
-	if (len(args) == 0 || args[0] == corpus.Stdin) && closedAtStart(env.stdin) {
-		return usage("no input: standard input is closed")
-	}
-	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
-		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
-	}
-	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
-		if err := outsideInputs(out, args); err != nil {
-			return err
-		}
+	if err := f.mayUse(env, args); err != nil {
+		return err
 	}
 	for _, n := range s.notes {
 		show.log.Info(n)
 	}
-	st := store.NewLocal(nil)
-	manifest, err := corpus.Expand(ctx, st, args)
+	manifest, err := expand(ctx, show.log, args)
 	if err != nil {
 		return err
 	}
-	if n := len(manifest.Skipped); n > 0 {
-		show.log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
-	}
 	s.onMachine()
-	job := &pipeline.Job{
-		Program: program(), Store: st, Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
-		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
-		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
-		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
-		Stdin: env.stdin, Stdout: env.stdout, Log: show.log, Progress: &pipeline.Progress{}, Now: time.Now,
-	}
+	job := f.job(env, s, manifest, stages)
 	if f.dry {
 		job.Out, job.Dropped, job.Quarantine, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
 	}
@@ -420,6 +403,53 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		err = fmt.Errorf("%w; repeat the command to go on", err)
 	}
 	return err
+}
+
+// mayUse looks at the paths and streams that the command line names.
+func (f *stageFlags) mayUse(env environment, args []string) error {
+	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.ledger}) {
+		if corpus.IsURL(p) {
+			return usage("%s: this version reads and writes local files only", p)
+		}
+	}
+	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
+		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")
+	}
+	if (len(args) == 0 || args[0] == corpus.Stdin) && closedAtStart(env.stdin) {
+		return usage("no input: standard input is closed")
+	}
+	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
+		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
+	}
+	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
+		if err := outsideInputs(out, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expand makes the manifest of the inputs.
+func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manifest, error) {
+	manifest, err := corpus.Expand(ctx, store.NewLocal(nil), args)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(manifest.Skipped); n > 0 {
+		log.Warn(fmt.Sprintf("%s not read: %s", plural(n, "file without a data extension is", "files without a data extension are"), strings.Join(manifest.Skipped[:min(n, 5)], ", ")))
+	}
+	return manifest, nil
+}
+
+// job is the one that the flags describe.
+func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
+	return &pipeline.Job{
+		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
+		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
+		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
+		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
+		Stdin: env.stdin, Stdout: env.stdout, Log: s.log, Progress: &pipeline.Progress{}, Now: time.Now,
+	}
 }
 
 func plural(n int, one, many string) string {
@@ -466,7 +496,7 @@ func outsideInputs(out string, args []string) error {
 func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
-		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, f.recordCost)
+		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, pipeline.CostOf(f.recordCost, s.out, s.drop, s.quar))
 	}
 	format := s.out.Format.String()
 	if f.json {

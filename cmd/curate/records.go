@@ -27,6 +27,17 @@ const (
 
 // eachRecord calls f for every record of inputs, in order; - is stdin. A record is valid until the next call. A bad line is an error.
 func eachRecord(ctx context.Context, stdin io.Reader, inputs []string, f func(file string, r *record.Record) error) error {
+	return looking{maxRecord: lookRecord, textField: "text"}.each(ctx, stdin, inputs, f)
+}
+
+// looking is how records are looked at.
+type looking struct {
+	maxRecord int    // bytes; a longer one is a bad line
+	textField string // what the text of formats without names is called
+}
+
+// each is eachRecord.
+func (l looking) each(ctx context.Context, stdin io.Reader, inputs []string, f func(file string, r *record.Record) error) error {
 	for _, in := range inputs {
 		if corpus.IsURL(in) {
 			return usage("%s: this version reads and writes local files only", in)
@@ -38,16 +49,19 @@ func eachRecord(ctx context.Context, stdin io.Reader, inputs []string, f func(fi
 		return err
 	}
 	for _, file := range m.Files {
-		if err := eachOf(ctx, st, stdin, file, f); err != nil {
+		if err := l.eachOf(ctx, st, stdin, file, f); err != nil {
+			if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+				err = context.Cause(ctx) // who stopped it says more than that it was stopped
+			}
 			return err
 		}
 	}
 	return nil
 }
 
-func eachOf(ctx context.Context, st store.Store, stdin io.Reader, file corpus.File, f func(string, *record.Record) error) error {
+func (l looking) eachOf(ctx context.Context, st store.Store, stdin io.Reader, file corpus.File, f func(string, *record.Record) error) error {
 	src, err := corpus.Open(ctx, st, file, corpus.OpenOptions{Options: split.Options{
-		File: file.Number, SplitSize: 1 << 40, ChunkSize: lookChunk, MaxRecord: lookRecord,
+		File: file.Number, SplitSize: 1 << 40, ChunkSize: lookChunk, MaxRecord: l.maxRecord,
 	}, MaxWindow: 128 << 20, Stdin: stdin})
 	if err != nil {
 		return err
@@ -65,7 +79,7 @@ func eachOf(ctx context.Context, st store.Store, stdin io.Reader, file corpus.Fi
 		}
 		for at := (split.Cursor{}); !c.Done(at); {
 			b.Reset()
-			at = codec.Decode(&c, at, &b, lookBatch, lookChunk, "text")
+			at = codec.Decode(&c, at, &b, lookBatch, lookChunk, l.textField)
 			b.Parse()
 			for i := range b.Records {
 				r := &b.Records[i]

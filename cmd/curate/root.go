@@ -26,6 +26,8 @@ func commands(env environment) []*cobra.Command {
 		newLangid(env),
 		newFilter(env),
 		newDedup(env),
+		newSample(env),
+		newSplit(env),
 		newTranslate(env),
 		newRun(env),
 		newTokenize(env),

@@ -354,7 +354,7 @@ func (w *Writer) flush() {
 		c.raw, c.entries, c.set = c.raw[:0], c.entries[:0], 0
 	}
 	// In each row group another column may have been the large one.
-	if held > 3*w.o.RowGroupBytes {
+	if held > 2*w.o.RowGroupBytes {
 		for i := range w.columns {
 			w.columns[i].raw, w.columns[i].entries = nil, nil
 		}

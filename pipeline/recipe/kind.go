@@ -48,6 +48,13 @@ type Setting struct {
 	Workers   int
 	Memory    int64
 	Log       *slog.Logger
+	Inputs    []Input // of the step, in the order of its manifest
+}
+
+// Input is one of what a step reads: an earlier step, by its name, or a path or glob, as it is written.
+type Input struct {
+	Name  string
+	Files int
 }
 
 // Type of a key's value.
@@ -60,13 +67,14 @@ const (
 	Boolean         // true or false
 	Texts           // a list of texts, or one
 	Share           // "75%" or 0.75
-	StepOrPath      // the name of an earlier step, or a path
+	StepOrPath      // the name of an earlier step that makes a result, or a path
+	RecordsOf       // the names of earlier steps that make records, and files, globs and directories of records: a list, or one
 	Object          // keys of its own
 	Objects         // a list of objects
 )
 
 func (t Type) String() string {
-	return [...]string{"text", "a whole number", "a number", "true or false", "a list of texts", "a share such as 75%", "the name of an earlier step, or a path", "keys with values", "a list of keys with values"}[t]
+	return [...]string{"text", "a whole number", "a number", "true or false", "a list of texts", "a share such as 75%", "the name of an earlier step, or a path", "a list of names of earlier steps and paths", "keys with values", "a list of keys with values"}[t]
 }
 
 // Key is one setting of a kind.
@@ -99,6 +107,7 @@ type value struct {
 	texts   []string
 	objects []*Values // one of an Object
 	step    *Step     // that a StepOrPath names
+	steps   []*Step   // that the texts of a RecordsOf name, nil for paths
 }
 
 func names(keys []Key) []string {
@@ -146,7 +155,7 @@ func readValue(n *node, k *Key) (*value, error) {
 		}
 		return n.at.errorf("%q is %s, not %s", k.Name, k.Type, is)
 	}
-	if want := map[Type]nodeKind{Object: mapping, Objects: sequence}[k.Type]; k.Type != Texts && k.Type != Object && n.kind != want {
+	if want := map[Type]nodeKind{Object: mapping, Objects: sequence}[k.Type]; k.Type != Texts && k.Type != RecordsOf && k.Type != Object && n.kind != want {
 		return nil, wrong()
 	}
 	var err error
@@ -182,7 +191,7 @@ func readValue(n *node, k *Key) (*value, error) {
 		if v.boolean = n.text == "true"; n.quoted || !v.boolean && n.text != "false" {
 			return nil, wrong()
 		}
-	case Texts:
+	case Texts, RecordsOf:
 		switch n.kind {
 		case scalar:
 			if n.isNull() {
@@ -333,6 +342,22 @@ func (v *Values) Path(name string) string {
 		return g.step.Dir()
 	}
 	return g.text
+}
+
+// Paths are where a RecordsOf leads: the folders of steps in the run directory, and the paths.
+func (v *Values) Paths(name string) []string {
+	v.key(name, RecordsOf)
+	g := v.given[name]
+	if g == nil {
+		return nil
+	}
+	paths := slices.Clone(g.texts)
+	for i, s := range g.steps {
+		if s != nil {
+			paths[i] = s.Dir()
+		}
+	}
+	return paths
 }
 
 // Errorf is an error at a key's value, or where the keys stand if it has none.

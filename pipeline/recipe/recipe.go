@@ -219,6 +219,11 @@ func (r *Recipe) refer(s *Step, v *Values) error {
 				return err
 			}
 		}
+		if k.Type == RecordsOf {
+			if err := r.referRecords(s, k.Name, g); err != nil {
+				return err
+			}
+		}
 		if k.Type != StepOrPath {
 			continue
 		}
@@ -231,6 +236,25 @@ func (r *Recipe) refer(s *Step, v *Values) error {
 		} else if !strings.ContainsAny(g.text, "/.") {
 			return g.at.errorf("%v. A path has a slash or a dot", r.unknown(g.text))
 		}
+	}
+	return nil
+}
+
+// referRecords finds the steps among the texts of a RecordsOf.
+func (r *Recipe) referRecords(s *Step, key string, g *value) error {
+	g.steps = make([]*Step, len(g.texts))
+	for i, text := range g.texts {
+		to := r.named(text)
+		switch {
+		case to == nil && !strings.ContainsAny(text, "/.*?["):
+			return g.at.errorf("%v. A path has a slash or a dot", r.unknown(text))
+		case to == nil:
+			continue
+		case to.Result():
+			return g.at.errorf("the step %q makes no records, which %s are", text, key)
+		}
+		g.steps[i] = to
+		s.need(to)
 	}
 	return nil
 }

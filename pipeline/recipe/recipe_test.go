@@ -35,6 +35,7 @@ var testKinds = []Kind{
 			{Name: "loud", Type: Boolean, Help: "nothing"},
 			{Name: "mode", Type: Text, Default: "fast", Choices: []string{"fast", "slow"}, Help: "nothing"},
 			{Name: "counts", Type: StepOrPath, Help: "a step that counts"},
+			{Name: "beside", Type: RecordsOf, Help: "other records"},
 			{Name: "deep", Type: Object, Keys: []Key{{Name: "er", Type: Integer, Help: "nothing"}}, Help: "nothing"},
 			{Name: "list", Type: Objects, Keys: []Key{{Name: "length", Type: Integer, Required: true, Help: "nothing"}}, Help: "nothing"},
 		},
@@ -79,6 +80,12 @@ steps:
     read: z.jsonl
     from: [clean]
     cut: {word: w, counts: counted}
+  - name: beside
+    read: z.jsonl
+    cut: {word: w, beside: [last, "held/*.jsonl", x*, clean]}
+  - name: once
+    read: z.jsonl
+    cut: {word: w, beside: clean}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +102,11 @@ steps:
 	last := r.Steps[2]
 	if len(last.Needs) != 2 || len(last.From) != 1 || last.Uses[0].Values.Path("counts") != "runs/x/counted" {
 		t.Errorf("%+v", last)
+	}
+	beside, once := r.Steps[3], r.Steps[4]
+	got = join(beside.Uses[0].Values.Paths("beside"), len(beside.Needs), once.Uses[0].Values.Paths("beside"), len(once.Needs), last.Uses[0].Values.Paths("beside"))
+	if want := "[runs/x/last held/*.jsonl x* runs/x/clean] 2 [runs/x/clean] 1 []"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
 	}
 }
 
@@ -146,6 +158,10 @@ func TestParseErrors(t *testing.T) {
 		{step("name: a\nread: x\ncut: {word: impossible}"), `r.yaml:6:17: cannot be`},
 		{step("name: a\nread: x\ncut: {word: plain}"), `r.yaml:6:5: cut: is plain`},
 		{step("name: a\nread: x\ncut: {word: a, counts: b}"), `no earlier step is called "b"`},
+		{step("name: a\nread: x\ncut: {word: a, beside: [./b, b]}"), `r.yaml:6:28: no earlier step is called "b"`},
+		{step("name: a\nread: x\ncut: {word: a, beside: {b: 1}}"), `"beside" is a list of names of earlier steps and paths, not keys with values`},
+		{step("name: a\nread: x\ncut: {word: a, beside: []}"), `"beside" is an empty list`},
+		{step("name: a\nread: x\ncount:\n") + "  - {name: b, read: y, cut: {word: a, beside: a}}", `the step "a" makes no records, which beside are`},
 		{step("name: a\nread: x\ncount: {}\ncut: {word: a}"), `r.yaml:7:5: cut stands behind count`},
 		{step("name: a\nfrom: b\ncut: {word: a}"), `no earlier step is called "b"`},
 		{step("name: a\nfrom: a\ncut: {word: a}"), `no earlier step is called "a"`},

@@ -55,16 +55,16 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 			err = errors.Join(err, stage.Close(stages))
 		}
 	}()
+	m, inputs, err := r.manifest(ctx, s, identities)
+	if err != nil {
+		return nil, err
+	}
 	for _, u := range s.Uses {
-		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log})
+		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log, Inputs: inputs})
 		if err != nil {
 			return nil, err
 		}
 		stages = append(stages, list...)
-	}
-	m, err := r.manifest(ctx, s, identities)
-	if err != nil {
-		return nil, err
 	}
 	out, err := pipeline.ParseTarget(s.Dir()+"/", corpus.DefaultFormat)
 	if err != nil {
@@ -111,31 +111,33 @@ func (r *Runner) reserved() int64 {
 	return most
 }
 
-// manifest of a step: its files, then what the steps it reads from have made.
-func (r *Runner) manifest(ctx context.Context, s *Step, identities map[*Step]string) (*corpus.Manifest, error) {
+// manifest of a step: its files, then what the steps it reads from have made; and how many files are whose.
+func (r *Runner) manifest(ctx context.Context, s *Step, identities map[*Step]string) (*corpus.Manifest, []Input, error) {
 	var all []*corpus.Manifest
-	if len(s.Read) > 0 {
-		m, err := corpus.Expand(ctx, r.Store, s.Read)
+	var inputs []Input
+	for _, read := range s.Read {
+		m, err := corpus.Expand(ctx, r.Store, []string{read})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if m.HasStream() {
-			return nil, &corpus.InputError{Path: s.Read[0], Problem: "a recipe cannot read a stream, which is gone when a run goes on; put it into a file"}
+			return nil, nil, &corpus.InputError{Path: read, Problem: "a recipe cannot read a stream, which is gone when a run goes on; put it into a file"}
 		}
 		if n := len(m.Skipped); n > 0 {
 			r.Log.Warn(fmt.Sprintf("step %s: %d files without a data extension are not read: %s", s.Name, n, strings.Join(m.Skipped[:min(n, 5)], ", ")))
 		}
-		all = append(all, m)
+		all, inputs = append(all, m), append(inputs, Input{read, len(m.Files)})
 	}
 	for _, from := range s.From {
 		m, err := corpus.Expand(ctx, r.Store, []string{from.Dir()})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		m.MadeBy(identities[from], r.Recipe.Run)
-		all = append(all, m)
+		all, inputs = append(all, m), append(inputs, Input{from.Name, len(m.Files)})
 	}
-	return corpus.Join(all...)
+	m, err := corpus.Join(all...)
+	return m, inputs, err
 }
 
 // lock takes the run directory.

@@ -61,7 +61,7 @@ func property(k *Key) map[string]any {
 		}
 	case Boolean:
 		p = map[string]any{"type": "boolean"}
-	case Texts:
+	case Texts, RecordsOf:
 		item := map[string]any{"type": "string"}
 		if k.Choices != nil {
 			item["enum"] = k.Choices
@@ -155,7 +155,7 @@ func (v *Values) config() yaml.MapSlice {
 			val = g.number
 		case k.Type == Boolean:
 			val = g.boolean
-		case k.Type == Texts:
+		case k.Type == Texts, k.Type == RecordsOf:
 			val = g.texts
 		default:
 			val = g.text

@@ -33,15 +33,20 @@ const (
 	MaxWidth = 1<<20 + 1
 )
 
-// BoundsWriter holds 8 bytes a sequence and 20 a piece.
+// BoundsWriter holds 8 bytes a sequence and 20 a piece, unless it is told to write them to Rows and Pieces: then Head is
+// all that is missing in front of the two.
 type BoundsWriter struct {
-	Width  int
-	rows   []byte
-	pieces []byte
+	Width        int
+	Rows, Pieces io.Writer
+
+	rows, pieces     []byte
+	sequences, parts uint64
 }
 
-// Add notes the next sequence, of so many tokens.
-func (w *BoundsWriter) Add(pieces []Piece, tokens int) {
+// Add notes the next sequence, of so many tokens. An error is that of Rows or Pieces.
+func (w *BoundsWriter) Add(pieces []Piece, tokens int) error {
+	w.sequences++
+	w.parts += uint64(len(pieces))
 	w.rows = binary.LittleEndian.AppendUint32(w.rows, uint32(len(pieces)))
 	w.rows = binary.LittleEndian.AppendUint32(w.rows, uint32(tokens))
 	for _, p := range pieces {
@@ -61,18 +66,35 @@ func (w *BoundsWriter) Add(pieces []Piece, tokens int) {
 		b = binary.LittleEndian.AppendUint16(b, p.Source)
 		w.pieces = binary.LittleEndian.AppendUint16(b, p.Copy)
 	}
+	if w.Rows == nil {
+		return nil
+	}
+	if _, err := w.Rows.Write(w.rows); err != nil {
+		return err
+	}
+	_, err := w.Pieces.Write(w.pieces)
+	w.rows, w.pieces = w.rows[:0], w.pieces[:0]
+	return err
+}
+
+// Head writes what stands in front of sequences and pieces.
+func (w *BoundsWriter) Head(to io.Writer) error {
+	head := append(make([]byte, 0, boundsHeader), boundsMagic...)
+	head = binary.LittleEndian.AppendUint32(head, boundsVersion)
+	head = binary.LittleEndian.AppendUint32(head, uint32(w.Width))
+	head = binary.LittleEndian.AppendUint64(head, w.sequences)
+	head = binary.LittleEndian.AppendUint64(head, w.parts)
+	_, err := to.Write(head)
+	return err
 }
 
 // Write writes the file. It may be called again.
 func (w *BoundsWriter) Write(to io.Writer) error {
 	bw := bufio.NewWriterSize(to, windowSize)
-	head := append(make([]byte, 0, boundsHeader), boundsMagic...)
-	head = binary.LittleEndian.AppendUint32(head, boundsVersion)
-	head = binary.LittleEndian.AppendUint32(head, uint32(w.Width))
-	head = binary.LittleEndian.AppendUint64(head, uint64(len(w.rows)/boundsRow))
-	head = binary.LittleEndian.AppendUint64(head, uint64(len(w.pieces)/boundsPiece))
-	bw.Write(head) // an error of the buffer is that of Flush
-	bw.Write(w.rows)
+	if err := w.Head(bw); err != nil {
+		return err
+	}
+	bw.Write(w.rows) // an error of the buffer is that of Flush
 	bw.Write(w.pieces)
 	return bw.Flush()
 }

@@ -82,6 +82,14 @@ func (d Dtype) AppendBytes(dst []byte, ids []uint32) []byte {
 	return dst
 }
 
+// At is id i of b, counted from 0.
+func (d Dtype) At(b []byte, i int) uint32 {
+	if d == Uint16 {
+		return uint32(binary.LittleEndian.Uint16(b[2*i:]))
+	}
+	return binary.LittleEndian.Uint32(b[4*i:])
+}
+
 // Count is how often id occurs in b.
 func (d Dtype) Count(b []byte, id uint32) (n int64) {
 	if d == Uint16 {
@@ -259,7 +267,13 @@ type File struct {
 
 // formats in the order of their names.
 var formats = []Format{
+	Datatrove{},
+	LitData{},
+	LLMC{},
+	MDS{},
 	Megatron{},
+	NanoGPT{},
+	OLMo{},
 	Parquet{},
 	ParquetAxolotl{},
 	ParquetPreference{},

@@ -1,6 +1,9 @@
 package format
 
-import "bytes"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // A file of the loss mask stands beside each shard of a masked set whose format has no place for it: one byte a token, in
 // the order of the tokens, 1 for one that is learnt. It is what datatrove calls .ds.loss, and what OLMo-core takes as a
@@ -28,11 +31,27 @@ func (l *Loss) Append(dst []byte, from, to int64) ([]byte, error) {
 		if err != nil {
 			return dst, err
 		}
-		if k := bytes.IndexFunc(b, func(r rune) bool { return r > 1 }); k >= 0 {
+		if k := indexAbove1(b); k >= 0 {
 			return dst, NewFault(l.file.Name, from+int64(k), "token %d has the mask %d; 0 and 1 are right", from+int64(k), b[k])
 		}
 		dst = append(dst, b...)
 		from += n
 	}
 	return dst, nil
+}
+
+// indexAbove1 is where the first byte that is neither 0 nor 1 stands, or -1.
+func indexAbove1(b []byte) int {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		if v := binary.LittleEndian.Uint64(b[i:]) &^ 0x0101010101010101; v != 0 {
+			return i + bits.TrailingZeros64(v)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		if b[i] > 1 {
+			return i
+		}
+	}
+	return -1
 }

@@ -8,28 +8,45 @@
 package mix
 
 // Source is what is asked of one source. Exactly one of Epochs, Tokens and Share is set.
+//
+// Epochs, Share and MaxEpochs are taken for the shortest decimal that is read as them: 1.1 epochs of 2^60 tokens are
+// 1.1 of them, and not what the nearest binary fraction makes of it.
 type Source struct {
+	// Name of a source, or Any.
 	Name string
 	// Epochs is how often each document is used: 4 means four times each, 1.5 once each and half of the tokens once more.
+	// At most MaxRepeats. Under Any: of each source.
 	Epochs float64
-	// Tokens is how many are wanted, EOD included: part of the source, or several epochs.
+	// Tokens is how many are wanted, EOD included: part of the source, or several epochs if MaxEpochs allows them. Under
+	// Any: of the sources together, in proportion to the tokens that they have.
 	Tokens int64
-	// Share of all tokens of the mixture, above 0 and below 1, or 1 if it is the only source.
+	// Share of all tokens of the mixture, above 0 and below 1, or 1 if no other source gives anything. Under Any: of the
+	// sources together, in proportion to the tokens that they have.
 	Share float64
-	// MaxEpochs and MaxTokens are caps, 0 for none.
+	// MaxEpochs and MaxTokens are caps, 0 if nothing is said. Then MaxTokens is no cap; MaxEpochs is 1 for a source with
+	// Tokens or a Share, so that nothing is silently repeated, and no cap for one with Epochs, which is permission itself.
+	// Under Any MaxTokens is, as what it limits, of each source with Epochs, and else of all together.
 	MaxEpochs float64
 	MaxTokens int64
 }
 
-// Any is the Source.Name that stands for each source that no other names.
+// Any is the Source.Name that stands for each source that no other names. It may stand for none, unless it has Tokens
+// or a Share.
 const Any = "*"
 
-// Spec is a mixture. Its zero value uses every document of every source once.
+// Spec is a mixture. Its zero value uses every document of every source once; with nothing but Tokens, every source
+// gives the same part of what it has.
 type Spec struct {
 	Sources []Source
-	// Tokens of the whole, which sources with a Share divide; 0 if it follows from the others.
+	// Tokens of the whole, of which sources with a Share take theirs; 0 if it follows from the others. At most MaxTokens.
 	Tokens int64
 }
+
+// MaxTokens is how many tokens there may be of all sources, and of a mixture.
+const MaxTokens = 1 << 62
+
+// MaxRepeats is how many epochs a source may have at most: copies are numbered in 16 bits.
+const MaxRepeats = 1000
 
 // Available is what there is of a source.
 type Available struct {
@@ -40,78 +57,18 @@ type Available struct {
 // Budget is what a source gives.
 type Budget struct {
 	Available
-	Asked  Source
+	Asked  Source  // as in the Spec: its Name may be Any
 	Tokens int64   // wanted: as near to it as whole documents allow
-	Epochs float64 // Tokens / Available.Tokens
-	// Capped says that a cap, and not what was asked, has decided.
+	Epochs float64 // Tokens / Available.Tokens; 0 of a source without tokens
+	// Capped says that a cap, and not what was asked, has decided: a fixed source gives less than was asked, or the whole
+	// was not given and is as large as it is because of this source.
 	Capped bool
 }
 
-// Solve says what each of the sources that there are gives, in their order.
-//
-// Sources with Epochs or Tokens are fixed. Sources with a Share take that share of the whole; if there are fixed ones
-// and no Spec.Tokens, the whole is what makes the fixed ones the rest of it: fixed / (1 - sum of shares). Without fixed
-// ones the shares add up to 1 (to 1e-9), and the whole is Spec.Tokens, or else the largest for which no source is used
-// more than MaxEpochs (1 if not given) times and none gives more than MaxTokens.
-//
-// A cap lowers what a fixed source gives, before shares are taken. A cap on a source with a Share that binds, where the
-// whole is given, is an error which says the largest whole that would do; so is more than a source without MaxEpochs
-// has, if that takes more than MaxRepeats epochs. Other errors: a source that nothing is said of, one that is named and
-// not there, two settings at once, shares above 1.
-func (s Spec) Solve(have []Available) ([]Budget, error) { panic("unwritten") }
-
-// Check finds what is wrong with a Spec whatever there is.
-func (s Spec) Check() error { panic("unwritten") }
-
-// MaxRepeats is how many epochs a source may have at most: copies are numbered in 16 bits.
-const MaxRepeats = 1000
-
-// Mark is a border in an order of digests: a document with digest d and ID id lies before it if d < Digest, or if
-// d == Digest and id < ID.
-type Mark struct{ Digest, ID uint64 }
-
-// End is behind all documents.
-var End = Mark{1<<64 - 1, 1<<64 - 1}
-
-// Before says whether a document lies before the mark.
-func (m Mark) Before(digest, id uint64) bool {
-	return digest < m.Digest || digest == m.Digest && id < m.ID
-}
-
-// Each calls f for every document: the class that it belongs to, its digest and ID, and its tokens (EOD included). The
-// order does not matter, and is called upon several times. An error of f ends it.
-type Each func(f func(class int, digest, id uint64, tokens int64) error) error
-
-// Marks finds, for each class, the borders that divide its documents, in the order of (digest, ID), at given sums of
-// tokens: wants[class] rises, and the documents before mark k have as nearly wants[class][k] tokens as whole documents
-// allow, the fewer of two that are as near. A want of all tokens or more gives End. got are the sums that the documents
-// before each mark have.
-//
-// Memory is bounded by room, in bytes, however many documents there are: each pass counts tokens in bins of digests and
-// looks closer at the bin that a border lies in, until the documents in those bins fit. Two passes do for a billion.
-func Marks(each Each, wants [][]int64, room int) (marks [][]Mark, got [][]int64, err error) {
-	panic("unwritten")
-}
-
-// Epochs is how often the documents of a class are used: Whole times each, and those before Part once more.
-type Epochs struct {
-	Whole int
-	Part  Mark // in the order of the digests of copy Whole; the zero Mark for none
-}
-
-// Copies is how often a document is used whose copy number Whole has the given digest.
-func (e Epochs) Copies(digest, id uint64) int {
-	if e.Part.Before(digest, id) {
-		return e.Whole + 1
+// Whole is how often every document is used, and rest how many tokens are wanted once more.
+func (b Budget) Whole() (epochs int, rest int64) {
+	if b.Available.Tokens == 0 {
+		return 0, 0
 	}
-	return e.Whole
+	return int(b.Tokens / b.Available.Tokens), b.Tokens % b.Available.Tokens
 }
-
-// Position is where copy number n of a document stands in a run of a source, which is 0 at its begin and 2^64 at its
-// end: copy n has the n-th part of it, and its digest for that copy says where in that part, so that each source is
-// spread evenly over the whole run, and no document comes again before all others of its source have come:
-//
-//	(n + digest/2^64) / (Whole + Part.Digest/2^64), times 2^64 and rounded down
-//
-// Where Whole is 1 and there is no Part that is the digest itself. Integers only: every machine gives the same.
-func (e Epochs) Position(n int, digest uint64) uint64 { panic("unwritten") }

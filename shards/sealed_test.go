@@ -2,6 +2,7 @@ package shards
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/bits"
@@ -69,13 +70,23 @@ func TestShuffleMixes(t *testing.T) {
 	}
 }
 
-// sealedFile of documents 1 to n.
+// sealedFile of n documents of all kinds.
 func sealedFile(t testing.TB, n int) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w := newSealedWriter(&out, 2)
+	all := &summary{longer: make([]int64, 1), sources: []sourceTotals{{name: "a", documents: 1, tokens: 2}, {name: "b", pairs: 3}}}
+	all.bins[7] = bin{1, 2}
+	w := newSealedWriter(&out, 2, all)
 	for i := range n {
-		if err := w.put(uint64(i/2), uint64(i), bytes.Repeat([]byte{byte(i), 0}, 1+i*70%300)); err != nil {
+		size := 1 + i*70%300
+		d := &sealedDocument{key: uint64(i / 2), id: uint64(i), kind: byte(i % 3)}
+		switch d.kind {
+		case kindMasked:
+			d.own = appendRuns(nil, append(make([]byte, size-1), 1))
+		case kindPair:
+			d.own = binary.AppendUvarint(binary.AppendUvarint(nil, uint64(size/3)), uint64(size/2))
+		}
+		if err := w.put(d, i%2, bytes.Repeat([]byte{byte(i), 0}, size)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -90,23 +101,20 @@ func merged(width int, files ...[]byte) (out []byte, err error) {
 	for i, f := range files {
 		in[i] = bytes.NewReader(f)
 	}
-	m, err := newMerger(in, 4096, width)
+	m, err := newMerger(in, 4096, width, 1)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	w := newSealedWriter(&b, width)
-	for {
-		key, id, tokens, ok, err := m.next()
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			err := w.end()
-			return b.Bytes(), err
-		}
-		if err := w.put(key, id, tokens); err != nil {
-			return nil, err
+	err = m.copyAll(&b, width)
+	return b.Bytes(), err
+}
+
+// TestMask wants runs back as the mask that they were made of.
+func TestMask(t *testing.T) {
+	for _, mask := range [][]byte{{0}, {1}, {0, 0, 1}, {1, 1, 0, 1}, bytes.Repeat([]byte{1}, 1000)} {
+		if got := appendMask(nil, appendRuns(nil, mask)); !bytes.Equal(got, mask) {
+			t.Errorf("%v came back as %v", mask, got)
 		}
 	}
 }
@@ -118,6 +126,9 @@ func TestSealedDamage(t *testing.T) {
 			t.Fatalf("%d bytes of %d: %v", n, len(whole), err)
 		}
 	}
+	const head = sealedMagic + "\x02\x00\x00\x01\x00" // no sources, no bins, one length
+	const sourced = sealedMagic + "\x02\x01\x01s\x00\x00\x00\x00\x00\x00\x01\x00"
+	zeros := strings.Repeat("\x00", 16)
 	for _, c := range []struct {
 		b    []byte
 		want string
@@ -125,14 +136,20 @@ func TestSealedDamage(t *testing.T) {
 		{append(slices.Clone(whole), 0), "bytes after the end"},
 		{append(whole[:len(whole)-1:len(whole)-1], 19), "tells of 19 documents and holds 20"},
 		{[]byte(sealedMagic + "\x04\x00\x00"), "tokens of 4 bytes instead of 2"},
-		{[]byte("curshuf\x02\x02\x00\x00"), "does not begin as such a file"},
-		{[]byte(sealedMagic + "\x02\xff\xff\xff\xff\x7f"), "more than 2^31-1 tokens"},
-		{[]byte(sealedMagic + "\x02\x81\x00"), "leading zeros"},
-		{[]byte(sealedMagic + "\x02" + strings.Repeat("\xff", 11)), "above 2^64-1"},
-		{[]byte(sealedMagic + "\x02" + "\x01" + strings.Repeat("\x00", 16) + "aa" + "\x01" + strings.Repeat("\x00", 16)), "not in order"},
+		{[]byte("curshuf\x01\x02\x00\x00"), "does not begin as such a file"},
+		{[]byte(head + "\xff\xff\xff\xff\x7f"), "more than 2^31-1 tokens"},
+		{[]byte(head + "\x81\x00"), "leading zeros"},
+		{[]byte(head + strings.Repeat("\xff", 11)), "above 2^64-1"},
+		{[]byte(head + "\x01" + zeros + "\x00\x00"), "0 is no source"},
+		{[]byte(sealedMagic + "\x02\x00\x00\x02"), "knows 2 lengths instead of 1"},
+		{[]byte(sealedMagic + "\x02\x81\x20"), "sources"},
+		{[]byte(sourced + "\x01" + zeros + "\x00\x00\x00aa" + "\x01" + zeros + "\x00\x00\x00"), "not in order"},
+		{[]byte(sourced + "\x01" + zeros + "\x00\x00\x07"), "of kind 7"},
+		{[]byte(sourced + "\x01" + zeros + "\x00\x00\x01\x02"), "runs of a mask"},
+		{[]byte(sourced + "\x02" + zeros + "\x00\x00\x02\x02\x01"), "within its prompt"},
 	} {
 		if _, err := merged(2, c.b); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%q: %v, want %q", c.b, err, c.want)
+			t.Errorf("%.60q: %v, want %q", c.b, err, c.want)
 		}
 	}
 }
@@ -141,7 +158,7 @@ func TestSealedDamage(t *testing.T) {
 func FuzzSealed(f *testing.F) {
 	f.Add(sealedFile(f, 3))
 	f.Add(sealedFile(f, 0))
-	f.Add([]byte(sealedMagic + "\x02\xff\xff\xff\xff\x07"))
+	f.Add([]byte(sealedMagic + "\x02\x00\x00\x01\x00\xff\xff\xff\xff\x07"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if out, err := merged(2, b); err == nil && !bytes.Equal(out, b) {
 			t.Errorf("%q was read, and is written as %q", b, out)

@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"curate/corpus"
+	"curate/corpus/compress"
+	"curate/corpus/parquet"
+	"curate/corpus/store"
+)
+
+const (
+	// tableMemory: what a Parquet file takes while it is written: a row group of 16 MiB as it grows, the records that
+	// decide the columns, a page, an encoder.
+	tableMemory = 48 * MiB
+	// tableCost: what a byte of a long line takes there, beside what it takes on its way: the value, the page with it,
+	// that page compressed.
+	tableCost = 4
+)
+
+// tables are how many Parquet files the job has open at a time: for each file that it reads, and as streams.
+func tables(out Target, others ...Target) (lanes, streams int) {
+	if out.Format.Parquet && !out.File {
+		lanes++
+	}
+	for _, t := range append(others, out) {
+		if t.File && t.Format.Parquet {
+			streams++
+		}
+	}
+	return lanes, streams
+}
+
+// LeastMemory is the least Job.Memory for j workers and these outputs.
+func LeastMemory(j int, out, dropped, quarantine Target) int64 {
+	lanes, streams := tables(out, dropped, quarantine)
+	return MinMemory(j) + int64(lanes+streams)*tableMemory
+}
+
+// CostOf is a Job.RecordCost with what the outputs add to it.
+func CostOf(cost int64, out, dropped, quarantine Target) int64 {
+	if cost == 0 {
+		cost = DefaultRecordCost
+	}
+	if lanes, streams := tables(out, dropped, quarantine); lanes+streams > 0 {
+		cost += tableCost
+	}
+	return cost
+}
+
+// parts is how parts are written of which one file will be made. Of Parquet none can be joined.
+func (t *Target) parts() corpus.Format {
+	if t.Format.Parquet {
+		return corpus.DefaultFormat
+	}
+	return t.Format
+}
+
+// newStream is an output that goes to w. As Parquet, its lines become rows.
+func newStream(f corpus.Format, w io.Writer) *output {
+	o := &output{format: f, stream: w}
+	if f.Parquet {
+		o.rows = parquet.NewRecords(w)
+		o.stream = o.rows
+	}
+	return o
+}
+
+// copyLines appends the lines of a compressed part to w.
+func copyLines(ctx context.Context, st store.Store, w io.Writer, name string) error {
+	f, err := st.Open(ctx, name, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // it was only read
+	r, err := compress.NewReader(untilDone{ctx, f}, corpus.DefaultFormat.Compression, compress.Options{})
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return errors.Join(err, r.Close())
+}

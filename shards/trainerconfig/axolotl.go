@@ -1,0 +1,94 @@
+package trainerconfig
+
+import "path"
+
+var axolotl = Trainer{
+	Name:    "axolotl",
+	Doc:     "axolotl: a YAML file a stage for axolotl train",
+	Formats: []string{"parquet-axolotl"},
+	Write:   writeAxolotl,
+}
+
+// writeAxolotl. Sources, all of axolotl at 067b021c:
+//
+// Tables with input_ids, attention_mask and labels are taken as they are, whatever type says (utils/data/wrappers.py,
+// _is_dataset_already_tokenized). A folder with data_files is read with ds_type; without them it is taken for one of
+// datasets.save_to_disk (utils/data/shared.py, _load_from_local_path).
+//
+// sample_packing packs documents that stand alone, and numbers them for attention. Of packed rows it would overwrite
+// position_ids (utils/trainer.py, add_position_ids), which say where their documents begin: they go without it, one row at
+// a time, and transformers' flash attention finds the documents by position_ids where nothing is padded.
+//
+// Preference pairs it takes as text only (utils/data/rl.py).
+func writeAxolotl(in *Input) ([]File, error) {
+	all, err := in.plans(rows)
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	former := choose
+	for i, p := range all {
+		f, err := fill(p.Name()+".yaml", axolotlTemplate, map[string]any{
+			"P": p, "Files": p.Files(".parquet"), "Model": former, "Packed": p.Manifest.Packing != nil, "Longer": longer(in.Schedule, i),
+			"Tokenizer": in.Tokenizer, "Seed": seed(in.Schedule.Seed),
+		})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+		former = path.Join("output", p.Name())
+	}
+	return files, nil
+}
+
+const axolotlTemplate = `# axolotl: axolotl train {{.P.Name}}.yaml
+{{- if gt .P.Number 1}}
+# A run of its own, with the model of the stage before and a new optimizer.
+{{- end}}
+base_model: {{yaml .Model}}{{if eq .P.Number 1}} # choose{{end}}
+{{- if .Tokenizer}}
+tokenizer_config: {{yaml .Tokenizer}}
+{{- end}}
+datasets:
+  - path: {{yaml .P.Dir}}
+    ds_type: parquet
+    split: train
+    data_files:
+{{- range .Files}}
+      - {{yaml .}}
+{{- end}}
+    type: # none: the rows are tokenized
+dataset_prepared_path: {{yaml (printf "prepared/%s" .P.Name)}}
+val_set_size: 0
+output_dir: {{yaml (printf "output/%s" .P.Name)}}
+
+sequence_len: {{.P.Length}}
+{{- if .Packed}}
+# Rows are packed, and position_ids begin anew with each document. Keep micro_batch_size at 1: flash attention looks at
+# them only in batches of one row without padding.
+sample_packing: false
+pad_to_sequence_len: false
+{{- else}}
+sample_packing: true # by axolotl, which keeps attention within documents
+{{- if .Longer}}
+# Longer ones axolotl leaves out: documents with more tokens are {{.Longer}} in the schedule. Build with pack to keep them.
+{{- end}}
+{{- end}}
+attn_implementation: flash_attention_2
+bf16: auto
+
+# The order is that of the shards.
+shuffle_merged_datasets: false
+curriculum_sampling: true
+
+# A step has micro_batch_size × gradient_accumulation_steps × devices rows{{if not .Packed}}, as axolotl packs them{{end}}.
+micro_batch_size: 1
+gradient_accumulation_steps: {{.P.Rows}}{{if not .P.Known}} # choose: the shards were built without tokens a step{{end}}
+num_epochs: 1 # {{.P.Samples}} {{if .Packed}}rows, {{.P.Steps}} full steps{{else}}documents{{end}}
+seed: {{.Seed}}
+
+# Choose how the model is trained.
+optimizer: adamw_torch_fused
+learning_rate: 2.0e-5
+lr_scheduler: cosine
+`

@@ -1,0 +1,141 @@
+package trainerconfig
+
+import (
+	"path"
+
+	"curate/shards"
+)
+
+var trl = Trainer{
+	Name:    "trl",
+	Doc:     "TRL: a YAML file a stage for trl sft, and one for DPO",
+	Formats: []string{"parquet"},
+	Write:   writeTRL,
+}
+
+// preferenceFormat is the one of preference pairs that trl and llama-factory take.
+const preferenceFormat = "parquet-preference"
+
+// writeTRL. Sources, all of TRL at f2cd5771:
+//
+// Rows with input_ids are not tokenized again (trainer/sft_trainer.py, _prepare_dataset). With packing TRL would take
+// input_ids and labels only and pack them anew, so that packed rows are given padding_free, which makes positions of
+// seq_lengths; and since SFTTrainer refuses that together with max_length, it gets none: no row is longer.
+//
+// trl dpo always tokenizes prompt, chosen and rejected (trainer/dpo_trainer.py, _prepare_dataset); its collator takes what
+// comes of that, prompt_ids and so on, and those our pairs have. preference.py is trl/scripts/dpo.py without that step.
+func writeTRL(in *Input) ([]File, error) {
+	var files []File
+	former := choose
+	if len(in.Manifests) > 0 {
+		all, err := in.plans(rows)
+		if err != nil {
+			return nil, err
+		}
+		for i, p := range all {
+			f, err := fill(p.Name()+".yaml", trlTemplate, map[string]any{
+				"P": p, "Files": p.Files(".parquet"), "Model": former, "Packed": p.Manifest.Packing != nil, "Longer": longer(in.Schedule, i),
+				"Tokenizer": in.Tokenizer, "Seed": seed(in.Schedule.Seed),
+			})
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, f)
+			former = path.Join("output", p.Name())
+		}
+	}
+	if m := in.Preference; m != nil {
+		table, err := in.preference()
+		if err != nil {
+			return nil, err
+		}
+		f, err := fill("preference.yaml", trlPreference, map[string]any{
+			"Files": table, "Model": former, "Pairs": m.Sequences, "Seed": seed(in.Schedule.Seed),
+		})
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f, File{"preference.py", []byte(trlPreferenceScript)})
+	}
+	return files, nil
+}
+
+// longer is how many documents have more tokens than a row of stage i.
+func longer(s *shards.Schedule, i int) int64 {
+	if i < len(s.Longer) {
+		return s.Longer[i]
+	}
+	return 0
+}
+
+const trlTemplate = `# TRL: trl sft --config {{.P.Name}}.yaml
+{{- if gt .P.Number 1}}
+# A run of its own: TRL's script cannot go on with the optimizer of the stage before, only with its model.
+{{- end}}
+model_name_or_path: {{yaml .Model}}{{if eq .P.Number 1}} # choose{{end}}
+{{- if .Tokenizer}}
+# The rows were made with the tokenizer in {{yaml .Tokenizer}}: the model must have the same.
+{{- end}}
+datasets:
+  - path: parquet
+    split: train
+    data_files:
+{{- range .Files}}
+      - {{yaml .}}
+{{- end}}
+output_dir: {{yaml (printf "output/%s" .P.Name)}}
+
+# Rows are tokenized{{if .Packed}} and packed, and none is longer than {{.P.Length}} tokens{{end}}. The order is that of the shards.
+packing: false
+{{- if .Packed}}
+padding_free: true # attention stays within documents, by seq_lengths; it needs flash attention
+attn_implementation: flash_attention_2
+max_length: null
+{{- else}}
+max_length: {{.P.Length}}{{if .Longer}} # longer ones are cut off: documents with more tokens are {{.Longer}} in the schedule{{end}}
+{{- end}}
+shuffle_dataset: false
+train_sampling_strategy: sequential
+
+# A step has per_device_train_batch_size × gradient_accumulation_steps × devices rows.
+per_device_train_batch_size: 1
+gradient_accumulation_steps: {{.P.Rows}}{{if not .P.Known}} # choose: the shards were built without tokens a step{{end}}
+num_train_epochs: 1 # {{.P.Samples}} rows, {{.P.Steps}} full steps
+seed: {{.Seed}}
+`
+
+const trlPreference = `# TRL: python preference.py --config preference.yaml
+model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{end}}
+datasets:
+  - path: parquet
+    split: train
+    data_files:
+{{- range .Files}}
+      - {{yaml .}}
+{{- end}}
+output_dir: "output/preference"
+
+max_length: null # no pair is cut off
+train_sampling_strategy: sequential
+per_device_train_batch_size: 1
+gradient_accumulation_steps: 1 # choose
+num_train_epochs: 1 # {{.Pairs}} pairs
+seed: {{.Seed}}
+`
+
+const trlPreferenceScript = `"""trl dpo for pairs that are tokenized: prompt_ids, chosen_ids, rejected_ids.
+
+TRL's own script, without the step that makes these of text.
+"""
+from trl import DPOTrainer
+from trl.scripts import dpo
+
+
+def prepared(self, dataset, *args, **kwargs):
+    return dataset
+
+
+if __name__ == "__main__":
+    DPOTrainer._prepare_dataset = prepared
+    dpo.main(*dpo.make_parser().parse_args_and_config(fail_with_unknown_args=False))
+`
