@@ -133,7 +133,7 @@ func TestParquetRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	for _, f := range []Format{Parquet{}, ParquetAxolotl{}, ParquetPreference{}} {
 		for _, s := range tableSets {
-			for _, n := range []int{0, 1, 40, 400} {
+			for _, n := range []int{0, 1, 30, 150} {
 				var rows []Sequence
 				var ends []int64
 				for range n {
@@ -380,7 +380,7 @@ func TestParquetWriterAllocations(t *testing.T) {
 			q = randomPair(r, s, 300)
 		}
 		w := f.NewWriter(s)
-		for range 20_000 { // more than a row group
+		for range 9_000 { // more than a row group
 			if err := w.Append(io.Discard, &q); err != nil {
 				t.Fatal(err)
 			}
