@@ -73,7 +73,7 @@ def read_megatron(file):
     arguments.validate_args(args, {})
     paths, weights = get_blend_from_list(args.data_path)
     tokenizer = build_tokenizer(args)
-    return dict(
+    understood = dict(
         parser="megatron.training.arguments.parse_args, validate_args",
         data=paths, weights=weights, split=args.split, length=args.seq_length, rows_per_step=args.global_batch_size,
         rows=args.train_samples, steps=args.train_samples // args.global_batch_size, decay_rows=args.lr_decay_samples,
@@ -81,6 +81,27 @@ def read_megatron(file):
         load=args.load, from_iteration=args.override_ckpt_iteration, scheduler=args.use_checkpoint_opt_param_scheduler,
         dataloader=args.dataloader_type, evaluation=args.eval_iters,
     )
+    if all(os.path.exists(p + ".idx") for p in paths):
+        understood.update(megatron_samples(args, tokenizer, (paths, weights)))
+    return understood
+
+
+def megatron_samples(args, tokenizer, blend):
+    """What the dataset holds that pretrain_gpt.py would build. It needs helpers_cpp: make -C megatron/core/datasets."""
+    import tempfile
+
+    from megatron.core.datasets.blended_megatron_dataset_builder import BlendedMegatronDatasetBuilder
+    from megatron.core.datasets.gpt_dataset import GPTDataset, GPTDatasetConfig
+
+    with tempfile.TemporaryDirectory() as cache:
+        config = GPTDatasetConfig(
+            random_seed=args.seed, sequence_length=args.seq_length, blend=blend, split=args.split, tokenizer=tokenizer, path_to_cache=cache,
+            reset_position_ids=args.reset_position_ids, reset_attention_mask=args.reset_attention_mask, eod_mask_loss=args.eod_mask_loss,
+            create_attention_mask=False, num_dataset_builder_threads=1,
+        )
+        train, _, _ = BlendedMegatronDatasetBuilder(GPTDataset, [args.train_samples, 0, 0], lambda: True, config).build()
+        seen = {train[i]["tokens"].numpy().tobytes() for i in range(len(train))}
+    return dict(dataset=len(train), distinct=len(seen), tokens=len(train[0]["tokens"]))
 
 
 def read_nanotron(file):
@@ -146,6 +167,7 @@ def read_llama_factory(file):
         order="sequential" if tuning.disable_shuffling else "random", model=model.model_name_or_path, seed=train.seed, output=train.output_dir,
     )
     if os.path.isdir(data.tokenized_path):
+        stand_in_for("torchaudio", "torchvision", "av", "librosa")
         from llamafactory.data.loader import get_dataset
 
         rows = get_dataset(None, model, data, train, tuning.stage, None)["train_dataset"]

@@ -116,7 +116,7 @@ func TestStage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := mustNew(t, cfg)
-			b.orderBytes = 1000
+			b.orderBytes = 8000
 			stagetest.Reducer(t, tokenized{b}, lines())
 		})
 	}

@@ -93,7 +93,13 @@ func (p *plan) divide(ctx context.Context, b *Builder, sealed []stage.Sealed, ws
 		}
 	}
 	heads := &heads{b: b, ctx: ctx, sealed: sealed, ws: ws}
-	room := int(max(1<<20, ws.Memory()/4))
+	documents := int64(0)
+	for _, u := range p.budgets {
+		if u != nil {
+			documents += u.Documents
+		}
+	}
+	room := int(min(max(1<<20, ws.Memory()/4), 64<<10+64*documents)) // few documents need no large tables
 	if needed {
 		ends, sums, err := mix.Marks(heads.each(func(source int, id uint64) (int, uint64) {
 			return source, chosenKey(b.Seed, id)

@@ -503,7 +503,11 @@ func newMerger(in []io.Reader, buffer, width, stages int) (*merger, error) {
 	m := &merger{summary: summary{longer: make([]int64, stages)}}
 	var files []*sealedReader
 	for i, r := range in {
-		s, err := openSealed(r, buffer, i, width, stages)
+		size := buffer
+		if sized, ok := r.(interface{ Size() int64 }); ok {
+			size = int(min(int64(buffer), max(512, sized.Size())))
+		}
+		s, err := openSealed(r, size, i, width, stages)
 		if err != nil {
 			return nil, err
 		}

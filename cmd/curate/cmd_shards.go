@@ -25,6 +25,7 @@ func shardsCommands(env environment) []*cobra.Command {
 		newShardsCat(env),
 		newShardsInspect(env),
 		newShardsConvert(env),
+		newShardsExportConfig(env),
 	}
 }
 
@@ -55,34 +56,6 @@ func localDir(verb, dir string) error {
 		return fmt.Errorf("%s: is a file; name the directory", dir)
 	}
 	return nil
-}
-
-func newShardsVerify(environment) *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify DIR",
-		Short: "Read every byte of shard sets and name the first fault",
-		Long: `Read every byte of the shard sets in DIR and below it, and compare: the manifest with the done file, files
-with their sizes and digests, indices with the tokens they lead to, every id with the size of the
-vocabulary, the ends of documents with the end-of-document token, bounds with rows, and all counts.
-The first fault is named with its file and byte, and ends with exit code 1; so does a DIR without any
-shard set, and a set that is not finished.`,
-		Example: `  curate shards verify shards/
-  curate shards verify shards/length-2048`,
-		Args: oneArg("DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := localDir("shards verify", args[0]); err != nil {
-				return err
-			}
-			v, err := shards.Verify(cmd.Context(), store.NewLocal(nil), args[0])
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "verified %s: %s, %s, %s, %s, %s\n", args[0],
-				plural(len(v.Sets), "shard set", "shard sets"), plural(v.Files, "file", "files"),
-				count(v.Documents, "document"), count(v.Tokens, "token"), count(v.Bytes, "byte"))
-			return err
-		},
-	}
 }
 
 func newShardsInfo(environment) *cobra.Command {

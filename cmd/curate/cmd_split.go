@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -123,7 +122,7 @@ Without -o DIR, or with --part NAME, one part comes through, as through any filt
 	fs.StringVar(&set.by, "by", "", "dotted `FIELD` whose value decides in place of the text")
 	fs.Uint64Var(&set.seed, "seed", 1, "`N` that the parts follow: another one makes other parts")
 	flags.register(cmd)
-	fs.Lookup("output").Usage = "`PATH`: a directory in which each part is one, or with --part the kept records; a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst) for those; default standard output"
+	fs.Lookup("output").Usage = "`PATH`: a directory in which each part is one, or with --part the kept records; a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for those; default standard output"
 	fs.Lookup("annotate").Usage = "drop nothing; write the part of each record into it, as curate.split.part"
 	return cmd
 }
@@ -191,14 +190,14 @@ func runSplit(cmd *cobra.Command, env environment, f *stageFlags, set *splitSett
 	})
 }
 
-// parseShare reads "1%" or "0.01".
+// parseShare reads "1%" or "0.01"; what it is of stands in front of an error.
 func parseShare(flag, text string) (float64, error) {
 	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if percent {
 		v /= 100
 	}
-	if err != nil || math.IsNaN(v) || v < 0 || v > 1 {
+	if err != nil || !(v >= 0 && v <= 1) {
 		return 0, usage("%s %q: give a share such as 1%% or 0.01", flag, text)
 	}
 	return v, nil

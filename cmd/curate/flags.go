@@ -73,7 +73,7 @@ func (f *stageFlags) registerResult(cmd *cobra.Command) {
 	f.result = true
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the result: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory in which the run can be resumed; default standard output")
+	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the result: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), else a directory in which the run can be resumed; default standard output")
 	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz or jsonl.zst is what standard output is written as")
 	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
 	f.registerRun(cmd)

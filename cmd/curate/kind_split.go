@@ -72,7 +72,7 @@ var splitKind = recipe.Kind{
 		}
 		return []stage.Stage{st}, nil
 	},
-	Speed: 35,
+	Speed: 50,
 }
 
 func heldOutMemory(v *recipe.Values) (int64, error) {

@@ -65,7 +65,7 @@ func (s *shardsSettings) config(name setting) (shards.Config, error) {
 		}
 	}
 	if s.eod != "" && s.noEOD {
-		return cfg, name.errorf("no_eod", " and %s: leave one of them out", name("eod"))
+		return cfg, name.errorf("eod", " %s with %s: leave one of them out", s.eod, name("no_eod"))
 	}
 	cfg.Vocabulary = shards.Vocabulary{Size: 1, EOD: 0} // the tokenizer may not be there yet
 	if _, err := shards.New(cfg); err != nil {

@@ -52,7 +52,7 @@ func readHeldOut(ctx context.Context, paths []string, text record.Path, maxRecor
 }
 
 func heldOutNote(h *dedup.HeldOut) string {
-	return fmt.Sprintf("held out: the texts of %s documents, %s different ones", thousands(h.Documents()), thousands(int64(h.Len())))
+	return fmt.Sprintf("held out: the texts of %s documents, %s different ones", grouped(h.Documents()), grouped(int64(h.Len())))
 }
 
 // recordLimit is the longest line, in bytes.
@@ -226,14 +226,14 @@ func (p *splitting) sayParts(c *pipeline.Counts, before bool) {
 		} else {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s %s", part, thousands(n))
+		fmt.Fprintf(&b, "%s %s", part, grouped(n))
 		if c.Read > 0 {
 			fmt.Fprintf(&b, " (%.2f %%)", 100*float64(n)/float64(c.Read))
 		}
 	}
-	fmt.Fprintf(&b, " of %s documents", thousands(c.Read))
+	fmt.Fprintf(&b, " of %s documents", grouped(c.Read))
 	if c.Quarantined > 0 {
-		fmt.Fprintf(&b, "; quarantined %s", thousands(c.Quarantined))
+		fmt.Fprintf(&b, "; quarantined %s", grouped(c.Quarantined))
 	}
 	p.s.log.Info(b.String())
 }
@@ -287,13 +287,13 @@ func (p *splitting) verify(ctx context.Context, c *pipeline.Counts) error {
 	}
 	switch {
 	case found == 0:
-		p.s.log.Info(fmt.Sprintf("0 of %s held-out documents occur in train (SHA-256 of the text)", thousands(documents)))
+		p.s.log.Info(fmt.Sprintf("0 of %s held-out documents occur in train (SHA-256 of the text)", grouped(documents)))
 	case p.cfg.By.String() != "":
 		p.s.log.Warn(fmt.Sprintf("%s of train have the text of one of %s held-out documents, with another %s (SHA-256 of the text); curate dedup --method exact in front of the split leaves one of each",
-			plural(int(found), "document", "documents"), thousands(documents), p.cfg.By))
+			count(found, "document"), grouped(documents), p.cfg.By))
 	default:
 		return fmt.Errorf("%s: %s have the text of one of %s held-out documents (SHA-256 of the text): the files are not those that were written; --restart makes them anew",
-			train, plural(int(found), "document", "documents"), thousands(documents))
+			train, count(found, "document"), grouped(documents))
 	}
 	return nil
 }
@@ -334,13 +334,4 @@ func maxRecordOf(dir string) (int, error) {
 		return 0, fmt.Errorf("%s: %w", name, err)
 	}
 	return config.Step.MaxRecord, nil
-}
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

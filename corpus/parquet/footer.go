@@ -105,6 +105,7 @@ type footer struct {
 	rows      int64
 	groups    []rowGroup
 	encrypted bool
+	records   bool  // Records wrote it: JSON and the extra column stand for members
 	start     int64 // offset in the file: pages end before it
 }
 
@@ -180,6 +181,8 @@ func (f *footer) read(t *thriftReader) {
 			f.rows = t.int()
 		case id == 4 && kind == thriftList:
 			t.structs(func() { f.groups = append(f.groups, readRowGroup(t)) })
+		case id == 5 && kind == thriftList:
+			t.structs(func() { f.records = readKeyValue(t) == KV{recordsKey, recordsVersion} || f.records })
 		case id == 8: // encryption_algorithm
 			f.encrypted = true
 			return false
@@ -188,6 +191,25 @@ func (f *footer) read(t *thriftReader) {
 		}
 		return true
 	})
+}
+
+func readKeyValue(t *thriftReader) (kv KV) {
+	named := false
+	t.fields(func(id int16, kind byte) bool {
+		switch {
+		case id == 1 && kind == thriftBinary:
+			kv.Key, named = string(t.binary()), true
+		case id == 2 && kind == thriftBinary:
+			kv.Value = string(t.binary())
+		default:
+			return false
+		}
+		return true
+	})
+	if !named {
+		t.fail(errThrift)
+	}
+	return kv
 }
 
 func readSchemaElement(t *thriftReader) schemaElement {

@@ -6,7 +6,8 @@
 // cut into pages. Read reader.go first, then rows.go (rows from columns), column.go (a column from pages),
 // encoding.go (values from a page), footer.go (where everything lies).
 //
-// Writing begins with writer.go (rows to columns), then page_writer.go (columns to pages).
+// Writing begins with records.go (JSON Lines to rows) or writer.go (rows to columns), then page_writer.go (columns to
+// pages).
 //
 // Everything that reads here reads bytes that may be wrong. No length is believed before as many bytes were seen as it needs:
 // memory is a page and a dictionary a column, and grows with what is in the file, not with what a header claims.

@@ -58,7 +58,7 @@ func openAt(ctx context.Context, r io.ReaderAt, size int64, o split.Options) (_ 
 		}
 	}
 	p.source.ahead = min(max(minAhead, totalAhead/max(1, len(p.schema.columns))), maxAhead)
-	p.rows = rows{root: p.schema.root, columns: p.schema.columns, source: &p.source, o: o}
+	p.rows = rows{root: p.schema.root, columns: p.schema.columns, source: &p.source, o: o, records: p.footer.records}
 	p.cut()
 	at := sort.Search(len(p.borders)-1, func(i int) bool { return p.borders[i].row >= o.From.Offset })
 	if at == len(p.borders)-1 && o.From.Offset > 0 || p.borders[at].row != o.From.Offset {

@@ -13,6 +13,13 @@ import (
 // ExtraColumn holds, as a JSON object, the members of a record that no column of the file can hold.
 const ExtraColumn = "_extra"
 
+// recordsKey in a file's metadata says that Records wrote it, and in which version of docs/formats/parquet.md. Who reads
+// it here gets the records again.
+const (
+	recordsKey     = "curate.records"
+	recordsVersion = "1"
+)
+
 const (
 	// sampleRecords and sampleBytes are how many records decide which columns a file has, whichever ends first; the one
 	// that reaches sampleBytes still counts.
@@ -162,7 +169,7 @@ func (r *Records) begin() error {
 		c.Type, c.List = values[i].typeOf()
 	}
 	r.columns = append(r.columns, Column{Name: ExtraColumn, Type: JSON, Optional: true})
-	if r.out, err = NewWriter(r.w, r.columns, WriterOptions{}); err != nil {
+	if r.out, err = NewWriter(r.w, r.columns, WriterOptions{KeyValue: []KV{{recordsKey, recordsVersion}}}); err != nil {
 		return err
 	}
 	err = r.each(r.sample, r.record)

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -14,6 +15,7 @@ type rows struct {
 	columns []*column
 	source  *source
 	o       split.Options
+	records bool // the file is one that Records wrote
 	big     bigScratch
 
 	buf   []byte // the row; its first bytes, once it is too long
@@ -33,7 +35,11 @@ var errUneven = errors.New("its repetition and definition levels do not go with 
 func (r *rows) next(ctx context.Context) (full int64, err error) {
 	r.source.ctx = ctx
 	r.buf, r.grown, r.cut = r.buf[:0], false, 0
-	r.object(r.root, 0)
+	if r.records {
+		r.record(r.root)
+	} else {
+		r.object(r.root, 0)
+	}
 	if r.source.err != nil {
 		return 0, r.source.err
 	}
@@ -125,6 +131,62 @@ func (r *rows) object(n *node, rep int) {
 	}
 	r.buf = append(r.buf, '}')
 	r.check()
+}
+
+// record writes a row of a file of Records as the record that it was made of: no member for null, JSON as it is,
+// and what is in the extra column among the others.
+func (r *rows) record(root *node) {
+	r.buf = append(r.buf, '{')
+	any := false
+	comma := func() {
+		if any {
+			r.buf = append(r.buf, ',')
+		}
+		any = true
+	}
+	for _, c := range root.children {
+		if c.optional && r.missing(c, 0) {
+			continue
+		}
+		if !c.isJSON || c.repeated {
+			comma()
+			r.buf = append(r.buf, c.key...)
+			r.value(c, 0)
+			continue
+		}
+		if c.column.load(); c.column.rep != 0 || c.column.def != c.column.maxDef {
+			c.column.fail(damaged("%w", errUneven))
+			return
+		}
+		b := c.column.bytes
+		if n := len(b); c.name != ExtraColumn || n < 2 || b[0] != '{' || b[n-1] != '}' {
+			comma()
+			r.buf = append(r.buf, c.key...)
+			r.raw(b)
+		} else if b = bytes.TrimSpace(b[1 : n-1]); len(b) > 0 {
+			comma()
+			r.raw(b)
+		}
+		c.column.loaded = false
+	}
+	r.buf = append(r.buf, '}')
+	r.check()
+}
+
+// raw writes JSON as it is stored. It may not be any, after other hands than curate's had the file; but a record is one
+// line, and the strict parser sees to the rest.
+func (r *rows) raw(b []byte) {
+	for len(b) > 0 {
+		p := b[:min(len(b), pieceLen)]
+		b = b[len(p):]
+		at := len(r.buf)
+		r.buf = append(r.buf, p...)
+		for i := bytes.IndexByte(r.buf[at:], '\n'); i >= 0; i = bytes.IndexByte(r.buf[at:], '\n') {
+			at += i
+			r.buf[at] = ' '
+		}
+		r.check()
+	}
 }
 
 // each calls f for each repetition of n.

@@ -31,6 +31,7 @@ type node struct {
 	// element is what a repetition of children[0] holds in a list: children[0] itself, or the one field of it.
 	element *node
 	format  format
+	isJSON  bool // a value that is text of JSON
 	column  *column
 }
 
@@ -53,7 +54,9 @@ func newSchema(f *footer, s *source, wanted []record.Path) (*schema, error) {
 	b := schemaBuilder{elements: f.schema, source: s, schema: &schema{}}
 	// If a file has none of the fields, all are read, so that a message can name those that it has.
 	b.all = wanted == nil || !b.any(names)
-	b.names = names
+	if b.names = names; f.records {
+		names[ExtraColumn] = true
+	}
 	root := f.schema[0]
 	if root.physical >= 0 || root.children < 0 {
 		return nil, damaged("the schema's root is no group")
@@ -185,7 +188,7 @@ func (b *schemaBuilder) leaf(n *node, e schemaElement, wanted bool) error {
 	if err != nil {
 		return fmt.Errorf("field %q: %w", b.name(), err)
 	}
-	n.format = f
+	n.format, n.isJSON = f, f.kind == formatString && e.annotation.logical == logicalJSON
 	n.column = &column{s: b.source, path: b.name(), physical: e.physical, width: width, maxDef: n.def, maxRep: n.rep}
 	b.schema.columns = append(b.schema.columns, n.column)
 	b.schema.columnAt = append(b.schema.columnAt, at)

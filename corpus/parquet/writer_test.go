@@ -209,13 +209,13 @@ func TestManyPages(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	huge := strings.Repeat("luze ", 1<<19)
 	var want strings.Builder
-	ids := make([]int32, 5000)
-	for row := range 1000 {
-		for i := range ids {
+	ids := make([]int32, 2500)
+	for row := range 500 {
+		for i := range ids[:row*5] {
 			ids[i] = rnd.Int32N(50_000)
 		}
 		text := strconv.Itoa(row)
-		if row == 500 {
+		if row == 250 {
 			text = huge
 		}
 		w.Ints(0, ids[:row*5])

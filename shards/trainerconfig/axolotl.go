@@ -84,7 +84,7 @@ curriculum_sampling: true
 # A step has micro_batch_size × gradient_accumulation_steps × devices rows{{if not .Packed}}, as axolotl packs them{{end}}.
 micro_batch_size: 1
 gradient_accumulation_steps: {{.P.Rows}}{{if not .P.Known}} # choose: the shards were built without tokens a step{{end}}
-num_epochs: 1 # {{.P.Samples}} {{if .Packed}}rows, {{.P.Steps}} full steps{{else}}documents{{end}}
+num_epochs: 1 # {{if .Packed}}rows: {{.P.Samples}}; full steps: {{.P.Steps}}{{else}}documents: {{.P.Samples}}{{end}}
 seed: {{.Seed}}
 
 # Choose how the model is trained.

@@ -107,7 +107,7 @@ output_dir: {{yaml (printf "output/%s" .P.Name)}}
 # A step has per_device_train_batch_size × gradient_accumulation_steps × devices rows.
 per_device_train_batch_size: 1
 gradient_accumulation_steps: {{.P.Rows}}{{if not .P.Known}} # choose: the shards were built without tokens a step{{end}}
-num_train_epochs: 1 # {{.P.Samples}} rows, {{.P.Steps}} full steps
+num_train_epochs: 1 # rows: {{.P.Samples}}; full steps: {{.P.Steps}}
 seed: {{.Seed}}
 `
 
@@ -126,7 +126,7 @@ output_dir: "output/preference"
 
 per_device_train_batch_size: 1
 gradient_accumulation_steps: 1 # choose
-num_train_epochs: 1 # {{.Pairs}} pairs
+num_train_epochs: 1 # pairs: {{.Pairs}}
 seed: {{.Seed}}
 `
 

@@ -133,12 +133,12 @@ func TestNumbers(t *testing.T) {
 	}{
 		{"megatron", "megatron", "pretrain-1-length-512.sh", []string{
 			"--seq-length 512\n", "--max-position-embeddings 2048\n", "--global-batch-size 16\n",
-			"--train-samples 144 # 9 steps; 15 samples", "--lr-decay-samples 160 ", // 9 × 16 + 4 × 4
+			"--train-samples 144 # steps: 9; 15 samples", "--lr-decay-samples 160 ", // 9 × 16 + 4 × 4
 			"    '/data/shards/length-512/shard-00000'\n    '/data/shards/length-512/shard-00001'\n",
 			"--vocab-size 50257\n", "--null-tokenizer-eod-id 50256\n", "--seed 17\n",
 		}},
 		{"megatron", "megatron", "pretrain-2-length-2048.sh", []string{
-			"--seq-length 2048\n", "--global-batch-size 4\n", "--train-samples 16 # 4 steps; 3 samples", "--lr-decay-samples 160 ",
+			"--seq-length 2048\n", "--global-batch-size 4\n", "--train-samples 16 # steps: 4; 3 samples", "--lr-decay-samples 160 ",
 			`--load "${CHECKPOINTS:-checkpoints}/pretrain-1-length-512" --override-ckpt-iteration 0`,
 		}},
 		{"nanotron", "datatrove", "pretrain-1-length-512.yaml", []string{
@@ -149,11 +149,11 @@ func TestNumbers(t *testing.T) {
 			"start_training_step: 11\n    sequence_length: 2048\n", "\n  sequence_length: 2048\n", "batch_accumulation_per_replica: 4\n", "train_steps: 15 #",
 		}},
 		{"trl", "parquet", "pretrain-2-length-2048.yaml", []string{
-			"gradient_accumulation_steps: 4\n", "# 21 rows, 5 full steps", `"/data/shards/length-2048/shard-00001.parquet"`,
+			"gradient_accumulation_steps: 4\n", "# rows: 21; full steps: 5", `"/data/shards/length-2048/shard-00001.parquet"`,
 			`model_name_or_path: "output/pretrain-1-length-512"`,
 		}},
 		{"trl", "parquet", "preference.yaml", []string{
-			`"/data/shards/preference/shard-00000.parquet"`, "# 7 pairs", `model_name_or_path: "output/pretrain-2-length-2048"`,
+			`"/data/shards/preference/shard-00000.parquet"`, "# pairs: 7", `model_name_or_path: "output/pretrain-2-length-2048"`,
 		}},
 		{"axolotl", "parquet-axolotl", "pretrain-1-length-512.yaml", []string{"sequence_len: 512\n", "gradient_accumulation_steps: 16\n"}},
 		{"llama-factory", "parquet", "pretrain-1-length-512.yaml", []string{"cutoff_len: 513 ", "gradient_accumulation_steps: 16\n"}},

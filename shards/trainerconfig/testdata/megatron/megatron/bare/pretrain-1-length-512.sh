@@ -18,7 +18,7 @@ args=(
   --max-position-embeddings 512
   --micro-batch-size 1
   --global-batch-size 1 # choose: the shards were built without tokens a step
-  --train-samples 4 # 4 steps
+  --train-samples 4 # steps: 4
   --lr-decay-samples 4 # of all stages
 
   # Choose the model and how it is trained; these are small.

@@ -20,7 +20,7 @@ args=(
   --max-position-embeddings 2048
   --micro-batch-size 1
   --global-batch-size 16
-  --train-samples 144 # 9 steps; 15 samples that do not fill a step are left over
+  --train-samples 144 # steps: 9; 15 samples that do not fill a step are left over
   --lr-decay-samples 160 # of all stages
 
   # Documents of a packed row end with the EOD. To keep attention within them (needs the mask, which only these kernels

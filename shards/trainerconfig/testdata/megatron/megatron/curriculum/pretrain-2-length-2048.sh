@@ -21,7 +21,7 @@ args=(
   --max-position-embeddings 2048
   --micro-batch-size 1
   --global-batch-size 4
-  --train-samples 16 # 4 steps; 3 samples that do not fill a step are left over
+  --train-samples 16 # steps: 4; 3 samples that do not fill a step are left over
   --lr-decay-samples 160 # of all stages
 
   # Documents of a packed row end with the EOD. To keep attention within them (needs the mask, which only these kernels
