@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -49,14 +50,45 @@ func (s *session) example() (string, error) {
 	return run, err
 }
 
-// exampleClean are the documents that the example's recipe keeps, and exampleTokenizer what it trains on them. Its
+// exampleClean are the documents that the example's recipe trains its tokenizer on, and exampleTokenizer is that. Its
 // steps may be renamed, so they are known by what they make.
 func exampleClean(run string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(run, "*", "part-*.jsonl.zst"))
-	if err == nil && len(files) == 0 {
-		err = errors.New("the example's recipe keeps no documents")
+	tokenizer, err := exampleTokenizer(run)
+	if err != nil {
+		return nil, err
 	}
-	return files, err
+	text, err := os.ReadFile(filepath.Join(run, "_curate", "run.json"))
+	if err != nil {
+		return nil, err
+	}
+	var is struct {
+		Steps []struct {
+			Name, Dir string
+			From      []string
+		}
+	}
+	if err := json.Unmarshal(text, &is); err != nil {
+		return nil, err
+	}
+	dirs := map[string]string{}
+	var files []string
+	for _, step := range is.Steps { // in the order in which they read one another
+		dirs[step.Name] = filepath.Join(run, filepath.FromSlash(step.Dir))
+		if dirs[step.Name] != filepath.Dir(tokenizer) {
+			continue
+		}
+		for _, from := range step.From {
+			parts, err := filepath.Glob(filepath.Join(dirs[from], "part-*.jsonl.zst"))
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, parts...)
+		}
+	}
+	if len(files) == 0 {
+		return nil, errors.New("the example's recipe keeps no documents for its tokenizer")
+	}
+	return files, nil
 }
 
 func exampleTokenizer(run string) (string, error) {
