@@ -103,6 +103,7 @@ func converter(m *Manifest, o ConvertOptions) (*setWriter, error) {
 	for _, s := range m.Sources {
 		to.Sources = append(to.Sources, ManifestSource{Name: s.Name})
 	}
+	to.Masked = m.Learnt < m.Tokens // a mask that only padding needed goes with it
 	if m.Packing == nil {
 		if m.EOD != nil {
 			to.EODFirst = t.EODFirst

@@ -113,7 +113,7 @@ spooled (--tmp says where). Memory stays within --memory however large the input
 			if share != "" {
 				var err error
 				if c.share, err = parseShare("--share", share); err != nil {
-					return usage("--share: %v", err)
+					return err
 				}
 				if c.share == 0 {
 					return usage("--share %s: above 0%% and at most 100%%", share)

@@ -107,7 +107,7 @@ func (p *reader) Next(ctx context.Context, c *split.Chunk) (err error) {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	defer func() { recovered(&err, fmt.Sprintf("row group %d", p.source.group)) }()
+	defer recovered(&err, fmt.Sprintf("behind row group %d", p.source.group)) // called by itself, or recover does nothing
 	*c = split.Chunk{File: p.o.File, Split: p.split, Offset: p.row, End: p.row, MaxRecord: p.o.MaxRecord, Buf: c.Buf[:0], IDs: c.IDs[:0]}
 	if c.IDs == nil {
 		c.IDs = []record.ID{}

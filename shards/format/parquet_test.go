@@ -261,14 +261,15 @@ func TestParquetFaults(t *testing.T) {
 		row     []any
 		want    string
 	}{
-		{"mask too short", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1}, []int32{2}}, "row 1: it has 2 tokens, and assistant_masks has 1"},
-		{"mask of 2", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 2}, []int32{2}}, "row 1: token 1 has the mask 2"},
-		{"pieces too short", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []int32{1}}, "row 1: it has 2 tokens, and seq_lengths has pieces of 1 together"},
-		{"empty piece", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []int32{2, 0}}, "row 1: piece 1 has 0 tokens"},
-		{"negative piece", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []int32{3, -1}}, "row 1: piece 1 has -1 tokens"},
-		{"no tokens", Parquet{}, packed, trl, []any{[]int32{}, []byte{}, []int32{}}, "row 1: it has no tokens"},
-		{"no mask", Parquet{}, packed, trl[:1], []any{[]int32{1}}, `its columns are "input_ids", and "input_ids", "assistant_masks", "seq_lengths" are expected`},
-		{"a mask too many", Parquet{}, plain, trl, []any{[]int32{1}, []byte{1}, []int32{1}}, `and "input_ids" are expected`},
+		{"mask too short", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1}, []byte{1}, []int32{2}}, "row 1: it has 2 tokens, and completion_mask has 1"},
+		{"mask of 2", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 2}, []byte{1, 2}, []int32{2}}, "row 1: token 1 has the mask 2"},
+		{"masks that differ", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []byte{1, 1}, []int32{2}}, "row 1: completion_mask and assistant_masks differ"},
+		{"pieces too short", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []byte{1, 0}, []int32{1}}, "row 1: it has 2 tokens, and seq_lengths has pieces of 1 together"},
+		{"empty piece", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []byte{1, 0}, []int32{2, 0}}, "row 1: piece 1 has 0 tokens"},
+		{"negative piece", Parquet{}, packed, trl, []any{[]int32{1, 2}, []byte{1, 0}, []byte{1, 0}, []int32{3, -1}}, "row 1: piece 1 has -1 tokens"},
+		{"no tokens", Parquet{}, packed, trl, []any{[]int32{}, []byte{}, []byte{}, []int32{}}, "row 1: it has no tokens"},
+		{"no mask", Parquet{}, packed, trl[:1], []any{[]int32{1}}, `its columns are "input_ids", and "input_ids", "completion_mask", "assistant_masks", "seq_lengths" are expected`},
+		{"a mask too many", Parquet{}, plain, trl, []any{[]int32{1}, []byte{1}, []byte{1}, []int32{1}}, `and "input_ids" are expected`},
 		{"attention", ParquetAxolotl{}, masked, axolotlColumns[:3], []any{[]int32{1, 2}, []byte{1, 0}, []int64{1, 2}}, "row 1: token 1 has the attention mask 0"},
 		{"attention too short", ParquetAxolotl{}, masked, axolotlColumns[:3], []any{[]int32{1, 2}, []byte{1}, []int64{1, 2}}, "row 1: it has 2 tokens, and attention_mask has 1"},
 		{"labels too long", ParquetAxolotl{}, masked, axolotlColumns[:3], []any{[]int32{1, 2}, []byte{1, 1}, []int64{1, 2, 3}}, "row 1, column \"labels\": it has more than 2 values"},

@@ -2,20 +2,23 @@ package format
 
 import (
 	"io"
+	"slices"
 
 	"curate/corpus/parquet"
 )
 
-// Parquet is a table of tokenized rows as TRL's SFTTrainer takes them: input_ids, assistant_masks and seq_lengths.
+// Parquet is a table of tokenized rows as TRL's SFTTrainer takes them: input_ids, completion_mask, assistant_masks and
+// seq_lengths.
 // docs/formats/token-parquet.md shows it. Source: trl/trainer/sft_trainer.py at f2cd5771 (SFTTrainer._prepare_dataset
 // and _set_signature_columns_if_needed, DataCollatorForLanguageModeling).
 type Parquet struct{}
 
-// The columns, in their order. A mask is called assistant_masks and not completion_mask, since TRL takes notice of the
-// latter only with completion_only_loss, which it does not set by itself for rows that are tokenized: the mask would be
-// passed over without a word.
+// The columns, in their order. A mask is there under both names that TRL has for it: of assistant_masks it takes notice in
+// any case, of completion_mask only with completion_only_loss, which it does not set by itself for rows that are
+// tokenized. Both hold the same, so that either setting trains on the same tokens.
 const (
 	inputIDs       = "input_ids"
+	completionMask = "completion_mask"
 	assistantMasks = "assistant_masks"
 	seqLengths     = "seq_lengths"
 )
@@ -43,7 +46,7 @@ func trlColumns(s Set) (columns []parquet.Column, mask, lengths int) {
 	columns = []parquet.Column{{Name: inputIDs, Type: parquet.Int32, List: true}}
 	if s.Masked {
 		mask = len(columns)
-		columns = append(columns, parquet.Column{Name: assistantMasks, Type: parquet.Int8, List: true})
+		columns = append(columns, parquet.Column{Name: completionMask, Type: parquet.Int8, List: true}, parquet.Column{Name: assistantMasks, Type: parquet.Int8, List: true})
 	}
 	if s.Packed {
 		lengths = len(columns)
@@ -81,6 +84,7 @@ func (w *trlWriter) Append(to io.Writer, s *Sequence) error {
 			mask = w.ones
 		}
 		w.table.Bytes8(w.mask, mask)
+		w.table.Bytes8(w.mask+1, mask)
 	}
 	if w.lengths > 0 {
 		w.pieces = w.pieces[:0]
@@ -146,7 +150,14 @@ func (r *trlReader) Check() error {
 				return err
 			}
 			if len(mask) != len(ids) {
-				return r.fault(i, "it has %d tokens, and %s has %d", len(ids), assistantMasks, len(mask))
+				return r.fault(i, "it has %d tokens, and %s has %d", len(ids), completionMask, len(mask))
+			}
+			again, err := r.cell(r.mask+1, i)
+			if err != nil {
+				return err
+			}
+			if !slices.EqualFunc(mask, again, func(a byte, b int32) bool { return int32(a) == b }) {
+				return r.fault(i, "%s and %s differ", completionMask, assistantMasks)
 			}
 		}
 		if r.lengths == 0 {
