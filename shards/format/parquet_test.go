@@ -289,7 +289,7 @@ func TestParquetFaults(t *testing.T) {
 		right := []any{[]int32{5, 6}, []byte{1, 1}, []int64{5, 6}, []int64{0, 1}, int64(2)}
 		switch c.f.(type) {
 		case Parquet:
-			right[2] = []int32{1, 1}
+			right = []any{[]int32{5, 6}, []byte{1, 1}, []byte{1, 1}, []int32{1, 1}}
 		case ParquetPreference:
 			right = []any{[]int32{5}, []int32{}, []int32{6}}
 		}
