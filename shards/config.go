@@ -82,7 +82,7 @@ type Config struct {
 	Name string
 	// Mix is how often the documents of each source are used; the zero Spec uses each once.
 	Mix mix.Spec
-	// Sources are those of the files, in the order of the manifest; files behind them are of source "".
+	// Sources are those of the files, in the order of the manifest; files behind them are of the one without a name.
 	Sources []FileSource
 	// By is the field that names a record's source instead; the zero Path for none.
 	By record.Path
@@ -91,16 +91,14 @@ type Config struct {
 // settings are a Config as it is meant.
 type settings struct {
 	Config
-	format  format.Format
-	traits  format.Traits
-	dtype   format.Dtype
-	method  *pack.Method // nil without packing
-	row     int          // of the stage in hand: tokens of a packed row
-	padID   int          // -1 if rows are not padded
-	names   []string     // source of each file, by number less 1
-	json    []byte       // RFC 8785
-	digest  string       // sha256 of json
-	hasMask bool         // of the stage in hand
+	format format.Format
+	traits format.Traits
+	dtype  format.Dtype
+	method *pack.Method // nil without packing
+	padID  int          // -1 if rows are not padded
+	names  []string     // source of each file, by number less 1
+	json   []byte       // RFC 8785
+	digest string       // sha256 of json
 }
 
 // resolve fills in defaults and refuses what cannot be.
@@ -224,11 +222,11 @@ func (s *settings) sources() error {
 		return fmt.Errorf("shards: sources are named by files or by the field %q, not by both", s.By)
 	}
 	for _, f := range s.Sources {
-		if f.Name == mix.Any {
-			return fmt.Errorf("shards: %q is no name of a source", f.Name)
+		if err := checkSourceName([]byte(f.Name)); err != nil {
+			return fmt.Errorf("shards: %w", err)
 		}
 		for range f.Files {
-			s.names = append(s.names, f.Name)
+			s.names = append(s.names, shown(f.Name))
 		}
 	}
 	return nil
@@ -237,7 +235,7 @@ func (s *settings) sources() error {
 // sourceOf is the source of a file's records.
 func (s *settings) sourceOf(file int) string {
 	if file < 1 || file > len(s.names) {
-		return ""
+		return unnamed
 	}
 	return s.names[file-1]
 }
