@@ -554,7 +554,7 @@ func checkRatios(t *testing.T, b *Builder, dir string, docs []document) {
 			}
 			continue
 		}
-		name := shown(b.sourceOf(d.id.File()))
+		name := b.sourceOf(d.id.File())
 		longest[name] = max(longest[name], int64(len(d.ids)+1))
 		if n, e := copies[uint64(d.id)], epochs[name]; n != int(math.Floor(e)) && n != int(math.Ceil(e)) {
 			t.Fatalf("document %d of %s is there %d times, of %v epochs", d.id, name, n, e)

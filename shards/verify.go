@@ -45,7 +45,7 @@ func Verify(ctx context.Context, st store.Store, dir string) (*Verified, error) 
 			return nil, err
 		}
 	}
-	return v, verifySchedules(ctx, st, path.Clean(dir), v.Sets)
+	return v, verifySchedules(ctx, st, dir, v.Sets)
 }
 
 func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
@@ -348,21 +348,27 @@ func (c *sequenceCheck) ends(i int64, ids []uint32, p format.Piece, end int) err
 	return nil
 }
 
-// verifySchedules compares each schedule in dir or below it with the manifests of the sets beside it.
-func verifySchedules(ctx context.Context, st store.Store, dir string, sets []*Set) error {
-	byRoot := map[string]map[string]*Manifest{}
-	var roots []string
+// besides groups sets by the folder that their folders lie in, where their schedule is; the one in dir itself is left
+// out, since its schedule was not asked for.
+func besides(dir string, sets []*Set) (roots []string, byRoot map[string]map[string]*Manifest) {
+	byRoot = map[string]map[string]*Manifest{}
 	for _, s := range sets {
-		if path.Clean(s.Dir) == dir { // its schedule was not asked for
+		if path.Clean(s.Dir) == path.Clean(dir) {
 			continue
 		}
-		root := path.Dir(s.Dir)
+		root := path.Dir(path.Clean(s.Dir))
 		if byRoot[root] == nil {
 			byRoot[root] = map[string]*Manifest{}
 			roots = append(roots, root)
 		}
 		byRoot[root][path.Base(s.Dir)] = s.Manifest
 	}
+	return roots, byRoot
+}
+
+// verifySchedules compares each schedule in dir or below it with the manifests of the sets beside it.
+func verifySchedules(ctx context.Context, st store.Store, dir string, sets []*Set) error {
+	roots, byRoot := besides(dir, sets)
 	for _, root := range roots {
 		s, err := OpenSchedule(ctx, st, root)
 		if err != nil {
