@@ -259,7 +259,7 @@ func TestMemoryShards(t *testing.T) {
 	mixed := func(rng *rand.Rand, line []byte, n int64) []byte {
 		line = fmt.Appendf(line, `{"text":"%d`, n)
 		times := 5 + rng.IntN(800)
-		if n%2000 == 1000 {
+		if n%8000 == 1000 {
 			times = 600_000
 		}
 		for len(line) < times*5 {
@@ -278,7 +278,7 @@ func TestMemoryShards(t *testing.T) {
 		memory int64
 		flags  []string
 	}{
-		{"a mixture", mixed, 256 << 20, 1, 128 << 20, []string{"--pack", "--schedule", "1024:50%,4096"}},
+		{"a mixture", mixed, 192 << 20, 1, 128 << 20, []string{"--pack", "--schedule", "1024:50%,4096"}},
 		{"a mixture of tiny documents", tiny, 16 << 20, 2, 192 << 20, []string{"--format", "mds", "--schedule", "64:50%,128"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestMemoryShards(t *testing.T) {
 			} else if err := json.Unmarshal(b, &is); err != nil {
 				t.Fatal(err)
 			}
-			if len(is.Sources) != 1 || math.Abs(is.Sources[0].Epochs-2.5) > 1e-3 || math.Abs(float64(is.Sources[0].Documents)/float64(documents)-2.5) > 1e-2 {
+			if len(is.Sources) != 1 || math.Abs(is.Sources[0].Epochs-2.5) > 0.02 { // a document may be that much
 				t.Fatalf("2.5 epochs of %d documents are %+v", documents, is.Sources)
 			}
 			t.Logf("-j %d, --memory %d MiB, input %d MiB, %d documents, %d tokens written: RSS at most %.1f MiB, CPU %v", c.j, c.memory>>20, c.size>>20, documents, is.Sources[0].Tokens, float64(rss)/(1<<20),
