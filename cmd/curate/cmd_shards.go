@@ -128,12 +128,15 @@ func writeScheduleInfo(ctx context.Context, w io.Writer, st store.Store, dir str
 	if err != nil || s == nil {
 		return err
 	}
+	stages, sources := realised(s)
+	if len(stages)+len(sources) == 1 && s.TokensPerStep == 0 {
+		return nil // the set says all of it
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", path.Join(dir, shards.ScheduleFile))
 	if s.TokensPerStep > 0 {
 		fmt.Fprintf(&b, "%-11s %s\n", "a step", count(s.TokensPerStep, "token"))
 	}
-	stages, sources := realised(s)
 	for _, l := range stages {
 		fmt.Fprintf(&b, "%-11s %s: %s\n", "stage", l.of, l.line)
 	}

@@ -17,7 +17,11 @@ type realisedLine struct{ of, line string }
 // realised says what came of a schedule and a mixture, beside what was asked.
 func realised(s *shards.Schedule) (stages, sources []realisedLine) {
 	for _, g := range s.Stages {
-		line := fmt.Sprintf("%s (%s), %s", count(g.Tokens, "token"), besides(percentOf(g.Share), percentOf(g.ShareAsked), len(s.Stages) > 1), count(g.Sequences, "sequence"))
+		line := count(g.Tokens, "token")
+		if len(s.Stages) > 1 {
+			line += fmt.Sprintf(" (%s)", besides(percentOf(g.Share), percentOf(g.ShareAsked), true))
+		}
+		line += ", " + count(g.Sequences, "sequence")
 		if g.RowsPerStep > 0 {
 			line += fmt.Sprintf(", %s of %s", count(g.Steps, "step"), count(g.RowsPerStep, "row"))
 		}
@@ -41,6 +45,9 @@ func realised(s *shards.Schedule) (stages, sources []realisedLine) {
 			line += ", and " + count(src.Pairs, "pair")
 		}
 		sources = append(sources, realisedLine{src.Name, line})
+	}
+	if len(sources) == 1 && sources[0].of == unnamedSource {
+		sources = nil // that is all there is
 	}
 	return stages, sources
 }
@@ -88,9 +95,7 @@ func sayRealised(ctx context.Context, log *slog.Logger, dir, by string) {
 			log.Info(fmt.Sprintf("and %s; %s has all of them", plural(len(sources)-k, "more source", "more sources"), shards.ScheduleFile))
 			break
 		}
-		if len(sources) > 1 || l.of != unnamedSource {
-			log.Info("source " + l.of + ": " + l.line)
-		}
+		log.Info("source " + l.of + ": " + l.line)
 	}
 	if by != "" && len(s.Sources) == 1 && s.Sources[0].Name == unnamedSource {
 		log.Warn(fmt.Sprintf("--by %s: no record has that field, so that all are of source %s", by, unnamedSource))
