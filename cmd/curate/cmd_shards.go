@@ -200,6 +200,9 @@ func writeShardsInfo(w io.Writer, s *shards.Set, asJSON bool) error {
 	row("tokenizer", m.Tokenizer)
 	if len(m.Sources) > 1 {
 		for _, src := range m.Sources {
+			if src.Documents == 0 { // of another set
+				continue
+			}
 			row("source", fmt.Sprintf("%s: %s, %s (%.2f %%)", src.Name, count(src.Documents, "document"), count(src.Tokens, "token"), 100*float64(src.Tokens)/float64(max(1, m.Tokens))))
 		}
 	}
