@@ -197,7 +197,7 @@ func (b *Builder) report(p *plan, all *summary, sets []*Manifest, pairs *Manifes
 		if b.TokensPerStep > 0 {
 			st.RowsPerStep = b.TokensPerStep / int64(m.Length)
 			st.FirstStep = step
-			st.Steps = (m.Sequences + st.RowsPerStep - 1) / st.RowsPerStep
+			st.Steps = stepsOf(m.Sequences, st.RowsPerStep)
 			step += st.Steps
 		}
 		s.Stages = append(s.Stages, st)

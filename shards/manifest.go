@@ -218,14 +218,24 @@ func (m *Manifest) check() string {
 		return fmt.Sprintf("dtype is %q; %d ids take %s in format %s", m.Dtype, m.Vocabulary, want, m.Format)
 	case m.Length < minLength || m.Length > maxLength:
 		return fmt.Sprintf("length is %d", m.Length)
-	case m.Width != 0 && (m.Width < m.Length || m.Width > m.Length+1) || (m.Width != 0) != (m.Packing != nil):
+	case m.Packing == nil && m.Width != 0 || m.Packing != nil && m.Width != m.Length+traits.Extra:
 		return fmt.Sprintf("width is %d, and length %d", m.Width, m.Length)
 	case m.EOD != nil && (*m.EOD < 0 || *m.EOD >= m.Vocabulary):
 		return fmt.Sprintf("eod is %d, and vocabulary_size %d", *m.EOD, m.Vocabulary)
 	case m.PadID != nil && (*m.PadID < 0 || *m.PadID >= m.Vocabulary || m.Packing == nil):
 		return fmt.Sprintf("pad is %d, and vocabulary_size %d", *m.PadID, m.Vocabulary)
+	case m.PadID == nil && m.Packing != nil && traits.Padded:
+		return fmt.Sprintf("pad is null; rows of format %s are padded", m.Format)
+	case m.PadID != nil && !m.Masked:
+		return "rows are padded, and masked is false"
 	case m.Padding > 0 && m.PadID == nil || m.Padding < 0:
 		return fmt.Sprintf("padding is %d", m.Padding)
+	case m.EODFirst && (m.EOD == nil || m.Packing == nil && !traits.EODFirst):
+		return fmt.Sprintf("eod_first is true; in format %s the EOD is elsewhere, or there is none", m.Format)
+	case m.EOD != nil && traits.EODFirst && m.Packing == nil && !m.EODFirst:
+		return fmt.Sprintf("eod_first is false; format %s has the EOD in front", m.Format)
+	case !isHex(m.ConfigSHA256, 64):
+		return fmt.Sprintf("config_sha256 is %q", m.ConfigSHA256)
 	case m.EODInside < 0 || m.EODInside > m.Tokens || m.EOD == nil && m.EODInside > 0:
 		return fmt.Sprintf("eod_inside is %d", m.EODInside)
 	case m.EODAbsent < 0 || m.EODAbsent > m.Documents || m.EOD == nil && m.EODAbsent > 0:
@@ -286,7 +296,7 @@ func (m *Manifest) checkShard(k int, traits format.Traits, suffixes []string, su
 	if !traits.Single {
 		base = strings.TrimSuffix(s.Name, fmt.Sprintf("-%05d", k))
 	}
-	if !isShardName(base) || s.Name != shardName(base, traits, k) || k > 0 && !strings.HasPrefix(m.Shards[0].Name, base+"-") {
+	if !isShardName(base) || s.Name != shardName(base, traits, k) || m.Shards[0].Name != shardName(base, traits, 0) {
 		return fmt.Sprintf("shard %d is named %q", k, s.Name)
 	}
 	if s.Documents < 0 || s.Sequences < 1 || s.Tokens < s.Sequences || s.Padding < 0 {

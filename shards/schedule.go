@@ -94,19 +94,71 @@ func ParseSchedule(name string, b []byte) (*Schedule, error) {
 	if s.Version != scheduleVersion {
 		return nil, format.NewFault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
 	}
+	if problem := s.plausible(); problem != "" {
+		return nil, format.NewFault(name, -1, "%s", problem)
+	}
 	return s, nil
+}
+
+// plausible says what no sets could make right, or "".
+func (s *Schedule) plausible() string {
+	tokens, step := int64(0), int64(0)
+	for g, st := range s.Stages {
+		if st.Length < minLength || st.Length > maxLength || st.Documents < 0 || st.Sequences < 0 || st.Tokens < st.Sequences {
+			return fmt.Sprintf("stage %d has length %d, %d documents, %d sequences and %d tokens", g, st.Length, st.Documents, st.Sequences, st.Tokens)
+		}
+		if tokens += st.Tokens; tokens < 0 {
+			return "tokens add up to more than 2^63-1"
+		}
+		rows, steps := int64(0), int64(0)
+		if s.TokensPerStep > 0 {
+			if rows = s.TokensPerStep / int64(st.Length); rows < 1 {
+				return fmt.Sprintf("%d tokens a step are less than a row of stage %d", s.TokensPerStep, g)
+			}
+			steps = stepsOf(st.Sequences, rows)
+		}
+		if st.RowsPerStep != rows || st.Steps != steps || st.FirstStep != step {
+			return fmt.Sprintf("stage %d has %d steps from %d on, of %d rows; it is %d from %d on, of %d", g, st.Steps, st.FirstStep, st.RowsPerStep, steps, step, rows)
+		}
+		step += steps
+	}
+	for g, st := range s.Stages {
+		if want := share(float64(st.Tokens), float64(tokens)); st.Share != want {
+			return fmt.Sprintf("stage %d has a share of %v; it is %v", g, st.Share, want)
+		}
+	}
+	for _, src := range s.Sources {
+		epochs, part := share(float64(src.Tokens), float64(src.Available.Tokens)), share(float64(src.Tokens), float64(tokens))
+		if src.Documents < 0 || src.Tokens < 0 || src.Available.Tokens < 0 || src.Epochs != epochs || src.Share != part || len(src.ByStage) != len(s.Stages) {
+			return fmt.Sprintf("source %q has %d documents and %d tokens, %v epochs, a share of %v and %d stages; they are %v, %v and %d", src.Name,
+				src.Documents, src.Tokens, src.Epochs, src.Share, len(src.ByStage), epochs, part, len(s.Stages))
+		}
+	}
+	return ""
+}
+
+// stepsOf so many sequences, the last with fewer perhaps.
+func stepsOf(sequences, rows int64) int64 {
+	steps := sequences / rows
+	if sequences%rows > 0 {
+		steps++
+	}
+	return steps
 }
 
 // Step says which rows a trainer sees at a step, from 0, if each has tokensPerStep tokens: stage, first row and how many.
 // The rows of a stage are gone through in order, so that its last step may have fewer.
 func (s *Schedule) Step(step, tokensPerStep int64) (stage int, from, rows int64, err error) {
 	first := int64(0)
+	if step < 0 {
+		return 0, 0, 0, fmt.Errorf("step %d; steps are counted from 0", step)
+	}
 	for g, st := range s.Stages {
 		per := tokensPerStep / int64(st.Length)
 		if per < 1 || tokensPerStep%int64(st.Length) != 0 {
 			return 0, 0, 0, fmt.Errorf("%d tokens a step are no whole number of rows of %d tokens", tokensPerStep, st.Length)
 		}
-		steps := (st.Sequences + per - 1) / per
+		steps := stepsOf(st.Sequences, per)
 		if step < first+steps {
 			from = (step - first) * per
 			return g, from, min(per, st.Sequences-from), nil
@@ -140,12 +192,17 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 		case m.Length != st.Length || m.Documents != st.Documents || m.Tokens != st.Tokens || m.Sequences != st.Sequences:
 			return fmt.Sprintf("stage %d has length %d, %d documents, %d tokens and %d sequences; the set %d, %d, %d and %d", g,
 				st.Length, st.Documents, st.Tokens, st.Sequences, m.Length, m.Documents, m.Tokens, m.Sequences)
+		case m.Format != s.Format || m.Vocabulary != s.Vocabulary || m.Tokenizer != s.Tokenizer || m.Seed != s.Seed || !equalIDs(m.EOD, s.EOD):
+			return fmt.Sprintf("format, vocabulary, tokenizer, EOD or seed are not those of stage %d", g)
 		case len(m.Sources) != len(s.Sources):
 			return fmt.Sprintf("it has %d sources, and stage %d has %d", len(s.Sources), g, len(m.Sources))
 		}
 		for i, src := range m.Sources {
 			if src.Name != s.Sources[i].Name {
 				return fmt.Sprintf("source %d is %q, and %q in stage %d", i, s.Sources[i].Name, src.Name, g)
+			}
+			if by := s.Sources[i].ByStage[g]; by != src.Tokens {
+				return fmt.Sprintf("source %q has %d tokens in stage %d; the set has %d", src.Name, by, g, src.Tokens)
 			}
 			sums[i].Documents += src.Documents
 			sums[i].Tokens += src.Tokens
@@ -156,13 +213,20 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 			return fmt.Sprintf("source %q has %d documents and %d tokens; the sets have %d and %d", src.Name, src.Documents, src.Tokens, sums[i].Documents, sums[i].Tokens)
 		}
 	}
+	known := len(s.Stages)
 	if s.Preference != "" {
+		known++
 		if m := sets[s.Preference]; m == nil || m.Documents != s.Pairs {
 			return fmt.Sprintf("there is no shard set %q of %d pairs", s.Preference, s.Pairs)
 		}
 	}
+	if known < len(sets) {
+		return fmt.Sprintf("%d shard sets lie beside it, and it knows %d", len(sets), known)
+	}
 	return ""
 }
+
+func equalIDs(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (s *Schedule) encode() ([]byte, error) {
 	b, err := json.Marshal(s, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
