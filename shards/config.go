@@ -91,16 +91,14 @@ type Config struct {
 // settings are a Config as it is meant.
 type settings struct {
 	Config
-	format  format.Format
-	traits  format.Traits
-	dtype   format.Dtype
-	method  *pack.Method // nil without packing
-	row     int          // of the stage in hand: tokens of a packed row
-	padID   int          // -1 if rows are not padded
-	names   []string     // source of each file, by number less 1
-	json    []byte       // RFC 8785
-	digest  string       // sha256 of json
-	hasMask bool         // of the stage in hand
+	format format.Format
+	traits format.Traits
+	dtype  format.Dtype
+	method *pack.Method // nil without packing
+	padID  int          // -1 if rows are not padded
+	names  []string     // source of each file, by number less 1
+	json   []byte       // RFC 8785
+	digest string       // sha256 of json
 }
 
 // resolve fills in defaults and refuses what cannot be.
