@@ -36,7 +36,7 @@ with their sizes and digests, indices with the tokens they lead to, every id wit
 vocabulary, documents with their end-of-document token and with their pieces in other rows, masks, padding,
 bounds with rows, the schedule with its sets, and all counts.
 
-With --tokenizer, --sample documents of each set, which lie whole in a row, are decoded and compared with the text of
+With --tokenizer, up to --sample documents of each set, which lie whole in a row, are decoded and compared with the text of
 the records that they were made of. These are looked for where the manifest of the run that built the shards
 says that its inputs were: in DIR/_curate or, for shards that "curate shards convert" wrote, in --built.
 
@@ -90,7 +90,7 @@ shard set, and a set that is not finished.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&tokenizer, "tokenizer", "", "`PATH` of the tokenizer that the shards were made with: documents are decoded and compared with their source")
-	fs.Int64Var(&sample, "sample", 100, "`N` documents of each set that are compared")
+	fs.Int64Var(&sample, "sample", 100, "`N` documents of each set, at most, that are compared")
 	fs.StringVar(&built, "built", "", "`DIR` in which the shards were built, if these were converted")
 	fs.StringVar(&field, "text-field", "text", "dotted `PATH` of the text in a record")
 	return cmd
@@ -145,12 +145,12 @@ func compareTexts(ctx context.Context, s *shards.Set, built string, t *tokenize.
 }
 
 // sampleOf gives n whole documents, or all, of sequences that are evenly spread over the set: of each as many as its
-// share of n, and of a second round as many as are still missing.
+// share of n, and of up to seven rounds more, a sequence further on each, what is still missing.
 func sampleOf(ctx context.Context, s *shards.Set, n int64) (map[record.ID]*sampledDocument, error) {
 	docs := map[record.ID]*sampledDocument{}
 	every := max(1, s.Manifest.Sequences/n)
 	of := max(1, (n+s.Manifest.Sequences-1)/max(1, s.Manifest.Sequences)) // a sequence
-	for round := range min(2, every) {
+	for round := range min(8, every) {
 		for at := round; at < s.Manifest.Sequences && int64(len(docs)) < n; at += every {
 			err := s.Rows(ctx, at, 1, func(r *shards.Row) error {
 				left := of
