@@ -139,7 +139,7 @@ type shardsFlags struct {
 }
 
 func (f *shardsFlags) register(fs *pflag.FlagSet) {
-	fs.IntVar(&f.length, "length", shards.DefaultLength, "`N` tokens of a row: what the trainer takes at a time")
+	fs.IntVar(&f.length, "length", shards.DefaultLength, "`N` tokens of a row: what the trainer takes at a time; several lengths are a --schedule")
 	fs.StringVar(&f.scheduleAs, "schedule", "", "`LENGTH:SHARE,…` of several lengths, in the order of training, such as 2048:75%,8192:25%: one shard set each, no document in two")
 	fs.StringVar(&f.tokensPerStep, "tokens-per-step", "", "`N` tokens that the trainer takes a step at every length; for the schedule and \"shards inspect\"")
 	fs.StringVar(&f.pack, "pack", "", "pack documents into rows of --length tokens; say --pack, or --pack=`METHOD`: best-fit (default), concat or document (one a row)")
