@@ -159,7 +159,7 @@ func (c Config) resolve() (*settings, error) {
 			s.Name = "shard"
 		}
 	}
-	if !shardNames.MatchString(s.Name) {
+	if !isShardName(s.Name) {
 		return nil, fmt.Errorf("shards: %q is no name for shards: letters, digits, - and _, a letter first", s.Name)
 	}
 	if err := s.Mix.Check(); err != nil {

@@ -77,7 +77,7 @@ func vacant(ctx context.Context, st store.Store, dir string) error {
 		case path.Dir(info.Name) != dir:
 		case name == DoneFile:
 			return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
-		case numbered.MatchString(name) || strings.HasSuffix(name, format.BoundsSuffix):
+		case isNumbered(name) || strings.HasSuffix(name, format.BoundsSuffix):
 			left = info.Name
 		}
 	}
@@ -114,7 +114,7 @@ func converter(m *Manifest, o ConvertOptions) (*setWriter, error) {
 			w.name = "shard"
 		}
 	}
-	if !shardNames.MatchString(w.name) {
+	if !isShardName(w.name) {
 		return nil, fmt.Errorf("%q is no name for shards: letters, digits, - and _, a letter first", w.name)
 	}
 	w.manifest = *m

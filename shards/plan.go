@@ -16,7 +16,7 @@ type plan struct {
 	budgets []*mix.Budget // by source; nil for one that has only pairs
 	// ends are where the stages' documents end in the order in which documents are chosen, by source. nil if the only
 	// stage has all documents.
-	ends [][]mix.Mark
+	ends [][]mix.Cut
 	// epochs by source and stage.
 	epochs [][]mix.Epochs
 }
@@ -101,7 +101,7 @@ func (p *plan) divide(ctx context.Context, b *Builder, sealed []stage.Sealed, ws
 	}
 	room := int(min(max(1<<20, ws.Memory()/4), 64<<10+64*documents)) // few documents need no large tables
 	if needed {
-		ends, sums, err := mix.Marks(heads.each(func(source int, id uint64) (int, uint64) {
+		ends, sums, err := mix.Cuts(heads.each(func(source int, id uint64) (int, uint64) {
 			return source, chosenKey(b.Seed, id)
 		}), wants, room)
 		if err != nil {
@@ -144,7 +144,7 @@ func (p *plan) repeat(b *Builder, heads *heads, got [][]int64, room int) error {
 	if !needed {
 		return nil
 	}
-	marks, _, err := mix.Marks(heads.each(func(source int, id uint64) (int, uint64) {
+	marks, _, err := mix.Cuts(heads.each(func(source int, id uint64) (int, uint64) {
 		g := p.stage(source, id)
 		if g < 0 {
 			return -1, 0
@@ -166,8 +166,8 @@ func (p *plan) stage(source int, id uint64) int {
 		return 0
 	}
 	digest := chosenKey(p.seed, id)
-	for g, end := range p.ends[source] {
-		if end.Before(digest, id) {
+	for g := range p.ends[source] {
+		if p.ends[source][g].Before(digest, id) {
 			return g
 		}
 	}
@@ -177,7 +177,7 @@ func (p *plan) stage(source int, id uint64) int {
 // inOrder says whether the documents of a stage are used once each, so that they come as they are sealed.
 func (p *plan) inOrder(g int) bool {
 	for _, e := range p.epochs {
-		if e[g] != (mix.Epochs{Whole: 1}) {
+		if e[g].Whole != 1 || !e[g].Part.IsZero() {
 			return false
 		}
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -213,15 +215,15 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 			return fmt.Sprintf("source %q has %d documents and %d tokens; the sets have %d and %d", src.Name, src.Documents, src.Tokens, sums[i].Documents, sums[i].Tokens)
 		}
 	}
-	known := len(s.Stages)
 	if s.Preference != "" {
-		known++
 		if m := sets[s.Preference]; m == nil || m.Documents != s.Pairs {
 			return fmt.Sprintf("there is no shard set %q of %d pairs", s.Preference, s.Pairs)
 		}
 	}
-	if known < len(sets) {
-		return fmt.Sprintf("%d shard sets lie beside it, and it knows %d", len(sets), known)
+	for _, dir := range slices.Sorted(maps.Keys(sets)) { // others may lie there that were converted
+		if isSetDir(dir) && !slices.ContainsFunc(s.Stages, func(st Stage) bool { return st.Dir == dir }) {
+			return fmt.Sprintf("it does not know the shard set %q", dir)
+		}
 	}
 	return ""
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -42,8 +41,12 @@ func Find(ctx context.Context, st store.Store, dir string) ([]string, error) {
 	return dirs, nil
 }
 
-// setDir is what this package calls a set's folder: one that a killed run has left may hold nothing else to know it by.
-var setDir = regexp.MustCompile(`^length-[0-9]+$`)
+// isSetDir says whether a folder is called as a set's is: one that a killed run has left may hold nothing else to know it
+// by.
+func isSetDir(name string) bool {
+	length, ok := strings.CutPrefix(name, "length-")
+	return ok && isDigits(length)
+}
 
 // folder is what lies in the folder of a shard set: sizes by name.
 type folder struct {
@@ -74,9 +77,9 @@ func find(ctx context.Context, st store.Store, dir string) ([]folder, error) {
 	for d, files := range byDir {
 		_, hasManifest := files[ManifestFile]
 		_, hasDone := files[DoneFile]
-		isSet := hasManifest && hasDone || setDir.MatchString(path.Base(d))
+		isSet := hasManifest && hasDone || isSetDir(path.Base(d))
 		for name := range files {
-			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix) || path.Base(d) == path.Clean(pairDir) && numbered.MatchString(name)
+			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix) || path.Base(d) == path.Clean(pairDir) && isNumbered(name)
 		}
 		if isSet {
 			folders = append(folders, folder{d, files})

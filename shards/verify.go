@@ -63,7 +63,7 @@ func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
 	}
 	var strange []string
 	for name := range f.files {
-		if (numbered.MatchString(name) || strings.HasSuffix(name, format.BoundsSuffix)) && !known[name] {
+		if (isNumbered(name) || strings.HasSuffix(name, format.BoundsSuffix)) && !known[name] {
 			strange = append(strange, name)
 		}
 	}

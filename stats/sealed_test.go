@@ -2,6 +2,7 @@ package stats
 
 import (
 	"bytes"
+	"curate/stage/runs"
 	"errors"
 	"io"
 	"strings"
@@ -67,7 +68,7 @@ func TestSealedDamage(t *testing.T) {
 }
 
 func isCorrupt(err error, input int) bool {
-	ce := new(CorruptError)
+	ce := new(runs.CorruptError)
 	return errors.As(err, &ce) && ce.Input == input
 }
 

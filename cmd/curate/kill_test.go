@@ -91,13 +91,22 @@ func TestKillMinHash(t *testing.T) {
 	killed(t, "dedup", "--method", "minhash", "--keep", "longest", "--threshold", "0.5")
 }
 
+// killsOf is CURATE_KILLS, or what stands for it.
+func killsOf(t *testing.T, unset int) int {
+	s := os.Getenv("CURATE_KILLS")
+	if s == "" {
+		return unset
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func killed(t *testing.T, stage ...string) {
-	kills, scale := 8, 1
-	if s := os.Getenv("CURATE_KILLS"); s != "" {
-		var err error
-		if kills, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
+	kills, scale := killsOf(t, 8), 1
+	if os.Getenv("CURATE_KILLS") != "" {
 		scale = 4
 	}
 	seed := rand.Uint64()

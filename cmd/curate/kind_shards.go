@@ -77,6 +77,9 @@ var shardsKind = recipe.Kind{
 			for _, in := range s.Inputs {
 				cfg.Sources = append(cfg.Sources, shards.FileSource{Name: in.Name, Files: in.Files})
 			}
+			if err := sharding.sourcesAreThere(cfg.Sources, keyName); err != nil {
+				return nil, atSetting(v, err)
+			}
 		}
 		b, err := shards.New(cfg)
 		if err != nil {

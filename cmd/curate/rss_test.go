@@ -5,8 +5,11 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -240,6 +243,91 @@ func TestMemoryPhases(t *testing.T) {
 			ledger, err := os.ReadFile(dir + "/ledger.json")
 			if want := fmt.Sprintf("\"kept\": %d,", distinct); err != nil || !bytes.Contains(ledger, []byte(want)) {
 				t.Errorf("%s: the ledger lacks %s (%v): %.200s", c.what, want, err, ledger)
+			}
+		})
+	}
+}
+
+// TestMemoryShards measures a mixture that is sorted on disk, of inputs that are larger than --memory and are used two
+// and a half times: documents of all sizes up to what a record may have, and millions of a few bytes, of which sorting
+// holds more than of their tokens.
+func TestMemoryShards(t *testing.T) {
+	tokenizer, err := filepath.Abs("../../tokenize/testdata/small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mixed := func(rng *rand.Rand, line []byte, n int64) []byte {
+		line = fmt.Appendf(line, `{"text":"%d`, n)
+		times := 5 + rng.IntN(800)
+		if n%8000 == 1000 {
+			times = 600_000
+		}
+		for len(line) < times*5 {
+			line = append(append(line, ' '), words[rng.IntN(len(words))]...)
+		}
+		return append(line, "\"}\n"...)
+	}
+	tiny := func(rng *rand.Rand, line []byte, _ int64) []byte {
+		return fmt.Appendf(line, "{\"text\":\"%d\"}\n", rng.IntN(1<<23))
+	}
+	for _, c := range []struct {
+		what   string
+		record func(*rand.Rand, []byte, int64) []byte
+		size   int64
+		j      int
+		memory int64
+		flags  []string
+	}{
+		{"a mixture", mixed, 192 << 20, 1, 128 << 20, []string{"--pack", "--schedule", "1024:50%,4096"}},
+		{"a mixture of tiny documents", tiny, 16 << 20, 2, 192 << 20, []string{"--format", "mds", "--schedule", "64:50%,128"}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			dir := t.TempDir()
+			in := filepath.Join(dir, "in.jsonl")
+			f, err := os.Create(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := bufio.NewWriterSize(f, 1<<20)
+			rng := rand.New(rand.NewPCG(7, 7))
+			var line []byte
+			documents := 0
+			for done := int64(0); done < c.size; done += int64(len(line)) {
+				line = c.record(rng, line[:0], int64(documents))
+				documents++
+				_, _ = w.Write(line) // the error stays, for Flush
+			}
+			if err := errors.Join(w.Flush(), f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			out := filepath.Join(dir, "out")
+			cmd := curate(t, append([]string{"shards", "build", "--tokenizer", tokenizer, "--source", "a=" + in, "--mix", "a:epochs=2.5", "-q", "-o", out,
+				"-j", fmt.Sprint(c.j), "--memory", fmt.Sprintf("%dMiB", c.memory>>20), "--max-record", "4MiB"}, c.flags...)...)
+			peak := peakOf(t, cmd)
+			code, said := exitCode(t, cmd)
+			if code != 0 {
+				t.Fatalf("exit %d: %s", code, said)
+			}
+			rss := peak()
+			var is struct {
+				Sources []struct {
+					Documents int64
+					Tokens    int64
+					Epochs    float64
+				}
+			}
+			if b, err := os.ReadFile(filepath.Join(out, "schedule.json")); err != nil {
+				t.Fatal(err)
+			} else if err := json.Unmarshal(b, &is); err != nil {
+				t.Fatal(err)
+			}
+			if len(is.Sources) != 1 || math.Abs(is.Sources[0].Epochs-2.5) > 0.02 { // a document may be that much
+				t.Fatalf("2.5 epochs of %d documents are %+v", documents, is.Sources)
+			}
+			t.Logf("-j %d, --memory %d MiB, input %d MiB, %d documents, %d tokens written: RSS at most %.1f MiB, CPU %v", c.j, c.memory>>20, c.size>>20, documents, is.Sources[0].Tokens, float64(rss)/(1<<20),
+				cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
+			if rss > c.memory {
+				t.Errorf("RSS %.1f MiB is above --memory %d MiB", float64(rss)/(1<<20), c.memory>>20)
 			}
 		})
 	}

@@ -7,8 +7,8 @@ import (
 
 // Epochs is how often the documents of a class are used: Whole times each, and those before Part once more.
 type Epochs struct {
-	Whole int  // 0 to MaxRepeats
-	Part  Mark // in the order of the digests of copy Whole; the zero Mark for none
+	Whole int // 0 to MaxRepeats
+	Part  Cut // in the order of the digests of copy Whole; the zero Cut for none
 }
 
 // Copies is how often a document is used whose copy number Whole has the given digest.
@@ -29,8 +29,8 @@ func (e Epochs) Copies(digest, id uint64) int {
 // one copy to the next; where two are the same, the copy's number and the digest decide. Integers only: every machine
 // gives the same.
 func (e Epochs) Position(n int, digest uint64) uint64 {
-	// Numerator and denominator times 2^64 have their digests as low words. n above Whole is no copy, and so is a digest
-	// beyond the Part; one that is as large is, since IDs decide between equal digests.
+	// Numerator and denominator times 2^64 have their digests as low words. n above Whole is no copy; a digest beyond the
+	// Part is one of the few that a Cut adds, or as large, since IDs decide between equal digests.
 	whole, part := uint64(e.Whole), e.Part.Digest
 	if uint64(n) > whole || uint64(n) == whole && digest >= part {
 		return math.MaxUint64

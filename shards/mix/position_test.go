@@ -34,7 +34,7 @@ func TestPosition(t *testing.T) {
 		return rng.Uint64() >> rng.IntN(64)
 	}
 	for range 200_000 {
-		e := Epochs{Whole: rng.IntN(1 + []int{1, 8, MaxRepeats, math.MaxInt64 - 1}[rng.IntN(4)]), Part: Mark{word(), word()}}
+		e := Epochs{Whole: rng.IntN(1 + []int{1, 8, MaxRepeats, math.MaxInt64 - 1}[rng.IntN(4)]), Part: Cut{Mark: Mark{word(), word()}}}
 		n := min(rng.IntN(1+min(e.Whole, math.MaxInt64-1)), math.MaxInt64-1)
 		a, b := word(), word()
 		if a > b {
@@ -57,7 +57,7 @@ func TestPosition(t *testing.T) {
 	if got := (Epochs{}).Position(0, 0); got != math.MaxUint64 {
 		t.Errorf("a copy that there is not stands at %x", got)
 	}
-	if n := testing.AllocsPerRun(100, func() { Epochs{3, Mark{5, 5}}.Position(2, 77) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { Epochs{3, Cut{Mark: Mark{5, 5}}}.Position(2, 77) }); n > 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -110,7 +110,7 @@ func TestEven(t *testing.T) {
 	var run []copied
 	sums, all := make([]int64, len(asked)), int64(0)
 	for s := range asked {
-		epochs[s].Part = marks[s][0]
+		epochs[s].Part = Cut{Mark: marks[s][0]}
 		for id := range uint64(documents) {
 			for n := range epochs[s].Copies(digest(s, epochs[s].Whole, id), id) {
 				c := copied{epochs[s].Position(n, digest(s, n, id)), uint8(s), n, id, length(s, id)}

@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
 	"math"
+
+	"curate/stage/runs"
 )
 
 // A sealed file is a list of pretokens with their counts:
@@ -21,17 +21,6 @@ import (
 // rest; it shares as many as there are, rises bytewise, has 1 to maxPretoken bytes, and a count of 1 to 2^63-1. The
 // last number is how many there were, and the file ends with it: a file cut short is told from a whole one.
 const magic = "bpewrds\x01"
-
-// CorruptError is a sealed file that no Seal or Merge has written.
-type CorruptError struct {
-	Input  int   // which of those that were merged, from 0
-	Offset int64 // byte after what could not be used
-	Cause  string
-}
-
-func (e *CorruptError) Error() string {
-	return fmt.Sprintf("tokenizer: sealed file %d is damaged before byte %d: %s; remove it and run again", e.Input, e.Offset, e.Cause)
-}
 
 type sealedWriter struct {
 	w     *bufio.Writer
@@ -75,60 +64,19 @@ func commonPrefix(a, b []byte) int {
 
 // sealedReader reads one file, a pretoken at a time, and checks all that the format promises.
 type sealedReader struct {
-	r      *bufio.Reader
-	offset int64
-	input  int
-
+	*runs.Reader
 	pretoken []byte // in hand
 	count    uint64
 	read     uint64
 }
 
 func newSealedReader(r io.Reader, buffer, input int) *sealedReader {
-	return &sealedReader{r: bufio.NewReaderSize(r, buffer), input: input}
+	return &sealedReader{Reader: runs.NewReader(r, buffer, "tokenizer", input)}
 }
 
-func (s *sealedReader) corrupt(cause string) error { return &CorruptError{s.input, s.offset, cause} }
-
-// fail makes an end of the file a damage; an error of reading stays what it is.
-func (s *sealedReader) fail(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return s.corrupt("it ends too early")
-	}
-	return err
-}
-
-func (s *sealedReader) begin() error {
-	var head [len(magic)]byte
-	n, err := io.ReadFull(s.r, head[:])
-	s.offset += int64(n)
-	if err != nil {
-		return s.fail(err)
-	}
-	if string(head[:]) != magic {
-		return s.corrupt("it is no sealed file of pretokens")
-	}
-	return nil
-}
-
-// number reads a varint in its shortest form, so that equal lists have equal bytes.
 func (s *sealedReader) number() (uint64, error) {
-	var v uint64
-	for shift := uint(0); shift < 63; shift += 7 {
-		c, err := s.r.ReadByte()
-		if err != nil {
-			return 0, s.fail(err)
-		}
-		s.offset++
-		v |= uint64(c&0x7F) << shift
-		if c < 0x80 {
-			if c == 0 && shift > 0 {
-				return 0, s.corrupt("a number with leading zeros")
-			}
-			return v, nil
-		}
-	}
-	return 0, s.corrupt("a number above 2^63-1")
+	n, err := s.Below(1<<63, "is above 2^63-1")
+	return uint64(n), err
 }
 
 // advance reads the next pretoken and its count. ok is false at the end of the file.
@@ -143,13 +91,13 @@ func (s *sealedReader) advance() (ok bool, err error) {
 	}
 	switch {
 	case shared == 0 && rest == 0:
-		return false, s.end()
+		return false, s.End(s.read, "pretokens")
 	case shared > uint64(len(s.pretoken)):
-		return false, s.corrupt("a pretoken shares more than there was before it")
+		return false, s.Corrupt("a pretoken shares more than there was before it")
 	case rest == 0:
-		return false, s.corrupt("pretokens do not rise")
+		return false, s.Corrupt("pretokens do not rise")
 	case shared+rest > maxPretoken: // the first is small, so there is no overflow
-		return false, s.corrupt("a pretoken is too long")
+		return false, s.Corrupt("a pretoken is too long")
 	}
 	old := -1 // the byte behind what is shared
 	if shared < uint64(len(s.pretoken)) {
@@ -160,39 +108,20 @@ func (s *sealedReader) advance() (ok bool, err error) {
 		s.pretoken = append(make([]byte, 0, min(2*n, maxPretoken)), s.pretoken...)
 	}
 	s.pretoken = s.pretoken[:n]
-	k, err := io.ReadFull(s.r, s.pretoken[shared:])
-	s.offset += int64(k)
-	if err != nil {
-		return false, s.fail(err)
+	if err := s.Full(s.pretoken[shared:]); err != nil {
+		return false, err
 	}
 	if int(s.pretoken[shared]) <= old {
-		return false, s.corrupt("pretokens do not rise, or share more than they say")
+		return false, s.Corrupt("pretokens do not rise, or share more than they say")
 	}
 	if s.count, err = s.number(); err != nil {
 		return false, err
 	}
 	if s.count == 0 {
-		return false, s.corrupt("a pretoken that never occurred")
+		return false, s.Corrupt("a pretoken that never occurred")
 	}
 	s.read++
 	return true, nil
-}
-
-func (s *sealedReader) end() error {
-	n, err := s.number()
-	if err != nil {
-		return err
-	}
-	if n != s.read {
-		return s.corrupt(fmt.Sprintf("it tells of %d pretokens and holds %d", n, s.read))
-	}
-	switch _, err := s.r.ReadByte(); {
-	case err == nil:
-		return s.corrupt("bytes after the end")
-	case err != io.EOF:
-		return err
-	}
-	return nil
 }
 
 // mergeSealed calls put for each pretoken of all inputs, in order, with the sum of its counts. pretoken is valid
@@ -202,7 +131,7 @@ func mergeSealed(in []io.Reader, buffer int, put func(pretoken []byte, count uin
 	heap := make([]*sealedReader, 0, len(in))
 	for i, r := range in {
 		sr := newSealedReader(r, buffer, i)
-		if err := sr.begin(); err != nil {
+		if err := sr.Magic(magic, "pretokens"); err != nil {
 			return err
 		}
 		ok, err := sr.advance()
@@ -222,7 +151,7 @@ func mergeSealed(in []io.Reader, buffer int, put func(pretoken []byte, count uin
 		var sum uint64
 		for len(heap) > 0 && bytes.Equal(heap[0].pretoken, pretoken) {
 			if heap[0].count > math.MaxInt64-sum {
-				return heap[0].corrupt(errOverflow.Error())
+				return heap[0].Corrupt(errOverflow.Error())
 			}
 			sum += heap[0].count
 			ok, err := heap[0].advance()

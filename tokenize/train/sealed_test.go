@@ -10,6 +10,7 @@ import (
 	"testing/iotest"
 
 	"curate/stage"
+	"curate/stage/runs"
 )
 
 // sealList seals counts in any order.
@@ -122,7 +123,7 @@ func TestSealedDamage(t *testing.T) {
 }
 
 func isCorrupt(err error, input int) bool {
-	ce := new(CorruptError)
+	ce := new(runs.CorruptError)
 	return errors.As(err, &ce) && ce.Input == input
 }
 
