@@ -105,6 +105,9 @@ func ParseSchedule(name string, b []byte) (*Schedule, error) {
 // plausible says what no sets could make right, or "".
 func (s *Schedule) plausible() string {
 	tokens, step := int64(0), int64(0)
+	if s.TokensPerStep < 0 {
+		return fmt.Sprintf("%d tokens a step", s.TokensPerStep)
+	}
 	for g, st := range s.Stages {
 		if st.Length < minLength || st.Length > maxLength || st.Documents < 0 || st.Sequences < 0 || st.Tokens < st.Sequences {
 			return fmt.Sprintf("stage %d has length %d, %d documents, %d sequences and %d tokens", g, st.Length, st.Documents, st.Sequences, st.Tokens)
@@ -114,8 +117,8 @@ func (s *Schedule) plausible() string {
 		}
 		rows, steps := int64(0), int64(0)
 		if s.TokensPerStep > 0 {
-			if rows = s.TokensPerStep / int64(st.Length); rows < 1 {
-				return fmt.Sprintf("%d tokens a step are less than a row of stage %d", s.TokensPerStep, g)
+			if rows = s.TokensPerStep / int64(st.Length); s.TokensPerStep%int64(st.Length) != 0 {
+				return fmt.Sprintf("%d tokens a step are no whole number of rows of stage %d", s.TokensPerStep, g)
 			}
 			steps = stepsOf(st.Sequences, rows)
 		}
