@@ -19,7 +19,7 @@ func realised(s *shards.Schedule) (stages, sources []realisedLine) {
 	for _, g := range s.Stages {
 		line := count(g.Tokens, "token")
 		if len(s.Stages) > 1 {
-			line += fmt.Sprintf(" (%s)", besides(percentOf(g.Share), percentOf(g.ShareAsked), true))
+			line += fmt.Sprintf(" (%s)", besides(percentOf(g.Share), "asked "+percentOf(g.ShareAsked), percentOf(g.Share) != percentOf(g.ShareAsked)))
 		}
 		line += ", " + count(g.Sequences, "sequence")
 		if g.RowsPerStep > 0 {
@@ -36,8 +36,10 @@ func realised(s *shards.Schedule) (stages, sources []realisedLine) {
 			sources = append(sources, realisedLine{src.Name, count(src.Pairs, "pair")})
 			continue
 		}
-		line := fmt.Sprintf("%s (%s), %s", besides(count(src.Tokens, "token"), grouped(src.Wanted), a.Tokens > 0),
-			besides(percentOf(src.Share), percentOf(src.ShareWanted), a.Share > 0), besides(decimalOf(src.Epochs)+" "+epochs(src.Epochs), decimalOf(a.Epochs), a.Epochs > 0 && decimalOf(a.Epochs) != decimalOf(src.Epochs)))
+		line := fmt.Sprintf("%s (%s), %s",
+			besides(count(src.Tokens, "token"), "wanted "+grouped(src.Wanted), a.Tokens > 0 && src.Tokens != src.Wanted),
+			besides(percentOf(src.Share), "wanted "+percentOf(src.ShareWanted), a.Share > 0 && percentOf(src.Share) != percentOf(src.ShareWanted)),
+			besides(decimalOf(src.Epochs)+" "+epochs(src.Epochs), "asked "+decimalOf(a.Epochs), a.Epochs > 0 && decimalOf(src.Epochs) != decimalOf(a.Epochs)))
 		if a.Capped {
 			line += ", capped"
 		}
@@ -52,12 +54,12 @@ func realised(s *shards.Schedule) (stages, sources []realisedLine) {
 	return stages, sources
 }
 
-// besides is what there is, with what was asked if that was said and is another.
-func besides(is, asked string, said bool) string {
-	if !said || is == asked {
+// besides is what there is, with what it was to be if that is another.
+func besides(is, other string, differs bool) string {
+	if !differs {
 		return is
 	}
-	return is + ", asked " + asked
+	return is + ", " + other
 }
 
 func epochs(n float64) string {
