@@ -79,6 +79,10 @@ func (d Dtype) AppendBytes(dst []byte, ids []uint32) []byte {
 	dst = slices.Grow(dst, n)[:at+n]
 	b := dst[at:]
 	if d == Uint16 {
+		for ; len(ids) >= 4 && len(b) >= 8; ids, b = ids[4:], b[8:] { // the second is for the compiler
+			v := uint64(uint16(ids[0])) | uint64(uint16(ids[1]))<<16 | uint64(uint16(ids[2]))<<32 | uint64(uint16(ids[3]))<<48
+			binary.LittleEndian.PutUint64(b, v)
+		}
 		for i, id := range ids {
 			binary.LittleEndian.PutUint16(b[2*i:], uint16(id))
 		}
