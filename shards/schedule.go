@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -103,6 +105,9 @@ func ParseSchedule(name string, b []byte) (*Schedule, error) {
 // plausible says what no sets could make right, or "".
 func (s *Schedule) plausible() string {
 	tokens, step := int64(0), int64(0)
+	if s.TokensPerStep < 0 {
+		return fmt.Sprintf("%d tokens a step", s.TokensPerStep)
+	}
 	for g, st := range s.Stages {
 		if st.Length < minLength || st.Length > maxLength || st.Documents < 0 || st.Sequences < 0 || st.Tokens < st.Sequences {
 			return fmt.Sprintf("stage %d has length %d, %d documents, %d sequences and %d tokens", g, st.Length, st.Documents, st.Sequences, st.Tokens)
@@ -112,8 +117,8 @@ func (s *Schedule) plausible() string {
 		}
 		rows, steps := int64(0), int64(0)
 		if s.TokensPerStep > 0 {
-			if rows = s.TokensPerStep / int64(st.Length); rows < 1 {
-				return fmt.Sprintf("%d tokens a step are less than a row of stage %d", s.TokensPerStep, g)
+			if rows = s.TokensPerStep / int64(st.Length); s.TokensPerStep%int64(st.Length) != 0 {
+				return fmt.Sprintf("%d tokens a step are no whole number of rows of stage %d", s.TokensPerStep, g)
 			}
 			steps = stepsOf(st.Sequences, rows)
 		}
@@ -213,15 +218,15 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 			return fmt.Sprintf("source %q has %d documents and %d tokens; the sets have %d and %d", src.Name, src.Documents, src.Tokens, sums[i].Documents, sums[i].Tokens)
 		}
 	}
-	known := len(s.Stages)
 	if s.Preference != "" {
-		known++
 		if m := sets[s.Preference]; m == nil || m.Documents != s.Pairs {
 			return fmt.Sprintf("there is no shard set %q of %d pairs", s.Preference, s.Pairs)
 		}
 	}
-	if known < len(sets) {
-		return fmt.Sprintf("%d shard sets lie beside it, and it knows %d", len(sets), known)
+	for _, dir := range slices.Sorted(maps.Keys(sets)) { // others may lie there that were converted
+		if isSetDir(dir) && !slices.ContainsFunc(s.Stages, func(st Stage) bool { return st.Dir == dir }) {
+			return fmt.Sprintf("it does not know the shard set %q", dir)
+		}
 	}
 	return ""
 }

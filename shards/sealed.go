@@ -190,8 +190,9 @@ type sealedReader struct {
 	input     int
 	offset    int64
 	width     int
-	summary   *summary       // nil once a merger has it
-	sources   int            // how many its summary has
+	summary   *summary // nil once a merger has it
+	sources   int      // how many its summary has
+	head      [16]byte
 	doc       sealedDocument // in hand
 	documents uint64
 }
@@ -336,8 +337,8 @@ func (s *sealedReader) advance() (ok bool, err error) {
 	if n > math.MaxInt32 {
 		return false, s.corrupt("a document of more than 2^31-1 tokens")
 	}
-	var head [16]byte
-	k, err := io.ReadFull(s.r, head[:])
+	head := s.head[:]
+	k, err := io.ReadFull(s.r, head)
 	s.offset += int64(k)
 	if err != nil {
 		return false, s.fail(err)
