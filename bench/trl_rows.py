@@ -7,7 +7,8 @@
 The files are loaded with datasets, SFTTrainer (or DPOTrainer) prepares them as it does for anybody, its collator makes
 batches, and a random model of two layers takes one step on the CPU. One JSON line says what came out: rows, tokens,
 sha256 of all tokens as u32 little-endian, learnt tokens, the loss. It ends with 1 if what the trainer was given differs
-from what is in the files, or if a piece of a packed row can see the one before it.
+from what is in the files, if the tokens that are learnt depend on completion_only_loss, or if a piece of a packed row can
+see the one before it.
 """
 import glob, hashlib, json, math, os, struct, sys, tempfile
 
@@ -81,54 +82,83 @@ def isolated(m, batch):
     return same(batch["position_ids"]) and not same(torch.arange(other.shape[1])[None])
 
 
+MASKS = ("completion_mask", "assistant_masks")
+
+
 def rows(data, out, tmp):
-    packed, masked = "seq_lengths" in data.column_names, "assistant_masks" in data.column_names
+    packed, masked = "seq_lengths" in data.column_names, "completion_mask" in data.column_names
     top = max(max(r["input_ids"]) for r in data)
-    raw, learnt, starts = Digest(), 0, 0
+    raw, learnt, starts, wrong, want = Digest(), 0, 0, [], []
     for r in data:
         raw.add(r["input_ids"])
-        learnt += sum(r["assistant_masks"]) if masked else len(r["input_ids"])
+        mask = r["completion_mask"] if masked else [1] * len(r["input_ids"])
+        if masked and mask != r["assistant_masks"]:
+            wrong.append("the two masks differ")
+        learnt += sum(mask)
         starts += len(r["seq_lengths"]) if packed else 0
+        want.append([t if m else -100 for t, m in zip(r["input_ids"], mask, strict=True)])
+    out.update(trainer="SFTTrainer", packed=packed, masked=masked, rows=len(data), tokens=raw.tokens,
+               sha256=raw.hash.hexdigest(), learnt=learnt)
+    if masked != all(c in data.column_names for c in MASKS):
+        wrong.append("one mask of two")
+    # The same tokens are learnt whatever completion_only_loss says.
+    for only in (None, True, False) if masked else (None,):
+        got, bad = trained(data, raw, want, starts, top, packed, only, os.path.join(tmp, str(only)))
+        out["completion_only_loss" if only is None else f"completion_only_loss={only}"] = got
+        wrong += [f"{w} with completion_only_loss={only}" for w in bad]
+    out["loss"] = out["completion_only_loss"]["loss"]
+    if any(v["loss"] != out["loss"] for k, v in out.items() if k.startswith("completion_only_loss")):
+        wrong.append("losses differ")
+    return wrong
+
+
+def trained(data, raw, want, starts, top, packed, only, tmp):
+    """One trainer: what it made of the data, and what is wrong with that."""
+    learnt, given, labels, begins, wrong = sum(l != -100 for w in want for l in w), Digest(), 0, 0, []
     config = SFTConfig(
-        output_dir=tmp, max_length=None, packing=False, padding_free=packed, per_device_train_batch_size=2, max_steps=1,
-        logging_steps=1, use_cpu=True, bf16=False, report_to="none", save_strategy="no", disable_tqdm=True,
+        output_dir=tmp, max_length=None, packing=False, padding_free=packed, completion_only_loss=only, per_device_train_batch_size=2,
+        max_steps=1, logging_steps=1, use_cpu=True, bf16=False, report_to="none", save_strategy="no", disable_tqdm=True,
         gradient_checkpointing=False)
     trainer = SFTTrainer(model=model(top), args=config, train_dataset=data, processing_class=tokenizer())
     prepared = trainer.train_dataset
-    given, labels, begins, wrong = Digest(), 0, 0, []
-    kept = prepared.select_columns([c for c in prepared.column_names if c in ("input_ids", "labels", "seq_lengths")])
+    if "labels" in prepared.column_names and [r["labels"] for r in prepared] != want:
+        wrong.append("labels")
+    columns = ("input_ids", "labels", "seq_lengths") + MASKS
+    kept = prepared.select_columns([c for c in prepared.column_names if c in columns])
     for i in range(0, len(kept), 2):
-        batch = trainer.data_collator([kept[k] for k in range(i, min(i + 2, len(kept)))])
+        part = range(i, min(i + 2, len(kept)))
+        batch = trainer.data_collator([kept[k] for k in part])
         if packed:
             if "attention_mask" in batch:
                 wrong.append("a batch without padding has an attention mask")
             given.add(batch["input_ids"][0].tolist())
             begins += int((batch["position_ids"] == 0).sum())
-            want = [n for k in range(i, min(i + 2, len(kept))) for l in kept[k]["seq_lengths"] for n in range(l)]
-            if batch["position_ids"][0].tolist() != want:
+            if batch["position_ids"][0].tolist() != [n for k in part for l in kept[k]["seq_lengths"] for n in range(l)]:
                 wrong.append(f"positions of rows {i}, {i + 1}")
+            # TRL leaves out the first token of each piece, which nothing before it predicts.
+            first = (batch["position_ids"][0] == 0).tolist()
+            expected = [-100 if f else l for f, l in zip(first, [l for k in part for l in want[k]], strict=True)]
+            if batch["labels"][0].tolist() != expected:
+                wrong.append(f"labels of rows {i}, {i + 1}")
         else:
-            for ids, mask in zip(batch["input_ids"], batch["attention_mask"]):
+            for ids, mask, l, k in zip(batch["input_ids"], batch["attention_mask"], batch["labels"], part, strict=True):
                 given.add(ids[mask == 1].tolist())
+                if l[mask == 1].tolist() != want[k] or (l[mask == 0] != -100).any():
+                    wrong.append(f"labels of row {k}")
         labels += int((batch["labels"] != -100).sum())
-    out.update(
-        trainer="SFTTrainer", packed=packed, masked=masked, rows=len(data), tokens=raw.tokens,
-        sha256=raw.hash.hexdigest(), learnt=learnt, prepared_rows=len(prepared),
-        prepared_learnt=sum(sum(l != -100 for l in r["labels"]) for r in prepared), learnt_in_batches=labels)
+    out = {"prepared_rows": len(prepared), "learnt_in_batches": labels}
     if packed:
         out.update(pieces=starts, pieces_in_batches=begins)
-        batch = trainer.data_collator([kept[k] for k in range(2)])
-        out["isolated"] = isolated(trainer.model, batch)
+        out["isolated"] = isolated(trainer.model, trainer.data_collator([kept[k] for k in range(2)]))
         if starts != begins or not out["isolated"]:
             wrong.append("pieces")
     if given.hash.digest() != raw.hash.digest():
         wrong.append("tokens")
-    # Without padding, TRL leaves out the first token of each piece, which nothing predicts.
-    if out["prepared_learnt"] != learnt or not packed and labels != learnt or packed and not learnt - starts <= labels <= learnt:
+    if not packed and labels != learnt or packed and not learnt - starts <= labels <= learnt:
         wrong.append("learnt tokens")
     trainer.model.train()
     out["loss"] = first_loss(trainer)
-    return wrong
+    return out, wrong
 
 
 def pairs(data, out, tmp):
