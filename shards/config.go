@@ -36,8 +36,8 @@ type Length struct {
 
 // FileSource names the source of the records of some files, "" for one without a name.
 type FileSource struct {
-	Name  string
-	Files int // how many files of the manifest, from where the one before ends
+	Name  string `json:"name"`
+	Files int    `json:"files"` // how many files of the manifest, from where the one before ends
 }
 
 // Limits of Config.

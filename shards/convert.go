@@ -228,7 +228,11 @@ func (f folderFiles) Make(ctx context.Context, name string, write func(io.Writer
 		return err
 	}
 	b := bufio.NewWriterSize(w, windowSize)
-	if err := errors.Join(write(b), b.Flush()); err != nil {
+	err = write(b)
+	if err == nil {
+		err = b.Flush() // what write has met on the way it returns itself
+	}
+	if err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	return w.Commit()

@@ -1,7 +1,10 @@
 package shards
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,6 +44,8 @@ type Schedule struct {
 	Lengths []LengthBin `json:"document_lengths"`
 	// Longer is how many documents have more tokens than a row of each stage, by stage.
 	Longer []int64 `json:"documents_longer"`
+	// SHA256 is that of the file with "" here, in hex.
+	SHA256 string `json:"sha256"`
 }
 
 // Stage is a shard set of the schedule.
@@ -183,7 +188,14 @@ func OpenSchedule(ctx context.Context, st store.Store, dir string) (*Schedule, e
 	if err != nil {
 		return nil, err
 	}
-	return ParseSchedule(name, b)
+	s, err := ParseSchedule(name, b)
+	if err != nil {
+		return nil, err
+	}
+	if same, err := s.encode(); err != nil || !bytes.Equal(same, b) {
+		return nil, format.NewFault(name, -1, "its sha256 is not what it says: it was changed after it was written; restore it, or build the shards again")
+	}
+	return s, nil
 }
 
 // check says what the schedule has wrong of the sets beside it, by folder, or "".
@@ -233,7 +245,18 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 
 func equalIDs(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
 
+// encode writes the schedule as it lies in the directory, with its digest.
 func (s *Schedule) encode() ([]byte, error) {
-	b, err := json.Marshal(s, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
-	return append(b, '\n'), err
+	write := func(digest string) ([]byte, error) {
+		out := *s
+		out.SHA256 = digest
+		b, err := json.Marshal(&out, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
+		return append(b, '\n'), err
+	}
+	b, err := write("")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	return write(hex.EncodeToString(sum[:]))
 }
