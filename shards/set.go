@@ -41,6 +41,12 @@ func Find(ctx context.Context, st store.Store, dir string) ([]string, error) {
 	return dirs, nil
 }
 
+// isPairShard says whether a file in a folder called as the pairs' set is may be one of its shards, and no part of records,
+// such as a step of that name makes.
+func isPairShard(name string) bool {
+	return isNumbered(name) && strings.HasSuffix(name, ".parquet") && !strings.HasPrefix(name, "part-")
+}
+
 // isSetDir says whether a folder is called as a set's is: one that a killed run has left may hold nothing else to know it
 // by.
 func isSetDir(name string) bool {
@@ -79,7 +85,7 @@ func find(ctx context.Context, st store.Store, dir string) ([]folder, error) {
 		_, hasDone := files[DoneFile]
 		isSet := hasManifest && hasDone || isSetDir(path.Base(d))
 		for name := range files {
-			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix) || path.Base(d) == path.Clean(pairDir) && isNumbered(name)
+			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix) || path.Base(d) == path.Clean(pairDir) && isPairShard(name)
 		}
 		if isSet {
 			folders = append(folders, folder{d, files})
