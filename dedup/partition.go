@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
-	"regexp"
 	"slices"
 )
 
@@ -45,14 +44,22 @@ const (
 	lineEnd    = 1 << placeWidth
 )
 
-var partName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+// isPartName says whether a part may be called so.
+func isPartName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && (i == 0 || c != '-' && c != '_') {
+			return false
+		}
+	}
+	return len(name) > 0 && len(name) <= 64
+}
 
 // NewPartition makes the partition with parts in this order.
 func NewPartition(seed uint64, parts []Part) (*Partition, error) {
 	sum := 0.0
 	names := []string{TrainPart, HeldOutPart}
 	for _, p := range parts {
-		if !partName.MatchString(p.Name) {
+		if !isPartName(p.Name) {
 			return nil, fmt.Errorf("the part %q: a name has small letters, digits, \"-\" and \"_\", 64 at most, and begins with a letter or a digit", p.Name)
 		}
 		if slices.Contains(names[:2], p.Name) {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"unicode/utf8"
 
 	"curate/record"
 	"curate/shards/format"
+	"curate/shards/mix"
 	"curate/stage"
 )
 
@@ -25,7 +27,7 @@ type Builder struct {
 	spec stage.Spec
 
 	// Constants, but in tests: bytes depend on them, so a change raises the version.
-	maxPieces, orderBytes int
+	maxPieces, orderBytes, fanIn int
 }
 
 // New makes the stage.
@@ -34,7 +36,7 @@ func New(cfg Config) (*Builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Builder{settings: s, maxPieces: maxPieces, orderBytes: orderBytes}
+	b := &Builder{settings: s, maxPieces: maxPieces, orderBytes: orderBytes, fanIn: fanIn}
 	b.spec = stage.Spec{Name: "shards", Version: 2, Config: json.RawMessage(s.json), Result: resultName}
 	if s.By.String() != "" {
 		b.spec.Uses = []record.Path{s.By}
@@ -83,6 +85,9 @@ func (w *keyWorker) Map(ctx context.Context, b *record.Batch) error {
 		case len(ids) == 0:
 			r.DropFor(Rule, EmptyReason)
 			continue
+		case len(ids) > maxDocument:
+			r.QuarantineFor(fmt.Errorf("a document of %d tokens; the shards hold at most %d of one", len(ids), maxDocument))
+			continue
 		}
 		if at := outside(ids, vocabulary); at >= 0 {
 			r.QuarantineFor(fmt.Errorf("token %d has id %d, and the vocabulary of the shards has %d ids", at, ids[at], vocabulary))
@@ -95,26 +100,47 @@ func (w *keyWorker) Map(ctx context.Context, b *record.Batch) error {
 	return nil
 }
 
-// maxSourceName is the longest name of a source, in bytes.
-const maxSourceName = 200
+const (
+	// maxSourceName is the longest name of a source, in bytes.
+	maxSourceName = 200
+	// maxDocument is the longest document, in tokens without EOD: bounds count them in 29 bits, and 4 bytes for each of
+	// them are counted in 31.
+	maxDocument = 1 << 28
+)
 
-// source notes which source a field says the record is of; a record without it is of source "".
+// source notes which source a field says the record is of; a record without it is of the source without a name.
 func (w *keyWorker) source(r *record.Record) error {
 	if w.b.By.String() == "" {
 		return nil
 	}
 	if _, ok := r.Value(w.b.By); !ok {
-		r.SetKey(nil)
+		r.SetKey([]byte(unnamed))
 		return nil
 	}
 	name, err := r.Text(w.b.By, &w.text)
 	if err != nil {
 		return err
 	}
-	if len(name) > maxSourceName {
-		return fmt.Errorf("%q has %d bytes, and a source's name at most %d", w.b.By, len(name), maxSourceName)
+	if len(name) == 0 {
+		name = []byte(unnamed)
+	}
+	if err := checkSourceName(name); err != nil {
+		return fmt.Errorf("%q: %w", w.b.By, err)
 	}
 	r.SetKey(name)
+	return nil
+}
+
+// checkSourceName says why a source cannot be called that; manifests must be able to tell it.
+func checkSourceName(name []byte) error {
+	switch {
+	case len(name) > maxSourceName:
+		return fmt.Errorf("a source's name of %d bytes; it has at most %d", len(name), maxSourceName)
+	case !utf8.Valid(name):
+		return fmt.Errorf("%q is no name of a source: it is not UTF-8", name)
+	case string(name) == mix.Any:
+		return fmt.Errorf("%q is no name of a source: it stands for those that are not named", name)
+	}
 	return nil
 }
 
@@ -181,41 +207,31 @@ func (p *partial) Add(b *record.Batch) error {
 	if s.Vocabulary.EOD != NoEOD {
 		eod = s.dtype.AppendBytes(nil, []uint32{uint32(s.Vocabulary.EOD)})
 	}
-	var mask []byte
+	var sources tally
+	var name, mask []byte
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
 			continue
 		}
 		ids, _ := r.Tokens()
-		name := s.sourceOf(r.ID.File())
-		if s.By.String() != "" {
-			name = string(r.Key())
+		if name = append(name[:0], s.sourceOf(r.ID.File())...); s.By.String() != "" {
+			name = append(name[:0], r.Key()...)
 		}
-		source, err := bl.source(name)
-		if err != nil {
-			return err
+		source := sources.number(name)
+		if source == maxSources {
+			return errSources
 		}
-		d := reference{key: ShuffleKey(s.Seed, uint64(r.ID)), id: uint64(r.ID), at: len(bl.data), source: source}
+		d := reference{key: ShuffleKey(s.Seed, uint64(r.ID)), id: uint64(r.ID), at: len(bl.data), source: uint16(source)}
 		end := eod
-		mask = append(mask[:0], r.Mask()...)
 		prompt, chosen, isPair := r.Pair()
 		switch {
 		case isPair:
 			d.kind, end = kindPair, nil
 			bl.data = binary.AppendUvarint(binary.AppendUvarint(bl.data, uint64(prompt)), uint64(chosen))
-		case len(mask) > 0:
-			// A chat ends as its template has it. Readers that look for the EOD must find it all the same, and nobody is to
-			// learn it there.
+		case len(r.Mask()) > 0:
 			d.kind = kindMasked
-			switch {
-			case s.traits.Rows, eod != nil && !s.traits.EODFirst && ids[len(ids)-1] == uint32(s.Vocabulary.EOD):
-				end = nil
-			case eod != nil && s.traits.EODFirst:
-				mask = slices.Insert(mask, 0, 0)
-			case eod != nil:
-				mask = append(mask, 0)
-			}
+			mask, end = s.ended(append(mask[:0], r.Mask()...), ids, eod)
 			bl.data = appendRuns(bl.data, mask)
 		}
 		d.own = int32(len(bl.data) - d.at)
@@ -226,10 +242,14 @@ func (p *partial) Add(b *record.Batch) error {
 		}
 		d.size = int32(len(bl.data) - d.at - int(d.own))
 		bl.documents = append(bl.documents, d)
-		p.count(name, d.kind, int64(int(d.size)/s.dtype.Size()))
+		p.count(&sources.totals[source], d.kind, int64(int(d.size)/s.dtype.Size()))
+	}
+	for _, t := range sources.totals {
+		bl.sources = append(bl.sources, t.name)
+		p.summary.sources[p.summary.source(t.name)].add(&t)
 	}
 	if len(p.summary.sources) > maxSources {
-		return fmt.Errorf("shards: more than %d sources; %q tells too many apart to be mixed by", maxSources, s.By)
+		return errSources
 	}
 	p.blocks = append(p.blocks, bl)
 	p.bytes += cap(bl.data)
@@ -237,21 +257,45 @@ func (p *partial) Add(b *record.Batch) error {
 	return nil
 }
 
-// source numbers a source in the block: few have more than a handful.
-func (bl *block) source(name string) (uint16, error) {
-	i := slices.Index(bl.sources, name)
-	if i < 0 {
-		if i = len(bl.sources); i == maxSources {
-			return 0, fmt.Errorf("shards: more than %d sources in a batch", maxSources)
-		}
-		bl.sources = append(bl.sources, name)
+// ended gives a chat's mask, and the EOD that is put behind its tokens, or in front of them. A chat ends as its template
+// has it. Readers that look for the EOD must find it all the same, and nobody is to learn it there.
+func (s *settings) ended(mask []byte, ids []uint32, eod []byte) (_, end []byte) {
+	at := len(ids)
+	if s.traits.EODFirst {
+		at = 0
 	}
-	return uint16(i), nil
+	if s.traits.Rows || eod == nil || ids[max(0, at-1)] == uint32(s.Vocabulary.EOD) {
+		return mask, nil
+	}
+	return slices.Insert(mask, at, 0), eod
 }
 
-// count takes a document into the summary.
-func (p *partial) count(source string, kind byte, tokens int64) {
-	t := &p.summary.sources[p.summary.source(source)]
+// tally counts the documents of the sources of a block, numbered as they come.
+type tally struct {
+	totals []sourceTotals
+	known  map[string]int
+	last   int
+}
+
+// number is that of a source; one that nothing was known of is behind the others.
+func (t *tally) number(name []byte) int {
+	if t.last < len(t.totals) && t.totals[t.last].name == string(name) { // most have the one of the record before
+		return t.last
+	}
+	n, known := t.known[string(name)]
+	if !known {
+		if n = len(t.totals); t.known == nil {
+			t.known = map[string]int{}
+		}
+		t.known[string(name)] = n
+		t.totals = append(t.totals, sourceTotals{name: string(name)})
+	}
+	t.last = n
+	return n
+}
+
+// count takes a document into the summary and the totals of its source.
+func (p *partial) count(t *sourceTotals, kind byte, tokens int64) {
 	if kind == kindPair {
 		t.pairs++
 		t.pairTokens += tokens
@@ -284,7 +328,7 @@ func (p *partial) Join(next stage.Partial) error {
 	p.summary.add(&n.summary)
 	n.blocks, n.bytes, n.documents = nil, 0, 0
 	if len(p.summary.sources) > maxSources {
-		return fmt.Errorf("shards: more than %d sources; %q tells too many apart to be mixed by", maxSources, p.b.By)
+		return errSources
 	}
 	return nil
 }
@@ -339,7 +383,7 @@ func (b *Builder) Merge(w io.Writer, sealed []io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return m.copyAll(w, b.dtype.Size())
+	return m.copyAll(context.Background(), w, b.dtype.Size())
 }
 
 // set is what formats must know of a shard set.

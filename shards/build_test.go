@@ -111,12 +111,13 @@ func TestStage(t *testing.T) {
 		"int32":     {Vocabulary: Vocabulary{70_000, NoEOD, ""}, ShardSize: 500, Seed: 9},
 		"mixed": {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Packing: "concat", Schedule: []Length{{16, 0.7}, {32, 0}}, Format: "datatrove",
 			By: record.MustPath("source"), Mix: mix.Spec{Sources: []mix.Source{{Name: "*", Epochs: 2.5}}}},
-		"led": {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Format: "mds"},
-		"one": {Vocabulary: Vocabulary{300, 299, "f"}, Format: "nanogpt", Packing: "document", Schedule: []Length{{16, 1}}},
+		"masked": {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 300, Format: "litdata", Packing: "best-fit", Schedule: []Length{{16, 1}}, PadID: -1},
+		"led":    {Vocabulary: Vocabulary{300, 299, "f"}, ShardSize: 200, Format: "mds"},
+		"one":    {Vocabulary: Vocabulary{300, 299, "f"}, Format: "nanogpt", Packing: "document", Schedule: []Length{{16, 1}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := mustNew(t, cfg)
-			b.orderBytes = 8000
+			b.orderBytes, b.fanIn = 8000, 2 // several files, and files of those
 			stagetest.Reducer(t, tokenized{b}, lines())
 		})
 	}
@@ -375,7 +376,7 @@ func TestRoundTrip(t *testing.T) {
 	for round := range 25 {
 		cfg := anyConfig(t, rng)
 		b := mustNew(t, cfg)
-		b.maxPieces, b.orderBytes = 10+rng.IntN(200), 500+rng.IntN(20_000)
+		b.maxPieces, b.orderBytes, b.fanIn = 10+rng.IntN(200), 500+rng.IntN(20_000), 2+rng.IntN(9)
 		below := cfg.Vocabulary.Size
 		if rng.IntN(3) > 0 && cfg.Vocabulary.EOD > 0 { // without EOD inside of documents
 			below = cfg.Vocabulary.EOD
@@ -554,7 +555,7 @@ func checkRatios(t *testing.T, b *Builder, dir string, docs []document) {
 			}
 			continue
 		}
-		name := shown(b.sourceOf(d.id.File()))
+		name := b.sourceOf(d.id.File())
 		longest[name] = max(longest[name], int64(len(d.ids)+1))
 		if n, e := copies[uint64(d.id)], epochs[name]; n != int(math.Floor(e)) && n != int(math.Ceil(e)) {
 			t.Fatalf("document %d of %s is there %d times, of %v epochs", d.id, name, n, e)

@@ -36,8 +36,8 @@ type Length struct {
 
 // FileSource names the source of the records of some files, "" for one without a name.
 type FileSource struct {
-	Name  string
-	Files int // how many files of the manifest, from where the one before ends
+	Name  string `json:"name"`
+	Files int    `json:"files"` // how many files of the manifest, from where the one before ends
 }
 
 // Limits of Config.
@@ -82,7 +82,7 @@ type Config struct {
 	Name string
 	// Mix is how often the documents of each source are used; the zero Spec uses each once.
 	Mix mix.Spec
-	// Sources are those of the files, in the order of the manifest; files behind them are of source "".
+	// Sources are those of the files, in the order of the manifest; files behind them are of the one without a name.
 	Sources []FileSource
 	// By is the field that names a record's source instead; the zero Path for none.
 	By record.Path
@@ -159,7 +159,7 @@ func (c Config) resolve() (*settings, error) {
 			s.Name = "shard"
 		}
 	}
-	if !shardNames.MatchString(s.Name) {
+	if !isShardName(s.Name) {
 		return nil, fmt.Errorf("shards: %q is no name for shards: letters, digits, - and _, a letter first", s.Name)
 	}
 	if err := s.Mix.Check(); err != nil {
@@ -222,11 +222,11 @@ func (s *settings) sources() error {
 		return fmt.Errorf("shards: sources are named by files or by the field %q, not by both", s.By)
 	}
 	for _, f := range s.Sources {
-		if f.Name == mix.Any {
-			return fmt.Errorf("shards: %q is no name of a source", f.Name)
+		if err := checkSourceName([]byte(f.Name)); err != nil {
+			return fmt.Errorf("shards: %w", err)
 		}
 		for range f.Files {
-			s.names = append(s.names, f.Name)
+			s.names = append(s.names, shown(f.Name))
 		}
 	}
 	return nil
@@ -235,7 +235,7 @@ func (s *settings) sources() error {
 // sourceOf is the source of a file's records.
 func (s *settings) sourceOf(file int) string {
 	if file < 1 || file > len(s.names) {
-		return ""
+		return unnamed
 	}
 	return s.names[file-1]
 }

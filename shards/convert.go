@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"curate/corpus/store"
@@ -22,46 +23,68 @@ type ConvertOptions struct {
 	ShardSize int64  // tokens; DefaultShardSize if 0
 }
 
-// ErrNotEmpty is a folder that a finished set lies in already.
-var ErrNotEmpty = errors.New("a finished shard set lies there")
+var (
+	// ErrNotEmpty is a folder that a finished set lies in already.
+	ErrNotEmpty = errors.New("a finished shard set lies there")
+	// ErrUnfinished is a folder with files of a set that nobody has finished: what would be written need not have all of
+	// their names, and the rest would stay.
+	ErrUnfinished = errors.New("this is left of a shard set that was not finished; remove the folder and convert again")
+)
 
 // Convert writes the documents and rows of a set, in their order, as a set of another format in the folder dir. Sequences
 // stay what they are, with their masks and bounds, but for padding, which goes or comes as the format has it, and the
 // EOD of documents that are not packed, which changes its place if the format has it elsewhere. The set is verified
-// first. What the format cannot hold is an error that says so, before anything is written.
+// first. What the format cannot hold is an error that says so, before anything is written, but for a sequence that is
+// too long for it. What an error or a kill leaves in dir has no done file.
 func Convert(ctx context.Context, st store.Store, from *Set, dir string, o ConvertOptions) (*Manifest, error) {
 	w, err := converter(from.Manifest, o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", from.Dir, err)
 	}
-	switch _, err := st.Stat(ctx, path.Join(dir, DoneFile)); {
-	case err == nil:
-		return nil, fmt.Errorf("%s: %w", dir, ErrNotEmpty)
-	case !errors.Is(err, fs.ErrNotExist):
+	if err := vacant(ctx, st, dir); err != nil {
 		return nil, err
 	}
 	folders, err := find(ctx, st, from.Dir)
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range folders {
-		if f.dir == path.Clean(from.Dir) {
-			if err := from.verify(ctx, f, &Verified{}); err != nil {
-				return nil, err
-			}
-		}
+	i := slices.IndexFunc(folders, func(f folder) bool { return f.dir == path.Clean(from.Dir) })
+	if i < 0 {
+		return nil, fmt.Errorf("%s: there is no shard set any more", from.Dir)
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	rows := &converted{from: from.Manifest, to: &w.manifest, width: w.set.Dtype}
-	next, end := rows.pull(ctx, from)
-	defer end()
-	rows.next = next
-	w.ctx, w.to, w.in = ctx, folderFiles{st, dir}, rows
-	if err := w.run(); err != nil {
+	if err := from.verify(ctx, folders[i], &Verified{}); err != nil {
+		return nil, err
+	}
+	rows := from.rows(0)
+	w.ctx, w.to, w.in = ctx, folderFiles{st, dir}, &converted{ctx: ctx, from: from.Manifest, to: &w.manifest, width: w.set.Dtype, rows: rows}
+	if err := errors.Join(w.run(), rows.close()); err != nil {
 		return nil, err
 	}
 	return &w.manifest, nil
+}
+
+// vacant says why no set can be written into a folder.
+func vacant(ctx context.Context, st store.Store, dir string) error {
+	dir = path.Clean(dir)
+	infos, err := st.List(ctx, dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	left := ""
+	for _, info := range infos {
+		name := path.Base(info.Name)
+		switch {
+		case path.Dir(info.Name) != dir:
+		case name == DoneFile:
+			return fmt.Errorf("%s: %w", dir, ErrNotEmpty)
+		case isNumbered(name) || strings.HasSuffix(name, format.BoundsSuffix):
+			left = info.Name
+		}
+	}
+	if left != "" {
+		return fmt.Errorf("%s: %w", left, ErrUnfinished)
+	}
+	return nil
 }
 
 // converter makes the writer of a set, all but where its sequences come from and go to.
@@ -91,7 +114,7 @@ func converter(m *Manifest, o ConvertOptions) (*setWriter, error) {
 			w.name = "shard"
 		}
 	}
-	if !shardNames.MatchString(w.name) {
+	if !isShardName(w.name) {
 		return nil, fmt.Errorf("%q is no name for shards: letters, digits, - and _, a letter first", w.name)
 	}
 	w.manifest = *m
@@ -129,58 +152,19 @@ func converter(m *Manifest, o ConvertOptions) (*setWriter, error) {
 
 // converted are the rows of a set as sequences of another.
 type converted struct {
+	ctx      context.Context // of the one call that it lives for
 	from, to *Manifest
 	width    format.Dtype
-	next     func() (*Row, bool, error)
+	rows     *rows
 	ids      []uint32
 	tokens   []byte
 	mask     []byte
 	pieces   []format.Piece
 }
 
-// pull turns Set.Rows, which calls, into one that is called.
-func (c *converted) pull(ctx context.Context, s *Set) (next func() (*Row, bool, error), end func()) {
-	k, i := 0, int64(0)
-	var sh *Shard
-	var r Row
-	closeShard := func() error {
-		if sh == nil {
-			return nil
-		}
-		err := sh.Close()
-		sh = nil
-		return err
-	}
-	next = func() (*Row, bool, error) {
-		for {
-			if sh != nil && i == sh.Sequences() {
-				if err := closeShard(); err != nil {
-					return nil, false, err
-				}
-				k++
-			}
-			if sh == nil {
-				if k == len(s.Manifest.Shards) {
-					return nil, false, nil
-				}
-				var err error
-				if sh, err = s.OpenShard(ctx, k); err != nil {
-					return nil, false, err
-				}
-				i = 0
-				continue
-			}
-			err := sh.row(i, &r)
-			i++
-			return &r, err == nil, err
-		}
-	}
-	return next, func() { _ = closeShard() } // after an error, which is told
-}
-
 // Next implements pack.Sequences.
 func (c *converted) Next() (format.Sequence, bool, error) {
-	r, ok, err := c.next()
+	r, ok, err := c.rows.next(c.ctx)
 	if !ok || err != nil {
 		return format.Sequence{}, false, err
 	}
@@ -244,7 +228,11 @@ func (f folderFiles) Make(ctx context.Context, name string, write func(io.Writer
 		return err
 	}
 	b := bufio.NewWriterSize(w, windowSize)
-	if err := errors.Join(write(b), b.Flush()); err != nil {
+	err = write(b)
+	if err == nil {
+		err = b.Flush() // what write has met on the way it returns itself
+	}
+	if err != nil {
 		return errors.Join(err, w.Abort())
 	}
 	return w.Commit()
@@ -258,8 +246,8 @@ func (f folderFiles) Remove(ctx context.Context, name string) error {
 	return f.st.Remove(ctx, f.path(name))
 }
 
-// ConvertAll converts every set in the directory from, and writes the schedule, if there is one, for the sets that come
-// of it. Preference pairs stay in the format that they have. wrote is told of each set.
+// ConvertAll converts every set in the directory from, and writes the schedules that there are for the sets that come
+// of them. Preference pairs stay in the format that they have. wrote is told of each set.
 func ConvertAll(ctx context.Context, st store.Store, from, to string, o ConvertOptions, wrote func(dir string, m *Manifest)) error {
 	dirs, err := Find(ctx, st, from)
 	if err != nil {
@@ -276,30 +264,44 @@ func ConvertAll(ctx context.Context, st store.Store, from, to string, o ConvertO
 		}
 		sets = append(sets, s)
 	}
-	root := path.Clean(from)
-	stages := map[string]*Manifest{}
+	target := func(dir string) string {
+		return path.Join(to, strings.TrimPrefix(strings.TrimPrefix(path.Clean(dir), path.Clean(from)), "/"))
+	}
 	for _, s := range sets {
-		below := strings.TrimPrefix(strings.TrimPrefix(path.Clean(s.Dir), root), "/")
-		m, err := Convert(ctx, st, s, path.Join(to, below), o.of(s.Manifest))
+		if err := vacant(ctx, st, target(s.Dir)); err != nil {
+			return err
+		}
+	}
+	for i, s := range sets {
+		m, err := Convert(ctx, st, s, target(s.Dir), o.of(s.Manifest))
 		if err != nil {
 			return err
 		}
-		stages[below] = m
-		wrote(path.Join(to, below), m)
+		sets[i] = &Set{s.Dir, m, st}
+		wrote(target(s.Dir), m)
 	}
-	schedule, err := OpenSchedule(ctx, st, from)
-	if err != nil || schedule == nil {
-		return err
+	roots, beside := besides(from, sets)
+	for _, root := range roots {
+		schedule, err := OpenSchedule(ctx, st, root)
+		if err != nil {
+			return err
+		}
+		if schedule == nil {
+			continue
+		}
+		schedule.Format = o.Format
+		if problem := schedule.check(beside[root]); problem != "" {
+			return format.NewFault(path.Join(root, ScheduleFile), -1, "%s", problem)
+		}
+		b, err := schedule.encode()
+		if err != nil {
+			return err
+		}
+		if err := (folderFiles{st, target(root)}).Make(ctx, stage.ResultDir+ScheduleFile, writeBytes(b)); err != nil {
+			return err
+		}
 	}
-	schedule.Format = o.Format
-	if problem := schedule.check(stages); problem != "" {
-		return format.NewFault(path.Join(from, ScheduleFile), -1, "%s", problem)
-	}
-	b, err := schedule.encode()
-	if err != nil {
-		return err
-	}
-	return folderFiles{st, to}.Make(ctx, stage.ResultDir+ScheduleFile, writeBytes(b))
+	return nil
 }
 
 // of is what becomes of a set: pairs stay as they are.

@@ -7,8 +7,8 @@
 //
 //	documents ─▶ shuffle (sealed, merged) ─▶ pack ─▶ format writer ─▶ shard-00000.bin .idx .bounds …
 //
-// Read config.go first, then build.go (the stage), shuffle.go, pack.go, set_writer.go, format.go and megatron.go;
-// set.go and verify.go read what those wrote.
+// Read config.go first, then build.go (the stage), sealed.go, plan.go, order.go, finish.go and set_writer.go; set.go and
+// verify.go read what those wrote. Rows are made in package pack, mixtures in mix, and layouts are in format.
 package shards
 
 // windowSize is what is read or written of a file at a time, in bytes.

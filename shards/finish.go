@@ -60,7 +60,7 @@ func (b *Builder) writeStage(ctx context.Context, sealed []stage.Sealed, ws stag
 	}
 	var docs *chosen
 	if p.inOrder(g) {
-		docs = &chosen{m: m, width: b.dtype.Size(), in: func(source int, d *sealedDocument) bool {
+		docs = &chosen{ctx: ctx, m: m, width: b.dtype.Size(), in: func(source int, d *sealedDocument) bool {
 			return d.kind != kindPair && p.stage(source, d.id) == g
 		}}
 	} else if docs, err = b.order(ctx, m, ws, p, g); err != nil {
@@ -102,7 +102,7 @@ func (b *Builder) writer(ctx context.Context, to files, dir string, f format.For
 		m.PadID = &pad
 	}
 	for _, t := range all.sources {
-		m.Sources = append(m.Sources, ManifestSource{Name: shown(t.name)})
+		m.Sources = append(m.Sources, ManifestSource{Name: t.name})
 	}
 	return w
 }
@@ -151,7 +151,7 @@ func (b *Builder) writePairs(ctx context.Context, sealed []stage.Sealed, ws stag
 	if err != nil {
 		return nil, err
 	}
-	docs := &chosen{m: m, width: b.dtype.Size(), in: func(_ int, d *sealedDocument) bool { return d.kind == kindPair }}
+	docs := &chosen{ctx: ctx, m: m, width: b.dtype.Size(), in: func(_ int, d *sealedDocument) bool { return d.kind == kindPair }}
 	set := format.Set{Dtype: dtype, Vocabulary: b.Vocabulary.Size, EOD: NoEOD, Length: b.Schedule[0].Length, Tokenizer: b.Vocabulary.Fingerprint}
 	w := b.writer(ctx, ws, pairDir, f, set, &m.summary)
 	w.in = &widened{in: &pairs{docs: docs}, from: b.dtype, to: dtype}
@@ -197,7 +197,7 @@ func (b *Builder) report(p *plan, all *summary, sets []*Manifest, pairs *Manifes
 		if b.TokensPerStep > 0 {
 			st.RowsPerStep = b.TokensPerStep / int64(m.Length)
 			st.FirstStep = step
-			st.Steps = (m.Sequences + st.RowsPerStep - 1) / st.RowsPerStep
+			st.Steps = stepsOf(m.Sequences, st.RowsPerStep)
 			step += st.Steps
 		}
 		s.Stages = append(s.Stages, st)
@@ -212,7 +212,7 @@ func (b *Builder) report(p *plan, all *summary, sets []*Manifest, pairs *Manifes
 		}
 	}
 	for i, t := range all.sources {
-		src := ScheduleSource{Name: shown(t.name), Pairs: t.pairs}
+		src := ScheduleSource{Name: t.name, Pairs: t.pairs}
 		src.Available.Documents, src.Available.Tokens = t.documents, t.tokens
 		if u := p.budgets[i]; u != nil {
 			src.Asked.Epochs, src.Asked.Tokens, src.Asked.Share, src.Asked.Capped = u.Asked.Epochs, u.Asked.Tokens, u.Asked.Share, u.Capped

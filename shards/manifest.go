@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -97,11 +96,33 @@ type FileRecord struct {
 // blockSize of FileRecord.Blocks, in bytes. The last block of a file has the rest.
 const blockSize = 1 << 20
 
-var (
-	shardNames = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
-	// numbered is a shard's name with its number, and what follows.
-	numbered = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]{0,63})-[0-9]{5,}\.`)
-)
+// isShardName says whether shards may be called so: letters, digits, - and _, a letter first.
+func isShardName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		isLetter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !isLetter && (i == 0 || c != '-' && c != '_' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return len(name) > 0 && len(name) <= 64
+}
+
+// isNumbered says whether a file is called as one of a numbered shard is: NAME-NNNNN.SUFFIX.
+func isNumbered(file string) bool {
+	stem, _, hasSuffix := strings.Cut(file, ".")
+	i := strings.LastIndexByte(stem, '-')
+	return hasSuffix && i > 0 && isShardName(stem[:i]) && len(stem)-i > 5 && isDigits(stem[i+1:])
+}
+
+func isDigits(s string) bool {
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
+}
+
+// isHex says whether s is n hexadecimal digits in lower case.
+func isHex(s string, n int) bool {
+	return len(s) == n && strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }) < 0
+}
 
 // shardName names shard k of shards with that name.
 func shardName(name string, traits format.Traits, k int) string {
@@ -125,11 +146,6 @@ func doneLine(manifest []byte) string {
 	sum := sha256.Sum256(manifest)
 	return hex.EncodeToString(sum[:]) + "  " + ManifestFile + "\n"
 }
-
-var (
-	sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	xxh64Hex  = regexp.MustCompile(`^[0-9a-f]{16}$`)
-)
 
 // ParseManifest reads a manifest strictly: unknown keys, numbers that do not add up and names that lead elsewhere are
 // errors, *Fault with name as the file.
@@ -202,14 +218,24 @@ func (m *Manifest) check() string {
 		return fmt.Sprintf("dtype is %q; %d ids take %s in format %s", m.Dtype, m.Vocabulary, want, m.Format)
 	case m.Length < minLength || m.Length > maxLength:
 		return fmt.Sprintf("length is %d", m.Length)
-	case m.Width != 0 && (m.Width < m.Length || m.Width > m.Length+1) || (m.Width != 0) != (m.Packing != nil):
+	case m.Packing == nil && m.Width != 0 || m.Packing != nil && m.Width != m.Length+traits.Extra:
 		return fmt.Sprintf("width is %d, and length %d", m.Width, m.Length)
 	case m.EOD != nil && (*m.EOD < 0 || *m.EOD >= m.Vocabulary):
 		return fmt.Sprintf("eod is %d, and vocabulary_size %d", *m.EOD, m.Vocabulary)
 	case m.PadID != nil && (*m.PadID < 0 || *m.PadID >= m.Vocabulary || m.Packing == nil):
 		return fmt.Sprintf("pad is %d, and vocabulary_size %d", *m.PadID, m.Vocabulary)
+	case m.PadID == nil && m.Packing != nil && traits.Padded:
+		return fmt.Sprintf("pad is null; rows of format %s are padded", m.Format)
+	case m.PadID != nil && !m.Masked:
+		return "rows are padded, and masked is false"
 	case m.Padding > 0 && m.PadID == nil || m.Padding < 0:
 		return fmt.Sprintf("padding is %d", m.Padding)
+	case m.EODFirst && (m.EOD == nil || m.Packing == nil && !traits.EODFirst):
+		return fmt.Sprintf("eod_first is true; in format %s the EOD is elsewhere, or there is none", m.Format)
+	case m.EOD != nil && traits.EODFirst && m.Packing == nil && !m.EODFirst:
+		return fmt.Sprintf("eod_first is false; format %s has the EOD in front", m.Format)
+	case !isHex(m.ConfigSHA256, 64):
+		return fmt.Sprintf("config_sha256 is %q", m.ConfigSHA256)
 	case m.EODInside < 0 || m.EODInside > m.Tokens || m.EOD == nil && m.EODInside > 0:
 		return fmt.Sprintf("eod_inside is %d", m.EODInside)
 	case m.EODAbsent < 0 || m.EODAbsent > m.Documents || m.EOD == nil && m.EODAbsent > 0:
@@ -270,7 +296,7 @@ func (m *Manifest) checkShard(k int, traits format.Traits, suffixes []string, su
 	if !traits.Single {
 		base = strings.TrimSuffix(s.Name, fmt.Sprintf("-%05d", k))
 	}
-	if !shardNames.MatchString(base) || s.Name != shardName(base, traits, k) || k > 0 && !strings.HasPrefix(m.Shards[0].Name, base+"-") {
+	if !isShardName(base) || s.Name != shardName(base, traits, k) || m.Shards[0].Name != shardName(base, traits, 0) {
 		return fmt.Sprintf("shard %d is named %q", k, s.Name)
 	}
 	if s.Documents < 0 || s.Sequences < 1 || s.Tokens < s.Sequences || s.Padding < 0 {
@@ -319,13 +345,13 @@ func (f *FileRecord) check(name string) string {
 		return fmt.Sprintf("a file is named %q, not %q", f.Name, name)
 	case f.Size < 0:
 		return fmt.Sprintf("%s has %d bytes", f.Name, f.Size)
-	case !sha256Hex.MatchString(f.SHA256):
+	case !isHex(f.SHA256, 64):
 		return fmt.Sprintf("%s has a sha256 of %q", f.Name, f.SHA256)
 	case int64(len(f.Blocks)) != (f.Size-1)/blockSize+1 && f.Size > 0 || f.Size == 0 && len(f.Blocks) > 0:
 		return fmt.Sprintf("%s of %d bytes has %d blocks of %d", f.Name, f.Size, len(f.Blocks), blockSize)
 	}
 	for _, b := range f.Blocks {
-		if !xxh64Hex.MatchString(b) {
+		if !isHex(b, 16) {
 			return fmt.Sprintf("%s has a block of xxh64 %q", f.Name, b)
 		}
 	}

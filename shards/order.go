@@ -16,6 +16,7 @@ import (
 // chosen gives the documents of a stage, of pairs, or of a file in which nothing else is, as they come from sealed
 // files.
 type chosen struct {
+	ctx   context.Context // of the one call that it lives for
 	m     *merger
 	width int
 	in    func(source int, d *sealedDocument) bool // nil for all
@@ -29,6 +30,9 @@ type chosen struct {
 // Next implements pack.Documents.
 func (c *chosen) Next() (pack.Document, bool, error) {
 	for {
+		if c.ctx.Err() != nil {
+			return pack.Document{}, false, context.Cause(c.ctx)
+		}
 		s, err := c.m.next()
 		if err != nil || s == nil {
 			return pack.Document{}, false, err
@@ -71,7 +75,8 @@ type orderer struct {
 	ws     stage.Workspace
 	width  int
 	stages int
-	limit  int
+	limit  int // bytes
+	fanIn  int
 	prefix string
 	all    *summary
 
@@ -90,7 +95,7 @@ type ordered struct {
 
 // order gives the documents of stage g, each as often as the plan says.
 func (b *Builder) order(ctx context.Context, m *merger, ws stage.Workspace, p *plan, g int) (*chosen, error) {
-	o := &orderer{ctx: ctx, ws: ws, width: b.dtype.Size(), stages: len(b.Schedule), limit: b.orderBytes, all: &m.summary,
+	o := &orderer{ctx: ctx, ws: ws, width: b.dtype.Size(), stages: len(b.Schedule), limit: b.orderBytes, fanIn: b.fanIn, all: &m.summary,
 		prefix: "order-" + strings.TrimSuffix(dir(b.Schedule[g].Length), "/")}
 	var tokens []byte
 	for {
@@ -181,16 +186,16 @@ func (o *orderer) merged() (*chosen, error) {
 		return nil, err
 	}
 	o.copies, o.data = nil, nil
-	for level := 1; len(o.runs) > fanIn; level++ {
+	for level := 1; len(o.runs) > o.fanIn; level++ {
 		var next []string
 		for k := 0; len(o.runs) > 0; k++ {
-			some := o.runs[:min(fanIn, len(o.runs))]
+			some := o.runs[:min(o.fanIn, len(o.runs))]
 			o.runs = o.runs[len(some):]
 			name := fmt.Sprintf("%s-%d-%05d", o.prefix, level, k)
 			err := o.ws.Make(o.ctx, name, func(w io.Writer) error {
 				m, closes, err := o.open(some)
 				if err == nil {
-					err = m.copyAll(w, o.width)
+					err = m.copyAll(o.ctx, w, o.width)
 				}
 				return errors.Join(err, closes())
 			})
@@ -210,7 +215,7 @@ func (o *orderer) merged() (*chosen, error) {
 	if err != nil {
 		return nil, errors.Join(err, closes())
 	}
-	return &chosen{m: m, width: o.width, close: closes}, nil
+	return &chosen{ctx: o.ctx, m: m, width: o.width, close: closes}, nil
 }
 
 func (o *orderer) open(names []string) (*merger, func() error, error) {

@@ -27,7 +27,7 @@ func (b *Builder) plan(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 	var have []mix.Available
 	for _, t := range all.sources {
 		if t.documents > 0 || t.pairs == 0 {
-			have = append(have, mix.Available{Name: shown(t.name), Documents: t.documents, Tokens: t.tokens})
+			have = append(have, mix.Available{Name: t.name, Documents: t.documents, Tokens: t.tokens})
 			continue
 		}
 		for _, asked := range b.Mix.Sources {
@@ -51,7 +51,7 @@ func (b *Builder) plan(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 	return p, p.divide(ctx, b, sealed, ws)
 }
 
-// unnamed is what a source without a name is called.
+// unnamed is what a source without a name is called, from the beginning: its place among the others follows from it.
 const unnamed = "(none)"
 
 func shown(name string) string {
@@ -75,7 +75,7 @@ func (p *plan) divide(ctx context.Context, b *Builder, sealed []stage.Sealed, ws
 		sum := 0.0
 		for g, step := range b.Schedule {
 			sum += step.Share
-			want := int64(math.Round(float64(once) * sum))
+			want := min(once, int64(math.Round(float64(once)*sum))) // shares may add up to a little more than 1
 			if g == stages-1 {
 				if want = once; once == u.Available.Tokens {
 					want = math.MaxInt64

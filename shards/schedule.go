@@ -1,11 +1,16 @@
 package shards
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -39,6 +44,8 @@ type Schedule struct {
 	Lengths []LengthBin `json:"document_lengths"`
 	// Longer is how many documents have more tokens than a row of each stage, by stage.
 	Longer []int64 `json:"documents_longer"`
+	// SHA256 is that of the file with "" here, in hex.
+	SHA256 string `json:"sha256"`
 }
 
 // Stage is a shard set of the schedule.
@@ -94,19 +101,74 @@ func ParseSchedule(name string, b []byte) (*Schedule, error) {
 	if s.Version != scheduleVersion {
 		return nil, format.NewFault(name, -1, "version %d; this program knows %d", s.Version, scheduleVersion)
 	}
+	if problem := s.plausible(); problem != "" {
+		return nil, format.NewFault(name, -1, "%s", problem)
+	}
 	return s, nil
+}
+
+// plausible says what no sets could make right, or "".
+func (s *Schedule) plausible() string {
+	tokens, step := int64(0), int64(0)
+	if s.TokensPerStep < 0 {
+		return fmt.Sprintf("%d tokens a step", s.TokensPerStep)
+	}
+	for g, st := range s.Stages {
+		if st.Length < minLength || st.Length > maxLength || st.Documents < 0 || st.Sequences < 0 || st.Tokens < st.Sequences {
+			return fmt.Sprintf("stage %d has length %d, %d documents, %d sequences and %d tokens", g, st.Length, st.Documents, st.Sequences, st.Tokens)
+		}
+		if tokens += st.Tokens; tokens < 0 {
+			return "tokens add up to more than 2^63-1"
+		}
+		rows, steps := int64(0), int64(0)
+		if s.TokensPerStep > 0 {
+			if rows = s.TokensPerStep / int64(st.Length); s.TokensPerStep%int64(st.Length) != 0 {
+				return fmt.Sprintf("%d tokens a step are no whole number of rows of stage %d", s.TokensPerStep, g)
+			}
+			steps = stepsOf(st.Sequences, rows)
+		}
+		if st.RowsPerStep != rows || st.Steps != steps || st.FirstStep != step {
+			return fmt.Sprintf("stage %d has %d steps from %d on, of %d rows; it is %d from %d on, of %d", g, st.Steps, st.FirstStep, st.RowsPerStep, steps, step, rows)
+		}
+		step += steps
+	}
+	for g, st := range s.Stages {
+		if want := share(float64(st.Tokens), float64(tokens)); st.Share != want {
+			return fmt.Sprintf("stage %d has a share of %v; it is %v", g, st.Share, want)
+		}
+	}
+	for _, src := range s.Sources {
+		epochs, part := share(float64(src.Tokens), float64(src.Available.Tokens)), share(float64(src.Tokens), float64(tokens))
+		if src.Documents < 0 || src.Tokens < 0 || src.Available.Tokens < 0 || src.Epochs != epochs || src.Share != part || len(src.ByStage) != len(s.Stages) {
+			return fmt.Sprintf("source %q has %d documents and %d tokens, %v epochs, a share of %v and %d stages; they are %v, %v and %d", src.Name,
+				src.Documents, src.Tokens, src.Epochs, src.Share, len(src.ByStage), epochs, part, len(s.Stages))
+		}
+	}
+	return ""
+}
+
+// stepsOf so many sequences, the last with fewer perhaps.
+func stepsOf(sequences, rows int64) int64 {
+	steps := sequences / rows
+	if sequences%rows > 0 {
+		steps++
+	}
+	return steps
 }
 
 // Step says which rows a trainer sees at a step, from 0, if each has tokensPerStep tokens: stage, first row and how many.
 // The rows of a stage are gone through in order, so that its last step may have fewer.
 func (s *Schedule) Step(step, tokensPerStep int64) (stage int, from, rows int64, err error) {
 	first := int64(0)
+	if step < 0 {
+		return 0, 0, 0, fmt.Errorf("step %d; steps are counted from 0", step)
+	}
 	for g, st := range s.Stages {
 		per := tokensPerStep / int64(st.Length)
 		if per < 1 || tokensPerStep%int64(st.Length) != 0 {
 			return 0, 0, 0, fmt.Errorf("%d tokens a step are no whole number of rows of %d tokens", tokensPerStep, st.Length)
 		}
-		steps := (st.Sequences + per - 1) / per
+		steps := stepsOf(st.Sequences, per)
 		if step < first+steps {
 			from = (step - first) * per
 			return g, from, min(per, st.Sequences-from), nil
@@ -126,7 +188,14 @@ func OpenSchedule(ctx context.Context, st store.Store, dir string) (*Schedule, e
 	if err != nil {
 		return nil, err
 	}
-	return ParseSchedule(name, b)
+	s, err := ParseSchedule(name, b)
+	if err != nil {
+		return nil, err
+	}
+	if same, err := s.encode(); err != nil || !bytes.Equal(same, b) {
+		return nil, format.NewFault(name, -1, "its sha256 is not what it says: it was changed after it was written; restore it, or build the shards again")
+	}
+	return s, nil
 }
 
 // check says what the schedule has wrong of the sets beside it, by folder, or "".
@@ -140,12 +209,17 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 		case m.Length != st.Length || m.Documents != st.Documents || m.Tokens != st.Tokens || m.Sequences != st.Sequences:
 			return fmt.Sprintf("stage %d has length %d, %d documents, %d tokens and %d sequences; the set %d, %d, %d and %d", g,
 				st.Length, st.Documents, st.Tokens, st.Sequences, m.Length, m.Documents, m.Tokens, m.Sequences)
+		case m.Format != s.Format || m.Vocabulary != s.Vocabulary || m.Tokenizer != s.Tokenizer || m.Seed != s.Seed || !equalIDs(m.EOD, s.EOD):
+			return fmt.Sprintf("format, vocabulary, tokenizer, EOD or seed are not those of stage %d", g)
 		case len(m.Sources) != len(s.Sources):
 			return fmt.Sprintf("it has %d sources, and stage %d has %d", len(s.Sources), g, len(m.Sources))
 		}
 		for i, src := range m.Sources {
 			if src.Name != s.Sources[i].Name {
 				return fmt.Sprintf("source %d is %q, and %q in stage %d", i, s.Sources[i].Name, src.Name, g)
+			}
+			if by := s.Sources[i].ByStage[g]; by != src.Tokens {
+				return fmt.Sprintf("source %q has %d tokens in stage %d; the set has %d", src.Name, by, g, src.Tokens)
 			}
 			sums[i].Documents += src.Documents
 			sums[i].Tokens += src.Tokens
@@ -161,10 +235,28 @@ func (s *Schedule) check(sets map[string]*Manifest) string {
 			return fmt.Sprintf("there is no shard set %q of %d pairs", s.Preference, s.Pairs)
 		}
 	}
+	for _, dir := range slices.Sorted(maps.Keys(sets)) { // others may lie there that were converted
+		if isSetDir(dir) && !slices.ContainsFunc(s.Stages, func(st Stage) bool { return st.Dir == dir }) {
+			return fmt.Sprintf("it does not know the shard set %q", dir)
+		}
+	}
 	return ""
 }
 
+func equalIDs(a, b *int) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// encode writes the schedule as it lies in the directory, with its digest.
 func (s *Schedule) encode() ([]byte, error) {
-	b, err := json.Marshal(s, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
-	return append(b, '\n'), err
+	write := func(digest string) ([]byte, error) {
+		out := *s
+		out.SHA256 = digest
+		b, err := json.Marshal(&out, json.FormatNilSliceAsNull(false), jsontext.WithIndent("  "))
+		return append(b, '\n'), err
+	}
+	b, err := write("")
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(b)
+	return write(hex.EncodeToString(sum[:]))
 }

@@ -2,12 +2,14 @@ package shards
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"curate/stage"
 )
@@ -41,6 +43,8 @@ const (
 // maxSources is how many sources there may be: a field with more values names no sources.
 const maxSources = 1 << 12
 
+var errSources = fmt.Errorf("shards: more than %d sources, by which nothing can be mixed; name them by a field with fewer values, or by files", maxSources)
+
 // summary is what must be known of documents before they are looked at one by one.
 type summary struct {
 	sources []sourceTotals // by name
@@ -62,9 +66,15 @@ func (t *sourceTotals) numbers() [5]*int64 {
 	return [5]*int64{&t.documents, &t.tokens, &t.masked, &t.pairs, &t.pairTokens}
 }
 
+func (t *sourceTotals) add(o *sourceTotals) {
+	for k, n := range t.numbers() {
+		*n += *o.numbers()[k]
+	}
+}
+
 // source finds or makes the totals of a source; making one changes the numbers of those behind it.
 func (s *summary) source(name string) int {
-	i, ok := slices.BinarySearchFunc(s.sources, name, func(t sourceTotals, name string) int { return compare(t.name, name) })
+	i, ok := slices.BinarySearchFunc(s.sources, name, func(t sourceTotals, name string) int { return strings.Compare(t.name, name) })
 	if !ok {
 		s.sources = slices.Insert(s.sources, i, sourceTotals{name: name})
 	}
@@ -74,10 +84,7 @@ func (s *summary) source(name string) int {
 // add takes in another summary.
 func (s *summary) add(o *summary) {
 	for _, t := range o.sources {
-		to := &s.sources[s.source(t.name)]
-		for k, n := range to.numbers() {
-			*n += *t.numbers()[k]
-		}
+		s.sources[s.source(t.name)].add(&t)
 	}
 	for i, b := range o.bins {
 		s.bins[i].documents += b.documents
@@ -86,25 +93,6 @@ func (s *summary) add(o *summary) {
 	for i, n := range o.longer {
 		s.longer[i] += n
 	}
-}
-
-// numbersOf says for each source of o which one of s it is.
-func (s *summary) numbersOf(o *summary) []uint16 {
-	list := make([]uint16, len(o.sources))
-	for i, t := range o.sources {
-		list[i] = uint16(s.source(t.name))
-	}
-	return list
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func (s *summary) append(dst []byte) []byte {
@@ -202,14 +190,16 @@ type sealedReader struct {
 	input     int
 	offset    int64
 	width     int
-	summary   summary
+	summary   *summary // nil once a merger has it
+	sources   int      // how many its summary has
+	head      [16]byte
 	doc       sealedDocument // in hand
 	documents uint64
 }
 
 // openSealed reads the header and the summary. stages is how many lengths the schedule has.
 func openSealed(r io.Reader, buffer, input, width, stages int) (*sealedReader, error) {
-	s := &sealedReader{r: bufio.NewReaderSize(r, buffer), input: input, width: width}
+	s := &sealedReader{r: bufio.NewReaderSize(r, buffer), input: input, width: width, summary: &summary{}}
 	var head [sealedHeader]byte
 	n, err := io.ReadFull(s.r, head[:])
 	s.offset += int64(n)
@@ -251,6 +241,7 @@ func (s *sealedReader) readSummary(stages int) error {
 		}
 		s.summary.sources = append(s.summary.sources, t)
 	}
+	s.sources = len(s.summary.sources)
 	used, err := s.below(stage.Bins+1, "bins")
 	if err != nil {
 		return err
@@ -346,8 +337,8 @@ func (s *sealedReader) advance() (ok bool, err error) {
 	if n > math.MaxInt32 {
 		return false, s.corrupt("a document of more than 2^31-1 tokens")
 	}
-	var head [16]byte
-	k, err := io.ReadFull(s.r, head[:])
+	head := s.head[:]
+	k, err := io.ReadFull(s.r, head)
 	s.offset += int64(k)
 	if err != nil {
 		return false, s.fail(err)
@@ -359,7 +350,7 @@ func (s *sealedReader) advance() (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	source, err := s.below(uint64(len(s.summary.sources)), "is no source")
+	source, err := s.below(uint64(s.sources), "is no source")
 	if err != nil {
 		return false, err
 	}
@@ -481,8 +472,10 @@ func appendMask(dst, runs []byte) []byte {
 	for learnt := byte(0); len(runs) > 0; learnt ^= 1 {
 		n, k := binary.Uvarint(runs)
 		runs = runs[k:]
-		for range n {
-			dst = append(dst, learnt)
+		at := len(dst)
+		dst = slices.Grow(dst, int(n))[:at+int(n)]
+		for i := range dst[at:] {
+			dst[at+i] = learnt
 		}
 	}
 	return dst
@@ -499,9 +492,11 @@ type merger struct {
 	begun   bool
 }
 
+// newMerger begins to read sealed files. What summaries say is added up, and none is kept: with thousands of sources in
+// hundreds of files they would take more than the buffers.
 func newMerger(in []io.Reader, buffer, width, stages int) (*merger, error) {
 	m := &merger{summary: summary{longer: make([]int64, stages)}}
-	var files []*sealedReader
+	arrived := map[string]uint16{} // sources as they came, numbered until all are known
 	for i, r := range in {
 		size := buffer
 		if sized, ok := r.(interface{ Size() int64 }); ok {
@@ -511,19 +506,36 @@ func newMerger(in []io.Reader, buffer, width, stages int) (*merger, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.summary.add(&s.summary)
+		m.summary.add(s.summary)
+		if len(m.summary.sources) > maxSources {
+			return nil, errSources
+		}
+		numbers := make([]uint16, s.sources)
+		for k, t := range s.summary.sources {
+			n, known := arrived[t.name]
+			if !known {
+				n = uint16(len(arrived))
+				arrived[t.name] = n
+			}
+			numbers[k] = n
+		}
+		m.number, s.summary = append(m.number, numbers), nil
 		ok, err := s.advance()
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, s)
 		if ok {
 			m.heap = append(m.heap, s)
 		}
 	}
-	for _, s := range files {
-		m.number = append(m.number, m.summary.numbersOf(&s.summary))
-		s.summary = summary{sources: s.summary.sources} // the rest is large
+	final := make([]uint16, len(arrived))
+	for name, n := range arrived {
+		final[n] = uint16(m.summary.source(name))
+	}
+	for _, numbers := range m.number {
+		for k, n := range numbers {
+			numbers[k] = final[n]
+		}
 	}
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
 		m.sink(i)
@@ -574,10 +586,13 @@ func (m *merger) sink(i int) {
 }
 
 // copyAll writes all that is left to one file.
-func (m *merger) copyAll(w io.Writer, width int) error {
+func (m *merger) copyAll(ctx context.Context, w io.Writer, width int) error {
 	sw := newSealedWriter(w, width, &m.summary)
 	var tokens []byte
 	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		s, err := m.next()
 		if err != nil {
 			return err

@@ -2,6 +2,7 @@ package shards
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -106,7 +107,7 @@ func merged(width int, files ...[]byte) (out []byte, err error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	err = m.copyAll(&b, width)
+	err = m.copyAll(context.Background(), &b, width)
 	return b.Bytes(), err
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -24,8 +23,9 @@ type Set struct {
 	st store.Store
 }
 
-// manifestLimit is the largest manifest that is read, in bytes: about a hundred thousand shards.
-const manifestLimit = 64 << 20
+// manifestLimit is the largest manifest that is written and read, in bytes. Each MiB of a set's files is a line of 44
+// bytes, so that this is about ten trillion tokens of two bytes.
+const manifestLimit = 1 << 30
 
 // Find gives the folders of shard sets, finished or not: dir itself and those below it, sorted. Names that begin with
 // "." or "_" are passed over. None at all is an error.
@@ -41,8 +41,18 @@ func Find(ctx context.Context, st store.Store, dir string) ([]string, error) {
 	return dirs, nil
 }
 
-// setDir is what this package calls a set's folder: one that a killed run has left may hold nothing else to know it by.
-var setDir = regexp.MustCompile(`^length-[0-9]+$`)
+// isPairShard says whether a file in a folder called as the pairs' set is may be one of its shards, and no part of records,
+// such as a step of that name makes.
+func isPairShard(name string) bool {
+	return isNumbered(name) && strings.HasSuffix(name, ".parquet") && !strings.HasPrefix(name, "part-")
+}
+
+// isSetDir says whether a folder is called as a set's is: one that a killed run has left may hold nothing else to know it
+// by.
+func isSetDir(name string) bool {
+	length, ok := strings.CutPrefix(name, "length-")
+	return ok && isDigits(length)
+}
 
 // folder is what lies in the folder of a shard set: sizes by name.
 type folder struct {
@@ -51,6 +61,7 @@ type folder struct {
 }
 
 func find(ctx context.Context, st store.Store, dir string) ([]folder, error) {
+	dir = path.Clean(dir) // "", "./x" and "x//", too
 	infos, err := st.List(ctx, dir)
 	if err != nil {
 		return nil, err
@@ -62,7 +73,7 @@ func find(ctx context.Context, st store.Store, dir string) ([]folder, error) {
 		if slices.ContainsFunc(strings.Split(below, "/"), func(n string) bool { return n == "" || n[0] == '.' || n[0] == '_' }) {
 			continue
 		}
-		d := strings.TrimSuffix(prefix+path.Dir(below), "/.")
+		d := path.Join(dir, path.Dir(below))
 		if byDir[d] == nil {
 			byDir[d] = map[string]int64{}
 		}
@@ -72,9 +83,9 @@ func find(ctx context.Context, st store.Store, dir string) ([]folder, error) {
 	for d, files := range byDir {
 		_, hasManifest := files[ManifestFile]
 		_, hasDone := files[DoneFile]
-		isSet := hasManifest && hasDone || setDir.MatchString(path.Base(d))
+		isSet := hasManifest && hasDone || isSetDir(path.Base(d))
 		for name := range files {
-			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix)
+			isSet = isSet || strings.HasSuffix(name, format.BoundsSuffix) || path.Base(d) == path.Clean(pairDir) && isPairShard(name)
 		}
 		if isSet {
 			folders = append(folders, folder{d, files})
@@ -279,36 +290,71 @@ func (m *Manifest) Text(r *Row) []uint32 {
 // Rows calls f for count sequences (all, if negative) from sequence from on, counted through all shards. The row is
 // valid during the call. An error of f ends it.
 func (s *Set) Rows(ctx context.Context, from, count int64, f func(r *Row) error) error {
-	first := int64(0)
-	var r Row
-	for k, rec := range s.Manifest.Shards {
-		if count == 0 {
-			return nil
+	rows := s.rows(from)
+	for ; count != 0; count-- {
+		if ctx.Err() != nil {
+			return errors.Join(context.Cause(ctx), rows.close())
 		}
-		if from >= first+rec.Sequences {
-			first += rec.Sequences
-			continue
+		r, ok, err := rows.next(ctx)
+		if ok && err == nil {
+			err = f(r)
 		}
-		sh, err := s.OpenShard(ctx, k)
-		if err != nil {
-			return err
+		if !ok || err != nil {
+			return errors.Join(err, rows.close())
 		}
-		for i := max(0, from-first); i < rec.Sequences && count != 0 && err == nil; i++ {
-			if err = ctx.Err(); err != nil {
-				break
-			}
-			r.I = first + i
-			if err = sh.row(i, &r); err == nil {
-				err = f(&r)
-			}
-			count--
-		}
-		if err := errors.Join(err, sh.Close()); err != nil {
-			return err
-		}
-		first += rec.Sequences
 	}
-	return nil
+	return rows.close()
+}
+
+// rows gives the sequences of a set one by one. It is closed by whoever has made it.
+type rows struct {
+	set *Set
+	k   int    // shard
+	i   int64  // the next of its sequences
+	sh  *Shard // nil if it is not open
+	row Row
+}
+
+// rows begins at sequence from, counted through all shards.
+func (s *Set) rows(from int64) *rows {
+	r := &rows{set: s, i: max(0, from), row: Row{I: max(0, from) - 1}}
+	for ; r.k < len(s.Manifest.Shards) && r.i >= s.Manifest.Shards[r.k].Sequences; r.k++ {
+		r.i -= s.Manifest.Shards[r.k].Sequences
+	}
+	return r
+}
+
+// next gives the next sequence, valid until the call after; ok is false at the end.
+func (r *rows) next(ctx context.Context) (_ *Row, ok bool, err error) {
+	if r.sh != nil && r.i == r.sh.Sequences() {
+		if err := r.close(); err != nil {
+			return nil, false, err
+		}
+		r.k, r.i = r.k+1, 0
+	}
+	if r.k == len(r.set.Manifest.Shards) {
+		return nil, false, nil
+	}
+	if r.sh == nil {
+		if r.sh, err = r.set.OpenShard(ctx, r.k); err != nil {
+			return nil, false, err
+		}
+	}
+	if err := r.sh.row(r.i, &r.row); err != nil {
+		return nil, false, err
+	}
+	r.i++
+	r.row.I++
+	return &r.row, true, nil
+}
+
+func (r *rows) close() error {
+	if r.sh == nil {
+		return nil
+	}
+	err := r.sh.Close()
+	r.sh = nil
+	return err
 }
 
 // row reads sequence i of the shard.

@@ -99,6 +99,9 @@ func (w *setWriter) run() error {
 	if err != nil {
 		return err
 	}
+	if len(b) > manifestLimit {
+		return fmt.Errorf("shards: a set whose manifest takes %d bytes, and at most %d can be read; build it in several parts", len(b), manifestLimit)
+	}
 	if _, err := w.make(ManifestFile, writeBytes(b)); err != nil {
 		return err
 	}
@@ -261,7 +264,19 @@ func (w *setWriter) copyOf(to io.Writer, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{to}, io.NewSectionReader(f, 0, size), make([]byte, windowSize))
+	buf := make([]byte, min(size, windowSize))
+	for at := int64(0); at < size && err == nil; at += int64(len(buf)) {
+		if w.ctx.Err() != nil {
+			err = context.Cause(w.ctx)
+			break
+		}
+		buf = buf[:min(size-at, windowSize)]
+		if n, readErr := f.ReadAt(buf, at); n < len(buf) {
+			err = fmt.Errorf("%s (byte %d): %w", name, at+int64(n), readErr)
+			break
+		}
+		_, err = to.Write(buf)
+	}
 	return errors.Join(err, f.Close())
 }
 

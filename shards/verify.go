@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"curate/corpus"
 	"curate/corpus/store"
 	"curate/shards/format"
 )
@@ -45,7 +46,7 @@ func Verify(ctx context.Context, st store.Store, dir string) (*Verified, error) 
 			return nil, err
 		}
 	}
-	return v, verifySchedules(ctx, st, path.Clean(dir), v.Sets)
+	return v, verifySchedules(ctx, st, dir, v.Sets)
 }
 
 func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
@@ -63,7 +64,7 @@ func (s *Set) verify(ctx context.Context, f folder, v *Verified) error {
 	}
 	var strange []string
 	for name := range f.files {
-		if (numbered.MatchString(name) || strings.HasSuffix(name, format.BoundsSuffix)) && !known[name] {
+		if (isNumbered(name) || strings.HasSuffix(name, format.BoundsSuffix)) && !known[name] {
 			strange = append(strange, name)
 		}
 	}
@@ -132,7 +133,38 @@ func (s *Set) verifyIndex(ctx context.Context, shards []format.Shard) (err error
 	return nil
 }
 
-func (s *Set) verifyShard(ctx context.Context, k int, all *sequenceCheck) (_ format.Shard, err error) {
+// verifyShard reads the files of shard k twice: for their digests, and for what they say. A fault in what they say has the
+// more exact place, but counts only if it is in a file that was changed, or none was.
+func (s *Set) verifyShard(ctx context.Context, k int, all *sequenceCheck) (format.Shard, error) {
+	changed := s.verifyFiles(ctx, k)
+	var at *format.Fault
+	if changed != nil && !errors.As(changed, &at) {
+		return format.Shard{}, changed
+	}
+	sh, err := s.verifyContent(ctx, k, all)
+	var f *format.Fault
+	if changed != nil && (!errors.As(err, &f) || f.File != at.File) {
+		return sh, changed
+	}
+	return sh, err
+}
+
+// verifyFiles compares the files of shard k with their digests.
+func (s *Set) verifyFiles(ctx context.Context, k int) error {
+	for _, rec := range s.Manifest.Shards[k].Files {
+		sh := &Shard{}
+		file, err := s.openFile(ctx, rec, sh)
+		if err == nil {
+			err = checkDigests(ctx, file, rec)
+		}
+		if err := errors.Join(err, sh.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Set) verifyContent(ctx context.Context, k int, all *sequenceCheck) (_ format.Shard, err error) {
 	sh, err := s.OpenShard(ctx, k)
 	if err != nil {
 		return format.Shard{}, err
@@ -157,12 +189,6 @@ func (s *Set) verifyShard(ctx context.Context, k int, all *sequenceCheck) (_ for
 			return format.Shard{}, err
 		}
 		if err := all.sequence(i, &r); err != nil {
-			return format.Shard{}, err
-		}
-	}
-	// Before the counts: what does not add up because a file was changed is that file's fault.
-	for i, f := range sh.Record.Files {
-		if err := checkDigests(ctx, sh.files[i], f); err != nil {
 			return format.Shard{}, err
 		}
 	}
@@ -348,27 +374,36 @@ func (c *sequenceCheck) ends(i int64, ids []uint32, p format.Piece, end int) err
 	return nil
 }
 
-// verifySchedules compares each schedule in dir or below it with the manifests of the sets beside it.
-func verifySchedules(ctx context.Context, st store.Store, dir string, sets []*Set) error {
-	byRoot := map[string]map[string]*Manifest{}
-	var roots []string
+// besides groups sets by the folder that their folders lie in, where their schedule is; the one in dir itself is left
+// out, since its schedule was not asked for.
+func besides(dir string, sets []*Set) (roots []string, byRoot map[string]map[string]*Manifest) {
+	byRoot = map[string]map[string]*Manifest{}
 	for _, s := range sets {
-		if path.Clean(s.Dir) == dir { // its schedule was not asked for
+		if path.Clean(s.Dir) == path.Clean(dir) {
 			continue
 		}
-		root := path.Dir(s.Dir)
+		root := path.Dir(path.Clean(s.Dir))
 		if byRoot[root] == nil {
 			byRoot[root] = map[string]*Manifest{}
 			roots = append(roots, root)
 		}
 		byRoot[root][path.Base(s.Dir)] = s.Manifest
 	}
+	return roots, byRoot
+}
+
+// verifySchedules compares each schedule in dir or below it with the manifests of the sets beside it.
+func verifySchedules(ctx context.Context, st store.Store, dir string, sets []*Set) error {
+	roots, byRoot := besides(dir, sets)
 	for _, root := range roots {
 		s, err := OpenSchedule(ctx, st, root)
 		if err != nil {
 			return err
 		}
 		if s == nil {
+			if _, err := st.Stat(ctx, path.Join(root, corpus.Dir, corpus.Done)); err == nil { // they were built there
+				return format.NewFault(path.Join(root, ScheduleFile), -1, "there is no such file, which is made with the sets beside it; build the shards again")
+			}
 			continue
 		}
 		if problem := s.check(byRoot[root]); problem != "" {

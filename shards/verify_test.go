@@ -338,7 +338,7 @@ func TestFind(t *testing.T) {
 	if _, err := Verify(t.Context(), st, dir); err == nil || !strings.Contains(err.Error(), "no shard set") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	for _, name := range []string{"b/length-8/manifest.json", "b/length-8/done", "a/shard-00000.bounds", "e/part-00000-00000.jsonl.zst", "_curate/manifest.json", "_curate/done", ".x/shard-00000.bin", "c/manifest.json", "c/part.jsonl"} {
+	for _, name := range []string{"b/length-8/manifest.json", "b/length-8/done", "a/shard-00000.bounds", "e/part-00000-00000.jsonl.zst", "preference/part-00000-00000.jsonl.zst", "f/preference/part-00000-00000.parquet", "_curate/manifest.json", "_curate/done", ".x/shard-00000.bin", "c/manifest.json", "c/part.jsonl"} {
 		name = filepath.Join(dir, filepath.FromSlash(name))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o777), os.WriteFile(name, nil, 0o666)); err != nil {
 			t.Fatal(err)

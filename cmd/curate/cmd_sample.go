@@ -217,9 +217,9 @@ func saySample(log *slog.Logger, c *pipeline.Counts, cfg shards.SampleConfig) {
 	for _, of := range groups {
 		switch {
 		case cfg.PerGroup && had[of] < budget:
-			log.Warn(fmt.Sprintf("%s: has %s %s, fewer than the %s asked for; all of it is kept", strings.TrimPrefix(of, ":"), grouped(had[of]), unit, grouped(budget)))
+			log.Warn(fmt.Sprintf("%s: has %s, fewer than the %s asked for; all of it is kept", strings.TrimPrefix(of, ":"), count(had[of], strings.TrimSuffix(unit, "s")), grouped(budget)))
 		case !cfg.PerGroup && all < budget:
-			log.Warn(fmt.Sprintf("the inputs have %s %s, fewer than the %s asked for; all of them are kept", grouped(all), unit, grouped(budget)))
+			log.Warn(fmt.Sprintf("the inputs have %s, fewer than the %s asked for; all of them are kept", count(all, strings.TrimSuffix(unit, "s")), grouped(budget)))
 			return
 		}
 	}

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -63,8 +65,8 @@ func newShardsInfo(environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info DIR",
 		Short: "Describe shard sets by their manifests",
-		Long: `Describe the shard sets in DIR and below it by their manifests; nothing else is read, so see
-"curate shards verify" for whether it is true.`,
+		Long: `Describe the shard sets in DIR and below it by their manifests, and what became of the schedule and the mixture
+by schedule.json; nothing else is read, so see "curate shards verify" for whether it is true.`,
 		Example: `  curate shards info shards/
   curate shards info --json shards/ | jq .tokens`,
 		Args: oneArg("DIR"),
@@ -77,7 +79,14 @@ func newShardsInfo(environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			schedules := map[string]bool{}
 			for i, dir := range dirs {
+				if root := path.Dir(dir); !asJSON && !schedules[root] && path.Clean(args[0]) != path.Clean(dir) {
+					schedules[root] = true
+					if err := writeScheduleInfo(cmd.Context(), cmd.OutOrStdout(), st, root); err != nil {
+						return err
+					}
+				}
 				s, err := shards.Open(cmd.Context(), st, dir)
 				if err != nil {
 					return err
@@ -111,6 +120,32 @@ func grouped(n int64) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// writeScheduleInfo describes the schedule in dir, if there is one.
+func writeScheduleInfo(ctx context.Context, w io.Writer, st store.Store, dir string) error {
+	s, err := shards.OpenSchedule(ctx, st, dir)
+	if err != nil || s == nil {
+		return err
+	}
+	stages, sources := realised(s)
+	if len(stages)+len(sources) == 1 && s.TokensPerStep == 0 {
+		return nil // the set says all of it
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", path.Join(dir, shards.ScheduleFile))
+	if s.TokensPerStep > 0 {
+		fmt.Fprintf(&b, "%-11s %s\n", "a step", count(s.TokensPerStep, "token"))
+	}
+	for _, l := range stages {
+		fmt.Fprintf(&b, "%-11s %s: %s\n", "stage", l.of, l.line)
+	}
+	for _, l := range sources {
+		fmt.Fprintf(&b, "%-11s %s: %s\n", "mixture", l.of, l.line)
+	}
+	b.WriteByte('\n')
+	_, err = io.WriteString(w, b.String())
+	return err
 }
 
 func writeShardsInfo(w io.Writer, s *shards.Set, asJSON bool) error {
@@ -165,6 +200,9 @@ func writeShardsInfo(w io.Writer, s *shards.Set, asJSON bool) error {
 	row("tokenizer", m.Tokenizer)
 	if len(m.Sources) > 1 {
 		for _, src := range m.Sources {
+			if src.Documents == 0 { // of another set
+				continue
+			}
 			row("source", fmt.Sprintf("%s: %s, %s (%.2f %%)", src.Name, count(src.Documents, "document"), count(src.Tokens, "token"), 100*float64(src.Tokens)/float64(max(1, m.Tokens))))
 		}
 	}

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"curate/pipeline"
 	"curate/shards"
 	"curate/shards/format"
+	"curate/shards/pack"
 	"curate/stage"
 	"curate/tokenize"
 	"curate/tokenize/chat"
@@ -38,7 +44,9 @@ says which of their tokens are learnt. Pairs become a set of their own, preferen
 
 Sources are told apart by --source or --by. Each document of a source is used exactly --mix NAME:epochs=N
 times, or as often as the source gives so many tokens or such a share of them; without --mix, once.
-A source is spread evenly over the run, and no document comes again before all others of its source have.
+A share takes each document once at most, unless max_epochs=N says more. A record whose source has no name is
+of source (none). A source is spread evenly over the run, and no document comes again before all others of
+its source have.
 
 Where a document comes depends on --seed and on where it stands in the input, so the same inputs give the
 same bytes with any -j and any memory. Documents are sorted on disk, in DIR.
@@ -62,6 +70,9 @@ same bytes with any -j and any memory. Documents are sorted on disk, in DIR.
 			if err := f.read(cmd.Flags().Changed); err != nil {
 				return err
 			}
+			if err := f.packingIsNoInput(args); err != nil {
+				return err
+			}
 			if flags.out == "" && !flags.printConfig {
 				return usage("shards build needs -o DIR: it makes a folder of files")
 			}
@@ -81,6 +92,9 @@ same bytes with any -j and any memory. Documents are sorted on disk, in DIR.
 				return err
 			}
 			cfg.Sources = sources
+			if err := f.sourcesAreThere(sources, flagName); err != nil {
+				return usage("%v", err)
+			}
 			builder, err := shards.New(cfg)
 			if err != nil {
 				return usage("%s", strings.TrimPrefix(err.Error(), "shards: "))
@@ -90,6 +104,7 @@ same bytes with any -j and any memory. Documents are sorted on disk, in DIR.
 				encoders = 2
 			}
 			flags.reserveEncoders(t.Memory(), encoders)
+			flags.count = func(log *slog.Logger, _ *pipeline.Counts) { sayRealised(cmd.Context(), log, flags.out, f.by) }
 			return runStages(cmd.Context(), cmd, env, &flags, inputs, func(s *settings) ([]stage.Stage, error) {
 				options.Memory = flags.encoderMemory(s, encoders)
 				cfg := chat.Config{Tokenizer: t, TextField: s.textField, Options: options}
@@ -139,6 +154,19 @@ func (f *shardsFlags) formats(flags *stageFlags) error {
 		}
 	}
 	flags.formats = inputs
+	return nil
+}
+
+// packingIsNoInput finds the method of "--pack concat", which the flag's optional value leaves among the inputs.
+func (f *shardsFlags) packingIsNoInput(args []string) error {
+	if f.pack != pack.Names()[0] {
+		return nil
+	}
+	for _, a := range args {
+		if _, err := os.Stat(a); slices.Contains(pack.Names(), a) && errors.Is(err, fs.ErrNotExist) {
+			return usage("--pack %s: write it with =, as --pack=%[1]s", a)
+		}
+	}
 	return nil
 }
 

@@ -52,6 +52,9 @@ up, and a character that a row cuts becomes U+FFFD. Preference pairs have prompt
 			if err != nil {
 				return err
 			}
+			if from > s.Manifest.Sequences {
+				return usage("--from %d: %s has %s, counted from 0", from, s.Dir, count(s.Manifest.Sequences, "sequence"))
+			}
 			line := idsLine(s.Manifest)
 			if !asIDs {
 				t, err := tokenizerOf(tokenizer, s.Manifest)

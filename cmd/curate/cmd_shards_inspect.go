@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -32,10 +33,11 @@ type inspectedPiece struct {
 	Start   int      `json:"start"`
 	Tokens  int      `json:"tokens"`
 	Source  string   `json:"source,omitzero"`
-	File    int      `json:"file,omitzero"`   // number in the run's manifest
-	Offset  int64    `json:"offset,omitzero"` // of its record there
+	File    int      `json:"file,omitzero"` // number in the run's manifest
+	Path    string   `json:"path,omitzero"` // of that file
+	Offset  *int64   `json:"offset,omitzero"`
 	From    uint32   `json:"from_token,omitzero"`
-	Epoch   int      `json:"epoch,omitzero"`
+	Epoch   *int     `json:"epoch,omitzero"`
 	Last    bool     `json:"ends,omitzero"`
 	Padding bool     `json:"padding,omitzero"`
 	Text    string   `json:"text,omitzero"`
@@ -51,8 +53,9 @@ func newShardsInspect(environment) *cobra.Command {
 		Short: "Show what a trainer sees at a step",
 		Long: `Show what a trainer sees at step N, counted from 0, when it goes through the sets of SHARDS/schedule.json in
 order: a line for each row, {"step","set","row","tokens","learnt","pieces"}. A piece says where in the row it
-begins, from which document it is (source, number of the input file, offset of the record in it, epoch),
-and its text, or its ids if no tokenizer is given; "loss_mask" has a digit a token if not all are learnt.
+begins; from which document it is: source, input file by number and, where the shards lie as they were built,
+path, offset of the record in it, epoch from 0, from_token if it does not begin the document, and ends if it
+ends it; and its text, or its ids if no tokenizer is given; "loss_mask" has a digit a token if not all are learnt.
 
 How many tokens a step has is what the shards were built with, or --tokens-per-step.`,
 		Example: `  curate shards inspect --step 1200 --tokenizer tokenizer.json shards/
@@ -96,9 +99,15 @@ How many tokens a step has is what the shards were built with, or --tokens-per-s
 					return err
 				}
 			}
+			paths := map[int]string{}
+			if files, err := inputsOfRun(filepath.FromSlash(args[0])); err == nil { // a set that was converted has no inputs beside it
+				for _, f := range files {
+					paths[f.Number] = f.Path
+				}
+			}
 			w := bufio.NewWriterSize(cmd.OutOrStdout(), 64<<10)
 			err = s.Rows(cmd.Context(), from, rows, func(r *shards.Row) error {
-				line, err := json.Marshal(inspected(s.Manifest, t, r, step, schedule.Stages[stage].Dir))
+				line, err := json.Marshal(inspected(s.Manifest, t, r, paths, step, schedule.Stages[stage].Dir))
 				if err != nil {
 					return err
 				}
@@ -117,7 +126,7 @@ How many tokens a step has is what the shards were built with, or --tokens-per-s
 }
 
 // inspected is a row in words; t may be nil.
-func inspected(m *shards.Manifest, t *tokenize.Tokenizer, r *shards.Row, step int64, dir string) inspectedRow {
+func inspected(m *shards.Manifest, t *tokenize.Tokenizer, r *shards.Row, paths map[int]string, step int64, dir string) inspectedRow {
 	out := inspectedRow{Step: step, Set: dir, Row: r.I, Tokens: len(r.IDs), Learnt: bytes.Count(r.Mask, []byte{1})}
 	for k, p := range r.Pieces {
 		end := len(r.IDs)
@@ -127,8 +136,9 @@ func inspected(m *shards.Manifest, t *tokenize.Tokenizer, r *shards.Row, step in
 		ids, id := r.IDs[p.Start:end], record.ID(p.ID)
 		piece := inspectedPiece{Start: p.Start, Tokens: len(ids), Padding: p.Padding}
 		if !p.Padding {
-			piece.Source, piece.File, piece.Offset = m.Sources[p.Source].Name, id.File(), id.Offset()
-			piece.From, piece.Epoch, piece.Last = p.From, int(p.Copy), p.Last
+			offset, epoch := id.Offset(), int(p.Copy)
+			piece.Source, piece.File, piece.Path, piece.Offset = m.Sources[p.Source].Name, id.File(), paths[id.File()], &offset
+			piece.From, piece.Epoch, piece.Last = p.From, &epoch, p.Last
 			if t != nil {
 				piece.Text = strings.ToValidUTF8(string(t.AppendDecoded(nil, ids)), "\uFFFD")
 			} else {

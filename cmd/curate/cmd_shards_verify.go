@@ -26,7 +26,7 @@ import (
 )
 
 func newShardsVerify(environment) *cobra.Command {
-	var tokenizer, field string
+	var tokenizer, field, built string
 	var sample int64
 	cmd := &cobra.Command{
 		Use:   "verify [--tokenizer PATH] DIR",
@@ -36,21 +36,23 @@ with their sizes and digests, indices with the tokens they lead to, every id wit
 vocabulary, documents with their end-of-document token and with their pieces in other rows, masks, padding,
 bounds with rows, the schedule with its sets, and all counts.
 
-With --tokenizer, --sample documents of each set are decoded and compared with the text of the records that
-they were made of, which are looked for where the run's manifest says that its inputs were.
+With --tokenizer, up to --sample documents of each set, which lie whole in a row, are decoded and compared with the text of
+the records that they were made of. These are looked for where the manifest of the run that built the shards
+says that its inputs were: in DIR/_curate or, for shards that "curate shards convert" wrote, in --built.
 
 The first fault is named with its file and byte, and ends with exit code 1; so does a DIR without any
 shard set, and a set that is not finished.`,
 		Example: `  curate shards verify shards/
   curate shards verify --tokenizer tokenizer.json --sample 1000 shards/
-  curate shards verify shards/length-2048`,
+  curate shards verify shards/length-2048
+  curate shards verify --tokenizer tokenizer.json --built shards/ nanotron/`,
 		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case sample < 1:
 				return usage("--sample %d: at least 1", sample)
-			case tokenizer == "" && (cmd.Flags().Changed("sample") || cmd.Flags().Changed("text-field")):
-				return usage("--sample and --text-field are of use only with --tokenizer PATH, which decodes documents")
+			case tokenizer == "" && (cmd.Flags().Changed("sample") || cmd.Flags().Changed("text-field") || built != ""):
+				return usage("--sample, --text-field and --built are of use only with --tokenizer PATH, which decodes documents")
 			}
 			text, err := record.ParsePath(field)
 			if err != nil {
@@ -71,7 +73,7 @@ shard set, and a set that is not finished.`,
 					if err != nil {
 						return err
 					}
-					k, err := compareTexts(cmd.Context(), s, t, text, sample)
+					k, err := compareTexts(cmd.Context(), s, built, t, text, sample)
 					if err != nil {
 						return err
 					}
@@ -88,7 +90,8 @@ shard set, and a set that is not finished.`,
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&tokenizer, "tokenizer", "", "`PATH` of the tokenizer that the shards were made with: documents are decoded and compared with their source")
-	fs.Int64Var(&sample, "sample", 100, "`N` documents of each set that are compared")
+	fs.Int64Var(&sample, "sample", 100, "`N` documents of each set, at most, that are compared")
+	fs.StringVar(&built, "built", "", "`DIR` in which the shards were built, if these were converted")
 	fs.StringVar(&field, "text-field", "text", "dotted `PATH` of the text in a record")
 	return cmd
 }
@@ -101,13 +104,17 @@ type sampledDocument struct {
 }
 
 // compareTexts decodes n documents of a set, evenly spread over it, and compares them with their records. It says how many
-// there were.
-func compareTexts(ctx context.Context, s *shards.Set, t *tokenize.Tokenizer, field record.Path, n int64) (int64, error) {
+// there were. built is where the run's manifest is, "" for beside the set.
+func compareTexts(ctx context.Context, s *shards.Set, built string, t *tokenize.Tokenizer, field record.Path, n int64) (int64, error) {
 	docs, err := sampleOf(ctx, s, n)
 	if err != nil || len(docs) == 0 {
 		return 0, err
 	}
-	files, err := inputsOfSet(s.Dir)
+	root := filepath.FromSlash(built)
+	if built == "" {
+		root = filepath.Join(filepath.FromSlash(s.Dir), "..")
+	}
+	files, err := inputsOfRun(root)
 	if err != nil {
 		return 0, err
 	}
@@ -119,7 +126,7 @@ func compareTexts(ctx context.Context, s *shards.Set, t *tokenize.Tokenizer, fie
 		slices.Sort(ids)
 		i := slices.IndexFunc(files, func(f corpus.File) bool { return f.Number == number })
 		if i < 0 {
-			return 0, fmt.Errorf("%s: documents of file %d, and the run's manifest knows none", s.Dir, number)
+			return 0, fmt.Errorf("%s: documents of file %d, which %s does not know", s.Dir, number, runManifest(root))
 		}
 		err := recordsAt(ctx, files[i], ids, func(r *record.Record) error {
 			if problem := differs(t, s.Manifest, docs[r.ID], r, field); problem != "" {
@@ -127,6 +134,9 @@ func compareTexts(ctx context.Context, s *shards.Set, t *tokenize.Tokenizer, fie
 			}
 			return nil
 		})
+		if errors.Is(err, fs.ErrNotExist) {
+			return 0, fmt.Errorf("%s: there is no such file, and %s says that documents come from it; go to the directory that the shards were built from, or leave --tokenizer out", files[i].Name(), runManifest(root))
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -134,39 +144,46 @@ func compareTexts(ctx context.Context, s *shards.Set, t *tokenize.Tokenizer, fie
 	return int64(len(docs)), nil
 }
 
-// sampleOf gives the first whole document of n sequences, or of all.
+// sampleOf gives n whole documents, or all, of sequences that are evenly spread over the set: of each as many as its
+// share of n, and of up to seven rounds more, a sequence further on each, what is still missing.
 func sampleOf(ctx context.Context, s *shards.Set, n int64) (map[record.ID]*sampledDocument, error) {
 	docs := map[record.ID]*sampledDocument{}
 	every := max(1, s.Manifest.Sequences/n)
-	for at := int64(0); at < s.Manifest.Sequences && int64(len(docs)) < n; at += every {
-		err := s.Rows(ctx, at, 1, func(r *shards.Row) error {
-			for k, p := range r.Pieces {
-				if p.Padding || p.Continues || !p.Last || docs[record.ID(p.ID)] != nil {
-					continue
+	of := max(1, (n+s.Manifest.Sequences-1)/max(1, s.Manifest.Sequences)) // a sequence
+	for round := range min(8, every) {
+		for at := round; at < s.Manifest.Sequences && int64(len(docs)) < n; at += every {
+			err := s.Rows(ctx, at, 1, func(r *shards.Row) error {
+				left := of
+				for k, p := range r.Pieces {
+					if p.Padding || p.Continues || !p.Last || docs[record.ID(p.ID)] != nil || left == 0 || int64(len(docs)) == n {
+						continue
+					}
+					end := len(r.IDs)
+					if k+1 < len(r.Pieces) {
+						end = r.Pieces[k+1].Start
+					}
+					docs[record.ID(p.ID)] = &sampledDocument{r.I, slices.Clone(r.IDs[p.Start:end]), bytes.IndexByte(r.Mask[p.Start:end], 0) < 0 && !r.IsPair}
+					left--
 				}
-				end := len(r.IDs)
-				if k+1 < len(r.Pieces) {
-					end = r.Pieces[k+1].Start
-				}
-				docs[record.ID(p.ID)] = &sampledDocument{r.I, slices.Clone(r.IDs[p.Start:end]), bytes.IndexByte(r.Mask[p.Start:end], 0) < 0 && !r.IsPair}
-				break
+				return nil
+			})
+			if err != nil {
+				return nil, err
 			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
 		}
 	}
 	return docs, nil
 }
 
-// inputsOfSet are the files that the run has read which made the set.
-func inputsOfSet(dir string) ([]corpus.File, error) {
-	root := filepath.Dir(filepath.FromSlash(dir))
-	name := filepath.Join(root, corpus.Dir, "manifest.json")
+// runManifest is the name of the manifest of the run that has written into root.
+func runManifest(root string) string { return filepath.Join(root, corpus.Dir, "manifest.json") }
+
+// inputsOfRun are the files that the run has read which built shards in root.
+func inputsOfRun(root string) ([]corpus.File, error) {
+	name := runManifest(root)
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: there is no such file, which says where the documents came from; without --tokenizer the shards are verified without it", name)
+		return nil, fmt.Errorf("%s: there is no such file, which says where the documents came from; name the directory that the shards were built in with --built, or leave --tokenizer out", name)
 	}
 	if err != nil {
 		return nil, err
@@ -181,7 +198,7 @@ func inputsOfSet(dir string) ([]corpus.File, error) {
 			return nil, fmt.Errorf("%s: the documents came from standard input, and cannot be read again", name)
 		}
 		if f.Source != "" { // an earlier step's, below the run directory
-			f.Path = filepath.ToSlash(filepath.Join(filepath.Dir(root), filepath.FromSlash(f.Path)))
+			f.Path = filepath.ToSlash(filepath.Join(root, "..", filepath.FromSlash(f.Path)))
 		}
 	}
 	return m.Files, nil

@@ -68,7 +68,7 @@ and train is the rest, so a larger share takes documents from train alone. --sha
 the first two from a half upwards and downwards, the next from a quarter, and so on; none moves another's
 documents as long as it does not reach where that one begins. With --by FIELD the value of a field decides
 in place of the text: documents of one URL, or one group, are in one part, and those with the same text
-may then be in several.
+may then be in several. A record without the field is quarantined.
 
 --held-out names documents that must not be trained on, such as those of a benchmark: whatever has the
 text of one of them, byte by byte, is in no part, but in one of its own, held_out. The texts are known by

@@ -399,8 +399,13 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info("so far: " + res.Counts.Summary(f.summary))
 		}
 	}
-	if errors.As(err, new(interrupted)) && s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() {
-		err = fmt.Errorf("%w; repeat the command to go on", err)
+	if s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() {
+		switch {
+		case errors.As(err, new(interrupted)):
+			err = fmt.Errorf("%w; repeat the command to go on", err)
+		case errors.Is(err, syscall.ENOSPC):
+			err = fmt.Errorf("%w; make room, and repeat the command to go on", err)
+		}
 	}
 	return err
 }

@@ -57,6 +57,17 @@ var shardsKind = recipe.Kind{
 		chats := kindChats(v)
 		return atSetting(v, chats.read(&chat.Config{}, keyName))
 	},
+	CheckInputs: func(v *recipe.Values, inputs []string) error {
+		s, err := kindSharding(v)
+		if err != nil {
+			return err
+		}
+		var list []shards.FileSource
+		for _, name := range inputs {
+			list = append(list, shards.FileSource{Name: name})
+		}
+		return atSetting(v, s.sourcesAreThere(list, keyName))
+	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
 		t, st, err := kindChatStage(v, s, false)
 		if err != nil {

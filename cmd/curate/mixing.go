@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,11 +68,47 @@ func (s *shardsSettings) config(name setting) (shards.Config, error) {
 	if s.eod != "" && s.noEOD {
 		return cfg, name.errorf("eod", " %s with %s: leave one of them out", s.eod, name("no_eod"))
 	}
+	if err := s.mix.Check(); err != nil {
+		return cfg, name.errorf("mix", ": %v", err)
+	}
 	cfg.Vocabulary = shards.Vocabulary{Size: 1, EOD: 0} // the tokenizer may not be there yet
 	if _, err := shards.New(cfg); err != nil {
-		return cfg, &settingError{"schedule", strings.TrimPrefix(err.Error(), "shards: ")}
+		key, without := "schedule", cfg
+		without.TokensPerStep = 0
+		if _, err := shards.New(without); err == nil {
+			key = "tokens_per_step"
+		}
+		return cfg, &settingError{key, strings.TrimPrefix(err.Error(), "shards: ")}
 	}
 	return cfg, nil
+}
+
+// unnamedSource is what manifests, schedules and mixtures call the source of records that nothing names.
+const unnamedSource = "(none)"
+
+// sourcesAreThere looks for what the mixture names among the sources of the inputs, before these are read. With a field
+// that says the source nobody knows yet. What the mixture does not name may have preference pairs alone, which need no name.
+func (s *shardsSettings) sourcesAreThere(list []shards.FileSource, name setting) error {
+	if s.by != "" {
+		return nil
+	}
+	var names []string
+	for _, src := range list {
+		if src.Name != "" && !slices.Contains(names, src.Name) {
+			names = append(names, src.Name)
+		}
+	}
+	for _, m := range s.mix.Sources {
+		if m.Name == mix.Any || slices.Contains(names, m.Name) || m.Name == unnamedSource && (len(list) == 0 || list[0].Name == "") {
+			continue
+		}
+		there := "the inputs have no names, which --source NAME=PATH gives"
+		if len(names) > 0 {
+			there = "there are: " + strings.Join(names, ", ")
+		}
+		return name.errorf("mix", ": no source is called %q; %s", m.Name, there)
+	}
+	return nil
 }
 
 // vocabulary fills in what the tokenizer decides.
@@ -102,10 +139,10 @@ type shardsFlags struct {
 }
 
 func (f *shardsFlags) register(fs *pflag.FlagSet) {
-	fs.IntVar(&f.length, "length", shards.DefaultLength, "`N` tokens of a row: what the trainer takes at a time")
+	fs.IntVar(&f.length, "length", shards.DefaultLength, "`N` tokens of a row: what the trainer takes at a time; several lengths are a --schedule")
 	fs.StringVar(&f.scheduleAs, "schedule", "", "`LENGTH:SHARE,…` of several lengths, in the order of training, such as 2048:75%,8192:25%: one shard set each, no document in two")
 	fs.StringVar(&f.tokensPerStep, "tokens-per-step", "", "`N` tokens that the trainer takes a step at every length; for the schedule and \"shards inspect\"")
-	fs.StringVar(&f.pack, "pack", "", "pack documents into rows of --length tokens; `METHOD` is best-fit (default), concat or document (one a row)")
+	fs.StringVar(&f.pack, "pack", "", "pack documents into rows of --length tokens; say --pack, or --pack=`METHOD`: best-fit (default), concat or document (one a row)")
 	fs.Lookup("pack").NoOptDefVal = pack.Names()[0]
 	fs.StringVar(&f.pad, "pad", "", "`TOKEN` that fills up packed rows; formats that are read by counting tokens are padded in any case, by default with the end-of-document token")
 	fs.Uint64Var(&f.seed, "seed", 1, "`N` that the shuffle follows")
@@ -115,7 +152,7 @@ func (f *shardsFlags) register(fs *pflag.FlagSet) {
 	fs.StringVar(&f.name, "shard-name", "", "`NAME` of shards, before their number; default shard, or what the format's reader looks for")
 	fs.StringArrayVar(&f.sources, "source", nil, "`NAME=PATH` of an input that is a source of the mixture, again for each; several may have one name")
 	fs.StringVar(&f.by, "by", "", "dotted `FIELD` that says which source a record is of, instead of --source")
-	fs.StringArrayVar(&f.mixes, "mix", nil, "`NAME:epochs=N`, NAME:tokens=N or NAME:share=P% of a source, again for each, with max_epochs=N or max_tokens=N behind a comma; * is every other source")
+	fs.StringArrayVar(&f.mixes, "mix", nil, "`NAME:epochs=N`, NAME:tokens=N or NAME:share=P% of a source, again for each, with max_epochs=N or max_tokens=N behind a comma; NAME * is every other source, "+unnamedSource+" what has no name")
 	fs.StringVar(&f.mixTokens, "mix-tokens", "", "`N` tokens of the whole mixture")
 }
 
@@ -161,7 +198,7 @@ func parseSchedule(text string) ([]shards.Length, error) {
 		}
 		l := shards.Length{Length: n}
 		if has {
-			if l.Share, err = parseShare("--schedule "+text, of); err != nil {
+			if l.Share, err = parseShare("--schedule "+text+": the share", of); err != nil {
 				return nil, err
 			}
 		}
@@ -182,23 +219,31 @@ func parseMix(text string) (mix.Source, error) {
 		var err error
 		switch key {
 		case "epochs":
-			s.Epochs, err = strconv.ParseFloat(value, 64)
+			s.Epochs, err = parseEpochs(key, value)
 		case "tokens":
-			s.Tokens, err = parseTokens("tokens", value)
+			s.Tokens, err = parseTokens(key, value)
 		case "share":
-			s.Share, err = parseShare("share", value)
+			s.Share, err = parseShare(key, value)
 		case "max_epochs":
-			s.MaxEpochs, err = strconv.ParseFloat(value, 64)
+			s.MaxEpochs, err = parseEpochs(key, value)
 		case "max_tokens":
-			s.MaxTokens, err = parseTokens("max_tokens", value)
+			s.MaxTokens, err = parseTokens(key, value)
 		default:
 			return s, usage("--mix %q: %q is none of epochs, tokens, share, max_epochs and max_tokens", text, key)
 		}
 		if err != nil {
-			return s, usage("--mix %q: %s=%s is not right: %v", text, key, value, err)
+			return s, usage("--mix %q: %v", text, err)
 		}
 	}
 	return s, nil
+}
+
+func parseEpochs(key, text string) (float64, error) {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n > 0) || n > mix.MaxRepeats {
+		return 0, usage("%s %q: give a number above 0, at most %d, such as 4 or 1.5", key, text, mix.MaxRepeats)
+	}
+	return n, nil
 }
 
 // inputs adds the sources' paths to the arguments, and says how many files are whose.

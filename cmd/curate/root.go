@@ -68,6 +68,11 @@ standard error. With -o DIR a run can be killed at any moment and goes on when t
 			cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 			problem = stage.UnknownName("flag", unknown.GetSpecifiedName(), names).Error()
 		}
+		var invalid *pflag.InvalidValueError
+		if want := (map[string]string{"int": "a whole number", "int64": "a whole number", "uint64": "a whole number, 0 or more", "float64": "a number"}); errors.As(err, &invalid) && want[invalid.GetFlag().Value.Type()] != "" {
+			f := invalid.GetFlag()
+			problem = fmt.Sprintf("--%s %q: give %s", f.Name, invalid.GetValue(), want[f.Value.Type()])
+		}
 		return &pipeline.UsageError{Problem: fmt.Sprintf("%s\nSee %q", problem, cmd.CommandPath()+" --help")}
 	})
 	wrapped := strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 100")

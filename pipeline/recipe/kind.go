@@ -24,6 +24,9 @@ type Kind struct {
 	Result bool
 	// Check finds what the types of the keys cannot, before anything runs. It may be nil.
 	Check func(v *Values) error
+	// CheckInputs is the same for what the values say of the step's inputs, which are named as in Setting.Inputs. It may
+	// be nil.
+	CheckInputs func(v *Values, inputs []string) error
 	// Build makes the stages, once the steps before have run. It opens nothing that waits or costs: that
 	// comes with the first record, and those that are io.Closers are closed behind the step.
 	Build func(ctx context.Context, v *Values, s Setting) ([]stage.Stage, error)

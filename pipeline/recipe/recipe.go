@@ -203,6 +203,15 @@ func (r *Recipe) step(n *node) (*Step, error) {
 				return nil, wrongUsage(u.at, u.Kind.Name, err)
 			}
 		}
+		if u.Kind.CheckInputs != nil {
+			inputs := slices.Clone(s.Read)
+			for _, from := range s.From {
+				inputs = append(inputs, from.Name)
+			}
+			if err := u.Kind.CheckInputs(u.Values, inputs); err != nil {
+				return nil, wrongUsage(u.at, u.Kind.Name, err)
+			}
+		}
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@ package format
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 )
 
@@ -39,7 +40,7 @@ type BoundsWriter struct {
 	Width        int
 	Rows, Pieces io.Writer
 
-	rows, pieces     []byte
+	rows, pieces     chunks
 	sequences, parts uint64
 }
 
@@ -47,9 +48,11 @@ type BoundsWriter struct {
 func (w *BoundsWriter) Add(pieces []Piece, tokens int) error {
 	w.sequences++
 	w.parts += uint64(len(pieces))
-	w.rows = binary.LittleEndian.AppendUint32(w.rows, uint32(len(pieces)))
-	w.rows = binary.LittleEndian.AppendUint32(w.rows, uint32(tokens))
-	for _, p := range pieces {
+	b := w.rows.next(boundsRow)
+	binary.LittleEndian.PutUint32(b, uint32(len(pieces)))
+	binary.LittleEndian.PutUint32(b[4:], uint32(tokens))
+	for i := range pieces {
+		p := &pieces[i]
 		s := uint32(p.Start)
 		if p.Continues {
 			s |= continues
@@ -60,20 +63,53 @@ func (w *BoundsWriter) Add(pieces []Piece, tokens int) error {
 		if p.Last {
 			s |= isLast
 		}
-		b := binary.LittleEndian.AppendUint32(w.pieces, s)
-		b = binary.LittleEndian.AppendUint32(b, p.From)
-		b = binary.LittleEndian.AppendUint64(b, p.ID)
-		b = binary.LittleEndian.AppendUint16(b, p.Source)
-		w.pieces = binary.LittleEndian.AppendUint16(b, p.Copy)
+		b := w.pieces.next(boundsPiece)
+		binary.LittleEndian.PutUint32(b, s)
+		binary.LittleEndian.PutUint32(b[4:], p.From)
+		binary.LittleEndian.PutUint64(b[8:], p.ID)
+		binary.LittleEndian.PutUint16(b[16:], p.Source)
+		binary.LittleEndian.PutUint16(b[18:], p.Copy)
 	}
 	if w.Rows == nil {
 		return nil
 	}
-	if _, err := w.Rows.Write(w.rows); err != nil {
-		return err
+	return errors.Join(w.rows.flush(w.Rows), w.pieces.flush(w.Pieces))
+}
+
+// chunks is a long run of bytes that grows without being moved: a million pieces take what they are, and not that much
+// again and the half of it.
+type chunks struct {
+	full [][]byte
+	last []byte
+}
+
+// next makes room for n bytes, which never lie in two chunks.
+func (c *chunks) next(n int) []byte {
+	if cap(c.last)-len(c.last) < n {
+		if len(c.last) > 0 {
+			c.full = append(c.full, c.last)
+		}
+		c.last = make([]byte, 0, min(windowSize, max(512, 2*cap(c.last)))) // small shards take little
 	}
-	_, err := w.Pieces.Write(w.pieces)
-	w.rows, w.pieces = w.rows[:0], w.pieces[:0]
+	c.last = c.last[:len(c.last)+n]
+	return c.last[len(c.last)-n:]
+}
+
+// write writes all of it; it stays.
+func (c *chunks) write(to io.Writer) error {
+	for _, b := range c.full {
+		if _, err := to.Write(b); err != nil {
+			return err
+		}
+	}
+	_, err := to.Write(c.last)
+	return err
+}
+
+// flush writes all of it and forgets it.
+func (c *chunks) flush(to io.Writer) error {
+	err := c.write(to)
+	c.full, c.last = c.full[:0], c.last[:0]
 	return err
 }
 
@@ -94,8 +130,9 @@ func (w *BoundsWriter) Write(to io.Writer) error {
 	if err := w.Head(bw); err != nil {
 		return err
 	}
-	bw.Write(w.rows) // an error of the buffer is that of Flush
-	bw.Write(w.pieces)
+	if err := errors.Join(w.rows.write(bw), w.pieces.write(bw)); err != nil {
+		return err
+	}
 	return bw.Flush()
 }
 

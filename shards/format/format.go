@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
+	"math/bits"
 	"slices"
 	"sort"
 	"strings"
@@ -56,28 +58,38 @@ func DtypeNamed(name string) (Dtype, bool) {
 
 // AppendIDs appends the ids whose bytes b are; a rest that is no whole id is left alone.
 func (d Dtype) AppendIDs(dst []uint32, b []byte) []uint32 {
+	at, n := len(dst), len(b)/d.Size()
+	dst = slices.Grow(dst, n)[:at+n]
+	ids := dst[at:]
 	if d == Uint16 {
-		for ; len(b) >= 2; b = b[2:] {
-			dst = append(dst, uint32(binary.LittleEndian.Uint16(b)))
+		for i := range ids {
+			ids[i] = uint32(binary.LittleEndian.Uint16(b[2*i:]))
 		}
 		return dst
 	}
-	for ; len(b) >= 4; b = b[4:] {
-		dst = append(dst, binary.LittleEndian.Uint32(b))
+	for i := range ids {
+		ids[i] = binary.LittleEndian.Uint32(b[4*i:])
 	}
 	return dst
 }
 
 // AppendBytes appends the bytes of ids, each of which fits.
 func (d Dtype) AppendBytes(dst []byte, ids []uint32) []byte {
+	at, n := len(dst), len(ids)*d.Size()
+	dst = slices.Grow(dst, n)[:at+n]
+	b := dst[at:]
 	if d == Uint16 {
-		for _, id := range ids {
-			dst = binary.LittleEndian.AppendUint16(dst, uint16(id))
+		for ; len(ids) >= 4 && len(b) >= 8; ids, b = ids[4:], b[8:] { // the second is for the compiler
+			v := uint64(uint16(ids[0])) | uint64(uint16(ids[1]))<<16 | uint64(uint16(ids[2]))<<32 | uint64(uint16(ids[3]))<<48
+			binary.LittleEndian.PutUint64(b, v)
+		}
+		for i, id := range ids {
+			binary.LittleEndian.PutUint16(b[2*i:], uint16(id))
 		}
 		return dst
 	}
-	for _, id := range ids {
-		dst = binary.LittleEndian.AppendUint32(dst, id)
+	for i, id := range ids {
+		binary.LittleEndian.PutUint32(b[4*i:], id)
 	}
 	return dst
 }
@@ -93,6 +105,15 @@ func (d Dtype) At(b []byte, i int) uint32 {
 // Count is how often id occurs in b.
 func (d Dtype) Count(b []byte, id uint32) (n int64) {
 	if d == Uint16 {
+		if id > math.MaxUint16 {
+			return 0
+		}
+		const ones, low = 0x0001_0001_0001_0001, 0x7FFF_7FFF_7FFF_7FFF
+		for all := uint64(id) * ones; len(b) >= 8; b = b[8:] { // four at a time
+			v := binary.LittleEndian.Uint64(b) ^ all // 0 where it is the id
+			v = (v&low + low) | v | low              // the highest bit of each that is not 0
+			n += int64(bits.OnesCount64(^v))
+		}
 		for ; len(b) >= 2; b = b[2:] {
 			if uint32(binary.LittleEndian.Uint16(b)) == id {
 				n++

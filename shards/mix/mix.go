@@ -13,21 +13,21 @@ package mix
 // 1.1 of them, and not what the nearest binary fraction makes of it.
 type Source struct {
 	// Name of a source, or Any.
-	Name string
+	Name string `json:"source"`
 	// Epochs is how often each document is used: 4 means four times each, 1.5 once each and half of the tokens once more.
 	// At most MaxRepeats. Under Any: of each source.
-	Epochs float64
+	Epochs float64 `json:"epochs,omitzero"`
 	// Tokens is how many are wanted, EOD included: part of the source, or several epochs if MaxEpochs allows them. Under
 	// Any: of the sources together, in proportion to the tokens that they have.
-	Tokens int64
+	Tokens int64 `json:"tokens,omitzero"`
 	// Share of all tokens of the mixture, above 0 and below 1, or 1 if no other source gives anything. Under Any: of the
 	// sources together, in proportion to the tokens that they have.
-	Share float64
+	Share float64 `json:"share,omitzero"`
 	// MaxEpochs and MaxTokens are caps, 0 if nothing is said. Then MaxTokens is no cap; MaxEpochs is 1 for a source with
 	// Tokens or a Share, so that nothing is silently repeated, and no cap for one with Epochs, which is permission itself.
 	// Under Any MaxTokens is, as what it limits, of each source with Epochs, and else of all together.
-	MaxEpochs float64
-	MaxTokens int64
+	MaxEpochs float64 `json:"max_epochs,omitzero"`
+	MaxTokens int64   `json:"max_tokens,omitzero"`
 }
 
 // Any is the Source.Name that stands for each source that no other names. It may stand for none, unless it has Tokens
@@ -37,9 +37,9 @@ const Any = "*"
 // Spec is a mixture. Its zero value uses every document of every source once; with nothing but Tokens, every source
 // gives the same part of what it has.
 type Spec struct {
-	Sources []Source
+	Sources []Source `json:"sources"`
 	// Tokens of the whole, of which sources with a Share take theirs; 0 if it follows from the others. At most MaxTokens.
-	Tokens int64
+	Tokens int64 `json:"tokens,omitzero"`
 }
 
 // MaxTokens is how many tokens there may be of all sources, and of a mixture.

@@ -7,6 +7,7 @@ package pack
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"curate/shards/format"
 )
@@ -70,7 +71,7 @@ func Named(name string) (Method, error) {
 	if i := slices.IndexFunc(methods, func(m Method) bool { return m.Name == name }); i >= 0 {
 		return methods[i], nil
 	}
-	return Method{}, fmt.Errorf("no way of packing is called %q; there are: %v", name, Names())
+	return Method{}, fmt.Errorf("no way of packing is called %q; there are: %s", name, strings.Join(Names(), ", "))
 }
 
 // Whole makes each document a sequence, however long. Of o only Width and Masked count.

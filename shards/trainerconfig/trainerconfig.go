@@ -85,7 +85,7 @@ func (t Trainer) Export(in *Input) ([]File, error) {
 			return nil, fmt.Errorf("shards: %s has %d rows a step", stage.Dir, stage.RowsPerStep)
 		}
 		if !slices.Contains(t.Formats, m.Format) {
-			return nil, fmt.Errorf("shards: %s is in format %s, which %s does not read; convert it: curate shards convert --to %s",
+			return nil, fmt.Errorf("shards: %s is in format %s, which %s does not read; convert it: curate shards convert --to %s -o DIR SHARDS",
 				stage.Dir, m.Format, t.Name, t.Formats[0])
 		}
 	}

@@ -187,8 +187,8 @@ func TestRefused(t *testing.T) {
 		format  string
 		want    string
 	}{
-		{"nanotron", func(*Input) {}, "megatron", "shards: length-512 is in format megatron, which nanotron does not read; convert it: curate shards convert --to datatrove"},
-		{"megatron", func(*Input) {}, "parquet", "shards: length-512 is in format parquet, which megatron does not read; convert it: curate shards convert --to megatron"},
+		{"nanotron", func(*Input) {}, "megatron", "shards: length-512 is in format megatron, which nanotron does not read; convert it: curate shards convert --to datatrove -o DIR SHARDS"},
+		{"megatron", func(*Input) {}, "parquet", "shards: length-512 is in format parquet, which megatron does not read; convert it: curate shards convert --to megatron -o DIR SHARDS"},
 		{"megatron", func(in *Input) { in.Schedule.Stages[0].RowsPerStep = 1000 }, "megatron", "shards: length-512 has 159 rows of 512 tokens, fewer than the 1000 of a step: build it with more tokens, or fewer a step"},
 		{"megatron", func(in *Input) { in.Manifests = in.Manifests[:1] }, "megatron", "shards: schedule.json has 2 stages, and 1 sets were given"},
 		{"megatron", func(in *Input) { in.Manifests[1].Length = 7 }, "megatron", "shards: length-2048 has a length of 2048, and its manifest one of 7"},
