@@ -64,21 +64,20 @@ def summary(data):
     return digest.hexdigest(), tokens, learnt, wrong
 
 
-def isolated(m, ids, positions):
+def isolated(m, batch):
     """Whether the logits of the second piece stay the same when the first becomes another, and would not without
-    positions."""
+    positions. The model is given what the trainer gives it."""
     m.eval()
-    starts = (positions[0] == 0).nonzero().flatten().tolist() + [ids.shape[1]]
-    a, b = starts[1], starts[2]
-    other = ids.clone()
+    given = {k: v for k, v in batch.items() if k in ("input_ids", "attention_mask", "position_ids")}
+    a, b = ((given["position_ids"][0] == 0).nonzero().flatten().tolist() + [given["input_ids"].shape[1]])[1:3]
+    other = given["input_ids"].clone()
     other[0, :a] = (other[0, :a] + 1) % m.config.vocab_size
 
-    def same(p):
+    def same(x):
         with torch.no_grad():
-            return torch.allclose(m(input_ids=ids, position_ids=p).logits[0, a:b],
-                                  m(input_ids=other, position_ids=p).logits[0, a:b], atol=1e-6)
+            return torch.allclose(m(**x).logits[0, a:b], m(**{**x, "input_ids": other}).logits[0, a:b], atol=1e-6)
 
-    out = same(positions) and not same(torch.arange(ids.shape[1])[None])
+    out = same(given) and not same({**given, "position_ids": torch.arange(other.shape[1])[None]})
     m.train()
     return out
 
@@ -108,7 +107,7 @@ def run(paths, width, top, tmp, name, extra, **settings):
         trainer.remove_callback(callback)
     batches = list(trainer.get_train_dataloader())
     several = next((b for b in batches if "position_ids" in b and (b["position_ids"][0] == 0).sum() > 1), None)
-    ok = isolated(trainer.model, several["input_ids"], several["position_ids"]) if several else None
+    ok = isolated(trainer.model, several) if several else None
     trainer.train()
     return data, batches, ok, next(h for h in trainer.state.log_history if "loss" in h)["loss"]
 
