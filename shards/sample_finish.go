@@ -1,7 +1,6 @@
 package shards
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -145,7 +144,7 @@ func (s *Sampler) census(ctx context.Context, sealed []stage.Sealed) (*sampled, 
 		g := &drawn.Groups[i]
 		g.Documents += int64(f.documents)
 		if g.Measure += int64(f.measure); g.Documents < 0 || g.Measure < 0 {
-			return f.corrupt("the files have more than 2^63-1 documents or " + s.unit())
+			return f.Corrupt("the files have more than 2^63-1 documents or " + s.unit())
 		}
 		return nil
 	})
@@ -160,14 +159,11 @@ func (d *sampled) find(name []byte) (int, bool) {
 
 // heads calls f behind the head of each group of each file; the documents begin at f's offset.
 func (s *Sampler) heads(ctx context.Context, sealed []stage.Sealed, f func(f *sampleReader, data io.ReaderAt) error) error {
-	buf := bufio.NewReaderSize(nil, 4<<10)
 	for i, file := range sealed {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		at := func(off int64) { buf.Reset(io.NewSectionReader(file.Data, off, file.Size-off)) }
-		at(0)
-		r, err := s.openSealed(buf, i)
+		r, err := s.openSealed(io.NewSectionReader(file.Data, 0, file.Size), 4<<10, i)
 		if err != nil {
 			return err
 		}
@@ -180,14 +176,14 @@ func (s *Sampler) heads(ctx context.Context, sealed []stage.Sealed, f func(f *sa
 				break
 			}
 			size := int64(r.documents) * sampleWidth
-			if size > file.Size-r.offset {
-				return r.corrupt(fmt.Sprintf("it tells of %d documents, for which it is too short", r.documents))
+			if size > file.Size-r.Offset() {
+				return r.Corrupt(fmt.Sprintf("it tells of %d documents, for which it is too short", r.documents))
 			}
+			begin := r.Offset()
 			if err := f(r, file.Data); err != nil {
 				return err
 			}
-			r.offset += size
-			at(r.offset)
+			r.Reset(io.NewSectionReader(file.Data, begin+size, file.Size-begin-size), begin+size)
 		}
 	}
 	return nil
@@ -199,9 +195,9 @@ func (s *Sampler) each(ctx context.Context, sealed []stage.Sealed, drawn *sample
 	return s.heads(ctx, sealed, func(r *sampleReader, data io.ReaderAt) error {
 		group, found := drawn.find(r.name)
 		if !found {
-			return r.corrupt("its groups have changed since it was read first")
+			return r.Corrupt("its groups have changed since it was read first")
 		}
-		in := io.NewSectionReader(data, r.offset, int64(r.documents)*sampleWidth)
+		in := io.NewSectionReader(data, r.Offset(), int64(r.documents)*sampleWidth)
 		sum := uint64(0)
 		for left := r.documents * sampleWidth; left > 0; {
 			if err := ctx.Err(); err != nil {
@@ -209,7 +205,7 @@ func (s *Sampler) each(ctx context.Context, sealed []stage.Sealed, drawn *sample
 			}
 			b := buf[:min(left, uint64(len(buf)))]
 			if _, err := io.ReadFull(in, b); err != nil {
-				return r.fail(err)
+				return r.Fail(err)
 			}
 			left -= uint64(len(b))
 			for ; len(b) > 0; b = b[sampleWidth:] {
@@ -221,7 +217,7 @@ func (s *Sampler) each(ctx context.Context, sealed []stage.Sealed, drawn *sample
 			}
 		}
 		if sum != r.measure {
-			return r.corrupt(fmt.Sprintf("the %s of its group are %d, and it tells of %d", s.unit(), sum, r.measure))
+			return r.Corrupt(fmt.Sprintf("the %s of its group are %d, and it tells of %d", s.unit(), sum, r.measure))
 		}
 		return nil
 	})

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -167,121 +166,50 @@ type sampleGroup struct {
 
 // sampleReader reads the heads of a sealed file; whoever uses it reads the documents between them.
 type sampleReader struct {
-	r       *bufio.Reader
-	input   int
-	offset  int64
+	*runs.Reader
 	grouped bool
 	last    []byte
 	groups  uint64
 	sampleGroup
 }
 
-func (s *Sampler) openSealed(r *bufio.Reader, input int) (*sampleReader, error) {
-	sr := &sampleReader{r: r, input: input, grouped: s.cfg.By.String() != ""}
-	var magic [len(sampleMagic)]byte
-	if err := sr.full(magic[:]); err != nil {
-		return nil, err
-	}
-	if string(magic[:]) != sampleMagic {
-		return nil, sr.corrupt("it does not begin as such a file does")
-	}
-	return sr, nil
-}
-
-func (s *sampleReader) corrupt(cause string) error {
-	return fmt.Errorf("sample: sealed file %d is damaged before byte %d: %s; remove it and run again", s.input, s.offset, cause)
-}
-
-// fail makes an end of the file a damage; an error of reading stays what it is.
-func (s *sampleReader) fail(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return s.corrupt("it ends too early")
-	}
-	return err
-}
-
-func (s *sampleReader) full(b []byte) error {
-	n, err := io.ReadFull(s.r, b)
-	if s.offset += int64(n); err != nil {
-		return s.fail(err)
-	}
-	return nil
-}
-
-// ReadByte counts what a varint takes.
-func (s *sampleReader) ReadByte() (byte, error) {
-	c, err := s.r.ReadByte()
-	if err == nil {
-		s.offset++
-	}
-	return c, err
-}
-
-// number reads a varint in its shortest form, so that equal files have equal bytes.
-func (s *sampleReader) number() (uint64, error) {
-	before := s.offset
-	v, err := binary.ReadUvarint(s)
-	if err != nil {
-		if s.offset-before >= binary.MaxVarintLen64 {
-			return 0, s.corrupt("a number above 2^64-1")
-		}
-		return 0, s.fail(err)
-	}
-	if n := s.offset - before; n > 1 && v>>(7*(n-1)) == 0 {
-		return 0, s.corrupt("a number with leading zeros")
-	}
-	return v, nil
+func (s *Sampler) openSealed(r io.Reader, buffer, input int) (*sampleReader, error) {
+	sr := &sampleReader{Reader: runs.NewReader(r, buffer, "sample", input), grouped: s.cfg.By.String() != ""}
+	return sr, sr.Magic(sampleMagic, "sample")
 }
 
 // next reads the head of the next group, behind the documents of the one before. ok is false at the end of the file.
 func (s *sampleReader) next() (ok bool, err error) {
-	n, err := s.number()
+	n, err := s.Number()
 	if err != nil {
 		return false, err
 	}
 	if n == 0 {
-		return false, s.end()
+		return false, s.End(s.groups, "groups")
 	}
 	if n--; n > 1+maxGroupName {
-		return false, s.corrupt("the name of a group is too long")
+		return false, s.Corrupt("the name of a group is too long")
 	}
 	s.last, s.name = s.name, make([]byte, n)
-	if err := s.full(s.name); err != nil {
+	if err := s.Full(s.name); err != nil {
 		return false, err
 	}
 	if !checkGroup(s.name, s.grouped) {
-		return false, s.corrupt("the name is none of a group")
+		return false, s.Corrupt("the name is none of a group")
 	}
 	if s.groups > 0 && bytes.Compare(s.name, s.last) <= 0 {
-		return false, s.corrupt("names do not rise")
+		return false, s.Corrupt("names do not rise")
 	}
-	if s.documents, err = s.number(); err != nil {
+	if s.documents, err = s.Number(); err != nil {
 		return false, err
 	}
-	if s.measure, err = s.number(); err != nil {
+	if s.measure, err = s.Number(); err != nil {
 		return false, err
 	}
 	if s.groups++; s.groups > maxSampleGroups || s.documents == 0 || s.documents > math.MaxInt64/sampleWidth || s.measure > math.MaxInt64 {
-		return false, s.corrupt("no such number of groups, documents or tokens can be")
+		return false, s.Corrupt("no such number of groups, documents or tokens can be")
 	}
 	return true, nil
-}
-
-func (s *sampleReader) end() error {
-	n, err := s.number()
-	if err != nil {
-		return err
-	}
-	if n != s.groups {
-		return s.corrupt(fmt.Sprintf("it tells of %d groups and holds %d", n, s.groups))
-	}
-	switch _, err := s.r.ReadByte(); {
-	case err == nil:
-		return s.corrupt("bytes after the end")
-	case err != io.EOF:
-		return err
-	}
-	return nil
 }
 
 const (
@@ -297,7 +225,7 @@ func (s *Sampler) Merge(w io.Writer, sealed []io.Reader) error {
 	more := make([]bool, len(sealed))
 	var err error
 	for i, r := range sealed {
-		if in[i], err = s.openSealed(bufio.NewReaderSize(r, sampleBuffer), i); err != nil {
+		if in[i], err = s.openSealed(r, sampleBuffer, i); err != nil {
 			return err
 		}
 		if more[i], err = in[i].next(); err != nil {
@@ -328,7 +256,7 @@ func (s *Sampler) Merge(w io.Writer, sealed []io.Reader) error {
 		for i, f := range in {
 			documents[i] = bytes.NewReader(nil)
 			if more[i] && bytes.Equal(f.name, name) {
-				documents[i] = io.LimitReader(f.r, int64(f.documents)*sampleWidth)
+				documents[i] = io.LimitReader(f, int64(f.documents)*sampleWidth)
 				sum.documents += f.documents
 				sum.measure += f.measure
 			}
@@ -352,7 +280,6 @@ func (s *Sampler) Merge(w io.Writer, sealed []io.Reader) error {
 		}
 		for i, f := range in {
 			if more[i] && bytes.Equal(f.name, name) {
-				f.offset += int64(f.documents) * sampleWidth
 				if more[i], err = f.next(); err != nil {
 					return err
 				}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"curate/stage"
+	"curate/stage/runs"
 )
 
 // A sealed file holds documents in the order of the shuffle, behind what is to be known of all of them:
@@ -126,17 +126,6 @@ func (s *summary) append(dst []byte) []byte {
 	return dst
 }
 
-// CorruptError is a sealed file that no Seal or Merge has written.
-type CorruptError struct {
-	Input  int   // which of those that were read together, from 0
-	Offset int64 // byte after what could not be used
-	Cause  string
-}
-
-func (e *CorruptError) Error() string {
-	return fmt.Sprintf("shards: sealed file %d is damaged before byte %d: %s; remove it and run again", e.Input, e.Offset, e.Cause)
-}
-
 // sealedDocument is one document of a sealed file.
 type sealedDocument struct {
 	key, id uint64
@@ -186,9 +175,7 @@ func (sw *sealedWriter) end() error {
 
 // sealedReader reads one file a document at a time: advance its head, then body or skip its tokens.
 type sealedReader struct {
-	r         *bufio.Reader
-	input     int
-	offset    int64
+	*runs.Reader
 	width     int
 	summary   *summary // nil once a merger has it
 	sources   int      // how many its summary has
@@ -199,167 +186,117 @@ type sealedReader struct {
 
 // openSealed reads the header and the summary. stages is how many lengths the schedule has.
 func openSealed(r io.Reader, buffer, input, width, stages int) (*sealedReader, error) {
-	s := &sealedReader{r: bufio.NewReaderSize(r, buffer), input: input, width: width, summary: &summary{}}
-	var head [sealedHeader]byte
-	n, err := io.ReadFull(s.r, head[:])
-	s.offset += int64(n)
-	switch {
+	s := &sealedReader{Reader: runs.NewReader(r, buffer, "shards", input), width: width, summary: &summary{}}
+	if err := s.Magic(sealedMagic, "shards"); err != nil {
+		return nil, err
+	}
+	switch stored, err := s.Byte(); {
 	case err != nil:
-		return nil, s.fail(err)
-	case string(head[:len(sealedMagic)]) != sealedMagic:
-		return nil, s.corrupt("it does not begin as such a file does")
-	case int(head[len(sealedMagic)]) != width:
-		return nil, s.corrupt(fmt.Sprintf("tokens of %d bytes instead of %d", head[len(sealedMagic)], width))
+		return nil, err
+	case int(stored) != width:
+		return nil, s.Corrupt(fmt.Sprintf("tokens of %d bytes instead of %d", stored, width))
 	}
 	return s, s.readSummary(stages)
 }
 
 func (s *sealedReader) readSummary(stages int) error {
-	sources, err := s.below(maxSources+1, "sources")
+	sources, err := s.Below(maxSources+1, "sources")
 	if err != nil {
 		return err
 	}
 	for range sources {
-		n, err := s.below(1<<16, "bytes of a source's name")
+		n, err := s.Below(1<<16, "bytes of a source's name")
 		if err != nil {
 			return err
 		}
 		name := make([]byte, n)
-		k, err := io.ReadFull(s.r, name)
-		s.offset += int64(k)
-		if err != nil {
-			return s.fail(err)
+		if err := s.Full(name); err != nil {
+			return err
 		}
 		t := sourceTotals{name: string(name)}
 		if k := len(s.summary.sources); k > 0 && s.summary.sources[k-1].name >= t.name {
-			return s.corrupt("sources are not in order")
+			return s.Corrupt("sources are not in order")
 		}
 		for _, to := range t.numbers() {
-			if *to, err = s.below(math.MaxInt64, "documents or tokens"); err != nil {
+			if *to, err = s.Below(math.MaxInt64, "documents or tokens"); err != nil {
 				return err
 			}
 		}
 		s.summary.sources = append(s.summary.sources, t)
 	}
 	s.sources = len(s.summary.sources)
-	used, err := s.below(stage.Bins+1, "bins")
+	used, err := s.Below(stage.Bins+1, "bins")
 	if err != nil {
 		return err
 	}
 	last := int64(-1)
 	for range used {
-		i, err := s.below(stage.Bins, "bins")
+		i, err := s.Below(stage.Bins, "bins")
 		if err != nil {
 			return err
 		}
 		if i <= last {
-			return s.corrupt("bins are not in order")
+			return s.Corrupt("bins are not in order")
 		}
 		last = i
 		for _, to := range []*int64{&s.summary.bins[i].documents, &s.summary.bins[i].tokens} {
-			if *to, err = s.below(math.MaxInt64, "documents or tokens"); err != nil {
+			if *to, err = s.Below(math.MaxInt64, "documents or tokens"); err != nil {
 				return err
 			}
 		}
 		if s.summary.bins[i].documents == 0 {
-			return s.corrupt("an empty bin")
+			return s.Corrupt("an empty bin")
 		}
 	}
-	n, err := s.number()
+	n, err := s.Number()
 	if err != nil {
 		return err
 	}
 	if n != uint64(stages) {
-		return s.corrupt(fmt.Sprintf("it knows %d lengths instead of %d", n, stages))
+		return s.Corrupt(fmt.Sprintf("it knows %d lengths instead of %d", n, stages))
 	}
 	s.summary.longer = make([]int64, stages)
 	for i := range s.summary.longer {
-		if s.summary.longer[i], err = s.below(math.MaxInt64, "documents"); err != nil {
+		if s.summary.longer[i], err = s.Below(math.MaxInt64, "documents"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// below reads a number that is less than limit.
-func (s *sealedReader) below(limit uint64, what string) (int64, error) {
-	n, err := s.number()
-	if err == nil && n >= limit {
-		err = s.corrupt(fmt.Sprintf("%d %s", n, what))
-	}
-	return int64(n), err
-}
-
-func (s *sealedReader) corrupt(cause string) error { return &CorruptError{s.input, s.offset, cause} }
-
-// fail makes an end of the file a damage; an error of reading stays what it is.
-func (s *sealedReader) fail(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return s.corrupt("it ends too early")
-	}
-	return err
-}
-
-// ReadByte counts what a varint takes.
-func (s *sealedReader) ReadByte() (byte, error) {
-	c, err := s.r.ReadByte()
-	if err == nil {
-		s.offset++
-	}
-	return c, err
-}
-
-// number reads a varint in its shortest form, so that equal documents have equal bytes.
-func (s *sealedReader) number() (uint64, error) {
-	before := s.offset
-	v, err := binary.ReadUvarint(s)
-	if err != nil {
-		if s.offset-before >= binary.MaxVarintLen64 {
-			return 0, s.corrupt("a number above 2^64-1")
-		}
-		return 0, s.fail(err)
-	}
-	if n := s.offset - before; n > 1 && v>>(7*(n-1)) == 0 {
-		return 0, s.corrupt("a number with leading zeros")
-	}
-	return v, nil
-}
-
 // advance reads the head of the next document. ok is false at the end of the file.
 func (s *sealedReader) advance() (ok bool, err error) {
-	n, err := s.number()
+	n, err := s.Number()
 	if err != nil {
 		return false, err
 	}
 	if n == 0 {
-		return false, s.end()
+		return false, s.End(s.documents, "documents")
 	}
 	if n > math.MaxInt32 {
-		return false, s.corrupt("a document of more than 2^31-1 tokens")
+		return false, s.Corrupt("a document of more than 2^31-1 tokens")
 	}
 	head := s.head[:]
-	k, err := io.ReadFull(s.r, head)
-	s.offset += int64(k)
-	if err != nil {
-		return false, s.fail(err)
+	if err := s.Full(head); err != nil {
+		return false, err
 	}
 	before := s.doc // its own is not looked at
 	d := &s.doc
 	d.tokens, d.key, d.id = int64(n), binary.BigEndian.Uint64(head[:8]), binary.BigEndian.Uint64(head[8:])
-	copies, err := s.below(1<<16, "copies")
+	copies, err := s.Below(1<<16, "copies")
 	if err != nil {
 		return false, err
 	}
-	source, err := s.below(uint64(s.sources), "is no source")
+	source, err := s.Below(uint64(s.sources), "is no source")
 	if err != nil {
 		return false, err
 	}
 	d.copy, d.source = int(copies), int(source)
 	if s.documents > 0 && !before.before(d) {
-		return false, s.corrupt("documents are not in order")
+		return false, s.Corrupt("documents are not in order")
 	}
-	if d.kind, err = s.ReadByte(); err != nil {
-		return false, s.fail(err)
+	if d.kind, err = s.Byte(); err != nil {
+		return false, err
 	}
 	s.documents++
 	return true, s.own()
@@ -379,50 +316,33 @@ func (s *sealedReader) own() error {
 		return nil
 	case kindMasked:
 		for left, k := uint64(d.tokens), 0; left > 0; k++ {
-			n, err := s.number()
+			n, err := s.Number()
 			if err != nil {
 				return err
 			}
 			if n > left || n == 0 && k > 0 {
-				return s.corrupt("runs of a mask that are not its document's")
+				return s.Corrupt("runs of a mask that are not its document's")
 			}
 			left -= n
 			d.own = binary.AppendUvarint(d.own, n)
 		}
 		return nil
 	case kindPair:
-		prompt, err := s.below(uint64(d.tokens)+1, "tokens of a prompt")
+		prompt, err := s.Below(uint64(d.tokens)+1, "tokens of a prompt")
 		if err != nil {
 			return err
 		}
-		chosen, err := s.below(uint64(d.tokens)+1, "tokens up to an answer's end")
+		chosen, err := s.Below(uint64(d.tokens)+1, "tokens up to an answer's end")
 		if err != nil {
 			return err
 		}
 		if prompt > chosen {
-			return s.corrupt("an answer that ends within its prompt")
+			return s.Corrupt("an answer that ends within its prompt")
 		}
 		d.own = binary.AppendUvarint(binary.AppendUvarint(d.own, uint64(prompt)), uint64(chosen))
 		return nil
 	}
-	return s.corrupt(fmt.Sprintf("a document of kind %d", d.kind))
-}
-
-func (s *sealedReader) end() error {
-	n, err := s.number()
-	if err != nil {
-		return err
-	}
-	if n != s.documents {
-		return s.corrupt(fmt.Sprintf("it tells of %d documents and holds %d", n, s.documents))
-	}
-	switch _, err := s.r.ReadByte(); {
-	case err == nil:
-		return s.corrupt("bytes after the end")
-	case err != io.EOF:
-		return err
-	}
-	return nil
+	return s.Corrupt(fmt.Sprintf("a document of kind %d", d.kind))
 }
 
 // body appends the tokens of the document in hand. Memory grows with what is there, not with what is claimed.
@@ -431,10 +351,8 @@ func (s *sealedReader) body(dst []byte) ([]byte, error) {
 		n := int(min(left, windowSize))
 		at := len(dst)
 		dst = append(dst, make([]byte, n)...)
-		k, err := io.ReadFull(s.r, dst[at:])
-		s.offset += int64(k)
-		if err != nil {
-			return dst[:at], s.fail(err)
+		if err := s.Full(dst[at:]); err != nil {
+			return dst[:at], err
 		}
 		left -= int64(n)
 	}
@@ -443,15 +361,7 @@ func (s *sealedReader) body(dst []byte) ([]byte, error) {
 
 // skip passes over the tokens of the document in hand.
 func (s *sealedReader) skip() error {
-	for left := s.doc.tokens * int64(s.width); left > 0; {
-		n, err := s.r.Discard(int(min(left, 1<<30)))
-		s.offset += int64(n)
-		if err != nil {
-			return s.fail(err)
-		}
-		left -= int64(n)
-	}
-	return nil
+	return s.Skip(s.doc.tokens * int64(s.width))
 }
 
 // appendRuns appends a mask's runs.
@@ -566,7 +476,7 @@ func (m *merger) next() (s *sealedReader, err error) {
 }
 
 // source is which of the summary's the document in hand of s has.
-func (m *merger) source(s *sealedReader) int { return int(m.number[s.input][s.doc.source]) }
+func (m *merger) source(s *sealedReader) int { return int(m.number[s.Input()][s.doc.source]) }
 
 // sink moves element i down to where it is not above its children.
 func (m *merger) sink(i int) {

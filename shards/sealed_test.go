@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"curate/record"
+	"curate/stage/runs"
 )
 
 // TestShuffleKey has values of xxh64 computed with python-xxhash over struct.pack("<QQ", seed, id).
@@ -123,7 +124,7 @@ func TestMask(t *testing.T) {
 func TestSealedDamage(t *testing.T) {
 	whole := sealedFile(t, 20)
 	for n := range whole {
-		if _, err := merged(2, whole[:n]); !errors.As(err, new(*CorruptError)) {
+		if _, err := merged(2, whole[:n]); !errors.As(err, new(*runs.CorruptError)) {
 			t.Fatalf("%d bytes of %d: %v", n, len(whole), err)
 		}
 	}
@@ -137,7 +138,7 @@ func TestSealedDamage(t *testing.T) {
 		{append(slices.Clone(whole), 0), "bytes after the end"},
 		{append(whole[:len(whole)-1:len(whole)-1], 19), "tells of 19 documents and holds 20"},
 		{[]byte(sealedMagic + "\x04\x00\x00"), "tokens of 4 bytes instead of 2"},
-		{[]byte("curshuf\x01\x02\x00\x00"), "does not begin as such a file"},
+		{[]byte("curshuf\x01\x02\x00\x00"), "no sealed file of shards"},
 		{[]byte(head + "\xff\xff\xff\xff\x7f"), "more than 2^31-1 tokens"},
 		{[]byte(head + "\x81\x00"), "leading zeros"},
 		{[]byte(head + strings.Repeat("\xff", 11)), "above 2^64-1"},

@@ -34,6 +34,22 @@ func NewReader(r io.Reader, buffer int, stage string, input int) *Reader {
 	return &Reader{r: bufio.NewReaderSize(r, buffer), stage: stage, input: input}
 }
 
+// Reset goes on with r, which begins at that byte of the file.
+func (s *Reader) Reset(r io.Reader, offset int64) {
+	s.r.Reset(r)
+	s.offset = offset
+}
+
+// Offset is how many bytes of the file come before what is read next.
+func (s *Reader) Offset() int64 { return s.offset }
+
+// Read implements io.Reader.
+func (s *Reader) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	s.offset += int64(n)
+	return n, err
+}
+
 // Input is the number of the file among those that are read together.
 func (s *Reader) Input() int { return s.input }
 
@@ -42,7 +58,8 @@ func (s *Reader) Corrupt(cause string) error {
 	return &CorruptError{s.stage, s.input, s.offset, cause}
 }
 
-func (s *Reader) fail(err error) error {
+// Fail makes an end of the file a damage; an error of reading stays what it is.
+func (s *Reader) Fail(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return s.Corrupt("it ends too early")
 	}
@@ -65,7 +82,7 @@ func (s *Reader) Magic(magic, of string) error {
 func (s *Reader) Full(b []byte) error {
 	n, err := io.ReadFull(s.r, b)
 	if s.offset += int64(n); err != nil {
-		return s.fail(err)
+		return s.Fail(err)
 	}
 	return nil
 }
@@ -74,7 +91,7 @@ func (s *Reader) Full(b []byte) error {
 func (s *Reader) Byte() (byte, error) {
 	c, err := s.ReadByte()
 	if err != nil {
-		return 0, s.fail(err)
+		return 0, s.Fail(err)
 	}
 	return c, nil
 }
@@ -84,7 +101,7 @@ func (s *Reader) Skip(n int64) error {
 	for n > 0 {
 		k, err := s.r.Discard(int(min(n, 1<<30)))
 		if s.offset += int64(k); err != nil {
-			return s.fail(err)
+			return s.Fail(err)
 		}
 		n -= int64(k)
 	}
@@ -108,7 +125,7 @@ func (s *Reader) Number() (uint64, error) {
 		if s.offset-before >= binary.MaxVarintLen64 {
 			return 0, s.Corrupt("a number above 2^64-1")
 		}
-		return 0, s.fail(err)
+		return 0, s.Fail(err)
 	}
 	if n := s.offset - before; n > 1 && v>>(7*(n-1)) == 0 {
 		return 0, s.Corrupt("a number with leading zeros")
