@@ -7,7 +7,8 @@
 axolotl pins what it needs; on a machine without a GPU, `pip install --no-deps axolotl` and trl in the version that it
 asks for, with datasets, transformers, peft, accelerate and torch, are enough for this. What is run is what `axolotl
 train` runs: validate_config, prepare_datasets, setup_trainer, train, with a random model of two layers on the CPU; rows
-that are not packed go once as they are and once through axolotl's own packing. One JSON line says what came out: rows,
+that are not packed go once as they are and once through axolotl's own packing; those that are packed go as
+shards/trainerconfig says, and without each of the two settings that keep attention within pieces. One JSON line says what came out: rows,
 tokens, sha256 of all tokens as u32 little-endian, learnt tokens, losses. It ends with 1 if what the trainer was given
 differs from what is in the files, or if a piece of a packed row can see the one before it.
 """
@@ -149,14 +150,22 @@ def main():
                 want.add((tuple(r["input_ids"][a:e]), tuple(r["labels"][a:e])))
         out = {"columns": {n: str(f) for n, f in raw.features.items()}, "packed": packed, "rows": len(raw),
                "tokens": tokens, "sha256": digest, "learnt": learnt, "pieces": len(want)}
-        runs = {"packed": {"sample_packing": True, "skip_prepare_dataset": True}} if packed else {
+        # The first is what shards/trainerconfig writes; the others show what each of its settings is for.
+        runs = {"packed": {"sample_packing": True, "skip_prepare_dataset": True},
+                "no sample_packing": {"sample_packing": False}, "no skip_prepare_dataset": {"sample_packing": True}} if packed else {
             "rows": {"sample_packing": False}, "sample_packing": {"sample_packing": True}}
         for name, settings in runs.items():
-            data, batches, ok, loss = run(paths, width, top, tmp, name, [], shuffle_merged_datasets=False, **settings)
+            data, batches, ok, loss = run(paths, width, top, tmp, name, [], shuffle_merged_datasets=False, curriculum_sampling=True,
+                                           pad_to_sequence_len=False, **settings)
             got, _, given, bad = summary(data)
             pieces = seen(batches)
             out[name] = {"columns": data.column_names, "learnt": given, "batches": len(batches), "in_batch": sorted(batches[0]),
-                         "pieces_in_batches": len(pieces & want), "strange_pieces": len(pieces - want), "isolated": ok, "loss": loss}
+                         "pieces_in_batches": len(pieces & want), "strange_pieces": len(pieces - want), "isolated": ok, "loss": loss, "row_a_batch_in_order":
+                         [b["input_ids"][0].tolist() for b in batches] == [r["input_ids"] for r in raw]}
+            if packed and name != "packed":
+                if ok:  # it would not need what the other has
+                    wrong.append(name)
+                continue
             # The sampler may leave out a last batch that is not full (dataloader_drop_last).
             if got != digest or given != learnt or bad or ok is False or settings["sample_packing"] and not ok or pieces - want or len(pieces) < 0.8 * len(want) or not math.isfinite(loss):
                 wrong.append(name)

@@ -15,9 +15,11 @@ var axolotl = Trainer{
 // _is_dataset_already_tokenized). A folder with data_files is read with ds_type; without them it is taken for one of
 // datasets.save_to_disk (utils/data/shared.py, _load_from_local_path).
 //
-// sample_packing packs documents that stand alone, and numbers them for attention. Of packed rows it would overwrite
-// position_ids (utils/trainer.py, add_position_ids), which say where their documents begin: they go without it, one row at
-// a time, and transformers' flash attention finds the documents by position_ids where nothing is padded.
+// sample_packing packs documents that stand alone, and numbers them for attention. It also makes the trainer leave the
+// attention mask out (core/trainers/base.py, compute_loss), without which attention goes by position_ids; with a mask only
+// transformers' flash attention does, and only if nothing is masked. So packed rows have it too, and with it
+// skip_prepare_dataset: the preparation would overwrite position_ids, which say where their documents begin
+// (utils/trainer.py, add_position_ids).
 //
 // Preference pairs it takes as text only (utils/data/rl.py).
 func writeAxolotl(in *Input) ([]File, error) {
@@ -64,9 +66,10 @@ output_dir: {{yaml (printf "output/%s" .P.Name)}}
 
 sequence_len: {{.P.Length}}
 {{- if .Packed}}
-# Rows are packed, and position_ids begin anew with each document. Keep micro_batch_size at 1: flash attention looks at
-# them only in batches of one row without padding.
-sample_packing: false
+# Rows are packed, and position_ids begin anew with each document. With sample_packing attention goes by them, one row at a
+# time; without skip_prepare_dataset axolotl would number rows anew, and documents would see those before them.
+sample_packing: true
+skip_prepare_dataset: true
 pad_to_sequence_len: false
 {{- else}}
 sample_packing: true # by axolotl, which keeps attention within documents
