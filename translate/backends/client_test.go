@@ -145,7 +145,8 @@ func breaking(t *testing.T, how func(n int, c net.Conn)) (address string, count 
 				buf := make([]byte, 64<<10)
 				n, _ := c.Read(buf)
 				if strings.HasPrefix(string(buf[:n]), "GET") {
-					io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+					// Closed for all to know: a request on a connection that is believed open would break once more.
+					io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 					return
 				}
 				how(int(count.Add(1)), c)
