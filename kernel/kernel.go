@@ -1,0 +1,54 @@
+// Package kernel holds the numeric kernels of the trainer: matrix products, and functions over rows.
+//
+// A Set is one implementation of all of them for one kind of processor: "portable" in plain Go, which is the law and
+// the oracle of the others; "avx2" and "avx512" in assembly that tools/kernels generates. A Pool shares the work of a
+// product, or of any list of independent pieces, among goroutines. The result of every function depends on its operands
+// and on the set, never on how many goroutines there are: pieces of work do not overlap in what they write, and sums
+// are made in an order that only the shapes decide.
+//
+// Matrices are row-major slices with a stride: element (i, j) of a is a[i*lda+j].
+//
+// Read gemm.go for products, rows.go for the rest.
+package kernel
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Set is one implementation of the kernels. It may be shared.
+type Set struct {
+	name string
+}
+
+// Name is "portable", "avx2" or "avx512".
+func (s *Set) Name() string { return s.name }
+
+// Auto is the name under which Named gives the best set that this processor can run.
+const Auto = "auto"
+
+// sets are those that this processor can run, the best one last.
+func sets() []*Set { return []*Set{{name: "portable"}} }
+
+// Names of the sets that this processor can run, the best one last.
+func Names() []string {
+	var names []string
+	for _, s := range sets() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// Named gives a set by its name, or the best for Auto.
+func Named(name string) (*Set, error) {
+	all := sets()
+	if name == Auto {
+		return all[len(all)-1], nil
+	}
+	for _, s := range all {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("there are no kernels %q for this processor; it can run %s", name, strings.Join(Names(), ", "))
+}

@@ -1,0 +1,2 @@
+// Package generate lets a model write.
+package generate
