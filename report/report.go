@@ -54,6 +54,7 @@ type Step struct {
 	Translation   *Translation   `json:"translation,omitzero"`
 	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
 	Shards        *Shards        `json:"shards,omitzero"`
+	Training      *Training      `json:"training,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`

@@ -26,6 +26,7 @@ var sections = []section{
 	{"translation", "Translation", translationAbout, false, readTranslation, nil, hasTranslation, translationPage},
 	{"tokenizers", "Tokenizers", tokenizersAbout, false, readTokenizers, nil, hasTokenizers, tokenizersPage},
 	{"shards", "Shards", shardsAbout, false, readShards, nil, hasShards, shardsPage},
+	{"training", "Training", trainingAbout, true, readTraining, nil, hasTraining, trainingPage},
 	{"duplicates", "Duplicates", duplicatesAbout, false, nil, takeDuplicates, hasDuplicates, duplicatesPage},
 	{"examples", "Examples of what was dropped", examplesAbout, false, readExamples, takeExamples, hasExamples, examplesPage},
 	{"quarantine", "Quarantine", quarantineAbout, false, readQuarantine, nil, hasQuarantine, quarantinePage},
