@@ -162,10 +162,11 @@ func (t *Training) readTiming(ctx context.Context, in files, tokensAt map[int64]
 	}
 	var file struct {
 		Segments []struct {
-			FirstStep   int64   `json:"first_step"`
-			Tokens      int64   `json:"tokens"`
-			Seconds     float64 `json:"seconds"`
-			ShareOfPeak float64 `json:"share_of_peak"`
+			From      int64   `json:"from_step"`
+			Tokens    int64   `json:"tokens"`
+			Seconds   float64 `json:"seconds"`
+			Speed     float64 `json:"tokens_per_second"`
+			PeakShare float64 `json:"peak_share"`
 		} `json:"segments"`
 	}
 	if err := in.json(ctx, trainingTiming, &file); err != nil {
@@ -175,16 +176,17 @@ func (t *Training) readTiming(ctx context.Context, in files, tokensAt map[int64]
 	for i, g := range file.Segments {
 		t.Seconds += g.Seconds
 		tokens += g.Tokens
-		t.ShareOfPeak += g.ShareOfPeak * g.Seconds
+		t.TokensPerSecond += g.Speed * float64(g.Tokens)
+		t.ShareOfPeak += g.PeakShare * float64(g.Tokens)
 		if i > 0 && len(t.Resumes) < stageLimit {
-			if x, ok := tokensAt[g.FirstStep]; ok {
+			if x, ok := tokensAt[g.From]; ok {
 				t.Resumes = append(t.Resumes, Mark{x, "resumed"})
 			}
 		}
 	}
-	if t.Seconds > 0 {
-		t.TokensPerSecond = rounded(float64(tokens) / t.Seconds)
-		t.ShareOfPeak = rounded(t.ShareOfPeak / t.Seconds)
+	if tokens > 0 {
+		t.TokensPerSecond = rounded(t.TokensPerSecond / float64(tokens))
+		t.ShareOfPeak = rounded(t.ShareOfPeak / float64(tokens))
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type attention struct {
 	forwardPiece  func(i, worker int)
 	deltaPiece    func(i, worker int)
 	backwardPiece func(i, worker int)
+	extendPiece   func(i, worker int)
 }
 
 type attentionJob struct {
@@ -32,12 +33,16 @@ type attentionJob struct {
 	qkv, out, lse, dout, dqkv         []float32
 	starts                            []int32
 	queryTiles, keyTiles, wholeGroups int
+
+	cached            []float32 // of extend, and what follows
+	past, n, capacity int
 }
 
 // newAttention makes the attention of a model. Its room grows with the first batch of a shape, and stays.
 func newAttention(heads, kvHeads, headSize int, scale float32, slopes []float32, prec kernel.Precision) *attention {
 	a := &attention{heads: heads, kvHeads: kvHeads, headSize: headSize, scale: scale, slopes: slopes, prec: prec}
 	a.forwardPiece, a.deltaPiece, a.backwardPiece = a.forwardTile, a.deltaOf, a.backwardOf
+	a.extendPiece = a.extendTile
 	return a
 }
 
@@ -65,16 +70,16 @@ func (a *attention) bytes() int64 {
 // stride is how long a row of qkv is.
 func (a *attention) stride() int { return (a.heads + 2*a.kvHeads) * a.headSize }
 
-// grow makes room for the batch's shape.
-func (a *attention) grow(p *kernel.Pool) {
+// grow makes room for sequences of a length.
+func (a *attention) grow(p *kernel.Pool, length int) {
 	for len(a.tiles) < p.Workers() {
 		a.tiles = append(a.tiles, tiles{})
 	}
 	for i := range p.Workers() {
-		a.tiles[i].grow(a.length, a.headSize)
+		a.tiles[i].grow(length, a.headSize)
 	}
 	if a.slopes != nil {
-		a.ramp.grow(a.length)
+		a.ramp.grow(length)
 	}
 }
 
@@ -82,7 +87,7 @@ func (a *attention) grow(p *kernel.Pool) {
 // may be nil: from 0) with weights softmax(scale·q·k - slope·(i-j)). lse gets the logarithm of each softmax's sum,
 // [rows, heads, length], for the backward pass; nil if there will be none. Tiles in which nothing is seen are passed over.
 func (a *attention) forward(p *kernel.Pool, qkv []float32, starts []int32, out, lse []float32) {
-	a.grow(p)
+	a.grow(p, a.length)
 	a.job = attentionJob{pool: p, qkv: qkv, starts: starts, out: out, lse: lse, queryTiles: ceil(a.length, queryTile)}
 	p.Each(a.rows*a.heads*a.job.queryTiles, a.forwardPiece)
 	a.job = attentionJob{}
@@ -132,7 +137,7 @@ func (a *attention) head(row, head int) attentionHead {
 // of keys, for dk and dv, which all workers share; scores are made twice for them: seven products. Either way the same
 // tiles are added in the same order, so that the number of workers does not show.
 func (a *attention) backward(p *kernel.Pool, qkv []float32, starts []int32, out, lse, dout, dqkv []float32) {
-	a.grow(p)
+	a.grow(p, a.length)
 	if n := a.rows * a.heads * a.length; cap(a.delta) < n {
 		a.delta = make([]float32, n)
 	}

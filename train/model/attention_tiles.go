@@ -133,7 +133,7 @@ func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.S
 			m := max(highest[r], set.Max(s))
 			if m != highest[r] {
 				// What was summed up to now was relative to a smaller number. At the first, e^-Inf is 0.
-				by := float32(math.Exp(float64(highest[r] - m)))
+				by := kernel.Exp(highest[r] - m)
 				highest[r] = m
 				if sums[r] != 0 {
 					sums[r] *= by
@@ -148,7 +148,7 @@ func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.S
 	for i := range n {
 		set.Scale(out[i*ldo:][:size], 1/sums[i], o[i*size:][:size])
 		if lse != nil {
-			lse[i] = highest[i] + float32(math.Log(float64(sums[i])))
+			lse[i] = highest[i] + float32(kernel.Log(float64(sums[i])))
 		}
 	}
 }
@@ -207,11 +207,8 @@ func (t *tiles) gradients(h *attentionHead, g *headGrad, b box, set *kernel.Set,
 		if len(s) == 0 {
 			continue
 		}
-		set.ExpSum(s, s, g.lse[i])
-		delta := g.delta[i]
-		for k, p := range s {
-			ds[k] = float32(p * (ds[k] - delta))
-		}
+		set.SoftmaxGrad(s, s, g.lse[i], 1)
+		set.ProbGrad(ds, s, ds, g.delta[i], 1)
 	}
 }
 
