@@ -76,10 +76,10 @@ func TestLayerGradients(t *testing.T) {
 					x.backwardInput(m, n, dy, dx)
 					x.backwardParams(m, n, dy, in, grads)
 					f := func() float64 { x.forward(m, n, in, y); return dot64(y, dy) }
-					checkGradient(t, r, x.name+" input", f, in, dx)
-					checkGradient(t, r, x.name+" weight", f, x.weight.of(w), x.weight.of(grads))
+					checkGradient(t, r, x.name+" input", f, in, dx, 40)
+					checkGradient(t, r, x.name+" weight", f, x.weight.of(w), x.weight.of(grads), 40)
 					if family == BTLM {
-						checkGradient(t, r, x.name+" bias", f, x.bias.of(w), x.bias.of(grads))
+						checkGradient(t, r, x.name+" bias", f, x.bias.of(w), x.bias.of(grads), 40)
 					}
 					add, both := numbers(n*x.out), zeros(n*x.out)
 					x.forwardAdd(m, n, in, add, both)
@@ -115,10 +115,10 @@ func TestLayerGradients(t *testing.T) {
 					for i := range dx {
 						dx[i] -= before[i]
 					}
-					checkGradient(t, r, x.name+" input", f, in, dx)
-					checkGradient(t, r, x.name+" weight", f, x.weight.of(w), x.weight.of(grads))
+					checkGradient(t, r, x.name+" input", f, in, dx, 40)
+					checkGradient(t, r, x.name+" weight", f, x.weight.of(w), x.weight.of(grads), 40)
 					if family == BTLM {
-						checkGradient(t, r, x.name+" bias", f, x.bias.of(w), x.bias.of(grads))
+						checkGradient(t, r, x.name+" bias", f, x.bias.of(w), x.bias.of(grads), 40)
 					}
 				}
 
@@ -133,7 +133,7 @@ func TestLayerGradients(t *testing.T) {
 						t.Fatalf("swiglu: backward makes the output %v again, which was %v", again[i], y[i])
 					}
 				}
-				checkGradient(t, r, "swiglu", f, in, dx)
+				checkGradient(t, r, "swiglu", f, in, dx, 40)
 
 				if family == Llama {
 					in, dy, y := numbers(n*c.qkv()), numbers(n*c.qkv()), zeros(n*c.qkv())
@@ -143,7 +143,7 @@ func TestLayerGradients(t *testing.T) {
 						copy(y, in)
 						m.rope(n, n/2, 3, y)
 						return dot64(y, dy)
-					}, in, dx)
+					}, in, dx, 40)
 				}
 
 				clear(grads.Data)
@@ -159,7 +159,7 @@ func TestLayerGradients(t *testing.T) {
 				checkGradient(t, r, "embedding", func() float64 {
 					m.embed(n, tokens, y)
 					return dot64(y, dy)
-				}, m.places.embedding.of(w), m.places.embedding.of(grads))
+				}, m.places.embedding.of(w), m.places.embedding.of(grads), 40)
 
 				// The head with its norm: the loss of what the blocks gave.
 				clear(grads.Data)
@@ -176,9 +176,9 @@ func TestLayerGradients(t *testing.T) {
 				}
 				loss(dx, grads)
 				f = func() float64 { return loss(nil, nil) }
-				checkGradient(t, r, "loss input", f, x, dx)
-				checkGradient(t, r, "loss head", f, m.places.head.weight.of(w), m.places.head.weight.of(grads))
-				checkGradient(t, r, "loss norm", f, m.places.norm.weight.of(w), m.places.norm.weight.of(grads))
+				checkGradient(t, r, "loss input", f, x, dx, 40)
+				checkGradient(t, r, "loss head", f, m.places.head.weight.of(w), m.places.head.weight.of(grads), 40)
+				checkGradient(t, r, "loss norm", f, m.places.norm.weight.of(w), m.places.norm.weight.of(grads), 40)
 			})
 		}
 	}
@@ -255,7 +255,7 @@ func TestModelGradients(t *testing.T) {
 					return sum
 				}
 				for i, w := range m.Params.Layout.Tensors {
-					checkGradient(t, r, w.Name, f, m.Params.Of(i), grads.Of(i))
+					checkGradient(t, r, w.Name, f, m.Params.Of(i), grads.Of(i), 5)
 				}
 			})
 		}
