@@ -19,6 +19,7 @@ import (
 // Set is one implementation of the kernels. It may be shared.
 type Set struct {
 	name string
+	rows rowSet // of the functions over rows
 }
 
 // Name is "portable", "avx2" or "avx512".

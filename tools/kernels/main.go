@@ -9,9 +9,20 @@ import (
 	"os"
 )
 
+// outputs write files into the directory of package kernel.
+var outputs = []func(dir string) error{
+	writeRows,
+}
+
 func main() {
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: kernels DIRECTORY-OF-PACKAGE-KERNEL")
 		os.Exit(2)
+	}
+	for _, write := range outputs {
+		if err := write(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, "kernels:", err)
+			os.Exit(1)
+		}
 	}
 }
