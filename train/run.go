@@ -382,7 +382,7 @@ func (r *run) learn(ctx context.Context, b *stepBatch) error {
 	r.watch.segment.Phases.Optimizer += watch.lap()
 	r.step++
 	r.tokens += b.tokens
-	flops := float64(b.counted) * Flops(r.loaded.Config, r.loaded.Params.Layout, b.length)
+	flops := 3 * float64(b.counted) * r.loaded.Config.FLOPs(b.length) // forward, and twice that back
 	r.watch.step(b.tokens, flops, time.Since(begun).Seconds())
 	err := r.metrics.add(&StepMetrics{b.step, b.place.Epoch, b.place.Stage, r.tokens, loss, norm, rate, b.place.Rows, b.length})
 	r.tell(b, loss, rate)
