@@ -347,4 +347,3 @@ func TestConformance(t *testing.T) {
 		}
 	}
 }
-
