@@ -4,7 +4,8 @@ import "math"
 
 // The functions of this file give the same bits on every processor, which those of package math do not: some of them are
 // written in assembly for some processors, and elsewhere the compiler may fuse a product and a sum. Here every product is
-// rounded explicitly before it is added. They are good to about one unit in the last place.
+// rounded explicitly before it is added. They are good to about one unit in the last place. kernel.Log
+// is another.
 
 const (
 	// ln 2 and π/2 in parts, of which the first have so many zeros at their end that their products with numbers below 2^20
@@ -26,23 +27,6 @@ func exp(x float64) float64 {
 		sum = 1 + float64(r*sum)/float64(n)
 	}
 	return math.Ldexp(sum, int(k))
-}
-
-// log is ln x, for x that is positive and finite.
-func log(x float64) float64 {
-	m, e := math.Frexp(x)
-	if m < math.Sqrt2/2 {
-		m, e = 2*m, e-1
-	}
-	// ln m = 2 artanh s, s = (m-1)/(m+1); |s| < 0.172, so that the 11th term is below 2^-57.
-	s := (m - 1) / (m + 1)
-	z := float64(s * s)
-	sum := 0.0
-	for n := 10; n >= 0; n-- {
-		sum = float64(sum*z) + 1/float64(2*n+1)
-	}
-	low := float64(2*s*sum) + float64(float64(e)*ln2Low)
-	return float64(float64(e)*ln2High) + low
 }
 
 // sincos is for x from 0 to 10^6.

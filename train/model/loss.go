@@ -30,9 +30,8 @@ func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads
 			t := int(rows[i])
 			logits, target := m.logits[i*v:(i+1)*v], b.Targets[t]
 			right := logits[target]
-			top := m.set.Max(logits)
-			sum := m.set.ExpSum(logits, logits, top)
-			m.losses[t] = logOfSum(sum) + (top - right)
+			lse := m.set.LogSumExp(logits)
+			m.losses[t] = lse - right
 			if grads == nil {
 				return
 			}
@@ -40,7 +39,7 @@ func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads
 			if b.Weights != nil {
 				g = float32(scale * b.Weights[t])
 			}
-			m.set.Scale(logits, g/sum, logits) // g·(p - [target])
+			m.set.SoftmaxGrad(logits, logits, lse, g) // g·(p - [target])
 			logits[target] -= g
 		})
 		if grads == nil {
@@ -71,11 +70,4 @@ func (m *Model) scale(n, d int, by float32, x []float32) {
 	m.eachBlock(n, func(from, to, _, _ int) {
 		m.set.Scale(x[from*d:to*d], by, x[from*d:to*d])
 	})
-}
-
-func logOfSum(sum float32) float32 {
-	if !(sum >= 1 && sum <= 1<<30) { // logits were not finite
-		return sum - sum
-	}
-	return float32(log(float64(sum)))
 }

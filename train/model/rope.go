@@ -1,6 +1,10 @@
 package model
 
-import "math"
+import (
+	"math"
+
+	"curate/kernel"
+)
 
 // ropeTable has cosine and sine of the angles by which the pairs of a head are turned: [length, half] each, position by
 // position from 0.
@@ -14,7 +18,7 @@ type ropeTable struct {
 func ropeFrequencies(c *Config) []float64 {
 	f := make([]float64, c.HeadSize/2)
 	for i := range f {
-		f[i] = exp(-float64(2*i) / float64(c.HeadSize) * log(c.RopeTheta))
+		f[i] = exp(-float64(2*i) / float64(c.HeadSize) * kernel.Log(c.RopeTheta))
 		s := c.RopeScaling
 		if s == nil {
 			continue

@@ -127,12 +127,13 @@ func (c *Config) CacheBytes(tokens int, bytesPerNumber float64) int64 {
 }
 
 // TrainingBytes is the memory that training holds: weights, gradients, two moments, and a model's buffers for a batch of rows
-// by length, or, with accumulate, for one row of it at a time.
+// by length, or, with accumulate, for one row of it at a time. Each goroutine has some hundred kilobytes besides, in which
+// products and attention lay out their operands.
 func (c *Config) TrainingBytes(rows, length int, accumulate bool) int64 {
 	if accumulate {
 		rows = 1
 	}
 	all, _ := c.Parameters()
 	r := c.room(rows, length, true)
-	return 4 * (4*all + r.numbers())
+	return 4*(4*all+r.numbers()) + attentionBytes(rows, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, true)
 }
