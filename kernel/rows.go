@@ -188,29 +188,12 @@ type AdamW struct {
 	Correction1, Correction2 float32
 }
 
-// adamW is what AdamW is for the single parameter; tools/kernels knows the order of the fields.
-type adamW struct {
-	scale        float32 // of a gradient
-	beta1, rest1 float32 // of the first moment, of the gradient in it
-	beta2, rest2 float32
-	decay        float32 // what the decay leaves of a parameter
-	rate         float32 // of the first moment
-	root         float32 // of the second moment's root
-	epsilon      float32
-}
-
 // AdamW makes the step: p are the parameters, g their gradients, m and v the moments.
 func (s *Set) AdamW(o *AdamW, p, g, m, v []float32) {
 	n := len(p)
-	s.rows.adamW(p, g[:n], m[:n], v[:n], &adamW{
-		scale: o.Scale,
-		beta1: o.Beta1, rest1: 1 - o.Beta1,
-		beta2: o.Beta2, rest2: 1 - o.Beta2,
-		decay:   1 - float32(o.Rate*o.Decay),
-		rate:    o.Rate / o.Correction1,
-		root:    rsqrt(o.Correction2),
-		epsilon: o.Epsilon,
-	})
+	decay := 1 - float32(o.Rate*o.Decay)
+	s.rows.adamW(p, g[:n], m[:n], v[:n], o.Scale, o.Beta1, 1-o.Beta1, o.Beta2, 1-o.Beta2,
+		decay, o.Rate/o.Correction1, rsqrt(o.Correction2), o.Epsilon)
 }
 
 // RoundBF16 rounds to bfloat16, to nearest even; NaN stays NaN.

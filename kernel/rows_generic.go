@@ -393,15 +393,17 @@ func rotateGeneric(x, y, cos, sin []float32) {
 	}
 }
 
-func adamWGeneric(p, g, m, v []float32, o *adamW) {
+// adamWGeneric: scale is of the gradient, beta1 and beta2 of the moments, rest1 and rest2 of the gradient and its square
+// in them, decay of the parameter, rate of the first moment, root of the second one's root.
+func adamWGeneric(p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32) {
 	g, m, v = g[:len(p)], m[:len(p)], v[:len(p)]
 	for i := range p {
-		d := float32(g[i] * o.scale)
-		first := float32(o.beta1*m[i]) + float32(o.rest1*d)
-		second := float32(o.beta2*v[i]) + float32(float32(o.rest2*d)*d)
+		d := float32(g[i] * scale)
+		first := float32(beta1*m[i]) + float32(rest1*d)
+		second := float32(beta2*v[i]) + float32(float32(rest2*d)*d)
 		m[i], v[i] = first, second
-		root := float32(math.Sqrt(float64(second)))
-		p[i] = float32(p[i]*o.decay) - float32(o.rate*first)/(float32(root*o.root)+o.epsilon)
+		s := float32(math.Sqrt(float64(second)))
+		p[i] = float32(p[i]*decay) - float32(rate*first)/(float32(s*root)+epsilon)
 	}
 }
 

@@ -364,6 +364,7 @@ func flatten(c *Config) (map[string]string, error) {
 					return err
 				}
 			}
+		case 'n': // as if it were not there
 		default:
 			flat[key[1:]] = string(v)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus/store"
-	"curate/train/model"
 )
 
 // TimingFile lies in the folder of a run and holds how fast it was.
@@ -32,7 +31,7 @@ type Segment struct {
 	Seconds         float64 `json:"seconds"`
 	TokensPerSecond float64 `json:"tokens_per_second"` // of the steps: without checkpoints and validation
 	Phases          Phases  `json:"phases"`
-	// GFLOPS are 10⁹ operations a second in the steps, by the formula of Flops.
+	// GFLOPS are 10⁹ operations a second in the steps, three times those of model.Config.FLOPs for each token.
 	GFLOPS float64 `json:"gflops"`
 	// PeakShare is GFLOPS by what the processor can do at most; 0: nobody knows.
 	PeakShare float64 `json:"peak_share,omitzero"`
@@ -58,25 +57,6 @@ type Progress struct {
 	GFLOPS          float64
 	PeakShare       float64 // 0: nobody knows
 	Stage, Length   int
-}
-
-// Flops are the operations, a multiplication or an addition each, that a token takes in forward and backward pass: six for
-// each number of a matrix that it is multiplied with, and 12 · (tokens that it sees, length/2 on average) · width of the heads
-// in each layer. The embedding is only looked up, and recomputation counts for nothing (the count of Chowdhery et al. 2022,
-// appendix B, with half of the attention, as the other half is masked).
-func Flops(c *model.Config, l *model.Layout, length int) float64 {
-	numbers := 0
-	for i := range l.Tensors {
-		switch t := &l.Tensors[i]; t.Role {
-		case model.Hidden, model.Residual, model.Head:
-			numbers += t.Len()
-		case model.Embedding:
-			if c.Tied {
-				numbers += t.Len()
-			}
-		}
-	}
-	return 6*float64(numbers) + 12*float64(length)/2*float64(c.Layers*c.Heads*c.HeadSize)
 }
 
 // stopwatch measures a segment.

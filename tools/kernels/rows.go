@@ -7,6 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
 )
 
 // A row is a function over rows: kernel/rows_generic.go has its portable form under the name with "Generic".
@@ -14,39 +20,40 @@ type row struct {
 	name   string
 	params string // as in Go
 	result string
+	body   func(*vectors)
 }
 
 // rows in the order of rows_generic.go.
 var rows = []row{
-	{"dot", "x, y []float32", "float32"},
-	{"dot3", "x, y, z []float32", "float32"},
-	{"sum", "x []float32", "float32"},
-	{"squaresFrom", "x []float32, from float32", "float32"},
-	{"sumSquares", "x []float32", "float64"},
-	{"zeros", "x []float32", "float32"},
-	{"max", "x []float32", "float32"},
-	{"index", "x []float32, v float32", "int"},
-	{"add", "dst, x, y []float32", ""},
-	{"axpy", "dst, x []float32, a float32", ""},
-	{"scale", "dst, x []float32, a float32", ""},
-	{"expSum", "dst, x []float32, scale, max float32", "float32"},
-	{"sumExp", "x []float32, max float32", "float32"},
-	{"expScale", "dst, x []float32, max, scale float32", ""},
-	{"alibiScale", "dst, x []float32, scale, bias, step float32", "float32"},
-	{"probGrad", "ds, p, dp []float32, delta, scale float32", ""},
-	{"swiGLU", "dst, gate, up []float32", ""},
-	{"swiGLUGrad", "dgate, dup, y, dy, gate, up []float32", ""},
-	{"mulScale", "y, x, w []float32, r float32", ""},
-	{"rmsNormGrad", "dx, dw, dy, x, w []float32, r, c float32", ""},
-	{"rmsNormGradAgain", "dx, dw, y, dy, x, w []float32, r, c float32", ""},
-	{"layerNorm", "y, x, w, b []float32, mean, r float32", ""},
-	{"layerNormSums", "dy, x, w []float32, mean, r float32", "(sum, dot float32)"},
-	{"layerNormGrad", "dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32", ""},
-	{"layerNormGradAgain", "dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32", ""},
-	{"rotate", "x, y, cos, sin []float32", ""},
-	{"adamW", "p, g, m, v []float32, o *adamW", ""},
-	{"toBF16", "dst []uint16, x []float32", ""},
-	{"fromBF16", "dst []float32, x []uint16", ""},
+	{"dot", "x, y []float32", "float32", dot},
+	{"dot3", "x, y, z []float32", "float32", dot3},
+	{"sum", "x []float32", "float32", sum},
+	{"squaresFrom", "x []float32, from float32", "float32", squaresFrom},
+	{"sumSquares", "x []float32", "float64", sumSquares},
+	{"zeros", "x []float32", "float32", zeros},
+	{"max", "x []float32", "float32", largest},
+	{"index", "x []float32, v float32", "int", index},
+	{"add", "dst, x, y []float32", "", add},
+	{"axpy", "dst, x []float32, a float32", "", axpy},
+	{"scale", "dst, x []float32, a float32", "", scale},
+	{"expSum", "dst, x []float32, scale, max float32", "float32", expSum},
+	{"sumExp", "x []float32, max float32", "float32", sumExp},
+	{"expScale", "dst, x []float32, max, scale float32", "", expScale},
+	{"alibiScale", "dst, x []float32, scale, bias, step float32", "float32", alibiScale},
+	{"probGrad", "ds, p, dp []float32, delta, scale float32", "", probGrad},
+	{"swiGLU", "dst, gate, up []float32", "", swiGLU},
+	{"swiGLUGrad", "dgate, dup, y, dy, gate, up []float32", "", swiGLUGrad},
+	{"mulScale", "y, x, w []float32, r float32", "", mulScale},
+	{"rmsNormGrad", "dx, dw, dy, x, w []float32, r, c float32", "", rmsNormGrad},
+	{"rmsNormGradAgain", "dx, dw, y, dy, x, w []float32, r, c float32", "", rmsNormGradAgain},
+	{"layerNorm", "y, x, w, b []float32, mean, r float32", "", layerNorm},
+	{"layerNormSums", "dy, x, w []float32, mean, r float32", "(sum, dot float32)", layerNormSums},
+	{"layerNormGrad", "dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32", "", layerNormGrad},
+	{"layerNormGradAgain", "dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32", "", layerNormGradAgain},
+	{"rotate", "x, y, cos, sin []float32", "", rotate},
+	{"adamW", "p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32", "", adamW},
+	{"toBF16", "dst []uint16, x []float32", "", toBF16},
+	{"fromBF16", "dst []float32, x []uint16", "", fromBF16},
 }
 
 // names are those of the parameters, for a call.
@@ -95,7 +102,42 @@ func rowsGo(dir, file, constraint string, sets []string) error {
 	return os.WriteFile(filepath.Join(dir, file), src, 0o666)
 }
 
+// rowsAsm writes the assembly of all sets.
+func rowsAsm(dir, file, constraint string, sets []string) error {
+	c := build.NewContext()
+	c.ConstraintExpr(constraint)
+	data := map[string]operand.Mem{}
+	for _, set := range sets {
+		for _, r := range rows {
+			v := &vectors{Context: c, set: set, wide: set == "AVX512", data: data}
+			c.Function(r.name + set)
+			c.Attributes(attr.NOSPLIT)
+			c.SignatureExpr("func(" + r.params + ") " + r.result)
+			r.body(v)
+		}
+	}
+	f, err := c.Result()
+	if err != nil {
+		return err
+	}
+	if err := pass.Compile.Execute(f); err != nil {
+		return err
+	}
+	src, err := printer.NewGoAsm(printer.Config{Name: "tools/kernels", Pkg: "kernel"}).Print(f)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, file), src, 0o666)
+}
+
 // writeRows writes everything of the functions over rows.
 func writeRows(dir string) error {
+	sets := []string{"AVX2", "AVX512"}
+	if err := rowsAsm(dir, "rows_amd64.s", "!noasm", sets); err != nil {
+		return err
+	}
+	if err := rowsGo(dir, "rows_amd64.go", "!noasm", sets); err != nil {
+		return err
+	}
 	return rowsGo(dir, "rows_other.go", "noasm || !amd64", nil)
 }
