@@ -737,36 +737,40 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Y9, Y11
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y9, Y11
-	VMOVUPS      rowsExp5<>+0(SB), Y8
-	VMOVUPS      rowsExp5<>+0(SB), Y9
-	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp4<>+0(SB), Y11, Y9
-	VFMADD213PS  rowsExp3<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp3<>+0(SB), Y11, Y9
-	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp2<>+0(SB), Y11, Y9
-	VFMADD213PS  rowsExp1<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp1<>+0(SB), Y11, Y9
-	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp0<>+0(SB), Y11, Y9
-	VMULPS       Y10, Y10, Y12
-	VFMADD213PS  Y10, Y12, Y8
-	VMULPS       Y11, Y11, Y10
-	VFMADD213PS  Y11, Y10, Y9
-	VADDPS       rowsOne<>+0(SB), Y8, Y8
-	VADDPS       rowsOne<>+0(SB), Y9, Y9
+	VMULPS       Y10, Y10, Y8
+	VMULPS       Y11, Y11, Y9
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp5<>+0(SB), Y13
+	VFMADD213PS  rowsExp4<>+0(SB), Y11, Y13
+	VMOVUPS      rowsExp3<>+0(SB), Y14
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y14
+	VFMADD213PS  Y14, Y8, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y14
+	VFMADD213PS  rowsExp2<>+0(SB), Y11, Y14
+	VFMADD213PS  Y14, Y9, Y13
+	VMOVUPS      rowsExp1<>+0(SB), Y14
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y14
+	VFMADD213PS  Y14, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y14
+	VFMADD213PS  rowsExp0<>+0(SB), Y11, Y14
+	VFMADD213PS  Y14, Y9, Y13
+	VFMADD213PS  Y10, Y8, Y12
+	VFMADD213PS  Y11, Y9, Y13
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
+	VADDPS       rowsOne<>+0(SB), Y13, Y13
 	VPSLLD       $0x17, Y6, Y6
 	VPSLLD       $0x17, Y7, Y7
-	VPADDD       Y6, Y8, Y8
-	VPADDD       Y7, Y9, Y9
+	VPADDD       Y6, Y12, Y12
+	VPADDD       Y7, Y13, Y13
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y6
-	VANDNPS      Y8, Y6, Y8
+	VANDNPS      Y12, Y6, Y12
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y5, Y6
-	VANDNPS      Y9, Y6, Y9
+	VANDNPS      Y13, Y6, Y13
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y8, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y12, Y4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, rowsInf<>+0(SB), Y9, Y5
+	VBLENDVPS    Y5, rowsInf<>+0(SB), Y13, Y5
 	VMOVUPS      Y4, (AX)(BX*4)
 	VADDPS       Y4, Y2, Y2
 	VMOVUPS      Y5, 32(AX)(BX*4)
@@ -790,21 +794,23 @@ turn3:
 	VMOVAPS      Y4, Y7
 	VFNMADD231PS rowsLn2High<>+0(SB), Y6, Y7
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y6, Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y6
-	VFMADD213PS  rowsExp4<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp3<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp2<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp1<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp0<>+0(SB), Y7, Y6
-	VMULPS       Y7, Y7, Y8
-	VFMADD213PS  Y7, Y8, Y6
-	VADDPS       rowsOne<>+0(SB), Y6, Y6
+	VMULPS       Y7, Y7, Y6
+	VMOVUPS      rowsExp5<>+0(SB), Y8
+	VFMADD213PS  rowsExp4<>+0(SB), Y7, Y8
+	VMOVUPS      rowsExp3<>+0(SB), Y9
+	VFMADD213PS  rowsExp2<>+0(SB), Y7, Y9
+	VFMADD213PS  Y9, Y6, Y8
+	VMOVUPS      rowsExp1<>+0(SB), Y9
+	VFMADD213PS  rowsExp0<>+0(SB), Y7, Y9
+	VFMADD213PS  Y9, Y6, Y8
+	VFMADD213PS  Y7, Y6, Y8
+	VADDPS       rowsOne<>+0(SB), Y8, Y8
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y5, Y6, Y6
+	VPADDD       Y5, Y8, Y8
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y6, Y5, Y6
+	VANDNPS      Y8, Y5, Y8
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y6, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y8, Y4
 	VMOVUPS      Y4, (AX)(BX*4)
 	VADDPS       Y4, Y2, Y2
 	ADDQ         $+8, BX
@@ -825,21 +831,23 @@ rest4:
 	VMOVAPS      Y5, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y1, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y1, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y1
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y1
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y1
-	VADDPS       rowsOne<>+0(SB), Y1, Y1
+	VMULPS       Y6, Y6, Y1
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y1, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y1, Y7
+	VFMADD213PS  Y6, Y1, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y0, Y0
-	VPADDD       Y0, Y1, Y1
+	VPADDD       Y0, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y5, Y0
-	VANDNPS      Y1, Y0, Y1
+	VANDNPS      Y7, Y0, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y5, Y5
-	VBLENDVPS    Y5, rowsInf<>+0(SB), Y1, Y5
+	VBLENDVPS    Y5, rowsInf<>+0(SB), Y7, Y5
 	VMASKMOVPS   Y5, Y4, (AX)(BX*4)
 	VANDPS       Y4, Y5, Y5
 	VADDPS       Y5, Y2, Y2
@@ -1120,36 +1128,40 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
-	VMOVUPS      rowsExp5<>+0(SB), Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y8
-	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp3<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp3<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp1<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp1<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y8
-	VMULPS       Y9, Y9, Y11
-	VFMADD213PS  Y9, Y11, Y7
-	VMULPS       Y10, Y10, Y9
-	VFMADD213PS  Y10, Y9, Y8
-	VADDPS       rowsOne<>+0(SB), Y7, Y7
-	VADDPS       rowsOne<>+0(SB), Y8, Y8
+	VMULPS       Y9, Y9, Y7
+	VMULPS       Y10, Y10, Y8
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VFMADD213PS  Y9, Y7, Y11
+	VFMADD213PS  Y10, Y8, Y12
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
 	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
-	VPADDD       Y5, Y7, Y7
-	VPADDD       Y6, Y8, Y8
+	VPADDD       Y5, Y11, Y11
+	VPADDD       Y6, Y12, Y12
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y5
-	VANDNPS      Y7, Y5, Y7
+	VANDNPS      Y11, Y5, Y11
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y8, Y5, Y8
+	VANDNPS      Y12, Y5, Y12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y11, Y3
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y8, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y12, Y4
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	ADDQ         $+16, DX
@@ -1171,21 +1183,23 @@ turn3:
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
 	VADDPS       Y3, Y1, Y1
 	ADDQ         $+8, DX
 	CMPQ         DX, BX
@@ -1205,21 +1219,23 @@ rest4:
 	VMOVAPS      Y0, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y0, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y0, Y0
-	VBLENDVPS    Y0, rowsInf<>+0(SB), Y5, Y0
+	VBLENDVPS    Y0, rowsInf<>+0(SB), Y7, Y0
 	VANDPS       Y3, Y0, Y0
 	VADDPS       Y0, Y1, Y1
 
@@ -1265,36 +1281,40 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Y7, Y9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y6, Y8
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
-	VMOVUPS      rowsExp5<>+0(SB), Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y7
-	VFMADD213PS  rowsExp4<>+0(SB), Y8, Y6
-	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp3<>+0(SB), Y8, Y6
-	VFMADD213PS  rowsExp3<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp2<>+0(SB), Y8, Y6
-	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp1<>+0(SB), Y8, Y6
-	VFMADD213PS  rowsExp1<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp0<>+0(SB), Y8, Y6
-	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y7
-	VMULPS       Y8, Y8, Y10
-	VFMADD213PS  Y8, Y10, Y6
-	VMULPS       Y9, Y9, Y8
-	VFMADD213PS  Y9, Y8, Y7
-	VADDPS       rowsOne<>+0(SB), Y6, Y6
-	VADDPS       rowsOne<>+0(SB), Y7, Y7
+	VMULPS       Y8, Y8, Y6
+	VMULPS       Y9, Y9, Y7
+	VMOVUPS      rowsExp5<>+0(SB), Y10
+	VFMADD213PS  rowsExp4<>+0(SB), Y8, Y10
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y12
+	VFMADD213PS  rowsExp2<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y6, Y10
+	VMOVUPS      rowsExp3<>+0(SB), Y12
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y12
+	VFMADD213PS  Y12, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y12
+	VFMADD213PS  rowsExp0<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y6, Y10
+	VMOVUPS      rowsExp1<>+0(SB), Y12
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y12
+	VFMADD213PS  Y12, Y7, Y11
+	VFMADD213PS  Y8, Y6, Y10
+	VFMADD213PS  Y9, Y7, Y11
+	VADDPS       rowsOne<>+0(SB), Y10, Y10
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
 	VPSLLD       $0x17, Y4, Y4
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y4, Y6, Y6
-	VPADDD       Y5, Y7, Y7
+	VPADDD       Y4, Y10, Y10
+	VPADDD       Y5, Y11, Y11
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y4
-	VANDNPS      Y6, Y4, Y6
+	VANDNPS      Y10, Y4, Y10
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y7, Y4, Y7
+	VANDNPS      Y11, Y4, Y11
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
-	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y10, Y2
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y11, Y3
 	VMULPS       Y1, Y2, Y2
 	VMOVUPS      Y2, (AX)(BX*4)
 	VMULPS       Y1, Y3, Y2
@@ -1318,21 +1338,23 @@ turn3:
 	VMOVAPS      Y2, Y5
 	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
-	VMOVUPS      rowsExp5<>+0(SB), Y4
-	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp3<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp1<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y4
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       rowsOne<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
+	VPADDD       Y3, Y6, Y6
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y3
-	VANDNPS      Y4, Y3, Y4
+	VANDNPS      Y6, Y3, Y6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
-	VBLENDVPS    Y2, rowsInf<>+0(SB), Y4, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
 	VMULPS       Y1, Y2, Y2
 	VMOVUPS      Y2, (AX)(BX*4)
 	ADDQ         $+8, BX
@@ -1353,21 +1375,23 @@ rest4:
 	VMOVAPS      Y0, Y5
 	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
-	VMOVUPS      rowsExp5<>+0(SB), Y4
-	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp3<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp1<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y4
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       rowsOne<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
+	VPADDD       Y3, Y6, Y6
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y0, Y3
-	VANDNPS      Y4, Y3, Y4
+	VANDNPS      Y6, Y3, Y6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y0, Y0
-	VBLENDVPS    Y0, rowsInf<>+0(SB), Y4, Y0
+	VBLENDVPS    Y0, rowsInf<>+0(SB), Y6, Y0
 	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
@@ -1601,36 +1625,40 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
-	VMOVUPS      rowsExp5<>+0(SB), Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y8
-	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp3<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp3<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp1<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp1<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y8
-	VMULPS       Y9, Y9, Y11
-	VFMADD213PS  Y9, Y11, Y7
-	VMULPS       Y10, Y10, Y9
-	VFMADD213PS  Y10, Y9, Y8
-	VADDPS       rowsOne<>+0(SB), Y7, Y7
-	VADDPS       rowsOne<>+0(SB), Y8, Y8
+	VMULPS       Y9, Y9, Y7
+	VMULPS       Y10, Y10, Y8
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VFMADD213PS  Y9, Y7, Y11
+	VFMADD213PS  Y10, Y8, Y12
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
 	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
-	VPADDD       Y5, Y7, Y7
-	VPADDD       Y6, Y8, Y8
+	VPADDD       Y5, Y11, Y11
+	VPADDD       Y6, Y12, Y12
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y7, Y5, Y7
+	VANDNPS      Y11, Y5, Y11
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y5
-	VANDNPS      Y8, Y5, Y8
+	VANDNPS      Y12, Y5, Y12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y7, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y11, Y4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y8, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y12, Y3
 	VADDPS       Y0, Y4, Y4
 	VDIVPS       Y4, Y0, Y4
 	VADDPS       Y0, Y3, Y3
@@ -1661,21 +1689,23 @@ turn3:
 	VMOVAPS      Y2, Y5
 	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
-	VMOVUPS      rowsExp5<>+0(SB), Y4
-	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp3<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp1<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y4
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       rowsOne<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
+	VPADDD       Y3, Y6, Y6
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y3
-	VANDNPS      Y4, Y3, Y4
+	VANDNPS      Y6, Y3, Y6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
-	VBLENDVPS    Y2, rowsInf<>+0(SB), Y4, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
 	VADDPS       Y0, Y2, Y2
 	VDIVPS       Y2, Y0, Y2
 	VMULPS       Y2, Y1, Y1
@@ -1700,21 +1730,23 @@ rest4:
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
 	VADDPS       Y0, Y3, Y3
 	VDIVPS       Y3, Y0, Y3
 	VMASKMOVPS   (DX)(SI*4), Y1, Y0
@@ -1760,36 +1792,40 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
-	VMOVUPS      rowsExp5<>+0(SB), Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y8
-	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp3<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp3<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp1<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp1<>+0(SB), Y10, Y8
-	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y7
-	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y8
-	VMULPS       Y9, Y9, Y11
-	VFMADD213PS  Y9, Y11, Y7
-	VMULPS       Y10, Y10, Y9
-	VFMADD213PS  Y10, Y9, Y8
-	VADDPS       rowsOne<>+0(SB), Y7, Y7
-	VADDPS       rowsOne<>+0(SB), Y8, Y8
+	VMULPS       Y9, Y9, Y7
+	VMULPS       Y10, Y10, Y8
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VFMADD213PS  Y9, Y7, Y11
+	VFMADD213PS  Y10, Y8, Y12
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
 	VPSLLD       $0x17, Y5, Y5
 	VPSLLD       $0x17, Y6, Y6
-	VPADDD       Y5, Y7, Y7
-	VPADDD       Y6, Y8, Y8
+	VPADDD       Y5, Y11, Y11
+	VPADDD       Y6, Y12, Y12
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y7, Y5, Y7
+	VANDNPS      Y11, Y5, Y11
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y5
-	VANDNPS      Y8, Y5, Y8
+	VANDNPS      Y12, Y5, Y12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y7, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y11, Y4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y8, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y12, Y3
 	VADDPS       Y0, Y4, Y4
 	VDIVPS       Y4, Y0, Y4
 	VADDPS       Y0, Y3, Y3
@@ -1840,21 +1876,23 @@ turn3:
 	VMOVAPS      Y2, Y5
 	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
-	VMOVUPS      rowsExp5<>+0(SB), Y4
-	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp3<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp1<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y4
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       rowsOne<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
+	VPADDD       Y3, Y6, Y6
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y3
-	VANDNPS      Y4, Y3, Y4
+	VANDNPS      Y6, Y3, Y6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
-	VBLENDVPS    Y2, rowsInf<>+0(SB), Y4, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
 	VADDPS       Y0, Y2, Y2
 	VDIVPS       Y2, Y0, Y2
 	VMULPS       Y2, Y1, Y3
@@ -1889,21 +1927,23 @@ rest4:
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
 	VADDPS       Y0, Y3, Y3
 	VDIVPS       Y3, Y0, Y3
 	VMULPS       Y3, Y2, Y4
@@ -3351,37 +3391,41 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Z9, Z11
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z9, Z11
-	VMOVUPS      rowsExp5<>+0(SB), Z8
-	VMOVUPS      rowsExp5<>+0(SB), Z9
-	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp4<>+0(SB), Z11, Z9
-	VFMADD213PS  rowsExp3<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp3<>+0(SB), Z11, Z9
-	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp2<>+0(SB), Z11, Z9
-	VFMADD213PS  rowsExp1<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp1<>+0(SB), Z11, Z9
-	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp0<>+0(SB), Z11, Z9
-	VMULPS       Z10, Z10, Z12
-	VFMADD213PS  Z10, Z12, Z8
-	VMULPS       Z11, Z11, Z10
-	VFMADD213PS  Z11, Z10, Z9
-	VADDPS       rowsOne<>+0(SB), Z8, Z8
-	VADDPS       rowsOne<>+0(SB), Z9, Z9
+	VMULPS       Z10, Z10, Z8
+	VMULPS       Z11, Z11, Z9
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp5<>+0(SB), Z13
+	VFMADD213PS  rowsExp4<>+0(SB), Z11, Z13
+	VMOVUPS      rowsExp3<>+0(SB), Z14
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z14
+	VFMADD213PS  Z14, Z8, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z14
+	VFMADD213PS  rowsExp2<>+0(SB), Z11, Z14
+	VFMADD213PS  Z14, Z9, Z13
+	VMOVUPS      rowsExp1<>+0(SB), Z14
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z14
+	VFMADD213PS  Z14, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z14
+	VFMADD213PS  rowsExp0<>+0(SB), Z11, Z14
+	VFMADD213PS  Z14, Z9, Z13
+	VFMADD213PS  Z10, Z8, Z12
+	VFMADD213PS  Z11, Z9, Z13
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
+	VADDPS       rowsOne<>+0(SB), Z13, Z13
 	VPSLLD       $0x17, Z6, Z6
 	VPSLLD       $0x17, Z7, Z7
-	VPADDD       Z6, Z8, Z8
-	VPADDD       Z7, Z9, Z9
+	VPADDD       Z6, Z12, Z12
+	VPADDD       Z7, Z13, Z13
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z5, K1
-	VMOVAPS.Z    Z9, K1, Z9
+	VMOVAPS.Z    Z13, K1, Z13
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      Z8, Z4
+	VMOVAPS      Z12, Z4
 	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z5, K1
-	VMOVAPS      Z9, Z5
+	VMOVAPS      Z13, Z5
 	VMOVAPS      rowsInf<>+0(SB), K1, Z5
 	VMOVUPS      Z4, (AX)(BX*4)
 	VADDPS       Z4, Z2, Z2
@@ -3406,21 +3450,23 @@ turn3:
 	VMOVAPS      Z4, Z7
 	VFNMADD231PS rowsLn2High<>+0(SB), Z6, Z7
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z6, Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z6
-	VFMADD213PS  rowsExp4<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp3<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp2<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp1<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp0<>+0(SB), Z7, Z6
-	VMULPS       Z7, Z7, Z8
-	VFMADD213PS  Z7, Z8, Z6
-	VADDPS       rowsOne<>+0(SB), Z6, Z6
+	VMULPS       Z7, Z7, Z6
+	VMOVUPS      rowsExp5<>+0(SB), Z8
+	VFMADD213PS  rowsExp4<>+0(SB), Z7, Z8
+	VMOVUPS      rowsExp3<>+0(SB), Z9
+	VFMADD213PS  rowsExp2<>+0(SB), Z7, Z9
+	VFMADD213PS  Z9, Z6, Z8
+	VMOVUPS      rowsExp1<>+0(SB), Z9
+	VFMADD213PS  rowsExp0<>+0(SB), Z7, Z9
+	VFMADD213PS  Z9, Z6, Z8
+	VFMADD213PS  Z7, Z6, Z8
+	VADDPS       rowsOne<>+0(SB), Z8, Z8
 	VPSLLD       $0x17, Z5, Z5
-	VPADDD       Z5, Z6, Z6
+	VPADDD       Z5, Z8, Z8
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z6, K1, Z6
+	VMOVAPS.Z    Z8, K1, Z8
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      Z6, Z4
+	VMOVAPS      Z8, Z4
 	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VMOVUPS      Z4, (AX)(BX*4)
 	VADDPS       Z4, Z2, Z2
@@ -3442,21 +3488,23 @@ rest4:
 	VMOVAPS      Z4, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z1, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z1, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z1
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z1
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z1
-	VADDPS       rowsOne<>+0(SB), Z1, Z1
+	VMULPS       Z5, Z5, Z1
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z1, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z1, Z6
+	VFMADD213PS  Z5, Z1, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z0, Z0
-	VPADDD       Z0, Z1, Z1
+	VPADDD       Z0, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K2
-	VMOVAPS.Z    Z1, K2, Z1
+	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K2
-	VMOVAPS      Z1, Z4
+	VMOVAPS      Z6, Z4
 	VMOVAPS      rowsInf<>+0(SB), K2, Z4
 	VMOVUPS      Z4, K1, (AX)(BX*4)
 	VMOVAPS.Z    Z4, K1, Z4
@@ -3506,37 +3554,41 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
-	VMOVUPS      rowsExp5<>+0(SB), Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z8
-	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp3<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp3<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp1<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp1<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z8
-	VMULPS       Z9, Z9, Z11
-	VFMADD213PS  Z9, Z11, Z7
-	VMULPS       Z10, Z10, Z9
-	VFMADD213PS  Z10, Z9, Z8
-	VADDPS       rowsOne<>+0(SB), Z7, Z7
-	VADDPS       rowsOne<>+0(SB), Z8, Z8
+	VMULPS       Z9, Z9, Z7
+	VMULPS       Z10, Z10, Z8
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VFMADD213PS  Z9, Z7, Z11
+	VFMADD213PS  Z10, Z8, Z12
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
 	VPSLLD       $0x17, Z5, Z5
 	VPSLLD       $0x17, Z6, Z6
-	VPADDD       Z5, Z7, Z7
-	VPADDD       Z6, Z8, Z8
+	VPADDD       Z5, Z11, Z11
+	VPADDD       Z6, Z12, Z12
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z7, K1, Z7
+	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      Z7, Z3
+	VMOVAPS      Z11, Z3
 	VMOVAPS      rowsInf<>+0(SB), K1, Z3
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      Z8, Z4
+	VMOVAPS      Z12, Z4
 	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z4, Z2, Z2
@@ -3559,21 +3611,23 @@ turn3:
 	VMOVAPS      Z3, Z6
 	VFNMADD231PS rowsLn2High<>+0(SB), Z5, Z6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z5, Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z5
-	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp3<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp1<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z5
-	VMULPS       Z6, Z6, Z7
-	VFMADD213PS  Z6, Z7, Z5
-	VADDPS       rowsOne<>+0(SB), Z5, Z5
+	VMULPS       Z6, Z6, Z5
+	VMOVUPS      rowsExp5<>+0(SB), Z7
+	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z7
+	VMOVUPS      rowsExp3<>+0(SB), Z8
+	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z8
+	VFMADD213PS  Z8, Z5, Z7
+	VMOVUPS      rowsExp1<>+0(SB), Z8
+	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z8
+	VFMADD213PS  Z8, Z5, Z7
+	VFMADD213PS  Z6, Z5, Z7
+	VADDPS       rowsOne<>+0(SB), Z7, Z7
 	VPSLLD       $0x17, Z4, Z4
-	VPADDD       Z4, Z5, Z5
+	VPADDD       Z4, Z7, Z7
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z5, K1, Z5
+	VMOVAPS.Z    Z7, K1, Z7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      Z5, Z3
+	VMOVAPS      Z7, Z3
 	VMOVAPS      rowsInf<>+0(SB), K1, Z3
 	VADDPS       Z3, Z1, Z1
 	ADDQ         $+16, DX
@@ -3594,21 +3648,23 @@ rest4:
 	VMOVAPS      Z0, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z0, K2
-	VMOVAPS.Z    Z4, K2, Z4
+	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z0, K2
-	VMOVAPS      Z4, Z0
+	VMOVAPS      Z6, Z0
 	VMOVAPS      rowsInf<>+0(SB), K2, Z0
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z1, Z1
@@ -3657,37 +3713,41 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Z7, Z9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z6, Z8
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
-	VMOVUPS      rowsExp5<>+0(SB), Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z7
-	VFMADD213PS  rowsExp4<>+0(SB), Z8, Z6
-	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp3<>+0(SB), Z8, Z6
-	VFMADD213PS  rowsExp3<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp2<>+0(SB), Z8, Z6
-	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp1<>+0(SB), Z8, Z6
-	VFMADD213PS  rowsExp1<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp0<>+0(SB), Z8, Z6
-	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z7
-	VMULPS       Z8, Z8, Z10
-	VFMADD213PS  Z8, Z10, Z6
-	VMULPS       Z9, Z9, Z8
-	VFMADD213PS  Z9, Z8, Z7
-	VADDPS       rowsOne<>+0(SB), Z6, Z6
-	VADDPS       rowsOne<>+0(SB), Z7, Z7
+	VMULPS       Z8, Z8, Z6
+	VMULPS       Z9, Z9, Z7
+	VMOVUPS      rowsExp5<>+0(SB), Z10
+	VFMADD213PS  rowsExp4<>+0(SB), Z8, Z10
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z12
+	VFMADD213PS  rowsExp2<>+0(SB), Z8, Z12
+	VFMADD213PS  Z12, Z6, Z10
+	VMOVUPS      rowsExp3<>+0(SB), Z12
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z12
+	VFMADD213PS  Z12, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z12
+	VFMADD213PS  rowsExp0<>+0(SB), Z8, Z12
+	VFMADD213PS  Z12, Z6, Z10
+	VMOVUPS      rowsExp1<>+0(SB), Z12
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z12
+	VFMADD213PS  Z12, Z7, Z11
+	VFMADD213PS  Z8, Z6, Z10
+	VFMADD213PS  Z9, Z7, Z11
+	VADDPS       rowsOne<>+0(SB), Z10, Z10
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
 	VPSLLD       $0x17, Z4, Z4
 	VPSLLD       $0x17, Z5, Z5
-	VPADDD       Z4, Z6, Z6
-	VPADDD       Z5, Z7, Z7
+	VPADDD       Z4, Z10, Z10
+	VPADDD       Z5, Z11, Z11
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
-	VMOVAPS.Z    Z6, K1, Z6
+	VMOVAPS.Z    Z10, K1, Z10
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z7, K1, Z7
+	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
-	VMOVAPS      Z6, Z2
+	VMOVAPS      Z10, Z2
 	VMOVAPS      rowsInf<>+0(SB), K1, Z2
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      Z7, Z3
+	VMOVAPS      Z11, Z3
 	VMOVAPS      rowsInf<>+0(SB), K1, Z3
 	VMULPS       Z1, Z2, Z2
 	VMOVUPS      Z2, (AX)(BX*4)
@@ -3712,21 +3772,23 @@ turn3:
 	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
-	VMOVAPS.Z    Z4, K1, Z4
+	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
-	VMOVAPS      Z4, Z2
+	VMOVAPS      Z6, Z2
 	VMOVAPS      rowsInf<>+0(SB), K1, Z2
 	VMULPS       Z1, Z2, Z2
 	VMOVUPS      Z2, (AX)(BX*4)
@@ -3748,21 +3810,23 @@ rest4:
 	VMOVAPS      Z0, Z4
 	VFNMADD231PS rowsLn2High<>+0(SB), Z3, Z4
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z3, Z4
-	VMOVUPS      rowsExp5<>+0(SB), Z3
-	VFMADD213PS  rowsExp4<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp3<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp2<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp1<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp0<>+0(SB), Z4, Z3
-	VMULPS       Z4, Z4, Z5
-	VFMADD213PS  Z4, Z5, Z3
-	VADDPS       rowsOne<>+0(SB), Z3, Z3
+	VMULPS       Z4, Z4, Z3
+	VMOVUPS      rowsExp5<>+0(SB), Z5
+	VFMADD213PS  rowsExp4<>+0(SB), Z4, Z5
+	VMOVUPS      rowsExp3<>+0(SB), Z6
+	VFMADD213PS  rowsExp2<>+0(SB), Z4, Z6
+	VFMADD213PS  Z6, Z3, Z5
+	VMOVUPS      rowsExp1<>+0(SB), Z6
+	VFMADD213PS  rowsExp0<>+0(SB), Z4, Z6
+	VFMADD213PS  Z6, Z3, Z5
+	VFMADD213PS  Z4, Z3, Z5
+	VADDPS       rowsOne<>+0(SB), Z5, Z5
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z3
+	VPADDD       Z2, Z5, Z5
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z0, K2
-	VMOVAPS.Z    Z3, K2, Z3
+	VMOVAPS.Z    Z5, K2, Z5
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z0, K2
-	VMOVAPS      Z3, Z0
+	VMOVAPS      Z5, Z0
 	VMOVAPS      rowsInf<>+0(SB), K2, Z0
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
@@ -3945,37 +4009,41 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
-	VMOVUPS      rowsExp5<>+0(SB), Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z8
-	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp3<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp3<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp1<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp1<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z8
-	VMULPS       Z9, Z9, Z11
-	VFMADD213PS  Z9, Z11, Z7
-	VMULPS       Z10, Z10, Z9
-	VFMADD213PS  Z10, Z9, Z8
-	VADDPS       rowsOne<>+0(SB), Z7, Z7
-	VADDPS       rowsOne<>+0(SB), Z8, Z8
+	VMULPS       Z9, Z9, Z7
+	VMULPS       Z10, Z10, Z8
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VFMADD213PS  Z9, Z7, Z11
+	VFMADD213PS  Z10, Z8, Z12
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
 	VPSLLD       $0x17, Z5, Z5
 	VPSLLD       $0x17, Z6, Z6
-	VPADDD       Z5, Z7, Z7
-	VPADDD       Z6, Z8, Z8
+	VPADDD       Z5, Z11, Z11
+	VPADDD       Z6, Z12, Z12
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z7, K1, Z7
+	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      Z7, Z4
+	VMOVAPS      Z11, Z4
 	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      Z8, Z3
+	VMOVAPS      Z12, Z3
 	VMOVAPS      rowsInf<>+0(SB), K1, Z3
 	VADDPS       Z0, Z4, Z4
 	VDIVPS       Z4, Z0, Z4
@@ -4007,21 +4075,23 @@ turn3:
 	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
-	VMOVAPS.Z    Z4, K1, Z4
+	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
-	VMOVAPS      Z4, Z2
+	VMOVAPS      Z6, Z2
 	VMOVAPS      rowsInf<>+0(SB), K1, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
@@ -4047,21 +4117,23 @@ rest4:
 	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K2
-	VMOVAPS.Z    Z4, K2, Z4
+	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K2
-	VMOVAPS      Z4, Z2
+	VMOVAPS      Z6, Z2
 	VMOVAPS      rowsInf<>+0(SB), K2, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
@@ -4108,37 +4180,41 @@ many1:
 	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
-	VMOVUPS      rowsExp5<>+0(SB), Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z8
-	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp3<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp3<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp1<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp1<>+0(SB), Z10, Z8
-	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z7
-	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z8
-	VMULPS       Z9, Z9, Z11
-	VFMADD213PS  Z9, Z11, Z7
-	VMULPS       Z10, Z10, Z9
-	VFMADD213PS  Z10, Z9, Z8
-	VADDPS       rowsOne<>+0(SB), Z7, Z7
-	VADDPS       rowsOne<>+0(SB), Z8, Z8
+	VMULPS       Z9, Z9, Z7
+	VMULPS       Z10, Z10, Z8
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VFMADD213PS  Z9, Z7, Z11
+	VFMADD213PS  Z10, Z8, Z12
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
 	VPSLLD       $0x17, Z5, Z5
 	VPSLLD       $0x17, Z6, Z6
-	VPADDD       Z5, Z7, Z7
-	VPADDD       Z6, Z8, Z8
+	VPADDD       Z5, Z11, Z11
+	VPADDD       Z6, Z12, Z12
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z7, K1, Z7
+	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z8, K1, Z8
+	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      Z7, Z4
+	VMOVAPS      Z11, Z4
 	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      Z8, Z3
+	VMOVAPS      Z12, Z3
 	VMOVAPS      rowsInf<>+0(SB), K1, Z3
 	VADDPS       Z0, Z4, Z4
 	VDIVPS       Z4, Z0, Z4
@@ -4190,21 +4266,23 @@ turn3:
 	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
-	VMOVAPS.Z    Z4, K1, Z4
+	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
-	VMOVAPS      Z4, Z2
+	VMOVAPS      Z6, Z2
 	VMOVAPS      rowsInf<>+0(SB), K1, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
@@ -4240,21 +4318,23 @@ rest4:
 	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K2
-	VMOVAPS.Z    Z4, K2, Z4
+	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K2
-	VMOVAPS      Z4, Z2
+	VMOVAPS      Z6, Z2
 	VMOVAPS      rowsInf<>+0(SB), K2, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
