@@ -10,7 +10,7 @@ import (
 // The bodies of the functions over rows, for every width. What they compute is in kernel/rows_generic.go; comments here
 // say only what is done otherwise.
 
-func dot(v *vectors) {
+func dotRow(v *vectors) {
 	x, y, n := v.vector("x"), v.vector("y"), v.length("x")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -19,7 +19,7 @@ func dot(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func dot3(v *vectors) {
+func dot3Row(v *vectors) {
 	x, y, z, n := v.vector("x"), v.vector("y"), v.vector("z"), v.length("x")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -29,7 +29,7 @@ func dot3(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func sum(v *vectors) {
+func sumRow(v *vectors) {
 	x, n := v.vector("x"), v.length("x")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -38,7 +38,7 @@ func sum(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func squaresFrom(v *vectors) {
+func squaresFromRow(v *vectors) {
 	x, n, from := v.vector("x"), v.length("x"), v.number("from")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -50,7 +50,7 @@ func squaresFrom(v *vectors) {
 }
 
 // The square of a float32 is exact in float64.
-func sumSquares(v *vectors) {
+func sumSquaresRow(v *vectors) {
 	x, n := v.vector("x"), v.length("x")
 	low, high := v.zeros(2), v.zeros(2)
 	v.loop(n, 2, func(s *step) {
@@ -76,7 +76,7 @@ func sumSquares(v *vectors) {
 	v.done(r)
 }
 
-func zeros(v *vectors) {
+func zerosRow(v *vectors) {
 	x, n, zero := v.vector("x"), v.length("x"), v.zero()
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -97,7 +97,7 @@ func (v *vectors) bottoms(n int) []vec {
 // raise makes top what is larger, it or r: VMAXPS gives its second source, which is the first here, when one is NaN.
 func (s *step) raise(top, r vec) { s.VMAXPS(top, r, top) }
 
-func largest(v *vectors) {
+func maxRow(v *vectors) {
 	x, n := v.vector("x"), v.length("x")
 	top := v.bottoms(4)
 	v.loop(n, 4, func(s *step) {
@@ -106,7 +106,7 @@ func largest(v *vectors) {
 	v.done(v.maxOf(top))
 }
 
-func index(v *vectors) {
+func indexRow(v *vectors) {
 	x, n, w := v.vector("x"), v.length("x"), v.number("v")
 	found, i, at := v.label("found"), v.GP64(), v.GP64()
 	v.loop(n, 1, func(s *step) {
@@ -136,7 +136,7 @@ func index(v *vectors) {
 	v.done(i)
 }
 
-func add(v *vectors) {
+func addRow(v *vectors) {
 	dst, x, y, n := v.vector("dst"), v.vector("x"), v.vector("y"), v.length("x")
 	v.loop(n, 2, func(s *step) {
 		s.store(s.add(s.operand(y), s.load(x)), dst)
@@ -144,7 +144,7 @@ func add(v *vectors) {
 	v.done()
 }
 
-func axpy(v *vectors) {
+func axpyRow(v *vectors) {
 	dst, x, n, a := v.vector("dst"), v.vector("x"), v.length("x"), v.number("a")
 	v.loop(n, 2, func(s *step) {
 		d := s.load(dst)
@@ -154,7 +154,7 @@ func axpy(v *vectors) {
 	v.done()
 }
 
-func scale(v *vectors) {
+func scaleRow(v *vectors) {
 	dst, x, n, a := v.vector("dst"), v.vector("x"), v.length("x"), v.number("a")
 	v.loop(n, 2, func(s *step) {
 		s.store(s.mul(s.operand(x), a), dst)
@@ -189,7 +189,7 @@ func (v *vectors) exp(x vec) vec {
 
 func (v *vectors) one() operand.Mem { return v.constant("rowsOne", 1) }
 
-func expSum(v *vectors) {
+func expSumRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	scale, max := v.number("scale"), v.number("max")
 	sum := v.zeros(2)
@@ -204,7 +204,7 @@ func expSum(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func sumExp(v *vectors) {
+func sumExpRow(v *vectors) {
 	x, n, max := v.vector("x"), v.length("x"), v.number("max")
 	sum := v.zeros(2)
 	v.loop(n, 2, func(s *step) {
@@ -215,7 +215,7 @@ func sumExp(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func expScale(v *vectors) {
+func expScaleRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	max, scale := v.number("max"), v.number("scale")
 	v.loop(n, 1, func(s *step) {
@@ -225,7 +225,7 @@ func expScale(v *vectors) {
 	v.done()
 }
 
-func alibiScale(v *vectors) {
+func alibiScaleRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	scale, bias, step_ := v.number("scale"), v.number("bias"), v.number("step")
 	at := v.loaded(v.words("rowsCount", func(i int) uint32 { return math.Float32bits(float32(i)) }))
@@ -243,7 +243,7 @@ func alibiScale(v *vectors) {
 	v.done(v.maxOf(top))
 }
 
-func probGrad(v *vectors) {
+func probGradRow(v *vectors) {
 	ds, p, dp, n := v.vector("ds"), v.vector("p"), v.vector("dp"), v.length("p")
 	delta, scale := v.number("delta"), v.number("scale")
 	v.loop(n, 2, func(s *step) {
@@ -258,7 +258,7 @@ func (v *vectors) sigmoid(x, one, zero vec) vec {
 	return v.div(one, v.add(one, v.exp(v.sub(zero, x))))
 }
 
-func swiGLU(v *vectors) {
+func swiGLURow(v *vectors) {
 	dst, gate, up, n := v.vector("dst"), v.vector("gate"), v.vector("up"), v.length("gate")
 	one, zero := v.loaded(v.one()), v.zero()
 	v.loop(n, 1, func(s *step) {
@@ -269,7 +269,7 @@ func swiGLU(v *vectors) {
 	v.done()
 }
 
-func swiGLUGrad(v *vectors) {
+func swiGLUGradRow(v *vectors) {
 	dgate, dup, y := v.vector("dgate"), v.vector("dup"), v.vector("y")
 	dy, gate, up, n := v.vector("dy"), v.vector("gate"), v.vector("up"), v.length("gate")
 	one, zero := v.loaded(v.one()), v.zero()
@@ -288,7 +288,7 @@ func swiGLUGrad(v *vectors) {
 	v.done()
 }
 
-func mulScale(v *vectors) {
+func mulScaleRow(v *vectors) {
 	y, x, w, n, r := v.vector("y"), v.vector("x"), v.vector("w"), v.length("x"), v.number("r")
 	v.loop(n, 2, func(s *step) {
 		s.store(s.mul(s.operand(w), s.mul(s.operand(x), r)), y)
@@ -296,8 +296,8 @@ func mulScale(v *vectors) {
 	v.done()
 }
 
-func rmsNormGrad(v *vectors)      { rmsNormGrads(v, false) }
-func rmsNormGradAgain(v *vectors) { rmsNormGrads(v, true) }
+func rmsNormGradRow(v *vectors)      { rmsNormGrads(v, false) }
+func rmsNormGradAgainRow(v *vectors) { rmsNormGrads(v, true) }
 
 func rmsNormGrads(v *vectors, again bool) {
 	dx, dw, dy, x, w, n := v.vector("dx"), v.vector("dw"), v.vector("dy"), v.vector("x"), v.vector("w"), v.length("x")
@@ -322,7 +322,7 @@ func rmsNormGrads(v *vectors, again bool) {
 	v.done()
 }
 
-func layerNorm(v *vectors) {
+func layerNormRow(v *vectors) {
 	y, x, w, b, n := v.vector("y"), v.vector("x"), v.vector("w"), v.vector("b"), v.length("x")
 	mean, r := v.number("mean"), v.number("r")
 	v.loop(n, 2, func(s *step) {
@@ -334,7 +334,7 @@ func layerNorm(v *vectors) {
 	v.done()
 }
 
-func layerNormSums(v *vectors) {
+func layerNormSumsRow(v *vectors) {
 	dy, x, w, n := v.vector("dy"), v.vector("x"), v.vector("w"), v.length("x")
 	mean, r := v.number("mean"), v.number("r")
 	sum, dot := v.zeros(2), v.zeros(2)
@@ -347,8 +347,8 @@ func layerNormSums(v *vectors) {
 	v.done(v.sumOf(sum), v.sumOf(dot))
 }
 
-func layerNormGrad(v *vectors)      { layerNormGrads(v, false) }
-func layerNormGradAgain(v *vectors) { layerNormGrads(v, true) }
+func layerNormGradRow(v *vectors)      { layerNormGrads(v, false) }
+func layerNormGradAgainRow(v *vectors) { layerNormGrads(v, true) }
 
 func layerNormGrads(v *vectors, again bool) {
 	dx, dw, db, dy := v.vector("dx"), v.vector("dw"), v.vector("db"), v.vector("dy")
@@ -381,7 +381,7 @@ func layerNormGrads(v *vectors, again bool) {
 	v.done()
 }
 
-func rotate(v *vectors) {
+func rotateRow(v *vectors) {
 	x, y, cos, sin, n := v.vector("x"), v.vector("y"), v.vector("cos"), v.vector("sin"), v.length("x")
 	v.loop(n, 1, func(s *step) {
 		a, b, c, d := s.load(x), s.load(y), s.load(cos), s.load(sin)
@@ -394,7 +394,7 @@ func rotate(v *vectors) {
 	v.done()
 }
 
-func adamW(v *vectors) {
+func adamWRow(v *vectors) {
 	p, g, m, w, n := v.vector("p"), v.vector("g"), v.vector("m"), v.vector("v"), v.length("p")
 	scale, beta1, rest1 := v.number("scale"), v.number("beta1"), v.number("rest1")
 	beta2, rest2, decay := v.number("beta2"), v.number("rest2"), v.number("decay")
@@ -419,7 +419,7 @@ func adamW(v *vectors) {
 }
 
 // toBF16 is for whole sixteens.
-func toBF16(v *vectors) {
+func toBF16Row(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	half, last, quiet := v.bits("rowsHalf", 0x7fff), v.bits("rowsLast", 1), v.bits("rowsQuiet", 1<<22)
 	round := func(m operand.Mem) vec {
@@ -456,7 +456,7 @@ func toBF16(v *vectors) {
 	v.done()
 }
 
-func fromBF16(v *vectors) {
+func fromBF16Row(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	v.sixteens(n, func(i reg.Register) {
 		at, to := operand.Mem{Base: x, Index: i, Scale: 2}, operand.Mem{Base: dst, Index: i, Scale: 4}

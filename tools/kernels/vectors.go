@@ -17,8 +17,7 @@ import (
 // Operands are in the order of Go's assembler, the reverse of Intel's.
 type vectors struct {
 	*build.Context
-	set    string // in the names of functions
-	wide   bool   // AVX-512: 16 numbers in a register and masks in registers of their own; else 8, and masks in vectors
+	wide   bool // AVX-512: 16 numbers in a register and masks in registers of their own; else 8, and masks in vectors
 	labels int
 	data   map[string]operand.Mem // by name
 }
