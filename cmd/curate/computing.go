@@ -15,7 +15,7 @@ type computing struct {
 }
 
 func (c *computing) flags(fs *pflag.FlagSet) {
-	fs.StringVar(&c.kernels, "kernels", kernel.Auto, "`NAME` of the kernels: portable, avx2, avx512, or the best that the processor can run")
+	fs.StringVar(&c.kernels, "kernels", kernel.Auto, "`NAME` of the kernels: portable, avx2, avx512, avx512bf16, or the best that the processor can run")
 	fs.StringVar(&c.precision, "precision", "f32", "operands of products as `f32|bf16`; sums, weights and the optimiser are f32")
 	fs.IntVarP(&c.workers, "workers", "j", runtime.GOMAXPROCS(0), "`N` cores; the result does not depend on it")
 }
