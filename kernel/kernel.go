@@ -21,6 +21,7 @@ import (
 type Set struct {
 	name  string
 	tiles *tiles // nil: portable
+	rows  rowSet
 }
 
 // Name is "portable", "avx2", "avx512" or "avx512bf16".

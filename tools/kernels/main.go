@@ -21,6 +21,7 @@ var outputs = []struct {
 	make func(*build.Context)
 }{
 	{"gemm", gemm},
+	{"rows", rowFunctions},
 }
 
 func main() {
@@ -33,6 +34,10 @@ func main() {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", o.name, err)
 			os.Exit(1)
 		}
+	}
+	if err := rowMethods(os.Args[1]); err != nil {
+		fmt.Fprintf(os.Stderr, "rows: %v\n", err)
+		os.Exit(1)
 	}
 }
 
