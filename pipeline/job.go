@@ -95,6 +95,9 @@ type Progress struct {
 	Consumed                atomic.Int64 // bytes taken from storage, in all phases
 	Total                   atomic.Int64 // bytes there are to take from storage; -1 if unknown
 	Phase, Phases           atomic.Int64 // the counts above, but for Consumed and Total, are those of this phase
+	// Tell says how far a [Task] is, in words, where there are no records to speak of; nil for a job. Consumed and Total
+	// are then in units of its own.
+	Tell func() string
 }
 
 // Done is how much of what there is to take from storage has gone all the way, in bytes: what is in hand, which may take long, is

@@ -58,11 +58,16 @@ func (j *Job) runDir(ctx context.Context) (*Result, error) {
 	}
 	res, err := d.run(ctx)
 	l.release(!d.begun)
-	if !d.begun { // a command that was refused leaves nothing behind; only empty folders can be removed
-		_ = os.Remove(filepath.FromSlash(d.own))
-		_ = os.Remove(filepath.FromSlash(d.root))
+	if !d.begun {
+		d.removeEmpty()
 	}
 	return res, err
+}
+
+// removeEmpty lets a command that was refused leave nothing behind; only empty folders can be removed.
+func (d *runDir) removeEmpty() {
+	_ = os.Remove(filepath.FromSlash(d.own))
+	_ = os.Remove(filepath.FromSlash(d.root))
 }
 
 type runDir struct {

@@ -37,8 +37,12 @@ type settings struct {
 	Step    struct {
 		Stages []StageConfig     `json:"stages"`
 		Fields map[string]string `json:"fields"`
+		Inputs map[string]string `json:"inputs"` // of a step that reads no records
 	} `json:"step"`
 }
+
+// task says whether the step reads no records.
+func (s *settings) task() bool { return s.Step.Inputs != nil }
 
 // readSettings comes before all sections, since more than one rests upon it.
 func (s *Step) readSettings(ctx context.Context, in files) error {

@@ -68,6 +68,9 @@ func reasons(counts map[string]int64, of int64) []Reason {
 }
 
 func readFunnel(ctx context.Context, in files, s *Step) error {
+	if s.settings.task() {
+		return nil
+	}
 	name := corpus.Dir + "/ledger.json"
 	var c pipeline.Counts
 	if err := in.json(ctx, name, &c); err != nil {
@@ -223,6 +226,9 @@ func (r *Run) WriteFunnel(w io.Writer) error {
 		named = named || s.Name != ""
 		if !s.Finished {
 			rows = append(rows, []string{printable(s.Name), "not finished"})
+			continue
+		}
+		if s.Funnel == nil {
 			continue
 		}
 		for i := range s.Funnel.Stages {

@@ -48,6 +48,7 @@ nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,
 .wide{overflow-x:auto}table{border-collapse:collapse}th,td{text-align:left;padding:.15rem .9rem .15rem 0;border-bottom:1px solid var(--edge);white-space:nowrap}th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}
 .bar .full{fill:var(--track)}.bar .part{fill:var(--bar)}.bar .asked{fill:var(--soft)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.2rem 2rem}figure{margin:0}figure svg{width:100%;height:6rem;background:var(--box);display:block}
+.curve{fill:none;stroke:var(--bar);stroke-width:2;vector-effect:non-scaling-stroke}.curve.other{stroke:var(--cut);stroke-dasharray:5 3}.curve.dots{stroke-width:7;stroke-linecap:round}
 .bars,.zero{fill:var(--bar)}.zero{opacity:.6}.out{fill:var(--out)}figure line{stroke:var(--cut);stroke-width:2;vector-effect:non-scaling-stroke}
 .whole .plots{grid-template-columns:1fr}.marks{position:relative;height:1.2rem;font-size:.8rem}.marks span{position:absolute;transform:translateX(-50%)}
 .axis{display:flex;justify-content:space-between;font-size:.8rem}.test{font-size:.85rem}
@@ -90,7 +91,7 @@ func (r *Run) templates() (*template.Template, error) {
 		"topReasonBars": topAndRest,
 		"verdict":       func(v jsontext.Value) string { return cut(string(v), 2000) },
 	})
-	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}, {"plots", plotsPage}, {"cut", cutPage}, {"masked", maskedPage}, {"side by side", sideBySidePage}}
+	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}, {"plots", plotsPage}, {"chart", chartPage}, {"cut", cutPage}, {"masked", maskedPage}, {"side by side", sideBySidePage}}
 	for _, s := range sections {
 		parts = append(parts, struct{ name, text string }{"section " + s.id, s.page})
 	}

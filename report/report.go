@@ -54,6 +54,7 @@ type Step struct {
 	Translation   *Translation   `json:"translation,omitzero"`
 	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
 	Shards        *Shards        `json:"shards,omitzero"`
+	Training      *Training      `json:"training,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`
@@ -215,12 +216,15 @@ func (s *Step) gather(ctx context.Context, in files, sections []section) error {
 		return err
 	}
 	for i := range sections {
-		if sections[i].read == nil {
+		if sections[i].read == nil || s.settings.task() && !sections[i].tasks {
 			continue
 		}
 		if err := sections[i].read(ctx, in, s); err != nil {
 			return err
 		}
+	}
+	if s.settings.task() {
+		return nil
 	}
 	var wanted []func(*dropped)
 	for i := range sections {

@@ -7,6 +7,8 @@ import "context"
 type section struct {
 	id, title string
 	about     string // what a reader must know to read it
+	// tasks: it has something to tell of a step that reads no records, such as training, and so has no funnel.
+	tasks bool
 	// read gathers from the step's files; drops returns what looks at each dropped record. Either may be nil.
 	read  func(ctx context.Context, in files, s *Step) error
 	drops func(s *Step) func(*dropped)
@@ -17,15 +19,16 @@ type section struct {
 
 // sections, in the order of the page. The first reads what the others rest upon.
 var sections = []section{
-	{"funnel", "Funnel", funnelAbout, readFunnel, nil, hasFunnel, funnelPage},
-	{"results", "Results", resultsAbout, readResults, nil, hasResults, resultsPage},
-	{"reasons", "Reasons", reasonsAbout, nil, nil, hasReasons, reasonsPage},
-	{"signals", "Signals", signalsAbout, readSignals, nil, hasSignals, signalsPage},
-	{"translation", "Translation", translationAbout, readTranslation, nil, hasTranslation, translationPage},
-	{"tokenizers", "Tokenizers", tokenizersAbout, readTokenizers, nil, hasTokenizers, tokenizersPage},
-	{"shards", "Shards", shardsAbout, readShards, nil, hasShards, shardsPage},
-	{"duplicates", "Duplicates", duplicatesAbout, nil, takeDuplicates, hasDuplicates, duplicatesPage},
-	{"examples", "Examples of what was dropped", examplesAbout, readExamples, takeExamples, hasExamples, examplesPage},
-	{"quarantine", "Quarantine", quarantineAbout, readQuarantine, nil, hasQuarantine, quarantinePage},
-	{"configuration", "Configuration", configurationAbout, readConfiguration, nil, hasConfiguration, configurationPage},
+	{"funnel", "Funnel", funnelAbout, true, readFunnel, nil, hasFunnel, funnelPage},
+	{"results", "Results", resultsAbout, true, readResults, nil, hasResults, resultsPage},
+	{"reasons", "Reasons", reasonsAbout, false, nil, nil, hasReasons, reasonsPage},
+	{"signals", "Signals", signalsAbout, false, readSignals, nil, hasSignals, signalsPage},
+	{"translation", "Translation", translationAbout, false, readTranslation, nil, hasTranslation, translationPage},
+	{"tokenizers", "Tokenizers", tokenizersAbout, false, readTokenizers, nil, hasTokenizers, tokenizersPage},
+	{"shards", "Shards", shardsAbout, false, readShards, nil, hasShards, shardsPage},
+	{"training", "Training", trainingAbout, true, readTraining, nil, hasTraining, trainingPage},
+	{"duplicates", "Duplicates", duplicatesAbout, false, nil, takeDuplicates, hasDuplicates, duplicatesPage},
+	{"examples", "Examples of what was dropped", examplesAbout, false, readExamples, takeExamples, hasExamples, examplesPage},
+	{"quarantine", "Quarantine", quarantineAbout, false, readQuarantine, nil, hasQuarantine, quarantinePage},
+	{"configuration", "Configuration", configurationAbout, true, readConfiguration, nil, hasConfiguration, configurationPage},
 }

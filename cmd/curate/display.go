@@ -103,6 +103,9 @@ func (d *display) start(p *pipeline.Progress, live func() string) {
 // line is the progress in one line: records, share kept, speed, share of the input.
 func (d *display) line() string {
 	p := d.progress
+	if p.Tell != nil {
+		return p.Tell()
+	}
 	read, kept, in := p.Read.Load(), p.Kept.Load(), p.BytesIn.Load()
 	var b strings.Builder
 	if n := p.Phases.Load(); n > 1 {

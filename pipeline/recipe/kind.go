@@ -30,6 +30,12 @@ type Kind struct {
 	// Build makes the stages, once the steps before have run. It opens nothing that waits or costs: that
 	// comes with the first record, and those that are io.Closers are closed behind the step.
 	Build func(ctx context.Context, v *Values, s Setting) ([]stage.Stage, error)
+	// Task makes the work of a step that reads no records, in place of Build: what it needs are StepOrPath and RecordsOf keys.
+	// Such a kind is alone in its step, which has neither read nor from. Progress of the setting is told of it while it
+	// runs.
+	Task func(ctx context.Context, v *Values, s Setting) (*pipeline.Task, error)
+	// Seconds is an estimate of how long a Task takes with so many workers, 0 if nothing can be said. It may be nil.
+	Seconds func(v *Values, workers int) float64
 	// Reserve is how many bytes of memory the stages hold from beginning to end, such as models. It may be nil.
 	Reserve func(v *Values, workers int) int64
 	// Chunk is how many bytes of input a worker takes at a time at most, 0 for the engine's own: less for a stage that
@@ -52,6 +58,9 @@ type Setting struct {
 	Memory    int64
 	Log       *slog.Logger
 	Inputs    []Input // of the step, in the order of its manifest
+	// Of a Task: the folder of its step, and what it keeps up to date while it runs.
+	Dir      string
+	Progress *pipeline.Progress
 }
 
 // Input is one of what a step reads: an earlier step, by its name, or a path or glob, as it is written.

@@ -11,7 +11,6 @@ import (
 
 	"curate/corpus"
 	"curate/pipeline"
-	"curate/stage"
 )
 
 // Plan is what a run would do, with estimates.
@@ -67,16 +66,11 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 				sp.State = "follows a step that runs"
 			}
 		} else {
-			j, err := r.job(ctx, s, identities)
+			standing, changes, identity, files, bytes, err := r.standing(ctx, s, identities)
 			if err != nil {
 				return nil, fmt.Errorf("step %s: %w", s.Name, err)
 			}
-			standing, changes, identity, err := j.Standing(ctx)
-			if err = errors.Join(err, stage.Close(j.Stages)); err != nil {
-				return nil, fmt.Errorf("step %s: %w", s.Name, err)
-			}
-			identities[s] = identity
-			sp.Files, sp.Bytes = len(j.Manifest.Files), max(0, j.Manifest.Size())
+			identities[s], sp.Files, sp.Bytes = identity, files, bytes
 			switch standing {
 			case pipeline.Finished:
 				sp.State, sp.Done = "done", true
@@ -96,6 +90,9 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 		for _, u := range s.Uses {
 			if u.Kind.Speed > 0 {
 				sp.Seconds += float64(sp.Bytes) * stored / 1e6 / u.Kind.Speed / float64(max(1, r.Workers))
+			}
+			if u.Kind.Seconds != nil {
+				sp.Seconds += u.Kind.Seconds(u.Values, max(1, r.Workers))
 			}
 			disk += float64(sp.Bytes) * u.Kind.Factor
 		}
@@ -125,7 +122,13 @@ func (p *Plan) Write(w io.Writer) error {
 			in = fmt.Sprintf("%d %s, %s", s.Files, noun, in)
 		}
 		took, room := "-", "-"
-		if !s.Done {
+		if s.Step.task() != nil {
+			in = "-"
+			if !s.Done && s.Seconds > 0 {
+				took = about(s.Seconds)
+				seconds += s.Seconds
+			}
+		} else if !s.Done {
 			took, room = at+about(s.Seconds), at+pipeline.FormatBytes(s.Disk)
 			seconds += s.Seconds
 			disk += s.Disk

@@ -185,7 +185,10 @@ func (r *Recipe) step(n *node) (*Step, error) {
 		s.From = append(s.From, from)
 		s.need(from)
 	}
-	if len(s.Read)+len(s.From) == 0 {
+	if err := s.alone(v); err != nil {
+		return nil, err
+	}
+	if len(s.Read)+len(s.From) == 0 && s.task() == nil {
 		return nil, n.at.errorf("the step %q reads nothing: name files under \"read\", or earlier steps under \"from\"", s.Name)
 	}
 	if len(s.Uses) == 0 {
@@ -214,6 +217,35 @@ func (r *Recipe) step(n *node) (*Step, error) {
 		}
 	}
 	return s, nil
+}
+
+// task is what the step does if that reads no records; nil if it does.
+func (s *Step) task() *Use {
+	for i := range s.Uses {
+		if s.Uses[i].Kind.Task != nil {
+			return &s.Uses[i]
+		}
+	}
+	return nil
+}
+
+// alone refuses a step in which something that reads no records stands beside something that does.
+func (s *Step) alone(v *Values) error {
+	t := s.task()
+	if t == nil {
+		return nil
+	}
+	for i := range s.Uses {
+		if u := &s.Uses[i]; u != t {
+			return u.at.errorf("%s stands beside %s, which reads no records; make it a step of its own", u.Kind.Name, t.Kind.Name)
+		}
+	}
+	for _, key := range []string{"read", "from"} {
+		if v.Given(key) {
+			return v.Errorf(key, "%s reads no records: what it needs stands among its own keys; leave out %q", t.Kind.Name, key)
+		}
+	}
+	return nil
 }
 
 // refer finds the steps that values name.

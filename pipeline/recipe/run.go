@@ -91,6 +91,41 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 	}, nil
 }
 
+// work makes the task of a step whose Needs are done. identities are those of the steps before.
+func (r *Runner) work(ctx context.Context, s *Step, identities map[*Step]string) (*pipeline.Task, *pipeline.Progress, error) {
+	u := s.task()
+	p := &pipeline.Progress{}
+	t, err := u.Kind.Task(ctx, u.Values, Setting{
+		Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log, Dir: s.Dir(), Progress: p,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Program, t.Store, t.Dir, t.Log, t.Now, t.Inputs = r.Program, r.Store, s.Dir(), r.Log, r.Now, map[string]string{}
+	for _, n := range s.Needs {
+		t.Inputs[n.Name] = identities[n]
+	}
+	return t, p, nil
+}
+
+// standing says how far a step whose Needs are done is. files and bytes are of its input as stored.
+func (r *Runner) standing(ctx context.Context, s *Step, identities map[*Step]string) (st pipeline.Standing, changes []string, identity string, files int, bytes int64, err error) {
+	if s.task() != nil {
+		t, _, err := r.work(ctx, s, identities)
+		if err != nil {
+			return 0, nil, "", 0, 0, err
+		}
+		st, changes, identity, err = t.Standing(ctx)
+		return st, changes, identity, 0, 0, err
+	}
+	j, err := r.job(ctx, s, identities)
+	if err != nil {
+		return 0, nil, "", 0, 0, err
+	}
+	st, changes, identity, err = j.Standing(ctx)
+	return st, changes, identity, len(j.Manifest.Files), max(0, j.Manifest.Size()), errors.Join(err, stage.Close(j.Stages))
+}
+
 // reserved are the bytes that stages hold: models that stay, of any step, and the most that others take while theirs runs.
 func (r *Runner) reserved() int64 {
 	stays, most := map[string]int64{}, int64(0)
@@ -261,6 +296,13 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 		}
 		return fmt.Errorf("step %s: %w", s.Name, err)
 	}
+	if s.task() != nil {
+		o, err := r.doTask(ctx, s, identities)
+		if err != nil {
+			err = at(err)
+		}
+		return o, err
+	}
 	j, err := r.job(ctx, s, identities)
 	if err != nil {
 		return nil, at(err)
@@ -270,19 +312,8 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if err != nil {
 		return nil, at(err)
 	}
-	switch standing {
-	case pipeline.Absent:
-		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, s.what()))
-	case pipeline.Begun:
-		r.Log.Info(fmt.Sprintf("step %s: going on", s.Name))
-	case pipeline.Changed:
-		r.Log.Info(fmt.Sprintf("step %s: has changed, and is made anew (%s)", s.Name, brief(changes)))
-		j.Restart = true
-	case pipeline.HalfWay:
-		if !r.Restart {
-			return nil, at(&pipeline.UsageError{Problem: fmt.Sprintf("%s was begun by another recipe, and is not finished:\n  %s\nUndo the change to go on, or give --restart to begin the step anew", s.Dir(), strings.Join(changes, "\n  "))})
-		}
-		j.Restart = true
+	if j.Restart, err = r.begin(s, standing, changes); err != nil {
+		return nil, at(err)
 	}
 	if standing != pipeline.Finished && r.Started != nil {
 		r.Started(j.Progress)
@@ -309,6 +340,52 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	return &Outcome{Step: s, Identity: identity, Before: res.Before, Counts: res.Counts}, err
 }
 
+// begin says what a step does, and whether it is begun anew.
+func (r *Runner) begin(s *Step, standing pipeline.Standing, changes []string) (restart bool, err error) {
+	switch standing {
+	case pipeline.Absent:
+		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, s.what()))
+	case pipeline.Begun:
+		r.Log.Info(fmt.Sprintf("step %s: going on", s.Name))
+	case pipeline.Changed:
+		r.Log.Info(fmt.Sprintf("step %s: has changed, and is made anew (%s)", s.Name, brief(changes)))
+		return true, nil
+	case pipeline.HalfWay:
+		if !r.Restart {
+			return false, &pipeline.UsageError{Problem: fmt.Sprintf("%s was begun by another recipe, and is not finished:\n  %s\nUndo the change to go on, or give --restart to begin the step anew", s.Dir(), strings.Join(changes, "\n  "))}
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// doTask does a step that reads no records.
+func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]string) (*Outcome, error) {
+	t, p, err := r.work(ctx, s, identities)
+	if err != nil {
+		return nil, err
+	}
+	standing, changes, identity, err := t.Standing(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if t.Restart, err = r.begin(s, standing, changes); err != nil {
+		return nil, err
+	}
+	if standing == pipeline.Finished {
+		r.Log.Info(fmt.Sprintf("step %s: is done already", s.Name))
+		return &Outcome{Step: s, Identity: identity, Before: true}, nil
+	}
+	if r.Started != nil && p.Tell != nil {
+		r.Started(p)
+		defer r.Stopped()
+	}
+	if _, err := t.Do(ctx); err != nil {
+		return nil, err
+	}
+	return &Outcome{Step: s, Identity: identity}, nil
+}
+
 // brief shortens a list of changes to one line.
 func brief(changes []string) string {
 	const most = 3
@@ -327,6 +404,14 @@ func (s *Step) what() string {
 	}
 	for _, u := range s.Uses {
 		do = append(do, u.Kind.Name)
+	}
+	if s.task() != nil {
+		for _, n := range s.Needs {
+			in = append(in, "step "+n.Name)
+		}
+		if in == nil {
+			return do[0]
+		}
 	}
 	return strings.Join(in, ", ") + " → " + strings.Join(do, " → ")
 }

@@ -1,0 +1,299 @@
+package report
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Training is what a step of kind train has done, from metrics.jsonl, timing.json and, of a search, search.json.
+type Training struct {
+	Steps      int64   `json:"steps"`
+	Tokens     int64   `json:"tokens"`
+	Loss       float64 `json:"loss"` // nats a token, mean of the last tenth of the steps
+	Validation float64 `json:"validation_loss,omitzero"`
+	// Losses, Norms and Rates are over the tokens seen, thinned to curvePoints means.
+	Losses      Curve  `json:"losses"`
+	Validations Curve  `json:"validation_losses,omitzero"`
+	Norms       Curve  `json:"grad_norms"`
+	Rates       Curve  `json:"learning_rates"`
+	Stages      []Mark `json:"stages,omitzero"`  // where rows of another length begin
+	Resumes     []Mark `json:"resumes,omitzero"` // where a killed run has gone on
+	// Of the attempts together; they are no part of what a run promises to be the same.
+	Seconds         float64 `json:"seconds,omitzero"`
+	TokensPerSecond float64 `json:"tokens_per_second,omitzero"`
+	ShareOfPeak     float64 `json:"share_of_peak,omitzero"`
+
+	Search *Search `json:"search,omitzero"`
+}
+
+// Search is what became of the trials of curate train --search.
+type Search struct {
+	Names  []string `json:"names"`
+	Trials []Trial  `json:"trials"` // the best first
+}
+
+// Trial is one setting of the hyper-parameters.
+type Trial struct {
+	Trial      int                `json:"trial"`
+	Values     map[string]float64 `json:"values"`
+	Loss       float64            `json:"loss"`
+	Validation float64            `json:"validation_loss,omitzero"`
+	Diverged   bool               `json:"diverged,omitzero"`
+}
+
+const (
+	metricsName    = "metrics.jsonl"
+	trainingTiming = "timing.json"
+	searchName     = "search.json"
+	curvePoints    = 400
+	stageLimit     = 50
+	mostMetricLine = 1 << 20
+	searchNames    = 12
+	searchTrials   = 500
+)
+
+// metricsLine is what is read of a line of metrics.jsonl: of a step, or of a validation.
+type metricsLine struct {
+	Step       int64    `json:"step"`
+	Stage      int      `json:"stage"`
+	Length     int64    `json:"length"`
+	Tokens     int64    `json:"tokens"`
+	Loss       *float64 `json:"loss"`
+	Norm       float64  `json:"grad_norm"`
+	Rate       float64  `json:"learning_rate"`
+	Validation *float64 `json:"validation_loss"`
+}
+
+func readTraining(ctx context.Context, in files, s *Step) error {
+	there, err := in.exists(ctx, metricsName)
+	if err != nil {
+		return err
+	}
+	search, err := in.exists(ctx, searchName)
+	if err != nil || !there && !search {
+		return err
+	}
+	t := &Training{}
+	if search {
+		if err := t.readSearch(ctx, in); err != nil {
+			return err
+		}
+	}
+	if there {
+		at, err := t.readMetrics(ctx, in)
+		if err != nil {
+			return err
+		}
+		if err := t.readTiming(ctx, in, at); err != nil {
+			return err
+		}
+	}
+	s.Training = t
+	return nil
+}
+
+// readMetrics gives the tokens that were seen at each step.
+func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int64]float64, err error) {
+	r, err := in.st.Open(ctx, in.path(metricsName), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	sc := bufio.NewScanner(r)
+	sc.Buffer(nil, mostMetricLine)
+	tokensAt = map[int64]float64{}
+	var losses []float64
+	stage := -1
+	for n := 1; sc.Scan(); n++ {
+		var m metricsLine
+		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
+			return nil, damaged(fmt.Sprintf("%s:%d", in.path(metricsName), n), err)
+		}
+		if m.Step < 0 || m.Tokens < 0 {
+			return nil, damaged(fmt.Sprintf("%s:%d", in.path(metricsName), n), errors.New("a number below 0"))
+		}
+		if m.Validation != nil {
+			t.Validation = *m.Validation
+			t.Validations.Points = append(t.Validations.Points, Point{tokensAt[m.Step], *m.Validation})
+		}
+		if m.Loss == nil {
+			continue
+		}
+		x := float64(m.Tokens)
+		tokensAt[m.Step] = x
+		t.Steps, t.Tokens = t.Steps+1, m.Tokens
+		losses = append(losses, *m.Loss)
+		t.Losses.Points = append(t.Losses.Points, Point{x, *m.Loss})
+		t.Norms.Points = append(t.Norms.Points, Point{x, m.Norm})
+		t.Rates.Points = append(t.Rates.Points, Point{x, m.Rate})
+		if m.Stage != stage {
+			if stage = m.Stage; len(t.Stages) < stageLimit {
+				t.Stages = append(t.Stages, Mark{x, fmt.Sprintf("rows of %s", group(m.Length))})
+			}
+		}
+	}
+	if err := sc.Err(); err != nil {
+		return nil, damaged(in.path(metricsName), err)
+	}
+	if len(t.Stages) == 1 { // nothing was switched
+		t.Stages = nil
+	}
+	last := losses[len(losses)-(len(losses)+9)/10:]
+	for _, l := range last {
+		t.Loss += l / float64(len(last))
+	}
+	t.Losses.Name, t.Validations.Name = "training", "validation"
+	for _, c := range []*Curve{&t.Losses, &t.Validations, &t.Norms, &t.Rates} {
+		c.Points = thin(c.Points, curvePoints)
+	}
+	return tokensAt, nil
+}
+
+// readTiming reads how long the attempts took, and at which step each began.
+func (t *Training) readTiming(ctx context.Context, in files, tokensAt map[int64]float64) error {
+	there, err := in.exists(ctx, trainingTiming)
+	if err != nil || !there {
+		return err
+	}
+	var file struct {
+		Segments []struct {
+			From      int64   `json:"from_step"`
+			Tokens    int64   `json:"tokens"`
+			Seconds   float64 `json:"seconds"`
+			Speed     float64 `json:"tokens_per_second"`
+			PeakShare float64 `json:"peak_share"`
+		} `json:"segments"`
+	}
+	if err := in.json(ctx, trainingTiming, &file); err != nil {
+		return err
+	}
+	tokens := int64(0)
+	for i, g := range file.Segments {
+		t.Seconds += g.Seconds
+		tokens += g.Tokens
+		t.TokensPerSecond += g.Speed * float64(g.Tokens)
+		t.ShareOfPeak += g.PeakShare * float64(g.Tokens)
+		if i > 0 && len(t.Resumes) < stageLimit {
+			if x, ok := tokensAt[g.From]; ok {
+				t.Resumes = append(t.Resumes, Mark{x, "resumed"})
+			}
+		}
+	}
+	if tokens > 0 {
+		t.TokensPerSecond = rounded(t.TokensPerSecond / float64(tokens))
+		t.ShareOfPeak = rounded(t.ShareOfPeak / float64(tokens))
+	}
+	return nil
+}
+
+func (t *Training) readSearch(ctx context.Context, in files) error {
+	var s Search
+	if err := in.json(ctx, searchName, &s); err != nil {
+		return err
+	}
+	if len(s.Names) > searchNames {
+		s.Names = s.Names[:searchNames]
+	}
+	for i := range s.Names {
+		s.Names[i] = cut(s.Names[i], 60)
+	}
+	if len(s.Trials) > searchTrials {
+		s.Trials = s.Trials[:searchTrials]
+	}
+	t.Search = &s
+	return nil
+}
+
+func hasTraining(s *Step) bool { return s.Training != nil }
+
+// Charts are the drawings of a training run.
+func (t *Training) Charts() []*chart {
+	marks := append(append([]Mark{}, t.Stages...), t.Resumes...)
+	var list []*chart
+	for _, c := range []*chart{
+		{Title: "loss, nats a token", Unit: "tokens", Curves: []Curve{t.Losses, t.Validations}, Marks: marks},
+		{Title: "norm of the gradient, before clipping", Unit: "tokens", Curves: []Curve{t.Norms}, Marks: marks},
+		{Title: "learning rate", Unit: "tokens", Curves: []Curve{t.Rates}, Marks: marks},
+	} {
+		if c.ready() != nil {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// score is what a trial is judged by: the loss on held-out rows, if there are any.
+func (t *Trial) score() float64 {
+	switch {
+	case t.Diverged:
+		return math.Inf(1)
+	case t.Validation != 0:
+		return t.Validation
+	}
+	return t.Loss
+}
+
+// Charts are a drawing for each hyper-parameter: a dot a trial.
+func (s *Search) Charts() []*chart {
+	var list []*chart
+	for _, name := range s.Names {
+		var c Curve
+		least, most := math.Inf(1), 0.0
+		for i := range s.Trials {
+			if v, ok := s.Trials[i].Values[name]; ok {
+				c.Points = append(c.Points, Point{v, s.Trials[i].score()})
+				least, most = min(least, v), max(most, v)
+			}
+		}
+		unit := name
+		if least > 0 && most/least >= 8 { // values that were tried by factors
+			unit = "log₂ of " + name
+			for i := range c.Points {
+				c.Points[i].X = math.Log2(c.Points[i].X)
+			}
+		}
+		if d := (&chart{Title: "loss by " + name, Unit: unit, Curves: []Curve{c}, Dots: true}).ready(); d != nil {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// Rows are the trials as a table.
+func (s *Search) Rows() [][]string {
+	var rows [][]string
+	for _, t := range s.Trials {
+		row := []string{fmt.Sprint(t.Trial)}
+		for _, n := range s.Names {
+			v := "–"
+			if x, ok := t.Values[n]; ok {
+				v = number(x)
+			}
+			row = append(row, v)
+		}
+		loss, valid := number(t.Loss), "–"
+		if t.Diverged {
+			loss = "diverged"
+		}
+		if t.Validation != 0 {
+			valid = number(t.Validation)
+		}
+		rows = append(rows, append(row, loss, valid))
+	}
+	return rows
+}
+
+const trainingAbout = `What a model has learnt: its loss, in nats a token, over the tokens that it has seen. Lines across mark where rows of another length begin, and where a killed run has gone on. What is cut off at the top are the first steps.`
+
+const trainingPage = `
+{{with .Training}}{{if .Steps}}<p>{{group .Steps}} steps, {{group .Tokens}} tokens. Loss of the last tenth of the steps {{number .Loss}}{{if .Validation}}, of held-out rows {{number .Validation}}{{end}}.
+{{- if .Seconds}} {{number .TokensPerSecond}} tokens a second{{if .ShareOfPeak}}, {{hundred .ShareOfPeak}} of what the processor can do{{end}}.{{end}}</p>
+<div class="plots">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}
+{{with .Search}}<h4>search</h4><table><tr><th>trial{{range .Names}}<th class="n">{{.}}{{end}}<th class="n">loss<th class="n">held out
+{{range .Rows}}<tr>{{range $i, $v := .}}<td{{if $i}} class="n"{{end}}>{{$v}}{{end}}
+{{end}}</table><div class="plots">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}{{end}}`

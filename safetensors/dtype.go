@@ -1,0 +1,156 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Dtype of a tensor's elements, as the header spells it.
+type Dtype string
+
+const (
+	BF16 Dtype = "BF16"
+	Bool Dtype = "BOOL"
+	F16  Dtype = "F16"
+	F32  Dtype = "F32"
+	F64  Dtype = "F64"
+	I16  Dtype = "I16"
+	I32  Dtype = "I32"
+	I64  Dtype = "I64"
+	I8   Dtype = "I8"
+	U16  Dtype = "U16"
+	U32  Dtype = "U32"
+	U64  Dtype = "U64"
+	U8   Dtype = "U8"
+	// These have no conversion here; their tensors can be listed, and their bytes have their places.
+	C64    Dtype = "C64"
+	F8E4M3 Dtype = "F8_E4M3"
+	F8E5M2 Dtype = "F8_E5M2"
+	F8E8M0 Dtype = "F8_E8M0"
+)
+
+// Size is how many bytes an element has; 0 for a dtype that is not known. Those of the reference that are narrower than a
+// byte (F4, F6_E2M3, F6_E3M2) are not.
+func (d Dtype) Size() int64 {
+	switch d {
+	case Bool, I8, U8, F8E4M3, F8E5M2, F8E8M0:
+		return 1
+	case BF16, F16, I16, U16:
+		return 2
+	case F32, I32, U32:
+		return 4
+	case C64, F64, I64, U64:
+		return 8
+	}
+	return 0
+}
+
+// Floating says whether Floats converts it.
+func (d Dtype) Floating() bool { return d == BF16 || d == F16 || d == F32 || d == F64 }
+
+func (d Dtype) check() error {
+	if d.Size() == 0 {
+		return fmt.Errorf("dtype %q is not known; this program knows F64, F32, F16, BF16, integers of 8 to 64 bits, BOOL, and the places of F8 and C64", string(d))
+	}
+	return nil
+}
+
+// appendFloats writes x in a dtype, rounded to nearest, ties to even.
+func appendFloats(dst []byte, d Dtype, x []float32) []byte {
+	switch d {
+	case F32:
+		for _, v := range x {
+			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
+		}
+	case F64:
+		for _, v := range x {
+			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(float64(v)))
+		}
+	case BF16:
+		for _, v := range x {
+			dst = binary.LittleEndian.AppendUint16(dst, toBF16(v))
+		}
+	case F16:
+		for _, v := range x {
+			dst = binary.LittleEndian.AppendUint16(dst, toF16(v))
+		}
+	}
+	return dst
+}
+
+// floats reads len(dst) numbers of a dtype.
+func floats(dst []float32, d Dtype, b []byte) {
+	for i := range dst {
+		switch d {
+		case F32:
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+		case F64:
+			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
+		case BF16:
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[2*i:])) << 16)
+		case F16:
+			dst[i] = fromF16(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	}
+}
+
+// ints reads len(dst) numbers of a dtype of integers; U64 above the range of int64 wraps.
+func ints(dst []int64, d Dtype, b []byte) {
+	for i := range dst {
+		switch d {
+		case I8:
+			dst[i] = int64(int8(b[i]))
+		case U8, Bool:
+			dst[i] = int64(b[i])
+		case I16:
+			dst[i] = int64(int16(binary.LittleEndian.Uint16(b[2*i:])))
+		case U16:
+			dst[i] = int64(binary.LittleEndian.Uint16(b[2*i:]))
+		case I32:
+			dst[i] = int64(int32(binary.LittleEndian.Uint32(b[4*i:])))
+		case U32:
+			dst[i] = int64(binary.LittleEndian.Uint32(b[4*i:]))
+		case I64, U64:
+			dst[i] = int64(binary.LittleEndian.Uint64(b[8*i:]))
+		}
+	}
+}
+
+func toBF16(x float32) uint16 {
+	b := math.Float32bits(x)
+	if x != x {
+		return uint16(b>>16) | 1<<6 // quiet, and no infinity
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// toF16 rounds to IEEE 754's binary16; what is too large becomes infinite.
+func toF16(x float32) uint16 {
+	b := math.Float32bits(x)
+	sign := uint16(b >> 16 & 0x8000)
+	b &= 0x7fffffff
+	switch {
+	case b > 0x7f800000: // NaN
+		return sign | 0x7e00
+	case b >= 0x477ff000: // rounds to 65536, or is infinite
+		return sign | 0x7c00
+	case b < 0x38800000: // below 2^-14: denormal, a multiple of 2^-24
+		v := math.Float32frombits(b) * (1 << 24) // exact
+		return sign | uint16(math.RoundToEven(float64(v)))
+	}
+	b += 0xfff + b>>13&1
+	return sign | uint16((b-0x38000000)>>13)
+}
+
+func fromF16(h uint16) float32 {
+	sign, exp, frac := uint32(h&0x8000)<<16, uint32(h>>10&31), uint32(h&0x3ff)
+	switch exp {
+	case 0:
+		v := float32(frac) / (1 << 24)
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	case 31:
+		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}

@@ -1,0 +1,374 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/kernel"
+	"curate/train/model"
+)
+
+// ConfigFile lies in the folder of a run and holds its Config with every choice made.
+const ConfigFile = "train.json"
+
+// Config says all that decides what a run computes. Zero is "choose" where the comment says what is chosen then; what
+// Default gives is a value otherwise. The file of a run is a Config that gives the same run again.
+type Config struct {
+	// Shards is the folder of a schedule and its sets, or of one set.
+	Shards string `json:"shards"`
+	// From is the folder of the model to go on from; "" for a new one.
+	From string `json:"from"`
+	// Model is the shape of a new one; nil with From. Vocabulary 0 is that of the shards, Context 0 the longest length.
+	Model *Shape `json:"model"`
+	// Vocabulary of a model that goes on: rows are added to its embedding, and its head, for ids that it did not have. 0:
+	// as it is.
+	Vocabulary int `json:"vocabulary"`
+	// Seed of a new model's first values, and of the order of rows from the second epoch on.
+	Seed uint64 `json:"seed"`
+	// InitStd is the standard deviation of a new model's first values; 0: 0.02, and 0.073 with µP (BTLM-3B-8K's).
+	InitStd float64 `json:"init_std"`
+
+	// At most one says how long the run is; none: every row once. Tokens are counted as TokensPerStep for each step.
+	Steps  int64   `json:"steps"`
+	Tokens int64   `json:"tokens"`
+	Epochs float64 `json:"epochs"`
+
+	// TokensPerStep is the same at every length, and a multiple of each; 0: that of the schedule.
+	TokensPerStep int64 `json:"tokens_per_step"`
+	// MicroBatch is how many tokens are computed at once: whole rows, at least one. The sums of a step are made micro-batch
+	// by micro-batch, so that the last bits of a result depend on it. 0: 4,096.
+	MicroBatch int64 `json:"micro_batch"`
+	// Across says that the first token of a document is learnt from the last of the one before it in the row. By default
+	// it is not: attention ends at the document, so that there is nothing to tell it from. An EOD in front of a document
+	// ends the one before and is always learnt.
+	Across bool `json:"across"`
+
+	LearningRate float64   `json:"learning_rate"` // the highest
+	Schedule     Rates     `json:"schedule"`
+	Optimizer    Optimizer `json:"optimizer"`
+
+	Precision string `json:"precision"` // of products: "f32" or "bf16"; "": f32
+	// Kernels is the name of the kernel set, filled in by Run. Another set gives other last bits.
+	Kernels string `json:"kernels"`
+
+	// These two decide nothing about the result and may change when a run goes on.
+	CheckpointEvery int64 `json:"checkpoint_every"` // steps; 0: only at the end
+	KeepLast        int   `json:"keep_last"`        // checkpoints; 0: all
+
+	Validation *Validation `json:"validation"` // nil: none
+
+	// Data is what lies in Shards, filled in by Run: other shards in the same folder are another run.
+	Data []DataSet `json:"data"`
+}
+
+// Shape is model.Shape as it is written.
+type Shape struct {
+	Family         string  `json:"family"`
+	Vocabulary     int     `json:"vocabulary"`
+	Width          int     `json:"width"`
+	Layers         int     `json:"layers"`
+	Heads          int     `json:"heads"`
+	KVHeads        int     `json:"kv_heads"`
+	FFN            int     `json:"ffn"`
+	Context        int     `json:"context"`
+	Tied           bool    `json:"tied"`
+	RopeTheta      float64 `json:"rope_theta"`
+	BaseWidth      int     `json:"base_width"`
+	EmbeddingScale float64 `json:"embedding_scale"`
+	OutputAlpha    float64 `json:"output_alpha"`
+}
+
+// Optimizer is AdamW.
+type Optimizer struct {
+	Beta1   float64 `json:"beta1"`
+	Beta2   float64 `json:"beta2"`
+	Epsilon float64 `json:"epsilon"`
+	// WeightDecay of matrices: norms and biases do not decay.
+	WeightDecay float64 `json:"weight_decay"`
+	// Clip is the highest norm of all gradients together; 0: they are not clipped.
+	Clip float64 `json:"clip"`
+}
+
+// Validation measures the loss on rows that are not learnt.
+type Validation struct {
+	Shards string `json:"shards"` // a folder as Config.Shards
+	Every  int64  `json:"every"`  // steps; it is also measured before the first and after the last
+	Rows   int64  `json:"rows"`   // of each set, its first; 0: all
+
+	Data []DataSet `json:"data"` // filled in by Run
+}
+
+// DataSet is a shard set that a run reads.
+type DataSet struct {
+	Dir    string `json:"dir"` // below the folder of the shards, "." for itself
+	Length int    `json:"length"`
+	Rows   int64  `json:"rows"`
+	Tokens int64  `json:"tokens"`
+	SHA256 string `json:"sha256"` // of its manifest, and so of every file
+}
+
+// Default is a Config with the usual values (BTLM-3B-8K's optimiser; its warm-up and end of the rate).
+func Default() Config {
+	return Config{
+		LearningRate:    1e-3,
+		Schedule:        Rates{Kind: Linear, Warmup: 0.01, End: 0.1, Decay: 0.2, DecayShape: OneMinusSqrt},
+		Optimizer:       Optimizer{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, Clip: 1},
+		CheckpointEvery: 1000,
+		KeepLast:        2,
+	}
+}
+
+const (
+	defaultMicroBatch = 4096
+	defaultStd        = 0.02
+	defaultStdMuP     = 0.073
+	maxSteps          = 99_999_999 // eight digits, so that checkpoints sort by name
+	maxTokensPerStep  = 1 << 28
+)
+
+// Check finds what is wrong without a look at the files. The error names the key.
+func (c *Config) Check() error {
+	positive := func(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
+	share := func(x float64) bool { return x >= 0 && x < 1 }
+	lengths := 0
+	for _, given := range []bool{c.Steps != 0, c.Tokens != 0, c.Epochs != 0} {
+		if given {
+			lengths++
+		}
+	}
+	o := &c.Optimizer
+	for _, rule := range []struct {
+		ok  bool
+		key string
+		is  any
+		say string
+	}{
+		{c.Shards != "", "shards", `""`, "give the folder of the shards"},
+		{(c.From != "") != (c.Model != nil), "model", modelSays(c), `give either "from", a model to go on from, or "model", the shape of a new one`},
+		{c.Vocabulary >= 0 && (c.Vocabulary == 0 || c.From != ""), "vocabulary", c.Vocabulary, `it adds rows to the model of "from"; a new one has "model.vocabulary"`},
+		{c.InitStd >= 0 && c.InitStd <= 10, "init_std", c.InitStd, "a standard deviation such as 0.02"},
+		{lengths <= 1, "steps, tokens, epochs", "more than one of them", "one says how long the run is"},
+		{c.Steps >= 0 && c.Steps <= maxSteps, "steps", c.Steps, fmt.Sprintf("at least 1, at most %d", maxSteps)},
+		{c.Tokens >= 0, "tokens", c.Tokens, "at least 1"},
+		{c.Epochs == 0 || positive(c.Epochs), "epochs", c.Epochs, "above 0"},
+		{c.TokensPerStep >= 0 && c.TokensPerStep <= maxTokensPerStep, "tokens_per_step", c.TokensPerStep, fmt.Sprintf("at least 1, at most %d", maxTokensPerStep)},
+		{c.MicroBatch >= 0 && c.MicroBatch <= maxTokensPerStep, "micro_batch", c.MicroBatch, fmt.Sprintf("at least 1 token, at most %d", maxTokensPerStep)},
+		{positive(c.LearningRate), "learning_rate", c.LearningRate, "above 0"},
+		{share(o.Beta1), "optimizer.beta1", o.Beta1, "at least 0, below 1"},
+		{share(o.Beta2), "optimizer.beta2", o.Beta2, "at least 0, below 1"},
+		{positive(o.Epsilon), "optimizer.epsilon", o.Epsilon, "above 0"},
+		{o.WeightDecay >= 0 && o.WeightDecay*c.LearningRate < 1, "optimizer.weight_decay", o.WeightDecay, "at least 0, and below 1 times the learning rate: more would turn weights around"},
+		{o.Clip == 0 || positive(o.Clip), "optimizer.clip", o.Clip, "above 0, or 0 for no clipping"},
+		{c.Precision == "" || c.Precision == "f32" || c.Precision == "bf16", "precision", c.Precision, "f32 or bf16"},
+		{c.CheckpointEvery >= 0, "checkpoint_every", c.CheckpointEvery, "steps, or 0 for only one at the end"},
+		{c.KeepLast >= 0, "keep_last", c.KeepLast, "checkpoints, or 0 for all"},
+	} {
+		if !rule.ok {
+			return fmt.Errorf("%s is %v: %s", rule.key, rule.is, rule.say)
+		}
+	}
+	if v := c.Validation; v != nil {
+		switch {
+		case v.Shards == "":
+			return errors.New(`validation.shards is "": give the folder of the shards to measure on`)
+		case v.Every < 1:
+			return fmt.Errorf("validation.every is %d: steps, at least 1", v.Every)
+		case v.Rows < 0:
+			return fmt.Errorf("validation.rows is %d: rows of each set, or 0 for all", v.Rows)
+		}
+	}
+	return c.Schedule.check()
+}
+
+func modelSays(c *Config) string {
+	if c.Model == nil {
+		return "missing"
+	}
+	return `given beside "from"`
+}
+
+func (c *Config) precision() kernel.Precision {
+	if c.Precision == "bf16" {
+		return kernel.BF16
+	}
+	return kernel.F32
+}
+
+// resolve makes every choice that is left open. The Config is Check'ed; data are its shards and validation's, the latter
+// nil without.
+func (c *Config) resolve(data, validation *Data, kernels string) error {
+	c.Data = data.sets()
+	if c.TokensPerStep = data.tokensPerStep; c.MicroBatch == 0 {
+		c.MicroBatch = defaultMicroBatch
+	}
+	if c.Precision == "" {
+		c.Precision = "f32"
+	}
+	c.Kernels = kernels
+	steps, err := c.length(data.Steps())
+	if err != nil {
+		return err
+	}
+	c.Steps, c.Tokens, c.Epochs = steps, 0, 0
+	if c.Validation != nil {
+		v := *c.Validation
+		v.Data, c.Validation = validation.sets(), &v
+	}
+	c.Schedule.resolve(c.Steps)
+	if c.Model == nil {
+		c.InitStd = 0
+		return nil
+	}
+	shape := *c.Model
+	c.Model = &shape
+	if shape.Vocabulary == 0 {
+		shape.Vocabulary = data.vocabulary
+	}
+	if shape.Context == 0 {
+		shape.Context = data.longest
+	}
+	m, err := c.newModel()
+	if err != nil {
+		return err
+	}
+	shape.FFN, shape.KVHeads, shape.RopeTheta = m.FFN, m.KVHeads, m.RopeTheta
+	if c.InitStd == 0 {
+		if c.InitStd = defaultStd; shape.BaseWidth > 0 {
+			c.InitStd = defaultStdMuP
+		}
+	}
+	return nil
+}
+
+// newModel is the configuration of a new model.
+func (c *Config) newModel() (*model.Config, error) {
+	shape := model.Shape(*c.Model)
+	m, err := shape.New()
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	return m, nil
+}
+
+// length of the run in steps, of which an epoch has so many.
+func (c *Config) length(epoch int64) (int64, error) {
+	steps := float64(epoch)
+	switch {
+	case c.Steps > 0:
+		steps = float64(c.Steps)
+	case c.Tokens > 0:
+		steps = math.Ceil(float64(c.Tokens) / float64(c.TokensPerStep))
+	case c.Epochs > 0:
+		steps = math.Ceil(c.Epochs*float64(epoch) - 1e-6) // 0.1 of 30 is 3, whatever binary fractions say
+	}
+	if steps < 1 || steps > maxSteps {
+		return 0, fmt.Errorf("the run has %v steps of %d tokens; at least 1 and at most %d are possible", steps, c.TokensPerStep, maxSteps)
+	}
+	return int64(steps), nil
+}
+
+// Encode writes the file.
+func (c *Config) Encode() ([]byte, error) {
+	b, err := json.Marshal(c, json.FormatNilSliceAsNull(true), jsontext.WithIndent("  "))
+	return append(b, '\n'), err
+}
+
+// ReadConfig reads the file of a run; name is for messages. Unknown keys are errors.
+func ReadConfig(name string, b []byte) (*Config, error) {
+	c := &Config{}
+	if err := json.Unmarshal(b, c, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// identity is the Config without what may change when a run goes on: the kernels have a rule of their own.
+func (c Config) identity() *Config {
+	c.CheckpointEvery, c.KeepLast, c.Kernels = 0, 0, ""
+	return &c
+}
+
+// digest of what decides the result, in hex.
+func (c *Config) digest() (string, error) {
+	b, err := c.identity().Encode()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// differences of two resolved Configs by key, sorted: "learning_rate was 0.001 and is 0.002".
+func differences(was, is *Config) ([]string, error) {
+	a, err := flatten(was.identity())
+	if err != nil {
+		return nil, err
+	}
+	b, err := flatten(is.identity())
+	if err != nil {
+		return nil, err
+	}
+	keys := maps.Clone(a)
+	maps.Copy(keys, b)
+	var list []string
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if a[key] != b[key] {
+			list = append(list, fmt.Sprintf("%s was %s and is %s", key, orNone(a[key]), orNone(b[key])))
+		}
+	}
+	return list, nil
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "not there"
+	}
+	return s
+}
+
+// flatten gives each value of the Config by its dotted key.
+func flatten(c *Config) (map[string]string, error) {
+	b, err := c.Encode()
+	if err != nil {
+		return nil, err
+	}
+	flat := map[string]string{}
+	var walk func(key string, v jsontext.Value) error
+	walk = func(key string, v jsontext.Value) error {
+		switch v.Kind() {
+		case '{':
+			var members map[string]jsontext.Value
+			if err := json.Unmarshal(v, &members); err != nil {
+				return err
+			}
+			for k, v := range members {
+				if err := walk(key+"."+k, v); err != nil {
+					return err
+				}
+			}
+		case '[':
+			var elements []jsontext.Value
+			if err := json.Unmarshal(v, &elements); err != nil {
+				return err
+			}
+			for i, v := range elements {
+				if err := walk(fmt.Sprintf("%s.%d", key, i), v); err != nil {
+					return err
+				}
+			}
+		case 'n': // as if it were not there
+		default:
+			flat[key[1:]] = string(v)
+		}
+		return nil
+	}
+	return flat, walk("", b)
+}

@@ -1,0 +1,301 @@
+package train
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"curate/corpus/store"
+	"curate/shards"
+	"curate/shards/format"
+	"curate/train/model"
+)
+
+func TestPermutation(t *testing.T) {
+	for _, n := range []uint64{1, 2, 3, 5, 16, 17, 255, 1000, 4097} {
+		p := permutation{7, 1, 0}
+		seen := make([]bool, n)
+		fixed := 0
+		for i := range n {
+			to := p.of(n, i)
+			if to >= n || seen[to] {
+				t.Fatalf("%d of %d goes to %d, which is taken or is none", i, n, to)
+			}
+			if seen[to] = true; to == i {
+				fixed++
+			}
+		}
+		if n > 100 && fixed > 10 { // one on average
+			t.Errorf("%d of %d rows stay where they are", fixed, n)
+		}
+	}
+	// Where row 0 goes is spread evenly over the epochs: chi-squared of 16 bins has 15 degrees of freedom.
+	var bins [16]float64
+	for epoch := range uint64(1600) {
+		bins[permutation{1, epoch, 0}.of(16, 0)]++
+	}
+	chi := 0.0
+	for _, b := range bins {
+		chi += (b - 100) * (b - 100) / 100
+	}
+	if chi > 40 {
+		t.Errorf("row 0 goes to %v", bins)
+	}
+	large := permutation{1, 2, 3}
+	if a := large.of(1<<62+1, 1<<61); a > 1<<62 {
+		t.Errorf("%d", a)
+	}
+}
+
+// TestOrder compares steps with the schedule, and counts rows.
+func TestOrder(t *testing.T) {
+	dir := makeShards(t, twoStages("megatron"), testDocuments(1, 100, 40))
+	st := store.NewLocal(nil)
+	schedule, err := shards.OpenSchedule(t.Context(), st, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tokens := range []int64{0, 32, 96, 960} {
+		d, err := OpenData(t.Context(), st, dir, tokens, 5, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for step := range d.Steps() {
+			p := d.Place(step)
+			stage, from, rows, err := schedule.Step(step, d.tokensPerStep)
+			if err != nil || p != (Place{0, stage, from, rows}) {
+				t.Fatalf("%d tokens: step %d is %+v, and in the schedule stage %d, %d rows from %d on: %v", tokens, step, p, stage, rows, from, err)
+			}
+		}
+		if _, _, _, err := schedule.Step(d.Steps(), d.tokensPerStep); err == nil {
+			t.Errorf("%d tokens: the schedule has more than %d steps", tokens, d.Steps())
+		}
+		orders := map[string]bool{}
+		for epoch := range int64(3) {
+			seen := [2]map[int64]bool{{}, {}}
+			order := ""
+			for step := epoch * d.Steps(); step < (epoch+1)*d.Steps(); step++ {
+				p := d.Place(step)
+				for i := range p.Rows {
+					row := d.Row(p, i)
+					if p.Epoch != epoch || seen[p.Stage][row] || row < 0 || row >= d.stages[p.Stage].rows() {
+						t.Fatalf("epoch %d, step %d: row %d comes again, or is none", epoch, step, row)
+					}
+					seen[p.Stage][row] = true
+					order += fmt.Sprint(row, " ")
+				}
+			}
+			for g := range seen {
+				if len(seen[g]) != int(d.stages[g].rows()) {
+					t.Errorf("epoch %d has %d rows of %d", epoch, len(seen[g]), d.stages[g].rows())
+				}
+			}
+			orders[order] = true
+		}
+		if len(orders) != 3 {
+			t.Error("two epochs have the same order")
+		}
+	}
+	for _, c := range []struct {
+		tokens int64
+		want   string
+	}{{48, "no whole number of rows of 32"}, {16, "no whole number of rows of 32"}} {
+		if _, err := OpenData(t.Context(), st, dir, c.tokens, 5, false); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d tokens: %v", c.tokens, err)
+		}
+	}
+}
+
+// TestReader reads every step in order and again in any order: the same bytes, and all tokens once an epoch.
+func TestReader(t *testing.T) {
+	st := store.NewLocal(nil)
+	for _, name := range []string{"megatron", "nanogpt", "llmc", "litdata", "parquet"} {
+		for _, packing := range []string{"best-fit", ""} {
+			cfg := twoStages(name)
+			cfg.Packing = packing
+			d, err := OpenData(t.Context(), st, makeShards(t, cfg, testDocuments(2, 120, 70)), 0, 1, false)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			a := d.readAhead(t.Context(), 0, 2*d.Steps(), 50)
+			var all []string
+			tokens := [2]int64{}
+			for range 2 * d.Steps() {
+				b, err := a.next()
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				tokens[b.place.Epoch] += b.tokens
+				all = append(all, written(b))
+				counted := int64(0)
+				for _, m := range b.micro {
+					if m.Rows*m.Length != len(m.Tokens) || m.Rows*m.Length != len(m.Targets) || m.Starts != nil && len(m.Starts) != len(m.Tokens) {
+						t.Fatalf("%s: %+v", name, m)
+					}
+					if m.Rows > 1 && m.Rows*m.Length > 50 || m.Length > b.length {
+						t.Errorf("%s: a micro-batch of %d rows of %d", name, m.Rows, m.Length)
+					}
+					for i, target := range m.Targets {
+						if target != model.Ignore {
+							counted++
+						}
+						if m.Starts != nil && int(m.Starts[i]) > i%m.Length {
+							t.Fatalf("%s: position %d begins at %d", name, i%m.Length, m.Starts[i])
+						}
+					}
+				}
+				if counted != b.counted {
+					t.Errorf("%s: %d targets, counted %d", name, counted, b.counted)
+				}
+				a.free <- b
+			}
+			if _, err := a.next(); err == nil {
+				t.Error("there are more steps")
+			}
+			a.close()
+			want := int64(0)
+			for g := range d.stages {
+				want += d.stages[g].set.Manifest.Tokens
+			}
+			if tokens[0] != want || tokens[1] != want {
+				t.Errorf("%s: %d tokens in two epochs, and twice %d in the sets", name, tokens, want)
+			}
+			r := d.reader(50)
+			var b stepBatch
+			for _, step := range rand.New(rand.NewPCG(1, 1)).Perm(len(all)) {
+				if err := r.step(t.Context(), int64(step), &b); err != nil || written(&b) != all[step] {
+					t.Fatalf("%s: step %d is not the same when it is read again: %v", name, step, err)
+				}
+			}
+			if err := r.close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func written(b *stepBatch) string { return fmt.Sprint(b.step, b.place, b.tokens, b.counted, b.micro) }
+
+// TestRows has what a row becomes.
+func TestRows(t *testing.T) {
+	ones := func(n int) []byte { return slices.Repeat([]byte{1}, n) }
+	x := int32(model.Ignore)
+	two := []format.Piece{{Start: 0, ID: 1, Last: true}, {Start: 3, ID: 2}}
+	for _, c := range []struct {
+		name   string
+		ids    []uint32
+		mask   []byte
+		pieces []format.Piece
+		length int
+		eod    int64
+		across bool
+		want   [][3][]int32 // rows
+		tokens int64
+	}{
+		{"one document", []uint32{1, 2, 3, 9}, ones(4), two[:1], 8, -1, false, [][3][]int32{{{1, 2, 3}, {2, 3, 9}, {0, 0, 0}}}, 4},
+		{"two documents", []uint32{1, 2, 9, 4, 5}, ones(5), two, 8, -1, false, [][3][]int32{{{1, 2, 9, 4}, {2, 9, x, 5}, {0, 0, 0, 3}}}, 5},
+		{"across", []uint32{1, 2, 9, 4, 5}, ones(5), two, 8, -1, true, [][3][]int32{{{1, 2, 9, 4}, {2, 9, 4, 5}, {0, 0, 0, 3}}}, 5},
+		{"EOD in front", []uint32{9, 1, 2, 9, 5}, ones(5), two, 8, 9, false, [][3][]int32{{{9, 1, 2, 9}, {1, 2, 9, 5}, {0, 0, 0, 3}}}, 5},
+		{"EOD in front of the next, and the first was cut", []uint32{9, 1, 2, 9, 5}, ones(5), []format.Piece{{ID: 1}, {Start: 3, ID: 2}}, 8, 9, false,
+			[][3][]int32{{{9, 1, 2, 9}, {1, 2, x, 5}, {0, 0, 0, 3}}}, 5},
+		{"mask of the target", []uint32{1, 2, 3, 4, 5}, []byte{0, 0, 1, 1, 0}, two[:1], 8, -1, false, [][3][]int32{{{1, 2, 3}, {x, 3, 4}, {0, 0, 0}}}, 5},
+		{"nothing learnt", []uint32{1, 2, 3}, make([]byte, 3), two[:1], 8, -1, false, nil, 3},
+		{"padding", []uint32{1, 2, 9, 0, 0}, []byte{1, 1, 1, 0, 0}, []format.Piece{two[0], {Start: 3, Padding: true}}, 8, -1, true,
+			[][3][]int32{{{1, 2}, {2, 9}, {0, 0}}}, 3},
+		{"a document that goes on", []uint32{1, 2, 3, 4, 5}, ones(5), []format.Piece{{ID: 1, From: 4, Continues: true}, {Start: 3, ID: 1, From: 7, Continues: true}}, 8, -1, false,
+			[][3][]int32{{{1, 2, 3, 4}, {2, 3, 4, 5}, {0, 0, 0, 0}}}, 5},
+		{"another piece of the same", []uint32{1, 2, 3, 4, 5}, ones(5), []format.Piece{{ID: 1}, {Start: 3, ID: 1, From: 9, Continues: true}}, 8, -1, false,
+			[][3][]int32{{{1, 2, 3, 4}, {2, 3, x, 5}, {0, 0, 0, 3}}}, 5},
+		{"longer than a row", []uint32{1, 2, 3, 4, 5, 6}, ones(6), two[:1], 2, -1, false,
+			[][3][]int32{{{1, 2}, {2, 3}, {0, 0}}, {{3, 4}, {4, 5}, {0, 0}}, {{5}, {6}, {0}}}, 6},
+		{"a document cut by the length", []uint32{1, 2, 3, 4, 5, 6}, ones(6), two, 4, -1, false,
+			[][3][]int32{{{1, 2, 3, 4}, {2, 3, x, 5}, {0, 0, 0, 3}}, {{5}, {6}, {0}}}, 6},
+		{"one token", []uint32{1}, ones(1), two[:1], 8, -1, false, nil, 1},
+	} {
+		b := &stepBatch{length: c.length}
+		b.add(c.ids, c.mask, c.pieces, c.eod, c.across)
+		var got [][3][]int32
+		for _, r := range b.rows {
+			got = append(got, [3][]int32{b.read.tokens[r.from:r.to], b.read.targets[r.from:r.to], b.read.starts[r.from:r.to]})
+		}
+		if fmt.Sprint(got) != fmt.Sprint(c.want) || b.tokens != c.tokens {
+			t.Errorf("%s: %v, %d tokens; want %v, %d", c.name, got, b.tokens, c.want, c.tokens)
+		}
+	}
+}
+
+// TestGroup pads rows that are computed together.
+func TestGroup(t *testing.T) {
+	b := &stepBatch{length: 8}
+	one := []format.Piece{{Last: true}}
+	for n := range 4 {
+		ids := []uint32{1, 2, 3, 4, 5}[:n+2]
+		b.add(ids, slices.Repeat([]byte{1}, n+2), one, -1, false)
+	}
+	b.group(6)
+	x := int32(model.Ignore)
+	want := []model.Batch{
+		{Rows: 2, Length: 2, Tokens: []int32{1, 0, 1, 2}, Targets: []int32{2, x, 2, 3}, Starts: []int32{0, 1, 0, 0}},
+		{Rows: 1, Length: 3, Tokens: []int32{1, 2, 3}, Targets: []int32{2, 3, 4}},
+		{Rows: 1, Length: 4, Tokens: []int32{1, 2, 3, 4}, Targets: []int32{2, 3, 4, 5}},
+	}
+	if fmt.Sprint(b.micro) != fmt.Sprint(want) || b.counted != 10 {
+		t.Errorf("%v\nwant %v; %d counted", b.micro, want, b.counted)
+	}
+}
+
+// TestDamage names file and byte.
+func TestDamage(t *testing.T) {
+	dir := makeShards(t, shards.Config{Format: "nanogpt", Packing: "concat", Schedule: []shards.Length{{Length: 16}}, TokensPerStep: 64}, testDocuments(1, 30, 30))
+	d, err := OpenData(t.Context(), store.NewLocal(nil), dir, 0, 1, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "length-16", d.stages[0].set.Manifest.Shards[0].Files[0].Name)
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := len(b) - 100
+	b[at+1-at%2] = 0xff
+	if err := os.WriteFile(name, b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	a := d.readAhead(t.Context(), 0, d.Steps(), 64)
+	defer a.close()
+	for {
+		b, err := a.next()
+		if err != nil {
+			if want := fmt.Sprintf("(byte %d): id ", at-at%2); !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Base(name)) {
+				t.Errorf("%v; want %s", err, want)
+			}
+			return
+		}
+		a.free <- b
+	}
+}
+
+// TestDocuments tells which they are, by source and place.
+func TestDocuments(t *testing.T) {
+	dir := makeShards(t, twoStages("megatron"), testDocuments(1, 100, 40))
+	d, err := OpenData(t.Context(), store.NewLocal(nil), dir, 0, 5, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := d.Documents(t.Context(), 1, 20)
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	for _, doc := range list {
+		if doc.File != 1 || doc.Offset%100 != 0 || !strings.Contains(doc.String(), ": file 1, byte ") {
+			t.Errorf("%+v %s", doc, doc)
+		}
+	}
+	if short, err := d.Documents(t.Context(), 1, 2); err != nil || !slices.Equal(short, list[:2]) {
+		t.Errorf("%v of %v, %v", short, list, err)
+	}
+}

@@ -1,0 +1,140 @@
+package model
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"curate/kernel"
+)
+
+func cacheConfigs() map[string]*Config {
+	llama := func() *Config {
+		return &Config{
+			Family: Llama, Vocabulary: 50, Width: 24, Layers: 2, Heads: 4, KVHeads: 2, HeadSize: 6, FFN: 40, NormEpsilon: 1e-5,
+			RopeTheta: 10000, EmbeddingScale: 1, LogitScale: 1, WidthScale: 1, AlibiSlopeScale: 1,
+		}
+	}
+	wide := llama() // heads that are wider together than the model
+	wide.HeadSize, wide.KVHeads, wide.Tied = 16, 4, true
+	stretched := llama()
+	stretched.KVHeads, stretched.RopeScaling = 1, &RopeScaling{Factor: 8, Low: 1, High: 4, Original: 64}
+	btlm := llama()
+	btlm.Family, btlm.KVHeads, btlm.Tied, btlm.ScaleByHead, btlm.AlibiSlopeScale = BTLM, 4, true, true, 0.7
+	btlm.EmbeddingScale, btlm.LogitScale, btlm.WidthScale = 3, 0.5, 0.25
+	three := llama()
+	*three = *btlm
+	three.Heads, three.KVHeads, three.HeadSize = 3, 3, 8
+	return map[string]*Config{"llama": llama(), "llama wide": wide, "llama stretched": stretched, "btlm": btlm, "btlm 3 heads": three}
+}
+
+func cacheModel(t testing.TB, c *Config, workers int) *Model {
+	set, err := kernel.Named(kernel.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernel.NewPool(set, workers)
+	t.Cleanup(pool.Close)
+	p := NewParams(NewLayout(c))
+	p.Init(c, 0.3, 5)
+	m, err := New(c, p, pool, kernel.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// Whatever calls a sequence is divided into, and after tokens were forgotten, logits are those of the whole sequence at once.
+func TestExtend(t *testing.T) {
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 1))
+	const length = 350
+	for name, c := range cacheConfigs() {
+		t.Run(name, func(t *testing.T) {
+			m := cacheModel(t, c, 2)
+			tokens := make([]int32, length)
+			for i := range tokens {
+				tokens[i] = r.Int32N(int32(c.Vocabulary))
+			}
+			want := make([]float32, length*c.Vocabulary)
+			if err := m.Logits(&Batch{Rows: 1, Length: length, Tokens: tokens}, want); err != nil {
+				t.Fatal(err)
+			}
+			// A model that has not seen a batch yet has to make its room.
+			m = cacheModel(t, c, 2)
+			cache := m.NewCache(length)
+			worst, largest := 0.0, max(1, float64(m.set.Max(want)))
+			check := func(n int) {
+				from := cache.Len()
+				got, err := m.Extend(cache, tokens[from:from+n])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if cache.Len() != from+n || len(got) != c.Vocabulary {
+					t.Fatalf("%d tokens and %d logits after %d and %d", cache.Len(), len(got), from, n)
+				}
+				for i, x := range got {
+					d := math.Abs(float64(x - want[(from+n-1)*c.Vocabulary+i]))
+					worst = max(worst, d)
+					if !(d <= 1e-5*largest) {
+						t.Fatalf("seed %d: %d tokens after %d: logit %d is off by %g", seed, n, from, i, d)
+					}
+				}
+			}
+			check(length)
+			for _, most := range []int{1, 3, 40, 300} {
+				cache.Truncate(r.IntN(length)) // what was after it must leave no trace
+				for calls := 0; calls < 40 && cache.Len() < length; calls++ {
+					check(1 + r.IntN(min(most, length-cache.Len())))
+				}
+			}
+			t.Logf("largest difference %.2g of logits up to %.2g", worst, largest)
+		})
+	}
+}
+
+func TestExtendErrors(t *testing.T) {
+	configs := cacheConfigs()
+	m := cacheModel(t, configs["llama"], 1)
+	cache := m.NewCache(4)
+	first, err := m.Extend(cache, []int32{1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := append([]float32(nil), first...)
+	other := cacheModel(t, configs["btlm"], 1).NewCache(4)
+	for _, c := range []struct {
+		cache  *Cache
+		tokens []int32
+		want   string
+	}{
+		{cache, nil, "at least one"},
+		{cache, []int32{1, 2, 3}, "room for 4"},
+		{cache, []int32{3, 50}, "position 3: token 50 is none of the vocabulary's 50"},
+		{cache, []int32{-1}, "position 2: token -1"},
+		{other, []int32{1}, "another configuration"},
+		{m.NewCache(-3), []int32{1}, "room for 0"},
+	} {
+		n := c.cache.Len()
+		if _, err := m.Extend(c.cache, c.tokens); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want one of %q", c.tokens, err, c.want)
+		}
+		if c.cache.Len() != n {
+			t.Errorf("%v: %d tokens after the error, %d before", c.tokens, c.cache.Len(), n)
+		}
+	}
+	cache.Truncate(-1)
+	if cache.Len() != 0 {
+		t.Fatalf("%d tokens are left", cache.Len())
+	}
+	again, err := m.Extend(cache, []int32{1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range again {
+		if math.Float32bits(x) != math.Float32bits(before[i]) {
+			t.Fatalf("logit %d is %g and was %g", i, x, before[i])
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package model
+
+import "curate/kernel"
+
+// logitRoom is how many logits are held at once, and logitRows the least rows of them whatever the vocabulary.
+const (
+	logitRoom = 4 << 20
+	logitRows = 64
+)
+
+// headRows is how many rows of logits are made at once, of n.
+func headRows(n, vocabulary int) int { return min(n, max(logitRows, logitRoom/vocabulary)) }
+
+// lossOf puts -log p(target) of the tokens in m.counted into their places of m.losses, [N]; x, [N, Width], is what the last
+// block gave. If grads is not nil, it adds scale times the gradient of Σ w·(-log p) to it, and puts that of x into dx, [N,
+// Width]. Logits, [rows, Vocabulary], are made for a few rows at a time:
+//
+//	logits = (norm(x)·LogitScale) Wᵀ,  -log p = log Σ e^logits - logits[target]
+func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads *Params) {
+	d, v := m.Config.Width, m.Config.Vocabulary
+	if grads != nil {
+		clear(dx)
+	}
+	step := headRows(b.Rows*b.Length, v)
+	for first := 0; first < len(m.counted); first += step {
+		rows := m.counted[first:min(first+step, len(m.counted))]
+		n := len(rows)
+		m.headForward(n, rows, x, m.logits)
+		m.pool.Each(n, func(i, _ int) {
+			t := int(rows[i])
+			logits, target := m.logits[i*v:(i+1)*v], b.Targets[t]
+			right := logits[target]
+			lse := m.set.LogSumExp(logits)
+			m.losses[t] = lse - right
+			if grads == nil {
+				return
+			}
+			g := scale
+			if b.Weights != nil {
+				g = float32(scale * b.Weights[t])
+			}
+			m.set.SoftmaxGrad(logits, logits, lse, g) // g·(p - [target])
+			logits[target] -= g
+		})
+		if grads == nil {
+			continue
+		}
+		m.places.head.backwardParams(m, n, m.logits, m.normed, grads)
+		m.places.head.backwardInput(m, n, m.logits, m.dnormed)
+		m.scale(n, d, float32(m.Config.LogitScale), m.dnormed)
+		m.places.norm.backward(m, n, rows, x, m.headStats, m.dnormed, dx, nil, grads)
+	}
+}
+
+// headForward puts the logits of the rows of x that are numbered in rows (nil: the first n) into logits, [n, Vocabulary]; x is
+// [N, Width]. m.normed, [n, Width], gets what they were made from.
+func (m *Model) headForward(n int, rows []int32, x, logits []float32) {
+	m.places.norm.forward(m, n, rows, x, m.normed, m.headStats)
+	m.scale(n, m.Config.Width, float32(m.Config.LogitScale), m.normed)
+	h := &m.places.head
+	m.pool.Gemm(m.prec, kernel.NT, n, h.out, h.in, m.normed, h.in, h.weight.of(m.Params), h.in, false, logits, h.out)
+	m.see("logits", logits[:n*h.out])
+}
+
+// scale multiplies x, [n, d].
+func (m *Model) scale(n, d int, by float32, x []float32) {
+	if by == 1 {
+		return
+	}
+	m.eachBlock(n, func(from, to, _, _ int) {
+		m.set.Scale(x[from*d:to*d], by, x[from*d:to*d])
+	})
+}

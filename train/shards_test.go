@@ -1,0 +1,93 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"curate/record"
+	"curate/shards"
+	"curate/stage"
+	"curate/stage/stagetest"
+)
+
+// testDocument is one of a set that a test makes.
+type testDocument struct {
+	ids  []uint32
+	mask []byte // nil: all are learnt
+}
+
+// testDocuments are n of up to length tokens below 60: each token is likely to be followed by the next number.
+func testDocuments(seed uint64, n, length int) []testDocument {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	docs := make([]testDocument, n)
+	for i := range docs {
+		id := rng.Uint32N(60)
+		for range 1 + rng.IntN(length) {
+			docs[i].ids = append(docs[i].ids, id)
+			if id = (id + 1) % 60; rng.IntN(4) == 0 {
+				id = rng.Uint32N(60)
+			}
+		}
+	}
+	return docs
+}
+
+type closer struct{ *bytes.Reader }
+
+func (closer) Close() error { return nil }
+
+// makeShards builds the sets of a schedule in a new folder. The vocabulary has 64 ids, and 63 is the EOD.
+func makeShards(t testing.TB, cfg shards.Config, docs []testDocument) string {
+	t.Helper()
+	cfg.Vocabulary = shards.Vocabulary{Size: 64, EOD: 63, Fingerprint: "test"}
+	b, err := shards.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := &record.Batch{}
+	for i, d := range docs {
+		r := batch.Append(record.MakeID(1, int64(i)*100), 1, []byte("{}"))
+		r.SetTokens(d.ids)
+		if d.mask != nil {
+			r.SetMask(d.mask)
+		}
+	}
+	p := b.NewPartial()
+	var sealed bytes.Buffer
+	if err := errors.Join(b.Key().NewWorker().Map(t.Context(), batch), p.Add(batch), p.Seal(&sealed)); err != nil {
+		t.Fatal(err)
+	}
+	ws := stagetest.NewWorkspace(16<<20, 1)
+	in := []stage.Sealed{{Size: int64(sealed.Len()), Data: closer{bytes.NewReader(sealed.Bytes())}}}
+	if _, err := b.Finish(t.Context(), in, ws); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range ws.Names() {
+		below, ok := strings.CutPrefix(name, stage.ResultDir)
+		if !ok {
+			continue
+		}
+		f, size, err := ws.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(io.NewSectionReader(f, 0, size))
+		path := filepath.Join(dir, filepath.FromSlash(below))
+		if err := errors.Join(err, f.Close(), os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, content, 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.ToSlash(dir)
+}
+
+// twoStages is a schedule of lengths 16 and 32, rows packed, 64 tokens a step.
+func twoStages(format string) shards.Config {
+	return shards.Config{Format: format, Packing: "best-fit", Schedule: []shards.Length{{Length: 16, Share: 0.5}, {Length: 32}}, TokensPerStep: 64, Seed: 3}
+}
