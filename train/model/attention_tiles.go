@@ -131,8 +131,12 @@ func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.S
 	}
 	t.queries(h, i0, i0+n, set)
 	// Keys before the diagonal are cut evenly, so that no tile is a few of them.
-	diagonal := h.past + i0
-	first := min(h.box(i0, i0+n, 0, h.past+i0+n).k0, diagonal)
+	end := h.past + i0 + n
+	diagonal := end - n
+	if n <= stair/4 {
+		diagonal = end // few queries have no stairs worth a product
+	}
+	first := min(h.box(i0, i0+n, 0, end).k0, diagonal)
 	step := t.width
 	if before := diagonal - first; before > 0 {
 		step = min((ceil(before, ceil(before, t.width))+15)&^15, t.width)
@@ -140,9 +144,9 @@ func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.S
 	for k0 := first; k0 < diagonal; k0 += step {
 		t.attendBox(h, h.box(i0, i0+n, k0, min(k0+step, diagonal)), i0, set, w)
 	}
-	for k0 := diagonal; k0 < h.past+i0+n; k0 += t.width {
+	for k0 := diagonal; k0 < end; k0 += t.width {
 		for part := 1; ; part++ {
-			b, ok := h.part(i0, i0+n, k0, min(k0+t.width, h.past+i0+n), part)
+			b, ok := h.part(i0, i0+n, k0, min(k0+t.width, end), part)
 			if !ok {
 				break
 			}
