@@ -105,9 +105,7 @@ func tileNumbers(length, size int) int {
 }
 
 func (t *tiles) grow(length, size int) {
-	if n := tileNumbers(length, size); len(t.room) < n {
-		t.room = make([]float32, n)
-	}
+	grow(&t.room, tileNumbers(length, size))
 	n, w := min(queryTile, length), min(keyTile, length)
 	r := t.room
 	take := func(n int) (x []float32) {
@@ -178,7 +176,7 @@ func (t *tiles) attendBox(h *attentionHead, b box, first int, set *kernel.Set, w
 			// What was summed up to now was relative to a smaller number.
 			if sums[i] != 0 {
 				by := kernel.Exp(highest[i] - m)
-				sums[i] *= by
+				sums[i] = float32(sums[i] * by)
 				x := o[i*h.size:][:h.size]
 				set.Scale(x, by, x)
 			}
