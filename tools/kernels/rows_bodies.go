@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mmcloughlin/avo/operand"
@@ -162,29 +163,40 @@ func scaleRow(v *vectors) {
 	v.done()
 }
 
-// exp gives e^x. The whole part of x/ln 2 is an integer here, not a float32 with a large number added, for then NaN can
-// go the way of all others: it is no integer, so that nothing is added to its bits.
-func (v *vectors) exp(x vec) vec {
-	whole, n := v.mul(v.constant("rowsLog2e", math.Log2E), x), v.reg()
-	v.VCVTPS2DQ(whole, whole)
-	v.VCVTDQ2PS(whole, n)
-	r := v.reg()
-	v.VMOVAPS(x, r)
-	v.VFNMADD231PS(v.constant("rowsLn2High", 0.693359375), n, r)
-	v.VFNMADD231PS(v.constant("rowsLn2Low", -2.12194440e-4), n, r)
-	p := v.loaded(v.constant("rowsExp5", 1.9875691500e-4))
-	v.VFMADD213PS(v.constant("rowsExp4", 1.3981999507e-3), r, p)
-	v.VFMADD213PS(v.constant("rowsExp3", 8.3334519073e-3), r, p)
-	v.VFMADD213PS(v.constant("rowsExp2", 4.1665795894e-2), r, p)
-	v.VFMADD213PS(v.constant("rowsExp1", 1.6666665459e-1), r, p)
-	v.VFMADD213PS(v.constant("rowsExp0", 5.0000001201e-1), r, p)
-	v.VFMADD213PS(r, v.mul(r, r), p)
-	v.VADDPS(v.one(), p, p)
-	v.VPSLLD(operand.U8(23), whole, whole)
-	v.VPADDD(whole, p, p)
-	v.zeroBelow(p, x, v.constant("rowsExpMin", -87.336540))
-	v.putAbove(p, x, v.constant("rowsExpMax", 88.7228317), v.bits("rowsInf", 0x7f800000))
-	return p
+// exp puts e^x into each register. The whole part of x/ln 2 is an integer here, not a float32 with a large number added,
+// for then NaN can go the way of all others: it is no integer, so that nothing is added to its bits.
+func (v *vectors) exp(xs ...vec) {
+	whole, r, p := make([]vec, len(xs)), make([]vec, len(xs)), make([]vec, len(xs))
+	each := func(f func(i int)) {
+		for i := range xs {
+			f(i)
+		}
+	}
+	each(func(i int) { whole[i] = v.mul(v.constant("rowsLog2e", math.Log2E), xs[i]) })
+	each(func(i int) { v.VCVTPS2DQ(whole[i], whole[i]) })
+	each(func(i int) { p[i] = v.reg(); v.VCVTDQ2PS(whole[i], p[i]) })
+	each(func(i int) { r[i] = v.reg(); v.VMOVAPS(xs[i], r[i]) })
+	each(func(i int) { v.VFNMADD231PS(v.constant("rowsLn2High", 0.693359375), p[i], r[i]) })
+	each(func(i int) { v.VFNMADD231PS(v.constant("rowsLn2Low", -2.12194440e-4), p[i], r[i]) })
+	// The polynomial in pairs of terms, each pair once times r² more than the next: a shorter chain than one by one.
+	square := make([]vec, len(xs))
+	each(func(i int) { square[i] = v.mul(r[i], r[i]) })
+	pair := func(i, k int, first, second float32) vec {
+		q := v.loaded(v.constant(fmt.Sprint("rowsExp", k), first))
+		v.VFMADD213PS(v.constant(fmt.Sprint("rowsExp", k-1), second), r[i], q)
+		return q
+	}
+	each(func(i int) { p[i] = pair(i, 5, 1.9875691500e-4, 1.3981999507e-3) })
+	each(func(i int) { v.VFMADD213PS(pair(i, 3, 8.3334519073e-3, 4.1665795894e-2), square[i], p[i]) })
+	each(func(i int) { v.VFMADD213PS(pair(i, 1, 1.6666665459e-1, 5.0000001201e-1), square[i], p[i]) })
+	each(func(i int) { v.VFMADD213PS(r[i], square[i], p[i]) })
+	each(func(i int) { v.VADDPS(v.one(), p[i], p[i]) })
+	each(func(i int) { v.VPSLLD(operand.U8(23), whole[i], whole[i]) })
+	each(func(i int) { v.VPADDD(whole[i], p[i], p[i]) })
+	each(func(i int) { v.zeroBelow(p[i], xs[i], v.constant("rowsExpMin", -87.336540)) })
+	each(func(i int) {
+		v.putAbove(xs[i], p[i], v.constant("rowsExpMax", 88.7228317), v.bits("rowsInf", 0x7f800000))
+	})
 }
 
 func (v *vectors) one() operand.Mem { return v.constant("rowsOne", 1) }
@@ -193,24 +205,40 @@ func expSumRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	scale, max := v.number("scale"), v.number("max")
 	sum := v.zeros(2)
-	v.loop(n, 2, func(s *step) {
-		e := s.load(x)
-		s.VFMSUB213PS(max, scale, e)
-		e = s.exp(e)
-		s.store(e, dst)
-		s.clear(e)
-		s.VADDPS(e, sum[s.u], sum[s.u])
+	v.turns(n, 2, func(ss []*step) {
+		e := gather(ss, func(s *step) vec { return s.load(x) })
+		for _, e := range e {
+			v.VFMSUB213PS(max, scale, e)
+		}
+		v.exp(e...)
+		for i, s := range ss {
+			s.store(e[i], dst)
+			s.clear(e[i])
+			s.VADDPS(e[i], sum[i], sum[i])
+		}
 	})
 	v.done(v.sumOf(sum))
+}
+
+// gather is f of every step.
+func gather(ss []*step, f func(s *step) vec) []vec {
+	var r []vec
+	for _, s := range ss {
+		r = append(r, f(s))
+	}
+	return r
 }
 
 func sumExpRow(v *vectors) {
 	x, n, max := v.vector("x"), v.length("x"), v.number("max")
 	sum := v.zeros(2)
-	v.loop(n, 2, func(s *step) {
-		e := s.exp(s.sub(s.load(x), max))
-		s.clear(e)
-		s.VADDPS(e, sum[s.u], sum[s.u])
+	v.turns(n, 2, func(ss []*step) {
+		e := gather(ss, func(s *step) vec { return s.sub(s.load(x), max) })
+		v.exp(e...)
+		for i, s := range ss {
+			s.clear(e[i])
+			s.VADDPS(e[i], sum[i], sum[i])
+		}
 	})
 	v.done(v.sumOf(sum))
 }
@@ -218,9 +246,12 @@ func sumExpRow(v *vectors) {
 func expScaleRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	max, scale := v.number("max"), v.number("scale")
-	v.loop(n, 1, func(s *step) {
-		e := s.exp(s.sub(s.load(x), max))
-		s.store(s.mul(scale, e), dst)
+	v.turns(n, 2, func(ss []*step) {
+		e := gather(ss, func(s *step) vec { return s.sub(s.load(x), max) })
+		v.exp(e...)
+		for i, s := range ss {
+			s.store(s.mul(scale, e[i]), dst)
+		}
 	})
 	v.done()
 }
@@ -253,18 +284,30 @@ func probGradRow(v *vectors) {
 	v.done()
 }
 
-// sigmoid gives 1 / (1 + e^-x).
-func (v *vectors) sigmoid(x, one, zero vec) vec {
-	return v.div(one, v.add(one, v.exp(v.sub(zero, x))))
+// sigmoid gives 1 / (1 + e^-x) for each register.
+func (v *vectors) sigmoid(xs []vec, one vec) []vec {
+	var r []vec
+	zero := v.zero()
+	for _, x := range xs {
+		r = append(r, v.sub(zero, x))
+	}
+	v.exp(r...)
+	for _, r := range r {
+		v.VADDPS(one, r, r)
+		v.VDIVPS(r, one, r)
+	}
+	return r
 }
 
 func swiGLURow(v *vectors) {
 	dst, gate, up, n := v.vector("dst"), v.vector("gate"), v.vector("up"), v.length("gate")
-	one, zero := v.loaded(v.one()), v.zero()
-	v.loop(n, 1, func(s *step) {
-		g := s.load(gate)
-		silu := s.mul(s.sigmoid(g, one, zero), g)
-		s.store(s.mul(s.operand(up), silu), dst)
+	one := v.loaded(v.one())
+	v.turns(n, 2, func(ss []*step) {
+		g := gather(ss, func(s *step) vec { return s.load(gate) })
+		sig := v.sigmoid(g, one)
+		for i, s := range ss {
+			s.store(s.mul(s.operand(up), s.mul(sig[i], g[i])), dst)
+		}
 	})
 	v.done()
 }
@@ -272,18 +315,21 @@ func swiGLURow(v *vectors) {
 func swiGLUGradRow(v *vectors) {
 	dgate, dup, y := v.vector("dgate"), v.vector("dup"), v.vector("y")
 	dy, gate, up, n := v.vector("dy"), v.vector("gate"), v.vector("up"), v.length("gate")
-	one, zero := v.loaded(v.one()), v.zero()
-	v.loop(n, 1, func(s *step) {
-		g := s.load(gate)
-		sig := s.sigmoid(g, one, zero)
-		silu := s.mul(sig, g)
-		d, u := s.load(dy), s.load(up)
-		t := s.sub(one, sig)
-		s.VFMADD213PS(one, g, t)
-		t = s.mul(sig, t)
-		s.store(s.mul(u, silu), y)
-		s.store(s.mul(d, silu), dup)
-		s.store(s.mul(t, s.mul(d, u)), dgate)
+	one := v.loaded(v.one())
+	v.turns(n, 2, func(ss []*step) {
+		gs := gather(ss, func(s *step) vec { return s.load(gate) })
+		sigs := v.sigmoid(gs, one)
+		for i, s := range ss {
+			g, sig := gs[i], sigs[i]
+			silu := s.mul(sig, g)
+			d, u := s.load(dy), s.load(up)
+			t := s.sub(one, sig)
+			s.VFMADD213PS(one, g, t)
+			t = s.mul(sig, t)
+			s.store(s.mul(u, silu), y)
+			s.store(s.mul(d, silu), dup)
+			s.store(s.mul(t, s.mul(d, u)), dgate)
+		}
 	})
 	v.done()
 }
