@@ -212,7 +212,7 @@ func (r *run) forget(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, name := range []string{MetricsFile, TimingFile, ConfigFile} {
+	for _, name := range []string{divergedFile, MetricsFile, TimingFile, ConfigFile} {
 		if err := r.st.Remove(ctx, path.Join(r.dir, name)); err != nil {
 			return err
 		}
