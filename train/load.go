@@ -2,22 +2,180 @@ package train
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"curate/corpus/store"
+	"curate/safetensors"
+	"curate/train/export"
 	"curate/train/model"
 )
+
+// Files of a model's folder, as Hugging Face has them. docs/formats/model.md is their page.
+const (
+	ModelConfigFile = "config.json"
+	WeightsFile     = "model.safetensors"
+	WeightsIndex    = "model.safetensors.index.json"
+	generationFile  = "generation_config.json"
+)
+
+// tokenizerFiles are copied from a tokenizer's folder to a model's, as they are.
+var tokenizerFiles = []string{
+	"added_tokens.json", "chat_template.jinja", "chat_template.json", "merges.txt", "special_tokens_map.json", "tekken.json",
+	"tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
+}
 
 // Loaded is a model read from its folder.
 type Loaded struct {
 	Dir    string // the folder that holds config.json and the weights
 	Config *model.Config
 	Params *model.Params
-	// Tokenizer is the path of the folder's tokenizer; "" if it has none.
+	// Tokenizer is the path of a tokenizer: the folder itself if there is one in it; "" if there is none.
 	Tokenizer string
 	// Special tokens of config.json; -1: none.
 	BOS, EOS, Pad int
 }
 
+// ModelDir finds the folder with config.json and weights: dir itself, or the last checkpoint of the training run in it.
+func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
+	dir = path.Clean(dir)
+	_, err := st.Stat(ctx, path.Join(dir, ModelConfigFile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
+	}
+	steps, err := Checkpoints(ctx, st, dir)
+	if err != nil {
+		return "", err
+	}
+	if len(steps) == 0 {
+		if _, err := st.Stat(ctx, path.Join(dir, ConfigFile)); err == nil {
+			return "", fmt.Errorf("%s: its training has not come to a checkpoint yet", dir)
+		}
+		return "", fmt.Errorf("%s: no model here: neither %s nor %s", dir, ModelConfigFile, path.Join(CheckpointsDir, stepPrefix+"…"))
+	}
+	return stepDir(dir, steps[len(steps)-1]), nil
+}
+
+// ReadModelConfig reads config.json of a model's folder, or of a training run's last checkpoint, and says which folder it was.
+func ReadModelConfig(ctx context.Context, st store.Store, dir string) (*model.Config, export.Extra, string, error) {
+	dir, err := ModelDir(ctx, st, dir)
+	if err != nil {
+		return nil, export.Extra{}, "", err
+	}
+	name := path.Join(dir, ModelConfigFile)
+	b, err := readFile(ctx, st, name, 16<<20)
+	if err != nil {
+		return nil, export.Extra{}, "", err
+	}
+	c, extra, err := export.ReadConfig(name, b)
+	return c, extra, dir, err
+}
+
 // Load reads a model: from a folder as Hugging Face has it (config.json, model.safetensors or its index and parts), from a
 // checkpoint, which is one, or from the folder of a training run, whose last checkpoint it takes.
-func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) { panic("unwritten") }
+func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
+	c, extra, dir, err := ReadModelConfig(ctx, st, dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad}
+	names, err := weightFiles(ctx, st, dir)
+	if err != nil {
+		return nil, err
+	}
+	var files []*safetensors.File
+	var open []store.ReaderAt
+	defer func() {
+		for _, f := range open {
+			f.Close()
+		}
+	}()
+	for _, name := range names {
+		name = path.Join(dir, name)
+		r, size, err := st.OpenAt(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		open = append(open, r)
+		f, err := safetensors.Open(name, r, size)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	if err := fits(c, files); err != nil {
+		return nil, err
+	}
+	if l.Params, err = export.ReadWeights(c, files); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"tokenizer.json", "tokenizer.model", "tekken.json"} {
+		_, err := st.Stat(ctx, path.Join(dir, name))
+		if err == nil {
+			l.Tokenizer = dir
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// fits looks whether the files can hold what config.json claims, before room is made for it.
+func fits(c *model.Config, files []*safetensors.File) error {
+	claimed := int64(model.NewLayout(c).Len)
+	there := int64(0)
+	for _, f := range files {
+		for i := range f.Tensors {
+			n, err := f.Tensors[i].Len()
+			if err != nil {
+				return err
+			}
+			there += n
+		}
+	}
+	if claimed > there {
+		return fmt.Errorf("%s: the model that %s describes has %d parameters, and the files hold %d numbers", path.Dir(files[0].Name), ModelConfigFile, claimed, there)
+	}
+	return nil
+}
+
+// weightFiles are the files with the weights.
+func weightFiles(ctx context.Context, st store.Store, dir string) ([]string, error) {
+	name := path.Join(dir, WeightsIndex)
+	b, err := readFile(ctx, st, name, 256<<20)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := st.Stat(ctx, path.Join(dir, WeightsFile)); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: neither %s nor %s is there; other formats than safetensors are not read", dir, WeightsFile, WeightsIndex)
+		}
+		return []string{WeightsFile}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		Weights map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(b, &index); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	files := map[string]bool{}
+	for tensor, file := range index.Weights {
+		if file == "" || file != path.Base(file) || strings.HasPrefix(file, ".") {
+			return nil, fmt.Errorf("%s: tensor %q is in %q, which is no file of this folder", name, tensor, file)
+		}
+		files[file] = true
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: weight_map names no file", name)
+	}
+	return slices.Sorted(maps.Keys(files)), nil
+}
