@@ -18,6 +18,8 @@ type stepBatch struct {
 	micro   []model.Batch // one after another
 	counted int64         // targets, of all micro-batches
 	tokens  int64         // without padding
+	// positions is how many tokens are computed, without those that fill up a micro-batch.
+	positions int64
 
 	rows []span // of the step's sequences, in read, what is learnt of them
 	read columns
@@ -68,7 +70,7 @@ func (r *rowReader) place(ctx context.Context, p Place, b *stepBatch) error {
 		r.stage, r.open = p.Stage, openShards{stage: s}
 	}
 	b.place, b.length = p, s.set.Manifest.Length
-	b.counted, b.tokens, b.rows = 0, 0, b.rows[:0]
+	b.counted, b.tokens, b.positions, b.rows = 0, 0, 0, b.rows[:0]
 	b.read.clear()
 	for i := range p.Rows {
 		if ctx.Err() != nil {
@@ -180,6 +182,7 @@ func (b *stepBatch) group(tokens int64) {
 			b.out.tokens = append(b.out.tokens, b.read.tokens[r.from:r.to]...)
 			b.out.targets = append(b.out.targets, b.read.targets[r.from:r.to]...)
 			b.out.starts = append(b.out.starts, b.read.starts[r.from:r.to]...)
+			b.positions += int64(r.to - r.from)
 			starts = starts || slices.ContainsFunc(b.read.starts[r.from:r.to], func(s int32) bool { return s > 0 })
 			for i := r.to - r.from; i < length; i++ {
 				b.out.append(0, model.Ignore, int32(i)) // it sees itself alone
