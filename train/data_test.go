@@ -225,7 +225,7 @@ func TestRows(t *testing.T) {
 		{"one token", []uint32{1}, ones(1), two[:1], 8, -1, false, nil, 1},
 	} {
 		b := &stepBatch{length: c.length}
-		b.add(c.ids, c.mask, c.pieces, c.eod, c.across)
+		b.add(&shards.Row{IDs: c.ids, Mask: c.mask, Pieces: c.pieces}, c.eod, c.across)
 		var got [][3][]int32
 		for _, r := range b.rows {
 			got = append(got, [3][]int32{b.read.tokens[r.from:r.to], b.read.targets[r.from:r.to], b.read.starts[r.from:r.to]})
@@ -242,7 +242,7 @@ func TestGroup(t *testing.T) {
 	one := []format.Piece{{Last: true}}
 	for n := range 4 {
 		ids := []uint32{1, 2, 3, 4, 5}[:n+2]
-		b.add(ids, slices.Repeat([]byte{1}, n+2), one, -1, false)
+		b.add(&shards.Row{IDs: ids, Mask: slices.Repeat([]byte{1}, n+2), Pieces: one}, -1, false)
 	}
 	b.group(6)
 	x := int32(model.Ignore)
