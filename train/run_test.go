@@ -248,7 +248,7 @@ func (unsyncedFile) Sync() error      { return nil }
 // TestKilled lets the disk fail for good at every second of its operations, as a kill -9 does, and goes on from what is left.
 func TestKilled(t *testing.T) {
 	c := testConfig(smallShards(t), model.BTLM)
-	c.Steps, c.CheckpointEvery = 4, 2
+	c.Steps, c.CheckpointEvery, c.Model.Layers = 4, 2, 1
 	whole := t.TempDir()
 	counting := storetest.NewFaulty(unsynced{store.OS()}, 0, storetest.IO)
 	env := testEnvironment(t)
