@@ -1,5 +1,5 @@
 # The commands of CONTRIBUTING.md. `make check` is what CI runs.
-.PHONY: build check quick fuzz cross packages update bench
+.PHONY: build check quick fuzz cross packages update bench kernels
 
 build:
 	go build -o curate ./cmd/curate
@@ -18,3 +18,7 @@ update: packages
 # The packages that the binary holds; a change is a change of what users get.
 packages:
 	go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./cmd/curate | sort > cmd/curate/packages.txt
+
+# The assembly of package kernel.
+kernels:
+	cd tools/kernels && go run . ../../kernel

@@ -1,5 +1,7 @@
 package kernel
 
+import "fmt"
+
 // Op says which operand of a product is transposed in memory.
 type Op uint8
 
@@ -17,48 +19,143 @@ const (
 	BF16           // operands are rounded to bfloat16, to nearest even, before they are multiplied
 )
 
-// Scratch is where operands are packed. The zero value is ready; it grows to what the largest product needs, and is
-// for one goroutine.
+// Scratch is where operands are packed. The zero value is ready; it grows to what the largest product needs, at most to
+// a few MB, and is for one goroutine.
 type Scratch struct {
+	a, b, edge []float32
 }
 
 // Gemm puts the product of a and b into c, or adds it with add; C is [m, n]. It works in the caller's goroutine. The
 // order of the sum over k depends on k alone. c does not overlap a or b. A dimension may be 0: an empty sum is 0.
 func (s *Set) Gemm(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) {
-	gemmPortable(p, op, m, n, k, a, lda, b, ldb, add, c, ldc)
+	if s.trivial(op, m, n, k, a, lda, b, ldb, add, c, ldc) {
+		return
+	}
+	if s.tiles == nil {
+		gemmPortable(w, p, op, m, n, k, a, lda, b, ldb, add, c, ldc)
+		return
+	}
+	s.tiles.gemm(w, p, op, m, n, k, a, lda, b, ldb, add, c, ldc)
 }
+
+// trivial checks the operands, and does the product if a dimension is 0.
+func (s *Set) trivial(op Op, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) bool {
+	if m <= 0 || n <= 0 {
+		return true
+	}
+	within("c", m, n, c, ldc)
+	if k <= 0 {
+		for i := 0; i < m && !add; i++ {
+			clear(c[i*ldc : i*ldc+n])
+		}
+		return true
+	}
+	if op == TN {
+		within("a", k, m, a, lda)
+	} else {
+		within("a", m, k, a, lda)
+	}
+	if op == NT {
+		within("b", n, k, b, ldb)
+	} else {
+		within("b", k, n, b, ldb)
+	}
+	return false
+}
+
+// within panics unless x has the matrix. Assembly, which reads it, has no bounds.
+func within(name string, rows, cols int, x []float32, ld int) {
+	if ld < 0 || rows > 1 && ld < cols || (rows-1)*ld+cols > len(x) {
+		panic(fmt.Sprintf("kernel: %s of %d numbers is too short for [%d, %d] with a stride of %d", name, len(x), rows, cols, ld))
+	}
+}
+
+// smallest is how many multiplications are worth a second goroutine: some 5 µs.
+const smallest = 1 << 18
 
 // Gemm is as Set.Gemm, shared among the pool's goroutines, with the same result.
 func (p *Pool) Gemm(prec Precision, op Op, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) {
-	p.set.Gemm(&p.scratch[0], prec, op, m, n, k, a, lda, b, ldb, add, c, ldc)
+	if p.set.trivial(op, m, n, k, a, lda, b, ldb, add, c, ldc) {
+		return
+	}
+	if p.workers == 1 || m*n*k < smallest {
+		p.set.Gemm(&p.scratch[0], prec, op, m, n, k, a, lda, b, ldb, add, c, ldc)
+		return
+	}
+	q := &p.product
+	q.operands = operands{prec, op, m, n, k, a, lda, b, ldb, add, c, ldc}
+	if t := p.set.tiles; t == nil {
+		q.rows, q.cols = portableM, portableN
+		q.split()
+	} else if m <= t.blockM/2 {
+		// Each number of B is used by one piece alone, which packs it.
+		q.rows, q.cols = m, min(max(cut(n, 4*p.workers, t.cols), 4*t.cols), blockN)
+		q.split()
+	} else {
+		q.share(t)
+	}
+	q.operands = operands{}
 }
 
-func gemmPortable(p Precision, op Op, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) {
-	round := func(x float32) float32 {
-		if p == BF16 {
-			return RoundBF16(x)
-		}
-		return x
+// product is what a pool works at. It stays, with its functions, so that a product allocates nothing.
+type product struct {
+	pool *Pool
+	operands
+	rows, cols int // of a piece of C
+
+	// Of products whose operand B is packed for all.
+	tiles          *tiles
+	mode           int
+	tile           []tile
+	packA, packB   operand
+	packed         []float32 // two blocks of B
+	size           int       // of a block
+	width, step    int       // columns and steps of k of a block
+	block          int       // the one that is worked at
+	pieces, across int       // of C, and how many lie beside each other
+
+	splitPiece, firstPiece, sharedPiece func(i, worker int)
+}
+
+type operands struct {
+	prec    Precision
+	op      Op
+	m, n, k int
+	a       []float32
+	lda     int
+	b       []float32
+	ldb     int
+	add     bool
+	c       []float32
+	ldc     int
+}
+
+func (q *product) functions() {
+	q.splitPiece, q.firstPiece, q.sharedPiece = q.piece, q.packFirst, q.packOrMultiply
+}
+
+// split makes each piece of C as a product of its own.
+func (q *product) split() {
+	q.across = (q.n + q.cols - 1) / q.cols
+	q.pool.Each((q.m+q.rows-1)/q.rows*q.across, q.splitPiece)
+}
+
+func (q *product) piece(i, worker int) {
+	y, x := i/q.across*q.rows, i%q.across*q.cols
+	dy, dx := q.lda, 1
+	if q.op == TN {
+		dy = 1
 	}
-	for i := range m {
-		for j := range n {
-			var sum float32
-			for l := range k {
-				x, y := 0, 0
-				switch op {
-				case NN:
-					x, y = i*lda+l, l*ldb+j
-				case NT:
-					x, y = i*lda+l, j*ldb+l
-				case TN:
-					x, y = l*lda+i, l*ldb+j
-				}
-				sum += float32(round(a[x]) * round(b[y]))
-			}
-			if add {
-				sum += c[i*ldc+j]
-			}
-			c[i*ldc+j] = sum
-		}
+	if q.op == NT {
+		dx = q.ldb
 	}
+	a, b := q.a[y*dy:], q.b[x*dx:]
+	p := q.pool
+	p.set.Gemm(&p.scratch[worker], q.prec, q.op, min(q.rows, q.m-y), min(q.cols, q.n-x), q.k, a, q.lda, b, q.ldb, q.add, q.c[y*q.ldc+x:], q.ldc)
+}
+
+// cut is how large the pieces are if n is cut into so many of them, as a multiple of unit.
+func cut(n, pieces, unit int) int {
+	size := (n + pieces - 1) / pieces
+	return (size + unit - 1) / unit * unit
 }

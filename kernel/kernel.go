@@ -1,7 +1,8 @@
 // Package kernel holds the numeric kernels of the trainer: matrix products, and functions over rows.
 //
 // A Set is one implementation of all of them for one kind of processor: "portable" in plain Go, which is the law and
-// the oracle of the others; "avx2" and "avx512" in assembly that tools/kernels generates. A Pool shares the work of a
+// the oracle of the others; "avx2", "avx512" and "avx512bf16" in assembly that tools/kernels generates, the last one with
+// the unit that multiplies bfloat16. A Pool shares the work of a
 // product, or of any list of independent pieces, among goroutines. The result of every function depends on its operands
 // and on the set, never on how many goroutines there are: pieces of work do not overlap in what they write, and sums
 // are made in an order that only the shapes decide.
@@ -18,23 +19,21 @@ import (
 
 // Set is one implementation of the kernels. It may be shared.
 type Set struct {
-	name string
-	rows rowSet // of the functions over rows
+	name  string
+	tiles *tiles // nil: portable
+	rows  rowSet
 }
 
-// Name is "portable", "avx2" or "avx512".
+// Name is "portable", "avx2", "avx512" or "avx512bf16".
 func (s *Set) Name() string { return s.name }
 
 // Auto is the name under which Named gives the best set that this processor can run.
 const Auto = "auto"
 
-// sets are those that this processor can run, the best one last.
-func sets() []*Set { return []*Set{{name: "portable"}} }
-
 // Names of the sets that this processor can run, the best one last.
 func Names() []string {
 	var names []string
-	for _, s := range sets() {
+	for _, s := range sets() { // the best one last
 		names = append(names, s.name)
 	}
 	return names

@@ -197,10 +197,10 @@ func (s *Set) AdamW(o *AdamW, p, g, m, v []float32) {
 }
 
 // RoundBF16 rounds to bfloat16, to nearest even; NaN stays NaN.
-func RoundBF16(x float32) float32 { return math.Float32frombits(uint32(bf16(x)) << 16) }
+func RoundBF16(x float32) float32 { return math.Float32frombits(uint32(toBF16(x)) << 16) }
 
-// bf16 is the upper half of x's bits after rounding. A NaN keeps its upper half and becomes a quiet one.
-func bf16(x float32) uint16 {
+// toBF16 is the upper half of x's bits after rounding. A NaN keeps its upper half and becomes a quiet one.
+func toBF16(x float32) uint16 {
 	b := math.Float32bits(x)
 	if x != x {
 		return uint16(b>>16 | 1<<6)
@@ -214,7 +214,7 @@ func (s *Set) ToBF16(dst []uint16, x []float32) {
 	n := len(x) &^ 15 // what the sets do; the rest is the same to the bit
 	s.rows.toBF16(dst[:n], x[:n])
 	for i := n; i < len(x); i++ {
-		dst[i] = bf16(x[i])
+		dst[i] = toBF16(x[i])
 	}
 }
 

@@ -14,12 +14,6 @@ func (s rowSet) dot(x, y []float32) float32 {
 	return dotGeneric(x, y)
 }
 
-//go:noescape
-func dotAVX2(x, y []float32) float32
-
-//go:noescape
-func dotAVX512(x, y []float32) float32
-
 func (s rowSet) dot3(x, y, z []float32) float32 {
 	switch s {
 	case rowsAVX2:
@@ -29,12 +23,6 @@ func (s rowSet) dot3(x, y, z []float32) float32 {
 	}
 	return dot3Generic(x, y, z)
 }
-
-//go:noescape
-func dot3AVX2(x, y, z []float32) float32
-
-//go:noescape
-func dot3AVX512(x, y, z []float32) float32
 
 func (s rowSet) sum(x []float32) float32 {
 	switch s {
@@ -46,12 +34,6 @@ func (s rowSet) sum(x []float32) float32 {
 	return sumGeneric(x)
 }
 
-//go:noescape
-func sumAVX2(x []float32) float32
-
-//go:noescape
-func sumAVX512(x []float32) float32
-
 func (s rowSet) squaresFrom(x []float32, from float32) float32 {
 	switch s {
 	case rowsAVX2:
@@ -61,12 +43,6 @@ func (s rowSet) squaresFrom(x []float32, from float32) float32 {
 	}
 	return squaresFromGeneric(x, from)
 }
-
-//go:noescape
-func squaresFromAVX2(x []float32, from float32) float32
-
-//go:noescape
-func squaresFromAVX512(x []float32, from float32) float32
 
 func (s rowSet) sumSquares(x []float32) float64 {
 	switch s {
@@ -78,12 +54,6 @@ func (s rowSet) sumSquares(x []float32) float64 {
 	return sumSquaresGeneric(x)
 }
 
-//go:noescape
-func sumSquaresAVX2(x []float32) float64
-
-//go:noescape
-func sumSquaresAVX512(x []float32) float64
-
 func (s rowSet) zeros(x []float32) float32 {
 	switch s {
 	case rowsAVX2:
@@ -93,12 +63,6 @@ func (s rowSet) zeros(x []float32) float32 {
 	}
 	return zerosGeneric(x)
 }
-
-//go:noescape
-func zerosAVX2(x []float32) float32
-
-//go:noescape
-func zerosAVX512(x []float32) float32
 
 func (s rowSet) max(x []float32) float32 {
 	switch s {
@@ -110,12 +74,6 @@ func (s rowSet) max(x []float32) float32 {
 	return maxGeneric(x)
 }
 
-//go:noescape
-func maxAVX2(x []float32) float32
-
-//go:noescape
-func maxAVX512(x []float32) float32
-
 func (s rowSet) index(x []float32, v float32) int {
 	switch s {
 	case rowsAVX2:
@@ -125,12 +83,6 @@ func (s rowSet) index(x []float32, v float32) int {
 	}
 	return indexGeneric(x, v)
 }
-
-//go:noescape
-func indexAVX2(x []float32, v float32) int
-
-//go:noescape
-func indexAVX512(x []float32, v float32) int
 
 func (s rowSet) add(dst, x, y []float32) {
 	switch s {
@@ -144,12 +96,6 @@ func (s rowSet) add(dst, x, y []float32) {
 	addGeneric(dst, x, y)
 }
 
-//go:noescape
-func addAVX2(dst, x, y []float32)
-
-//go:noescape
-func addAVX512(dst, x, y []float32)
-
 func (s rowSet) axpy(dst, x []float32, a float32) {
 	switch s {
 	case rowsAVX2:
@@ -161,12 +107,6 @@ func (s rowSet) axpy(dst, x []float32, a float32) {
 	}
 	axpyGeneric(dst, x, a)
 }
-
-//go:noescape
-func axpyAVX2(dst, x []float32, a float32)
-
-//go:noescape
-func axpyAVX512(dst, x []float32, a float32)
 
 func (s rowSet) scale(dst, x []float32, a float32) {
 	switch s {
@@ -180,12 +120,6 @@ func (s rowSet) scale(dst, x []float32, a float32) {
 	scaleGeneric(dst, x, a)
 }
 
-//go:noescape
-func scaleAVX2(dst, x []float32, a float32)
-
-//go:noescape
-func scaleAVX512(dst, x []float32, a float32)
-
 func (s rowSet) expSum(dst, x []float32, scale, max float32) float32 {
 	switch s {
 	case rowsAVX2:
@@ -196,12 +130,6 @@ func (s rowSet) expSum(dst, x []float32, scale, max float32) float32 {
 	return expSumGeneric(dst, x, scale, max)
 }
 
-//go:noescape
-func expSumAVX2(dst, x []float32, scale, max float32) float32
-
-//go:noescape
-func expSumAVX512(dst, x []float32, scale, max float32) float32
-
 func (s rowSet) sumExp(x []float32, max float32) float32 {
 	switch s {
 	case rowsAVX2:
@@ -211,12 +139,6 @@ func (s rowSet) sumExp(x []float32, max float32) float32 {
 	}
 	return sumExpGeneric(x, max)
 }
-
-//go:noescape
-func sumExpAVX2(x []float32, max float32) float32
-
-//go:noescape
-func sumExpAVX512(x []float32, max float32) float32
 
 func (s rowSet) expScale(dst, x []float32, max, scale float32) {
 	switch s {
@@ -230,12 +152,6 @@ func (s rowSet) expScale(dst, x []float32, max, scale float32) {
 	expScaleGeneric(dst, x, max, scale)
 }
 
-//go:noescape
-func expScaleAVX2(dst, x []float32, max, scale float32)
-
-//go:noescape
-func expScaleAVX512(dst, x []float32, max, scale float32)
-
 func (s rowSet) alibiScale(dst, x []float32, scale, bias, step float32) float32 {
 	switch s {
 	case rowsAVX2:
@@ -245,12 +161,6 @@ func (s rowSet) alibiScale(dst, x []float32, scale, bias, step float32) float32 
 	}
 	return alibiScaleGeneric(dst, x, scale, bias, step)
 }
-
-//go:noescape
-func alibiScaleAVX2(dst, x []float32, scale, bias, step float32) float32
-
-//go:noescape
-func alibiScaleAVX512(dst, x []float32, scale, bias, step float32) float32
 
 func (s rowSet) probGrad(ds, p, dp []float32, delta, scale float32) {
 	switch s {
@@ -264,12 +174,6 @@ func (s rowSet) probGrad(ds, p, dp []float32, delta, scale float32) {
 	probGradGeneric(ds, p, dp, delta, scale)
 }
 
-//go:noescape
-func probGradAVX2(ds, p, dp []float32, delta, scale float32)
-
-//go:noescape
-func probGradAVX512(ds, p, dp []float32, delta, scale float32)
-
 func (s rowSet) swiGLU(dst, gate, up []float32) {
 	switch s {
 	case rowsAVX2:
@@ -281,12 +185,6 @@ func (s rowSet) swiGLU(dst, gate, up []float32) {
 	}
 	swiGLUGeneric(dst, gate, up)
 }
-
-//go:noescape
-func swiGLUAVX2(dst, gate, up []float32)
-
-//go:noescape
-func swiGLUAVX512(dst, gate, up []float32)
 
 func (s rowSet) swiGLUGrad(dgate, dup, y, dy, gate, up []float32) {
 	switch s {
@@ -300,12 +198,6 @@ func (s rowSet) swiGLUGrad(dgate, dup, y, dy, gate, up []float32) {
 	swiGLUGradGeneric(dgate, dup, y, dy, gate, up)
 }
 
-//go:noescape
-func swiGLUGradAVX2(dgate, dup, y, dy, gate, up []float32)
-
-//go:noescape
-func swiGLUGradAVX512(dgate, dup, y, dy, gate, up []float32)
-
 func (s rowSet) mulScale(y, x, w []float32, r float32) {
 	switch s {
 	case rowsAVX2:
@@ -317,12 +209,6 @@ func (s rowSet) mulScale(y, x, w []float32, r float32) {
 	}
 	mulScaleGeneric(y, x, w, r)
 }
-
-//go:noescape
-func mulScaleAVX2(y, x, w []float32, r float32)
-
-//go:noescape
-func mulScaleAVX512(y, x, w []float32, r float32)
 
 func (s rowSet) rmsNormGrad(dx, dw, dy, x, w []float32, r, c float32) {
 	switch s {
@@ -336,12 +222,6 @@ func (s rowSet) rmsNormGrad(dx, dw, dy, x, w []float32, r, c float32) {
 	rmsNormGradGeneric(dx, dw, dy, x, w, r, c)
 }
 
-//go:noescape
-func rmsNormGradAVX2(dx, dw, dy, x, w []float32, r, c float32)
-
-//go:noescape
-func rmsNormGradAVX512(dx, dw, dy, x, w []float32, r, c float32)
-
 func (s rowSet) rmsNormGradAgain(dx, dw, y, dy, x, w []float32, r, c float32) {
 	switch s {
 	case rowsAVX2:
@@ -353,12 +233,6 @@ func (s rowSet) rmsNormGradAgain(dx, dw, y, dy, x, w []float32, r, c float32) {
 	}
 	rmsNormGradAgainGeneric(dx, dw, y, dy, x, w, r, c)
 }
-
-//go:noescape
-func rmsNormGradAgainAVX2(dx, dw, y, dy, x, w []float32, r, c float32)
-
-//go:noescape
-func rmsNormGradAgainAVX512(dx, dw, y, dy, x, w []float32, r, c float32)
 
 func (s rowSet) layerNorm(y, x, w, b []float32, mean, r float32) {
 	switch s {
@@ -372,12 +246,6 @@ func (s rowSet) layerNorm(y, x, w, b []float32, mean, r float32) {
 	layerNormGeneric(y, x, w, b, mean, r)
 }
 
-//go:noescape
-func layerNormAVX2(y, x, w, b []float32, mean, r float32)
-
-//go:noescape
-func layerNormAVX512(y, x, w, b []float32, mean, r float32)
-
 func (s rowSet) layerNormSums(dy, x, w []float32, mean, r float32) (sum, dot float32) {
 	switch s {
 	case rowsAVX2:
@@ -387,12 +255,6 @@ func (s rowSet) layerNormSums(dy, x, w []float32, mean, r float32) (sum, dot flo
 	}
 	return layerNormSumsGeneric(dy, x, w, mean, r)
 }
-
-//go:noescape
-func layerNormSumsAVX2(dy, x, w []float32, mean, r float32) (sum, dot float32)
-
-//go:noescape
-func layerNormSumsAVX512(dy, x, w []float32, mean, r float32) (sum, dot float32)
 
 func (s rowSet) layerNormGrad(dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32) {
 	switch s {
@@ -406,12 +268,6 @@ func (s rowSet) layerNormGrad(dx, dw, db, dy, x, w []float32, mean, r, sum, dot 
 	layerNormGradGeneric(dx, dw, db, dy, x, w, mean, r, sum, dot)
 }
 
-//go:noescape
-func layerNormGradAVX2(dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32)
-
-//go:noescape
-func layerNormGradAVX512(dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32)
-
 func (s rowSet) layerNormGradAgain(dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32) {
 	switch s {
 	case rowsAVX2:
@@ -423,12 +279,6 @@ func (s rowSet) layerNormGradAgain(dx, dw, db, y, dy, x, w, b []float32, mean, r
 	}
 	layerNormGradAgainGeneric(dx, dw, db, y, dy, x, w, b, mean, r, sum, dot)
 }
-
-//go:noescape
-func layerNormGradAgainAVX2(dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32)
-
-//go:noescape
-func layerNormGradAgainAVX512(dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32)
 
 func (s rowSet) rotate(x, y, cos, sin []float32) {
 	switch s {
@@ -442,12 +292,6 @@ func (s rowSet) rotate(x, y, cos, sin []float32) {
 	rotateGeneric(x, y, cos, sin)
 }
 
-//go:noescape
-func rotateAVX2(x, y, cos, sin []float32)
-
-//go:noescape
-func rotateAVX512(x, y, cos, sin []float32)
-
 func (s rowSet) adamW(p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32) {
 	switch s {
 	case rowsAVX2:
@@ -459,12 +303,6 @@ func (s rowSet) adamW(p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, d
 	}
 	adamWGeneric(p, g, m, v, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon)
 }
-
-//go:noescape
-func adamWAVX2(p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32)
-
-//go:noescape
-func adamWAVX512(p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32)
 
 func (s rowSet) toBF16(dst []uint16, x []float32) {
 	switch s {
@@ -478,12 +316,6 @@ func (s rowSet) toBF16(dst []uint16, x []float32) {
 	toBF16Generic(dst, x)
 }
 
-//go:noescape
-func toBF16AVX2(dst []uint16, x []float32)
-
-//go:noescape
-func toBF16AVX512(dst []uint16, x []float32)
-
 func (s rowSet) fromBF16(dst []float32, x []uint16) {
 	switch s {
 	case rowsAVX2:
@@ -495,9 +327,3 @@ func (s rowSet) fromBF16(dst []float32, x []uint16) {
 	}
 	fromBF16Generic(dst, x)
 }
-
-//go:noescape
-func fromBF16AVX2(dst []float32, x []uint16)
-
-//go:noescape
-func fromBF16AVX512(dst []float32, x []uint16)

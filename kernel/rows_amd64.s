@@ -36,18 +36,18 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-8, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(BX*4), Y4
 	VFMADD231PS (CX)(BX*4), Y4, Y0
 	ADDQ        $+8, BX
 	CMPQ        BX, SI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        BX, DX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), SI
 	NEGQ        DX
 	VMOVUPS     (SI)(DX*4), Y4
@@ -55,7 +55,7 @@ rest3:
 	VMASKMOVPS  (AX)(BX*4), Y4, Y4
 	VFMADD231PS Y5, Y4, Y0
 
-done4:
+done5:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -124,19 +124,19 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-8, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(SI*4), Y4
 	VMULPS      (CX)(SI*4), Y4, Y4
 	VFMADD231PS (DX)(SI*4), Y4, Y0
 	ADDQ        $+8, SI
 	CMPQ        SI, DI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        SI, BX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), DI
 	NEGQ        BX
 	VMOVUPS     (DI)(BX*4), Y4
@@ -146,7 +146,7 @@ rest3:
 	VMASKMOVPS  (DX)(SI*4), Y4, Y4
 	VFMADD231PS Y4, Y5, Y0
 
-done4:
+done5:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -187,24 +187,24 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-8, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VADDPS (AX)(DX*4), Y0, Y0
 	ADDQ   $+8, DX
 	CMPQ   DX, BX
-	JB     turn5
+	JB     turn3
 
-rest3:
+rest4:
 	SUBQ       DX, CX
-	JZ         done4
+	JZ         done5
 	LEAQ       rowsLanes<>+32(SB), BX
 	NEGQ       CX
 	VMOVUPS    (BX)(CX*4), Y4
 	VMASKMOVPS (AX)(DX*4), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 
-done4:
+done5:
 	VADDPS       Y2, Y0, Y0
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
@@ -254,19 +254,19 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-8, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ        $+8, DX
 	CMPQ        DX, BX
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DX, CX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), BX
 	NEGQ        CX
 	VMOVUPS     (BX)(CX*4), Y5
@@ -275,7 +275,7 @@ rest3:
 	VANDPS      Y5, Y0, Y0
 	VFMADD231PS Y0, Y0, Y1
 
-done4:
+done5:
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
@@ -324,9 +324,9 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-8, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS      (AX)(DX*4), Y4
 	VEXTRACTF128 $0x01, Y4, X5
 	VCVTPS2PD    X4, Y4
@@ -335,11 +335,11 @@ turn5:
 	VFMADD231PD  Y5, Y5, Y2
 	ADDQ         $+8, DX
 	CMPQ         DX, BX
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         DX, CX
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), BX
 	NEGQ         CX
 	VMOVUPS      (BX)(CX*4), Y4
@@ -350,7 +350,7 @@ rest3:
 	VFMADD231PD  Y4, Y4, Y0
 	VFMADD231PD  Y5, Y5, Y2
 
-done4:
+done5:
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
@@ -390,24 +390,24 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-8, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VFMADD231PS (AX)(DX*4), Y0, Y1
 	ADDQ        $+8, DX
 	CMPQ        DX, BX
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DX, CX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), BX
 	NEGQ        CX
 	VMOVUPS     (BX)(CX*4), Y5
 	VMASKMOVPS  (AX)(DX*4), Y5, Y5
 	VFMADD231PS Y5, Y0, Y1
 
-done4:
+done5:
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
@@ -452,18 +452,18 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-8, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS (AX)(DX*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $+8, DX
 	CMPQ    DX, BX
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ       DX, CX
-	JZ         done4
+	JZ         done5
 	LEAQ       rowsLanes<>+32(SB), BX
 	NEGQ       CX
 	VMOVUPS    (BX)(CX*4), Y4
@@ -472,7 +472,7 @@ rest3:
 	VBLENDVPS  Y4, Y5, Y6, Y6
 	VMAXPS     Y0, Y6, Y0
 
-done4:
+done5:
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y1, Y0, Y0
@@ -514,9 +514,9 @@ TEXT ·indexAVX2(SB), NOSPLIT, $0-40
 	MOVQ         CX, DI
 	ANDQ         $-8, DI
 	CMPQ         SI, DI
-	JAE          rest4
+	JAE          rest5
 
-turn6:
+turn4:
 	VCMPPS    $0x00, (AX)(SI*4), Y0, Y1
 	VMOVMSKPS Y1, BX
 	MOVQ      SI, DX
@@ -524,11 +524,11 @@ turn6:
 	JNZ       found1
 	ADDQ      $+8, SI
 	CMPQ      SI, DI
-	JB        turn6
+	JB        turn4
 
-rest4:
+rest5:
 	SUBQ       SI, CX
-	JZ         done5
+	JZ         done6
 	LEAQ       rowsLanes<>+32(SB), DX
 	NEGQ       CX
 	VMOVUPS    (DX)(CX*4), Y1
@@ -540,7 +540,7 @@ rest4:
 	TESTL      BX, BX
 	JNZ        found1
 
-done5:
+done6:
 	MOVQ $-1, DX
 	VZEROUPPER
 	MOVQ DX, ret+32(FP)
@@ -580,19 +580,19 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-8, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS (CX)(SI*4), Y0
 	VADDPS  (DX)(SI*4), Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $+8, SI
 	CMPQ    SI, DI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ       SI, BX
-	JZ         done4
+	JZ         done5
 	LEAQ       rowsLanes<>+32(SB), DI
 	NEGQ       BX
 	VMOVUPS    (DI)(BX*4), Y0
@@ -601,7 +601,7 @@ rest3:
 	VADDPS     Y1, Y2, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -632,19 +632,19 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-8, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(BX*4), Y1
 	VFMADD231PS (CX)(BX*4), Y0, Y1
 	VMOVUPS     Y1, (AX)(BX*4)
 	ADDQ        $+8, BX
 	CMPQ        BX, SI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        BX, DX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), SI
 	NEGQ        DX
 	VMOVUPS     (SI)(DX*4), Y1
@@ -653,7 +653,7 @@ rest3:
 	VFMADD231PS Y3, Y0, Y2
 	VMASKMOVPS  Y2, Y1, (AX)(BX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -682,18 +682,18 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-8, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMULPS  (CX)(BX*4), Y0, Y1
 	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $+8, BX
 	CMPQ    BX, SI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ       BX, DX
-	JZ         done4
+	JZ         done5
 	LEAQ       rowsLanes<>+32(SB), SI
 	NEGQ       DX
 	VMOVUPS    (SI)(DX*4), Y1
@@ -701,7 +701,7 @@ rest3:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(BX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -722,55 +722,59 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 
 many1:
 	VMOVUPS      (CX)(BX*4), Y4
+	VMOVUPS      32(CX)(BX*4), Y5
 	VFMSUB213PS  Y1, Y0, Y4
-	VMULPS       rowsLog2e<>+0(SB), Y4, Y5
-	VCVTPS2DQ    Y5, Y5
-	VCVTDQ2PS    Y5, Y6
-	VMOVAPS      Y4, Y7
-	VFNMADD231PS rowsLn2High<>+0(SB), Y6, Y7
-	VFNMADD231PS rowsLn2Low<>+0(SB), Y6, Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y6
-	VFMADD213PS  rowsExp4<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp3<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp2<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp1<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp0<>+0(SB), Y7, Y6
-	VMULPS       Y7, Y7, Y8
-	VFMADD213PS  Y7, Y8, Y6
-	VADDPS       rowsOne<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y5, Y6, Y6
-	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y6, Y5, Y6
+	VFMSUB213PS  Y1, Y0, Y5
+	VMULPS       rowsLog2e<>+0(SB), Y4, Y6
+	VMULPS       rowsLog2e<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y6
+	VCVTPS2DQ    Y7, Y7
+	VCVTDQ2PS    Y6, Y8
+	VCVTDQ2PS    Y7, Y9
+	VMOVAPS      Y4, Y10
+	VMOVAPS      Y5, Y11
+	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
+	VFNMADD231PS rowsLn2High<>+0(SB), Y9, Y11
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y9, Y11
+	VMULPS       Y10, Y10, Y8
+	VMULPS       Y11, Y11, Y9
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp5<>+0(SB), Y13
+	VFMADD213PS  rowsExp4<>+0(SB), Y11, Y13
+	VMOVUPS      rowsExp3<>+0(SB), Y14
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y14
+	VFMADD213PS  Y14, Y8, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y14
+	VFMADD213PS  rowsExp2<>+0(SB), Y11, Y14
+	VFMADD213PS  Y14, Y9, Y13
+	VMOVUPS      rowsExp1<>+0(SB), Y14
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y14
+	VFMADD213PS  Y14, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y14
+	VFMADD213PS  rowsExp0<>+0(SB), Y11, Y14
+	VFMADD213PS  Y14, Y9, Y13
+	VFMADD213PS  Y10, Y8, Y12
+	VFMADD213PS  Y11, Y9, Y13
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
+	VADDPS       rowsOne<>+0(SB), Y13, Y13
+	VPSLLD       $0x17, Y6, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VPADDD       Y6, Y12, Y12
+	VPADDD       Y7, Y13, Y13
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y6
+	VANDNPS      Y12, Y6, Y12
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y5, Y6
+	VANDNPS      Y13, Y6, Y13
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y6, Y6
-	VMOVUPS      Y6, (AX)(BX*4)
-	VADDPS       Y6, Y2, Y2
-	VMOVUPS      32(CX)(BX*4), Y4
-	VFMSUB213PS  Y1, Y0, Y4
-	VMULPS       rowsLog2e<>+0(SB), Y4, Y5
-	VCVTPS2DQ    Y5, Y5
-	VCVTDQ2PS    Y5, Y6
-	VMOVAPS      Y4, Y7
-	VFNMADD231PS rowsLn2High<>+0(SB), Y6, Y7
-	VFNMADD231PS rowsLn2Low<>+0(SB), Y6, Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y6
-	VFMADD213PS  rowsExp4<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp3<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp2<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp1<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp0<>+0(SB), Y7, Y6
-	VMULPS       Y7, Y7, Y8
-	VFMADD213PS  Y7, Y8, Y6
-	VADDPS       rowsOne<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y5, Y6, Y6
-	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y6, Y5, Y6
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y6, Y6
-	VMOVUPS      Y6, 32(AX)(BX*4)
-	VADDPS       Y6, Y3, Y3
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y12, Y4
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y5, Y5
+	VBLENDVPS    Y5, rowsInf<>+0(SB), Y13, Y5
+	VMOVUPS      Y4, (AX)(BX*4)
+	VADDPS       Y4, Y2, Y2
+	VMOVUPS      Y5, 32(AX)(BX*4)
+	VADDPS       Y5, Y3, Y3
 	ADDQ         $+16, BX
 	CMPQ         BX, SI
 	JB           many1
@@ -779,9 +783,9 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-8, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS      (CX)(BX*4), Y4
 	VFMSUB213PS  Y1, Y0, Y4
 	VMULPS       rowsLog2e<>+0(SB), Y4, Y5
@@ -790,30 +794,32 @@ turn5:
 	VMOVAPS      Y4, Y7
 	VFNMADD231PS rowsLn2High<>+0(SB), Y6, Y7
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y6, Y7
-	VMOVUPS      rowsExp5<>+0(SB), Y6
-	VFMADD213PS  rowsExp4<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp3<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp2<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp1<>+0(SB), Y7, Y6
-	VFMADD213PS  rowsExp0<>+0(SB), Y7, Y6
-	VMULPS       Y7, Y7, Y8
-	VFMADD213PS  Y7, Y8, Y6
-	VADDPS       rowsOne<>+0(SB), Y6, Y6
+	VMULPS       Y7, Y7, Y6
+	VMOVUPS      rowsExp5<>+0(SB), Y8
+	VFMADD213PS  rowsExp4<>+0(SB), Y7, Y8
+	VMOVUPS      rowsExp3<>+0(SB), Y9
+	VFMADD213PS  rowsExp2<>+0(SB), Y7, Y9
+	VFMADD213PS  Y9, Y6, Y8
+	VMOVUPS      rowsExp1<>+0(SB), Y9
+	VFMADD213PS  rowsExp0<>+0(SB), Y7, Y9
+	VFMADD213PS  Y9, Y6, Y8
+	VFMADD213PS  Y7, Y6, Y8
+	VADDPS       rowsOne<>+0(SB), Y8, Y8
 	VPSLLD       $0x17, Y5, Y5
-	VPADDD       Y5, Y6, Y6
+	VPADDD       Y5, Y8, Y8
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
-	VANDNPS      Y6, Y5, Y6
+	VANDNPS      Y8, Y5, Y8
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
-	VBLENDVPS    Y4, rowsInf<>+0(SB), Y6, Y6
-	VMOVUPS      Y6, (AX)(BX*4)
-	VADDPS       Y6, Y2, Y2
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y8, Y4
+	VMOVUPS      Y4, (AX)(BX*4)
+	VADDPS       Y4, Y2, Y2
 	ADDQ         $+8, BX
 	CMPQ         BX, SI
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         BX, DX
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), SI
 	NEGQ         DX
 	VMOVUPS      (SI)(DX*4), Y4
@@ -825,26 +831,28 @@ rest3:
 	VMOVAPS      Y5, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y1, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y1, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y1
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y1
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y1
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y1
-	VADDPS       rowsOne<>+0(SB), Y1, Y1
+	VMULPS       Y6, Y6, Y1
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y1, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y1, Y7
+	VFMADD213PS  Y6, Y1, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y0, Y0
-	VPADDD       Y0, Y1, Y1
+	VPADDD       Y0, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y5, Y0
-	VANDNPS      Y1, Y0, Y1
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y5, Y0
-	VBLENDVPS    Y0, rowsInf<>+0(SB), Y1, Y1
-	VMASKMOVPS   Y1, Y4, (AX)(BX*4)
-	VANDPS       Y4, Y1, Y1
-	VADDPS       Y1, Y2, Y2
+	VANDNPS      Y7, Y0, Y7
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y5, Y5
+	VBLENDVPS    Y5, rowsInf<>+0(SB), Y7, Y5
+	VMASKMOVPS   Y5, Y4, (AX)(BX*4)
+	VANDPS       Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
 
-done4:
+done5:
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
@@ -1106,52 +1114,56 @@ TEXT ·sumExpAVX2(SB), NOSPLIT, $0-36
 many1:
 	VMOVUPS      (AX)(DX*4), Y3
 	VSUBPS       Y0, Y3, Y3
-	VMULPS       rowsLog2e<>+0(SB), Y3, Y4
-	VCVTPS2DQ    Y4, Y4
-	VCVTDQ2PS    Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VMOVUPS      32(AX)(DX*4), Y4
+	VSUBPS       Y0, Y4, Y4
+	VMULPS       rowsLog2e<>+0(SB), Y3, Y5
+	VMULPS       rowsLog2e<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VCVTDQ2PS    Y5, Y7
+	VCVTDQ2PS    Y6, Y8
+	VMOVAPS      Y3, Y9
+	VMOVAPS      Y4, Y10
+	VFNMADD231PS rowsLn2High<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
+	VMULPS       Y9, Y9, Y7
+	VMULPS       Y10, Y10, Y8
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VFMADD213PS  Y9, Y7, Y11
+	VFMADD213PS  Y10, Y8, Y12
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y5, Y11, Y11
+	VPADDD       Y6, Y12, Y12
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y5
+	VANDNPS      Y11, Y5, Y11
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
+	VANDNPS      Y12, Y5, Y12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y5, Y1, Y1
-	VMOVUPS      32(AX)(DX*4), Y3
-	VSUBPS       Y0, Y3, Y3
-	VMULPS       rowsLog2e<>+0(SB), Y3, Y4
-	VCVTPS2DQ    Y4, Y4
-	VCVTDQ2PS    Y4, Y5
-	VMOVAPS      Y3, Y6
-	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y5, Y2, Y2
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y11, Y3
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y12, Y4
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
 	ADDQ         $+16, DX
 	CMPQ         DX, BX
 	JB           many1
@@ -1160,9 +1172,9 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-8, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS      (AX)(DX*4), Y3
 	VSUBPS       Y0, Y3, Y3
 	VMULPS       rowsLog2e<>+0(SB), Y3, Y4
@@ -1171,29 +1183,31 @@ turn5:
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y5, Y1, Y1
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
+	VADDPS       Y3, Y1, Y1
 	ADDQ         $+8, DX
 	CMPQ         DX, BX
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         DX, CX
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), BX
 	NEGQ         CX
 	VMOVUPS      (BX)(CX*4), Y3
@@ -1205,25 +1219,27 @@ rest3:
 	VMOVAPS      Y0, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y0, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y0, Y0
-	VBLENDVPS    Y0, rowsInf<>+0(SB), Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VADDPS       Y5, Y1, Y1
+	VBLENDVPS    Y0, rowsInf<>+0(SB), Y7, Y0
+	VANDPS       Y3, Y0, Y0
+	VADDPS       Y0, Y1, Y1
 
-done4:
+done5:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
@@ -1245,11 +1261,75 @@ TEXT ·expScaleAVX2(SB), NOSPLIT, $0-56
 	VBROADCASTSS scale+52(FP), Y1
 	XORQ         BX, BX
 	MOVQ         DX, SI
-	ANDQ         $-8, SI
-	CMPQ         BX, SI
-	JAE          rest3
+	ANDQ         $-16, SI
+	JZ           one2
 
-turn5:
+many1:
+	VMOVUPS      (CX)(BX*4), Y2
+	VSUBPS       Y0, Y2, Y2
+	VMOVUPS      32(CX)(BX*4), Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       rowsLog2e<>+0(SB), Y2, Y4
+	VMULPS       rowsLog2e<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VCVTPS2DQ    Y5, Y5
+	VCVTDQ2PS    Y4, Y6
+	VCVTDQ2PS    Y5, Y7
+	VMOVAPS      Y2, Y8
+	VMOVAPS      Y3, Y9
+	VFNMADD231PS rowsLn2High<>+0(SB), Y6, Y8
+	VFNMADD231PS rowsLn2High<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y6, Y8
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
+	VMULPS       Y8, Y8, Y6
+	VMULPS       Y9, Y9, Y7
+	VMOVUPS      rowsExp5<>+0(SB), Y10
+	VFMADD213PS  rowsExp4<>+0(SB), Y8, Y10
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y12
+	VFMADD213PS  rowsExp2<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y6, Y10
+	VMOVUPS      rowsExp3<>+0(SB), Y12
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y12
+	VFMADD213PS  Y12, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y12
+	VFMADD213PS  rowsExp0<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y6, Y10
+	VMOVUPS      rowsExp1<>+0(SB), Y12
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y12
+	VFMADD213PS  Y12, Y7, Y11
+	VFMADD213PS  Y8, Y6, Y10
+	VFMADD213PS  Y9, Y7, Y11
+	VADDPS       rowsOne<>+0(SB), Y10, Y10
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VPSLLD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y4, Y10, Y10
+	VPADDD       Y5, Y11, Y11
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y4
+	VANDNPS      Y10, Y4, Y10
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
+	VANDNPS      Y11, Y4, Y11
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y10, Y2
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y11, Y3
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)(BX*4)
+	VMULPS       Y1, Y3, Y2
+	VMOVUPS      Y2, 32(AX)(BX*4)
+	ADDQ         $+16, BX
+	CMPQ         BX, SI
+	JB           many1
+
+one2:
+	MOVQ DX, SI
+	ANDQ $-8, SI
+	CMPQ BX, SI
+	JAE  rest4
+
+turn3:
 	VMOVUPS      (CX)(BX*4), Y2
 	VSUBPS       Y0, Y2, Y2
 	VMULPS       rowsLog2e<>+0(SB), Y2, Y3
@@ -1258,30 +1338,32 @@ turn5:
 	VMOVAPS      Y2, Y5
 	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
-	VMOVUPS      rowsExp5<>+0(SB), Y4
-	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp3<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp1<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y4
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       rowsOne<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
+	VPADDD       Y3, Y6, Y6
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y3
-	VANDNPS      Y4, Y3, Y4
+	VANDNPS      Y6, Y3, Y6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
-	VBLENDVPS    Y2, rowsInf<>+0(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
+	VMULPS       Y1, Y2, Y2
 	VMOVUPS      Y2, (AX)(BX*4)
 	ADDQ         $+8, BX
 	CMPQ         BX, SI
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         BX, DX
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), SI
 	NEGQ         DX
 	VMOVUPS      (SI)(DX*4), Y2
@@ -1293,25 +1375,27 @@ rest3:
 	VMOVAPS      Y0, Y5
 	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
-	VMOVUPS      rowsExp5<>+0(SB), Y4
-	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp3<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp1<>+0(SB), Y5, Y4
-	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y4
-	VMULPS       Y5, Y5, Y6
-	VFMADD213PS  Y5, Y6, Y4
-	VADDPS       rowsOne<>+0(SB), Y4, Y4
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
 	VPSLLD       $0x17, Y3, Y3
-	VPADDD       Y3, Y4, Y4
+	VPADDD       Y3, Y6, Y6
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y0, Y3
-	VANDNPS      Y4, Y3, Y4
+	VANDNPS      Y6, Y3, Y6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y0, Y0
-	VBLENDVPS    Y0, rowsInf<>+0(SB), Y4, Y4
-	VMULPS       Y1, Y4, Y0
+	VBLENDVPS    Y0, rowsInf<>+0(SB), Y6, Y0
+	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(BX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1353,9 +1437,9 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-8, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVAPS     Y3, Y6
 	VFMADD213PS Y1, Y2, Y6
 	VFMADD231PS (CX)(BX*4), Y0, Y6
@@ -1364,11 +1448,11 @@ turn5:
 	VADDPS      rowsEight<>+0(SB), Y3, Y3
 	ADDQ        $+8, BX
 	CMPQ        BX, SI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        BX, DX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), SI
 	NEGQ        DX
 	VMOVUPS     (SI)(DX*4), Y6
@@ -1382,7 +1466,7 @@ rest3:
 	VMAXPS      Y4, Y0, Y4
 	VADDPS      rowsEight<>+0(SB), Y3, Y3
 
-done4:
+done5:
 	VMAXPS       Y5, Y4, Y4
 	VEXTRACTF128 $0x01, Y4, X0
 	VMAXPS       X0, X4, X4
@@ -1481,9 +1565,9 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-8, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS (DX)(SI*4), Y2
 	VSUBPS  Y0, Y2, Y2
 	VMULPS  (CX)(SI*4), Y2, Y2
@@ -1491,11 +1575,11 @@ turn5:
 	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $+8, SI
 	CMPQ    SI, DI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ       SI, BX
-	JZ         done4
+	JZ         done5
 	LEAQ       rowsLanes<>+32(SB), DI
 	NEGQ       BX
 	VMOVUPS    (DI)(BX*4), Y2
@@ -1506,7 +1590,7 @@ rest3:
 	VMULPS     Y1, Y0, Y0
 	VMASKMOVPS Y0, Y2, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1518,83 +1602,159 @@ TEXT ·swiGLUAVX2(SB), NOSPLIT, $0-72
 	MOVQ    up_base+48(FP), DX
 	MOVQ    gate_len+32(FP), BX
 	VMOVUPS rowsOne<>+0(SB), Y0
-	VXORPS  Y1, Y1, Y1
 	XORQ    SI, SI
 	MOVQ    BX, DI
-	ANDQ    $-8, DI
-	CMPQ    SI, DI
-	JAE     rest3
+	ANDQ    $-16, DI
+	JZ      one2
 
-turn5:
-	VMOVUPS      (CX)(SI*4), Y2
-	VSUBPS       Y2, Y1, Y3
+many1:
+	VMOVUPS      (CX)(SI*4), Y1
+	VMOVUPS      32(CX)(SI*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y4
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       rowsLog2e<>+0(SB), Y4, Y5
+	VMULPS       rowsLog2e<>+0(SB), Y3, Y6
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VCVTDQ2PS    Y5, Y7
+	VCVTDQ2PS    Y6, Y8
+	VMOVAPS      Y4, Y9
+	VMOVAPS      Y3, Y10
+	VFNMADD231PS rowsLn2High<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
+	VMULPS       Y9, Y9, Y7
+	VMULPS       Y10, Y10, Y8
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VFMADD213PS  Y9, Y7, Y11
+	VFMADD213PS  Y10, Y8, Y12
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y5, Y11, Y11
+	VPADDD       Y6, Y12, Y12
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
+	VANDNPS      Y11, Y5, Y11
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y5
+	VANDNPS      Y12, Y5, Y12
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y11, Y4
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y12, Y3
+	VADDPS       Y0, Y4, Y4
+	VDIVPS       Y4, Y0, Y4
+	VADDPS       Y0, Y3, Y3
+	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y4, Y1, Y1
+	VMULPS       (DX)(SI*4), Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	VMULPS       Y3, Y2, Y1
+	VMULPS       32(DX)(SI*4), Y1, Y1
+	VMOVUPS      Y1, 32(AX)(SI*4)
+	ADDQ         $+16, SI
+	CMPQ         SI, DI
+	JB           many1
+
+one2:
+	MOVQ BX, DI
+	ANDQ $-8, DI
+	CMPQ SI, DI
+	JAE  rest4
+
+turn3:
+	VMOVUPS      (CX)(SI*4), Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       rowsLog2e<>+0(SB), Y2, Y3
+	VCVTPS2DQ    Y3, Y3
+	VCVTDQ2PS    Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y6, Y6
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y3
+	VANDNPS      Y6, Y3, Y6
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
+	VADDPS       Y0, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VMULPS       (DX)(SI*4), Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $+8, SI
+	CMPQ         SI, DI
+	JB           turn3
+
+rest4:
+	SUBQ         SI, BX
+	JZ           done5
+	LEAQ         rowsLanes<>+32(SB), DI
+	NEGQ         BX
+	VMOVUPS      (DI)(BX*4), Y1
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
 	VMULPS       rowsLog2e<>+0(SB), Y3, Y4
 	VCVTPS2DQ    Y4, Y4
 	VCVTDQ2PS    Y4, Y5
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y0, Y5, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
+	VADDPS       Y0, Y3, Y3
 	VDIVPS       Y3, Y0, Y3
+	VMASKMOVPS   (DX)(SI*4), Y1, Y0
 	VMULPS       Y3, Y2, Y2
-	VMULPS       (DX)(SI*4), Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	ADDQ         $+8, SI
-	CMPQ         SI, DI
-	JB           turn5
+	VMULPS       Y0, Y2, Y0
+	VMASKMOVPS   Y0, Y1, (AX)(SI*4)
 
-rest3:
-	SUBQ         SI, BX
-	JZ           done4
-	LEAQ         rowsLanes<>+32(SB), DI
-	NEGQ         BX
-	VMOVUPS      (DI)(BX*4), Y2
-	VMASKMOVPS   (CX)(SI*4), Y2, Y3
-	VSUBPS       Y3, Y1, Y1
-	VMULPS       rowsLog2e<>+0(SB), Y1, Y4
-	VCVTPS2DQ    Y4, Y4
-	VCVTDQ2PS    Y4, Y5
-	VMOVAPS      Y1, Y6
-	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y1, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y1, Y1
-	VBLENDVPS    Y1, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y0, Y5, Y1
-	VDIVPS       Y1, Y0, Y0
-	VMULPS       Y0, Y3, Y0
-	VMASKMOVPS   (DX)(SI*4), Y2, Y1
-	VMULPS       Y1, Y0, Y0
-	VMASKMOVPS   Y0, Y2, (AX)(SI*4)
-
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1609,102 +1769,198 @@ TEXT ·swiGLUGradAVX2(SB), NOSPLIT, $0-144
 	MOVQ    up_base+120(FP), DI
 	MOVQ    gate_len+104(FP), R8
 	VMOVUPS rowsOne<>+0(SB), Y0
-	VXORPS  Y1, Y1, Y1
 	XORQ    R9, R9
 	MOVQ    R8, R10
-	ANDQ    $-8, R10
-	CMPQ    R9, R10
-	JAE     rest3
+	ANDQ    $-16, R10
+	JZ      one2
 
-turn5:
-	VMOVUPS      (SI)(R9*4), Y2
-	VSUBPS       Y2, Y1, Y3
+many1:
+	VMOVUPS      (SI)(R9*4), Y1
+	VMOVUPS      32(SI)(R9*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y1, Y3, Y4
+	VSUBPS       Y2, Y3, Y3
+	VMULPS       rowsLog2e<>+0(SB), Y4, Y5
+	VMULPS       rowsLog2e<>+0(SB), Y3, Y6
+	VCVTPS2DQ    Y5, Y5
+	VCVTPS2DQ    Y6, Y6
+	VCVTDQ2PS    Y5, Y7
+	VCVTDQ2PS    Y6, Y8
+	VMOVAPS      Y4, Y9
+	VMOVAPS      Y3, Y10
+	VFNMADD231PS rowsLn2High<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2High<>+0(SB), Y8, Y10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y7, Y9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y8, Y10
+	VMULPS       Y9, Y9, Y7
+	VMULPS       Y10, Y10, Y8
+	VMOVUPS      rowsExp5<>+0(SB), Y11
+	VFMADD213PS  rowsExp4<>+0(SB), Y9, Y11
+	VMOVUPS      rowsExp5<>+0(SB), Y12
+	VFMADD213PS  rowsExp4<>+0(SB), Y10, Y12
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp3<>+0(SB), Y13
+	VFMADD213PS  rowsExp2<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y7, Y11
+	VMOVUPS      rowsExp1<>+0(SB), Y13
+	VFMADD213PS  rowsExp0<>+0(SB), Y10, Y13
+	VFMADD213PS  Y13, Y8, Y12
+	VFMADD213PS  Y9, Y7, Y11
+	VFMADD213PS  Y10, Y8, Y12
+	VADDPS       rowsOne<>+0(SB), Y11, Y11
+	VADDPS       rowsOne<>+0(SB), Y12, Y12
+	VPSLLD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y5, Y11, Y11
+	VPADDD       Y6, Y12, Y12
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y4, Y5
+	VANDNPS      Y11, Y5, Y11
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y5
+	VANDNPS      Y12, Y5, Y12
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y4, Y4
+	VBLENDVPS    Y4, rowsInf<>+0(SB), Y11, Y4
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y12, Y3
+	VADDPS       Y0, Y4, Y4
+	VDIVPS       Y4, Y0, Y4
+	VADDPS       Y0, Y3, Y3
+	VDIVPS       Y3, Y0, Y3
+	VMULPS       Y4, Y1, Y5
+	VMOVUPS      (BX)(R9*4), Y6
+	VMOVUPS      (DI)(R9*4), Y7
+	VSUBPS       Y4, Y0, Y8
+	VFMADD213PS  Y0, Y1, Y8
+	VMULPS       Y4, Y8, Y1
+	VMULPS       Y7, Y5, Y4
+	VMOVUPS      Y4, (DX)(R9*4)
+	VMULPS       Y6, Y5, Y4
+	VMOVUPS      Y4, (CX)(R9*4)
+	VMULPS       Y6, Y7, Y4
+	VMULPS       Y1, Y4, Y1
+	VMOVUPS      Y1, (AX)(R9*4)
+	VMULPS       Y3, Y2, Y1
+	VMOVUPS      32(BX)(R9*4), Y4
+	VMOVUPS      32(DI)(R9*4), Y5
+	VSUBPS       Y3, Y0, Y6
+	VFMADD213PS  Y0, Y2, Y6
+	VMULPS       Y3, Y6, Y2
+	VMULPS       Y5, Y1, Y3
+	VMOVUPS      Y3, 32(DX)(R9*4)
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      Y1, 32(CX)(R9*4)
+	VMULPS       Y4, Y5, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 32(AX)(R9*4)
+	ADDQ         $+16, R9
+	CMPQ         R9, R10
+	JB           many1
+
+one2:
+	MOVQ R8, R10
+	ANDQ $-8, R10
+	CMPQ R9, R10
+	JAE  rest4
+
+turn3:
+	VMOVUPS      (SI)(R9*4), Y1
+	VXORPS       Y2, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       rowsLog2e<>+0(SB), Y2, Y3
+	VCVTPS2DQ    Y3, Y3
+	VCVTDQ2PS    Y3, Y4
+	VMOVAPS      Y2, Y5
+	VFNMADD231PS rowsLn2High<>+0(SB), Y4, Y5
+	VFNMADD231PS rowsLn2Low<>+0(SB), Y4, Y5
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      rowsExp5<>+0(SB), Y6
+	VFMADD213PS  rowsExp4<>+0(SB), Y5, Y6
+	VMOVUPS      rowsExp3<>+0(SB), Y7
+	VFMADD213PS  rowsExp2<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      rowsExp1<>+0(SB), Y7
+	VFMADD213PS  rowsExp0<>+0(SB), Y5, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VFMADD213PS  Y5, Y4, Y6
+	VADDPS       rowsOne<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y6, Y6
+	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y2, Y3
+	VANDNPS      Y6, Y3, Y6
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y2, Y2
+	VBLENDVPS    Y2, rowsInf<>+0(SB), Y6, Y2
+	VADDPS       Y0, Y2, Y2
+	VDIVPS       Y2, Y0, Y2
+	VMULPS       Y2, Y1, Y3
+	VMOVUPS      (BX)(R9*4), Y4
+	VMOVUPS      (DI)(R9*4), Y5
+	VSUBPS       Y2, Y0, Y6
+	VFMADD213PS  Y0, Y1, Y6
+	VMULPS       Y2, Y6, Y1
+	VMULPS       Y5, Y3, Y2
+	VMOVUPS      Y2, (DX)(R9*4)
+	VMULPS       Y4, Y3, Y2
+	VMOVUPS      Y2, (CX)(R9*4)
+	VMULPS       Y4, Y5, Y2
+	VMULPS       Y1, Y2, Y1
+	VMOVUPS      Y1, (AX)(R9*4)
+	ADDQ         $+8, R9
+	CMPQ         R9, R10
+	JB           turn3
+
+rest4:
+	SUBQ         R9, R8
+	JZ           done5
+	LEAQ         rowsLanes<>+32(SB), R10
+	NEGQ         R8
+	VMOVUPS      (R10)(R8*4), Y1
+	VMASKMOVPS   (SI)(R9*4), Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
 	VMULPS       rowsLog2e<>+0(SB), Y3, Y4
 	VCVTPS2DQ    Y4, Y4
 	VCVTDQ2PS    Y4, Y5
 	VMOVAPS      Y3, Y6
 	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
+	VMULPS       Y6, Y6, Y5
+	VMOVUPS      rowsExp5<>+0(SB), Y7
+	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y7
+	VMOVUPS      rowsExp3<>+0(SB), Y8
+	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VMOVUPS      rowsExp1<>+0(SB), Y8
+	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y8
+	VFMADD213PS  Y8, Y5, Y7
+	VFMADD213PS  Y6, Y5, Y7
+	VADDPS       rowsOne<>+0(SB), Y7, Y7
 	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
+	VPADDD       Y4, Y7, Y7
 	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y3, Y4
-	VANDNPS      Y5, Y4, Y5
+	VANDNPS      Y7, Y4, Y7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y3, Y3
-	VBLENDVPS    Y3, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y0, Y5, Y3
+	VBLENDVPS    Y3, rowsInf<>+0(SB), Y7, Y3
+	VADDPS       Y0, Y3, Y3
 	VDIVPS       Y3, Y0, Y3
 	VMULPS       Y3, Y2, Y4
-	VMOVUPS      (BX)(R9*4), Y5
-	VMOVUPS      (DI)(R9*4), Y6
+	VMASKMOVPS   (BX)(R9*4), Y1, Y5
+	VMASKMOVPS   (DI)(R9*4), Y1, Y6
 	VSUBPS       Y3, Y0, Y7
 	VFMADD213PS  Y0, Y2, Y7
-	VMULPS       Y3, Y7, Y2
-	VMULPS       Y6, Y4, Y3
-	VMOVUPS      Y3, (DX)(R9*4)
-	VMULPS       Y5, Y4, Y3
-	VMOVUPS      Y3, (CX)(R9*4)
-	VMULPS       Y5, Y6, Y3
-	VMULPS       Y2, Y3, Y2
-	VMOVUPS      Y2, (AX)(R9*4)
-	ADDQ         $+8, R9
-	CMPQ         R9, R10
-	JB           turn5
+	VMULPS       Y3, Y7, Y0
+	VMULPS       Y6, Y4, Y2
+	VMASKMOVPS   Y2, Y1, (DX)(R9*4)
+	VMULPS       Y5, Y4, Y2
+	VMASKMOVPS   Y2, Y1, (CX)(R9*4)
+	VMULPS       Y5, Y6, Y2
+	VMULPS       Y0, Y2, Y0
+	VMASKMOVPS   Y0, Y1, (AX)(R9*4)
 
-rest3:
-	SUBQ         R9, R8
-	JZ           done4
-	LEAQ         rowsLanes<>+32(SB), R10
-	NEGQ         R8
-	VMOVUPS      (R10)(R8*4), Y2
-	VMASKMOVPS   (SI)(R9*4), Y2, Y3
-	VSUBPS       Y3, Y1, Y1
-	VMULPS       rowsLog2e<>+0(SB), Y1, Y4
-	VCVTPS2DQ    Y4, Y4
-	VCVTDQ2PS    Y4, Y5
-	VMOVAPS      Y1, Y6
-	VFNMADD231PS rowsLn2High<>+0(SB), Y5, Y6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Y5, Y6
-	VMOVUPS      rowsExp5<>+0(SB), Y5
-	VFMADD213PS  rowsExp4<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp3<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp2<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp1<>+0(SB), Y6, Y5
-	VFMADD213PS  rowsExp0<>+0(SB), Y6, Y5
-	VMULPS       Y6, Y6, Y7
-	VFMADD213PS  Y6, Y7, Y5
-	VADDPS       rowsOne<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x11, rowsExpMin<>+0(SB), Y1, Y4
-	VANDNPS      Y5, Y4, Y5
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Y1, Y1
-	VBLENDVPS    Y1, rowsInf<>+0(SB), Y5, Y5
-	VADDPS       Y0, Y5, Y1
-	VDIVPS       Y1, Y0, Y1
-	VMULPS       Y1, Y3, Y4
-	VMASKMOVPS   (BX)(R9*4), Y2, Y5
-	VMASKMOVPS   (DI)(R9*4), Y2, Y6
-	VSUBPS       Y1, Y0, Y7
-	VFMADD213PS  Y0, Y3, Y7
-	VMULPS       Y1, Y7, Y0
-	VMULPS       Y6, Y4, Y1
-	VMASKMOVPS   Y1, Y2, (DX)(R9*4)
-	VMULPS       Y5, Y4, Y1
-	VMASKMOVPS   Y1, Y2, (CX)(R9*4)
-	VMULPS       Y5, Y6, Y1
-	VMULPS       Y0, Y1, Y0
-	VMASKMOVPS   Y0, Y2, (AX)(R9*4)
-
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1736,19 +1992,19 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-8, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMULPS  (CX)(SI*4), Y0, Y1
 	VMULPS  (DX)(SI*4), Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $+8, SI
 	CMPQ    SI, DI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ       SI, BX
-	JZ         done4
+	JZ         done5
 	LEAQ       rowsLanes<>+32(SB), DI
 	NEGQ       BX
 	VMOVUPS    (DI)(BX*4), Y1
@@ -1758,7 +2014,7 @@ rest3:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1777,9 +2033,9 @@ TEXT ·rmsNormGradAVX2(SB), NOSPLIT, $0-128
 	MOVQ         DI, R9
 	ANDQ         $-8, R9
 	CMPQ         R8, R9
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (DX)(R8*4), Y2
 	VMOVUPS      (BX)(R8*4), Y3
 	VMOVUPS      (SI)(R8*4), Y4
@@ -1794,11 +2050,11 @@ turn5:
 	VMOVUPS      Y2, (AX)(R8*4)
 	ADDQ         $+8, R8
 	CMPQ         R8, R9
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R8, DI
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), R9
 	NEGQ         DI
 	VMOVUPS      (R9)(DI*4), Y2
@@ -1816,7 +2072,7 @@ rest3:
 	VADDPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y2, (AX)(R8*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1836,9 +2092,9 @@ TEXT ·rmsNormGradAgainAVX2(SB), NOSPLIT, $0-152
 	MOVQ         DI, R10
 	ANDQ         $-8, R10
 	CMPQ         R9, R10
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (DX)(R9*4), Y2
 	VMOVUPS      (BX)(R9*4), Y3
 	VMOVUPS      (SI)(R9*4), Y4
@@ -1855,11 +2111,11 @@ turn5:
 	VMOVUPS      Y2, (R8)(R9*4)
 	ADDQ         $+8, R9
 	CMPQ         R9, R10
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R9, DI
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), R10
 	NEGQ         DI
 	VMOVUPS      (R10)(DI*4), Y2
@@ -1879,7 +2135,7 @@ rest3:
 	VMULPS       Y5, Y6, Y0
 	VMASKMOVPS   Y0, Y2, (R8)(R9*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1919,9 +2175,9 @@ one2:
 	MOVQ SI, R8
 	ANDQ $-8, R8
 	CMPQ DI, R8
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (CX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -1930,11 +2186,11 @@ turn5:
 	VMOVUPS     Y3, (AX)(DI*4)
 	ADDQ        $+8, DI
 	CMPQ        DI, R8
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DI, SI
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), R8
 	NEGQ        SI
 	VMOVUPS     (R8)(SI*4), Y2
@@ -1946,7 +2202,7 @@ rest3:
 	VFMADD231PS Y3, Y0, Y1
 	VMASKMOVPS  Y1, Y2, (AX)(DI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -1991,9 +2247,9 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-8, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(SI*4), Y6
 	VMULPS      (DX)(SI*4), Y6, Y6
 	VMOVUPS     (CX)(SI*4), Y7
@@ -2003,11 +2259,11 @@ turn5:
 	VFMADD231PS Y7, Y6, Y4
 	ADDQ        $+8, SI
 	CMPQ        SI, DI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        SI, BX
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), DI
 	NEGQ        BX
 	VMOVUPS     (DI)(BX*4), Y6
@@ -2020,7 +2276,7 @@ rest3:
 	VADDPS      Y7, Y2, Y2
 	VFMADD231PS Y0, Y7, Y4
 
-done4:
+done5:
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
@@ -2058,9 +2314,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-160
 	MOVQ         R8, R10
 	ANDQ         $-8, R10
 	CMPQ         R9, R10
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (BX)(R9*4), Y4
 	VMOVUPS      (DI)(R9*4), Y5
 	VMOVUPS      (SI)(R9*4), Y6
@@ -2079,11 +2335,11 @@ turn5:
 	VMOVUPS      Y5, (AX)(R9*4)
 	ADDQ         $+8, R9
 	CMPQ         R9, R10
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R9, R8
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), R10
 	NEGQ         R8
 	VMOVUPS      (R10)(R8*4), Y4
@@ -2105,7 +2361,7 @@ rest3:
 	VFMADD231PS  Y5, Y1, Y0
 	VMASKMOVPS   Y0, Y4, (AX)(R9*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -2129,9 +2385,9 @@ TEXT ·layerNormGradAgainAVX2(SB), NOSPLIT, $0-208
 	MOVQ         R8, R12
 	ANDQ         $-8, R12
 	CMPQ         R11, R12
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (BX)(R11*4), Y4
 	VMOVUPS      (DI)(R11*4), Y5
 	VMOVUPS      (SI)(R11*4), Y6
@@ -2153,11 +2409,11 @@ turn5:
 	VMOVUPS      Y4, (R9)(R11*4)
 	ADDQ         $+8, R11
 	CMPQ         R11, R12
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R11, R8
-	JZ           done4
+	JZ           done5
 	LEAQ         rowsLanes<>+32(SB), R12
 	NEGQ         R8
 	VMOVUPS      (R12)(R8*4), Y4
@@ -2182,7 +2438,7 @@ rest3:
 	VFMADD231PS  Y6, Y0, Y1
 	VMASKMOVPS   Y1, Y4, (R9)(R11*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -2198,9 +2454,9 @@ TEXT ·rotateAVX2(SB), NOSPLIT, $0-96
 	MOVQ SI, R8
 	ANDQ $-8, R8
 	CMPQ DI, R8
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(DI*4), Y0
 	VMOVUPS     (CX)(DI*4), Y1
 	VMOVUPS     (DX)(DI*4), Y2
@@ -2213,11 +2469,11 @@ turn5:
 	VMOVUPS     Y3, (CX)(DI*4)
 	ADDQ        $+8, DI
 	CMPQ        DI, R8
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DI, SI
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), R8
 	NEGQ        SI
 	VMOVUPS     (R8)(SI*4), Y0
@@ -2232,7 +2488,7 @@ rest3:
 	VMASKMOVPS  Y3, Y0, (AX)(DI*4)
 	VMASKMOVPS  Y4, Y0, (CX)(DI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -2257,9 +2513,9 @@ TEXT ·adamWAVX2(SB), NOSPLIT, $0-132
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
 	CMPQ         DI, R8
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMULPS      (CX)(DI*4), Y0, Y9
 	VMULPS      (DX)(DI*4), Y1, Y10
 	VFMADD231PS Y9, Y2, Y10
@@ -2277,11 +2533,11 @@ turn5:
 	VMOVUPS     Y10, (AX)(DI*4)
 	ADDQ        $+8, DI
 	CMPQ        DI, R8
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DI, SI
-	JZ          done4
+	JZ          done5
 	LEAQ        rowsLanes<>+32(SB), R8
 	NEGQ        SI
 	VMOVUPS     (R8)(SI*4), Y9
@@ -2304,7 +2560,7 @@ rest3:
 	VFMSUB213PS Y0, Y5, Y1
 	VMASKMOVPS  Y1, Y9, (AX)(DI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -2457,18 +2713,18 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-16, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(BX*4), Z4
 	VFMADD231PS (CX)(BX*4), Z4, Z0
 	ADDQ        $+16, BX
 	CMPQ        BX, SI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        BX, DX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -2476,7 +2732,7 @@ rest3:
 	VMOVUPS.Z   (AX)(BX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-done4:
+done5:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2529,19 +2785,19 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-16, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(SI*4), Z4
 	VMULPS      (CX)(SI*4), Z4, Z4
 	VFMADD231PS (DX)(SI*4), Z4, Z0
 	ADDQ        $+16, SI
 	CMPQ        SI, DI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        SI, BX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, DI
 	BZHIQ       BX, DI, DI
 	KMOVW       DI, K1
@@ -2551,7 +2807,7 @@ rest3:
 	VMOVUPS.Z   (DX)(SI*4), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
 
-done4:
+done5:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2594,24 +2850,24 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-16, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VADDPS (AX)(DX*4), Z0, Z0
 	ADDQ   $+16, DX
 	CMPQ   DX, BX
-	JB     turn5
+	JB     turn3
 
-rest3:
+rest4:
 	SUBQ      DX, CX
-	JZ        done4
+	JZ        done5
 	MOVQ      $-1, BX
 	BZHIQ     CX, BX, BX
 	KMOVW     BX, K1
 	VMOVUPS.Z (AX)(DX*4), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
-done4:
+done5:
 	VADDPS        Z2, Z0, Z0
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z1, Z0, Z0
@@ -2663,19 +2919,19 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-16, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
 	ADDQ        $+16, DX
 	CMPQ        DX, BX
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DX, CX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, BX
 	BZHIQ       CX, BX, BX
 	KMOVW       BX, K1
@@ -2684,7 +2940,7 @@ rest3:
 	VMOVAPS.Z   Z0, K1, Z0
 	VFMADD231PS Z0, Z0, Z1
 
-done4:
+done5:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VADDPS        Z2, Z1, Z1
@@ -2735,9 +2991,9 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-16, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS       (AX)(DX*4), Z4
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VCVTPS2PD     Y4, Z4
@@ -2746,11 +3002,11 @@ turn5:
 	VFMADD231PD   Z5, Z5, Z2
 	ADDQ          $+16, DX
 	CMPQ          DX, BX
-	JB            turn5
+	JB            turn3
 
-rest3:
+rest4:
 	SUBQ          DX, CX
-	JZ            done4
+	JZ            done5
 	MOVQ          $-1, BX
 	BZHIQ         CX, BX, BX
 	KMOVW         BX, K1
@@ -2761,7 +3017,7 @@ rest3:
 	VFMADD231PD   Z4, Z4, Z0
 	VFMADD231PD   Z5, Z5, Z2
 
-done4:
+done5:
 	VADDPD        Z2, Z0, Z0
 	VADDPD        Z3, Z1, Z1
 	VADDPD        Z1, Z0, Z0
@@ -2803,24 +3059,24 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-16, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VFMADD231PS (AX)(DX*4), Z0, Z1
 	ADDQ        $+16, DX
 	CMPQ        DX, BX
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DX, CX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, BX
 	BZHIQ       CX, BX, BX
 	KMOVW       BX, K1
 	VMOVUPS.Z   (AX)(DX*4), K1, Z5
 	VFMADD231PS Z5, Z0, Z1
 
-done4:
+done5:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VADDPS        Z2, Z1, Z1
@@ -2867,18 +3123,18 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-16, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS (AX)(DX*4), Z4
 	VMAXPS  Z0, Z4, Z0
 	ADDQ    $+16, DX
 	CMPQ    DX, BX
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ      DX, CX
-	JZ        done4
+	JZ        done5
 	MOVQ      $-1, BX
 	BZHIQ     CX, BX, BX
 	KMOVW     BX, K1
@@ -2887,7 +3143,7 @@ rest3:
 	VMOVAPS   Z4, K1, Z5
 	VMAXPS    Z0, Z5, Z0
 
-done4:
+done5:
 	VMAXPS        Z2, Z0, Z0
 	VMAXPS        Z3, Z1, Z1
 	VMAXPS        Z1, Z0, Z0
@@ -2913,9 +3169,9 @@ TEXT ·indexAVX512(SB), NOSPLIT, $0-40
 	MOVQ         CX, DI
 	ANDQ         $-16, DI
 	CMPQ         SI, DI
-	JAE          rest4
+	JAE          rest5
 
-turn6:
+turn4:
 	VCMPPS $0x00, (AX)(SI*4), Z0, K1
 	KMOVW  K1, BX
 	MOVQ   SI, DX
@@ -2923,11 +3179,11 @@ turn6:
 	JNZ    found1
 	ADDQ   $+16, SI
 	CMPQ   SI, DI
-	JB     turn6
+	JB     turn4
 
-rest4:
+rest5:
 	SUBQ      SI, CX
-	JZ        done5
+	JZ        done6
 	MOVQ      $-1, DX
 	BZHIQ     CX, DX, DX
 	KMOVW     DX, K1
@@ -2938,7 +3194,7 @@ rest4:
 	TESTL     BX, BX
 	JNZ       found1
 
-done5:
+done6:
 	MOVQ $-1, DX
 	VZEROUPPER
 	MOVQ DX, ret+32(FP)
@@ -2978,19 +3234,19 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-16, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS (CX)(SI*4), Z0
 	VADDPS  (DX)(SI*4), Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $+16, SI
 	CMPQ    SI, DI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ      SI, BX
-	JZ        done4
+	JZ        done5
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -2999,7 +3255,7 @@ rest3:
 	VADDPS    Z0, Z1, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3030,19 +3286,19 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-16, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(BX*4), Z1
 	VFMADD231PS (CX)(BX*4), Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*4)
 	ADDQ        $+16, BX
 	CMPQ        BX, SI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        BX, DX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -3051,7 +3307,7 @@ rest3:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3080,18 +3336,18 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-16, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMULPS  (CX)(BX*4), Z0, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $+16, BX
 	CMPQ    BX, SI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ      BX, DX
-	JZ        done4
+	JZ        done5
 	MOVQ      $-1, SI
 	BZHIQ     DX, SI, SI
 	KMOVW     SI, K1
@@ -3099,7 +3355,7 @@ rest3:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3120,55 +3376,61 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 
 many1:
 	VMOVUPS      (CX)(BX*4), Z4
+	VMOVUPS      64(CX)(BX*4), Z5
 	VFMSUB213PS  Z1, Z0, Z4
-	VMULPS       rowsLog2e<>+0(SB), Z4, Z5
-	VCVTPS2DQ    Z5, Z5
-	VCVTDQ2PS    Z5, Z6
-	VMOVAPS      Z4, Z7
-	VFNMADD231PS rowsLn2High<>+0(SB), Z6, Z7
-	VFNMADD231PS rowsLn2Low<>+0(SB), Z6, Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z6
-	VFMADD213PS  rowsExp4<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp3<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp2<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp1<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp0<>+0(SB), Z7, Z6
-	VMULPS       Z7, Z7, Z8
-	VFMADD213PS  Z7, Z8, Z6
-	VADDPS       rowsOne<>+0(SB), Z6, Z6
-	VPSLLD       $0x17, Z5, Z5
-	VPADDD       Z5, Z6, Z6
+	VFMSUB213PS  Z1, Z0, Z5
+	VMULPS       rowsLog2e<>+0(SB), Z4, Z6
+	VMULPS       rowsLog2e<>+0(SB), Z5, Z7
+	VCVTPS2DQ    Z6, Z6
+	VCVTPS2DQ    Z7, Z7
+	VCVTDQ2PS    Z6, Z8
+	VCVTDQ2PS    Z7, Z9
+	VMOVAPS      Z4, Z10
+	VMOVAPS      Z5, Z11
+	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
+	VFNMADD231PS rowsLn2High<>+0(SB), Z9, Z11
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z9, Z11
+	VMULPS       Z10, Z10, Z8
+	VMULPS       Z11, Z11, Z9
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp5<>+0(SB), Z13
+	VFMADD213PS  rowsExp4<>+0(SB), Z11, Z13
+	VMOVUPS      rowsExp3<>+0(SB), Z14
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z14
+	VFMADD213PS  Z14, Z8, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z14
+	VFMADD213PS  rowsExp2<>+0(SB), Z11, Z14
+	VFMADD213PS  Z14, Z9, Z13
+	VMOVUPS      rowsExp1<>+0(SB), Z14
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z14
+	VFMADD213PS  Z14, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z14
+	VFMADD213PS  rowsExp0<>+0(SB), Z11, Z14
+	VFMADD213PS  Z14, Z9, Z13
+	VFMADD213PS  Z10, Z8, Z12
+	VFMADD213PS  Z11, Z9, Z13
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
+	VADDPS       rowsOne<>+0(SB), Z13, Z13
+	VPSLLD       $0x17, Z6, Z6
+	VPSLLD       $0x17, Z7, Z7
+	VPADDD       Z6, Z12, Z12
+	VPADDD       Z7, Z13, Z13
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z6, K1, Z6
+	VMOVAPS.Z    Z12, K1, Z12
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z5, K1
+	VMOVAPS.Z    Z13, K1, Z13
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z6
-	VMOVUPS      Z6, (AX)(BX*4)
-	VADDPS       Z6, Z2, Z2
-	VMOVUPS      64(CX)(BX*4), Z4
-	VFMSUB213PS  Z1, Z0, Z4
-	VMULPS       rowsLog2e<>+0(SB), Z4, Z5
-	VCVTPS2DQ    Z5, Z5
-	VCVTDQ2PS    Z5, Z6
-	VMOVAPS      Z4, Z7
-	VFNMADD231PS rowsLn2High<>+0(SB), Z6, Z7
-	VFNMADD231PS rowsLn2Low<>+0(SB), Z6, Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z6
-	VFMADD213PS  rowsExp4<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp3<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp2<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp1<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp0<>+0(SB), Z7, Z6
-	VMULPS       Z7, Z7, Z8
-	VFMADD213PS  Z7, Z8, Z6
-	VADDPS       rowsOne<>+0(SB), Z6, Z6
-	VPSLLD       $0x17, Z5, Z5
-	VPADDD       Z5, Z6, Z6
-	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z6, K1, Z6
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z6
-	VMOVUPS      Z6, 64(AX)(BX*4)
-	VADDPS       Z6, Z3, Z3
+	VMOVAPS      Z12, Z4
+	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z5, K1
+	VMOVAPS      Z13, Z5
+	VMOVAPS      rowsInf<>+0(SB), K1, Z5
+	VMOVUPS      Z4, (AX)(BX*4)
+	VADDPS       Z4, Z2, Z2
+	VMOVUPS      Z5, 64(AX)(BX*4)
+	VADDPS       Z5, Z3, Z3
 	ADDQ         $+32, BX
 	CMPQ         BX, SI
 	JB           many1
@@ -3177,9 +3439,9 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-16, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS      (CX)(BX*4), Z4
 	VFMSUB213PS  Z1, Z0, Z4
 	VMULPS       rowsLog2e<>+0(SB), Z4, Z5
@@ -3188,30 +3450,33 @@ turn5:
 	VMOVAPS      Z4, Z7
 	VFNMADD231PS rowsLn2High<>+0(SB), Z6, Z7
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z6, Z7
-	VMOVUPS      rowsExp5<>+0(SB), Z6
-	VFMADD213PS  rowsExp4<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp3<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp2<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp1<>+0(SB), Z7, Z6
-	VFMADD213PS  rowsExp0<>+0(SB), Z7, Z6
-	VMULPS       Z7, Z7, Z8
-	VFMADD213PS  Z7, Z8, Z6
-	VADDPS       rowsOne<>+0(SB), Z6, Z6
+	VMULPS       Z7, Z7, Z6
+	VMOVUPS      rowsExp5<>+0(SB), Z8
+	VFMADD213PS  rowsExp4<>+0(SB), Z7, Z8
+	VMOVUPS      rowsExp3<>+0(SB), Z9
+	VFMADD213PS  rowsExp2<>+0(SB), Z7, Z9
+	VFMADD213PS  Z9, Z6, Z8
+	VMOVUPS      rowsExp1<>+0(SB), Z9
+	VFMADD213PS  rowsExp0<>+0(SB), Z7, Z9
+	VFMADD213PS  Z9, Z6, Z8
+	VFMADD213PS  Z7, Z6, Z8
+	VADDPS       rowsOne<>+0(SB), Z8, Z8
 	VPSLLD       $0x17, Z5, Z5
-	VPADDD       Z5, Z6, Z6
+	VPADDD       Z5, Z8, Z8
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
-	VMOVAPS.Z    Z6, K1, Z6
+	VMOVAPS.Z    Z8, K1, Z8
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z6
-	VMOVUPS      Z6, (AX)(BX*4)
-	VADDPS       Z6, Z2, Z2
+	VMOVAPS      Z8, Z4
+	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VMOVUPS      Z4, (AX)(BX*4)
+	VADDPS       Z4, Z2, Z2
 	ADDQ         $+16, BX
 	CMPQ         BX, SI
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         BX, DX
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, SI
 	BZHIQ        DX, SI, SI
 	KMOVW        SI, K1
@@ -3223,26 +3488,29 @@ rest3:
 	VMOVAPS      Z4, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z1, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z1, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z1
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z1
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z1
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z1
-	VADDPS       rowsOne<>+0(SB), Z1, Z1
+	VMULPS       Z5, Z5, Z1
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z1, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z1, Z6
+	VFMADD213PS  Z5, Z1, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z0, Z0
-	VPADDD       Z0, Z1, Z1
+	VPADDD       Z0, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K2
-	VMOVAPS.Z    Z1, K2, Z1
+	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z1
-	VMOVUPS      Z1, K1, (AX)(BX*4)
-	VMOVAPS.Z    Z1, K1, Z1
-	VADDPS       Z1, Z2, Z2
+	VMOVAPS      Z6, Z4
+	VMOVAPS      rowsInf<>+0(SB), K2, Z4
+	VMOVUPS      Z4, K1, (AX)(BX*4)
+	VMOVAPS.Z    Z4, K1, Z4
+	VADDPS       Z4, Z2, Z2
 
-done4:
+done5:
 	VADDPS        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
@@ -3272,52 +3540,58 @@ TEXT ·sumExpAVX512(SB), NOSPLIT, $0-36
 many1:
 	VMOVUPS      (AX)(DX*4), Z3
 	VSUBPS       Z0, Z3, Z3
-	VMULPS       rowsLog2e<>+0(SB), Z3, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VMOVAPS      Z3, Z6
-	VFNMADD231PS rowsLn2High<>+0(SB), Z5, Z6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Z5, Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z5
-	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp3<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp1<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z5
-	VMULPS       Z6, Z6, Z7
-	VFMADD213PS  Z6, Z7, Z5
-	VADDPS       rowsOne<>+0(SB), Z5, Z5
-	VPSLLD       $0x17, Z4, Z4
-	VPADDD       Z4, Z5, Z5
+	VMOVUPS      64(AX)(DX*4), Z4
+	VSUBPS       Z0, Z4, Z4
+	VMULPS       rowsLog2e<>+0(SB), Z3, Z5
+	VMULPS       rowsLog2e<>+0(SB), Z4, Z6
+	VCVTPS2DQ    Z5, Z5
+	VCVTPS2DQ    Z6, Z6
+	VCVTDQ2PS    Z5, Z7
+	VCVTDQ2PS    Z6, Z8
+	VMOVAPS      Z3, Z9
+	VMOVAPS      Z4, Z10
+	VFNMADD231PS rowsLn2High<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
+	VMULPS       Z9, Z9, Z7
+	VMULPS       Z10, Z10, Z8
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VFMADD213PS  Z9, Z7, Z11
+	VFMADD213PS  Z10, Z8, Z12
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
+	VPSLLD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       Z5, Z11, Z11
+	VPADDD       Z6, Z12, Z12
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z5, K1, Z5
+	VMOVAPS.Z    Z11, K1, Z11
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
+	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z5
-	VADDPS       Z5, Z1, Z1
-	VMOVUPS      64(AX)(DX*4), Z3
-	VSUBPS       Z0, Z3, Z3
-	VMULPS       rowsLog2e<>+0(SB), Z3, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VMOVAPS      Z3, Z6
-	VFNMADD231PS rowsLn2High<>+0(SB), Z5, Z6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Z5, Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z5
-	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp3<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp1<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z5
-	VMULPS       Z6, Z6, Z7
-	VFMADD213PS  Z6, Z7, Z5
-	VADDPS       rowsOne<>+0(SB), Z5, Z5
-	VPSLLD       $0x17, Z4, Z4
-	VPADDD       Z4, Z5, Z5
-	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z5, K1, Z5
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z5
-	VADDPS       Z5, Z2, Z2
+	VMOVAPS      Z11, Z3
+	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
+	VMOVAPS      Z12, Z4
+	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z4, Z2, Z2
 	ADDQ         $+32, DX
 	CMPQ         DX, BX
 	JB           many1
@@ -3326,9 +3600,9 @@ one2:
 	MOVQ CX, BX
 	ANDQ $-16, BX
 	CMPQ DX, BX
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS      (AX)(DX*4), Z3
 	VSUBPS       Z0, Z3, Z3
 	VMULPS       rowsLog2e<>+0(SB), Z3, Z4
@@ -3337,29 +3611,32 @@ turn5:
 	VMOVAPS      Z3, Z6
 	VFNMADD231PS rowsLn2High<>+0(SB), Z5, Z6
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z5, Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z5
-	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp3<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp1<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z5
-	VMULPS       Z6, Z6, Z7
-	VFMADD213PS  Z6, Z7, Z5
-	VADDPS       rowsOne<>+0(SB), Z5, Z5
+	VMULPS       Z6, Z6, Z5
+	VMOVUPS      rowsExp5<>+0(SB), Z7
+	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z7
+	VMOVUPS      rowsExp3<>+0(SB), Z8
+	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z8
+	VFMADD213PS  Z8, Z5, Z7
+	VMOVUPS      rowsExp1<>+0(SB), Z8
+	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z8
+	VFMADD213PS  Z8, Z5, Z7
+	VFMADD213PS  Z6, Z5, Z7
+	VADDPS       rowsOne<>+0(SB), Z7, Z7
 	VPSLLD       $0x17, Z4, Z4
-	VPADDD       Z4, Z5, Z5
+	VPADDD       Z4, Z7, Z7
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z5, K1, Z5
+	VMOVAPS.Z    Z7, K1, Z7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z5
-	VADDPS       Z5, Z1, Z1
+	VMOVAPS      Z7, Z3
+	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VADDPS       Z3, Z1, Z1
 	ADDQ         $+16, DX
 	CMPQ         DX, BX
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         DX, CX
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, BX
 	BZHIQ        CX, BX, BX
 	KMOVW        BX, K1
@@ -3371,25 +3648,28 @@ rest3:
 	VMOVAPS      Z0, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z0, K2
-	VMOVAPS.Z    Z4, K2, Z4
+	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z0, K2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z4
-	VMOVAPS.Z    Z4, K1, Z4
-	VADDPS       Z4, Z1, Z1
+	VMOVAPS      Z6, Z0
+	VMOVAPS      rowsInf<>+0(SB), K2, Z0
+	VMOVAPS.Z    Z0, K1, Z0
+	VADDPS       Z0, Z1, Z1
 
-done4:
+done5:
 	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VADDPS        Y0, Y1, Y1
@@ -3413,11 +3693,77 @@ TEXT ·expScaleAVX512(SB), NOSPLIT, $0-56
 	VBROADCASTSS scale+52(FP), Z1
 	XORQ         BX, BX
 	MOVQ         DX, SI
-	ANDQ         $-16, SI
-	CMPQ         BX, SI
-	JAE          rest3
+	ANDQ         $-32, SI
+	JZ           one2
 
-turn5:
+many1:
+	VMOVUPS      (CX)(BX*4), Z2
+	VSUBPS       Z0, Z2, Z2
+	VMOVUPS      64(CX)(BX*4), Z3
+	VSUBPS       Z0, Z3, Z3
+	VMULPS       rowsLog2e<>+0(SB), Z2, Z4
+	VMULPS       rowsLog2e<>+0(SB), Z3, Z5
+	VCVTPS2DQ    Z4, Z4
+	VCVTPS2DQ    Z5, Z5
+	VCVTDQ2PS    Z4, Z6
+	VCVTDQ2PS    Z5, Z7
+	VMOVAPS      Z2, Z8
+	VMOVAPS      Z3, Z9
+	VFNMADD231PS rowsLn2High<>+0(SB), Z6, Z8
+	VFNMADD231PS rowsLn2High<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z6, Z8
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
+	VMULPS       Z8, Z8, Z6
+	VMULPS       Z9, Z9, Z7
+	VMOVUPS      rowsExp5<>+0(SB), Z10
+	VFMADD213PS  rowsExp4<>+0(SB), Z8, Z10
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z12
+	VFMADD213PS  rowsExp2<>+0(SB), Z8, Z12
+	VFMADD213PS  Z12, Z6, Z10
+	VMOVUPS      rowsExp3<>+0(SB), Z12
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z12
+	VFMADD213PS  Z12, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z12
+	VFMADD213PS  rowsExp0<>+0(SB), Z8, Z12
+	VFMADD213PS  Z12, Z6, Z10
+	VMOVUPS      rowsExp1<>+0(SB), Z12
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z12
+	VFMADD213PS  Z12, Z7, Z11
+	VFMADD213PS  Z8, Z6, Z10
+	VFMADD213PS  Z9, Z7, Z11
+	VADDPS       rowsOne<>+0(SB), Z10, Z10
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VPSLLD       $0x17, Z4, Z4
+	VPSLLD       $0x17, Z5, Z5
+	VPADDD       Z4, Z10, Z10
+	VPADDD       Z5, Z11, Z11
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
+	VMOVAPS.Z    Z10, K1, Z10
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
+	VMOVAPS.Z    Z11, K1, Z11
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
+	VMOVAPS      Z10, Z2
+	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
+	VMOVAPS      Z11, Z3
+	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VMULPS       Z1, Z2, Z2
+	VMOVUPS      Z2, (AX)(BX*4)
+	VMULPS       Z1, Z3, Z2
+	VMOVUPS      Z2, 64(AX)(BX*4)
+	ADDQ         $+32, BX
+	CMPQ         BX, SI
+	JB           many1
+
+one2:
+	MOVQ DX, SI
+	ANDQ $-16, SI
+	CMPQ BX, SI
+	JAE  rest4
+
+turn3:
 	VMOVUPS      (CX)(BX*4), Z2
 	VSUBPS       Z0, Z2, Z2
 	VMULPS       rowsLog2e<>+0(SB), Z2, Z3
@@ -3426,30 +3772,33 @@ turn5:
 	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
+	VPADDD       Z3, Z6, Z6
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
-	VMOVAPS.Z    Z4, K1, Z4
+	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z4
-	VMULPS       Z1, Z4, Z2
+	VMOVAPS      Z6, Z2
+	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VMULPS       Z1, Z2, Z2
 	VMOVUPS      Z2, (AX)(BX*4)
 	ADDQ         $+16, BX
 	CMPQ         BX, SI
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         BX, DX
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, SI
 	BZHIQ        DX, SI, SI
 	KMOVW        SI, K1
@@ -3461,25 +3810,28 @@ rest3:
 	VMOVAPS      Z0, Z4
 	VFNMADD231PS rowsLn2High<>+0(SB), Z3, Z4
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z3, Z4
-	VMOVUPS      rowsExp5<>+0(SB), Z3
-	VFMADD213PS  rowsExp4<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp3<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp2<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp1<>+0(SB), Z4, Z3
-	VFMADD213PS  rowsExp0<>+0(SB), Z4, Z3
-	VMULPS       Z4, Z4, Z5
-	VFMADD213PS  Z4, Z5, Z3
-	VADDPS       rowsOne<>+0(SB), Z3, Z3
+	VMULPS       Z4, Z4, Z3
+	VMOVUPS      rowsExp5<>+0(SB), Z5
+	VFMADD213PS  rowsExp4<>+0(SB), Z4, Z5
+	VMOVUPS      rowsExp3<>+0(SB), Z6
+	VFMADD213PS  rowsExp2<>+0(SB), Z4, Z6
+	VFMADD213PS  Z6, Z3, Z5
+	VMOVUPS      rowsExp1<>+0(SB), Z6
+	VFMADD213PS  rowsExp0<>+0(SB), Z4, Z6
+	VFMADD213PS  Z6, Z3, Z5
+	VFMADD213PS  Z4, Z3, Z5
+	VADDPS       rowsOne<>+0(SB), Z5, Z5
 	VPSLLD       $0x17, Z2, Z2
-	VPADDD       Z2, Z3, Z3
+	VPADDD       Z2, Z5, Z5
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z0, K2
-	VMOVAPS.Z    Z3, K2, Z3
+	VMOVAPS.Z    Z5, K2, Z5
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z0, K2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z3
-	VMULPS       Z1, Z3, Z0
+	VMOVAPS      Z5, Z0
+	VMOVAPS      rowsInf<>+0(SB), K2, Z0
+	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3521,9 +3873,9 @@ one2:
 	MOVQ DX, SI
 	ANDQ $-16, SI
 	CMPQ BX, SI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVAPS     Z3, Z6
 	VFMADD213PS Z1, Z2, Z6
 	VFMADD231PS (CX)(BX*4), Z0, Z6
@@ -3532,11 +3884,11 @@ turn5:
 	VADDPS      rowsSixteen<>+0(SB), Z3, Z3
 	ADDQ        $+16, BX
 	CMPQ        BX, SI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        BX, DX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, SI
 	BZHIQ       DX, SI, SI
 	KMOVW       SI, K1
@@ -3550,7 +3902,7 @@ rest3:
 	VMAXPS      Z4, Z0, Z4
 	VADDPS      rowsSixteen<>+0(SB), Z3, Z3
 
-done4:
+done5:
 	VMAXPS        Z5, Z4, Z4
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VMAXPS        Y0, Y4, Y4
@@ -3597,9 +3949,9 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-16, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS (DX)(SI*4), Z2
 	VSUBPS  Z0, Z2, Z2
 	VMULPS  (CX)(SI*4), Z2, Z2
@@ -3607,11 +3959,11 @@ turn5:
 	VMOVUPS Z2, (AX)(SI*4)
 	ADDQ    $+16, SI
 	CMPQ    SI, DI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ      SI, BX
-	JZ        done4
+	JZ        done5
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -3622,7 +3974,7 @@ rest3:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3634,83 +3986,163 @@ TEXT ·swiGLUAVX512(SB), NOSPLIT, $0-72
 	MOVQ    up_base+48(FP), DX
 	MOVQ    gate_len+32(FP), BX
 	VMOVUPS rowsOne<>+0(SB), Z0
-	VXORPS  Z1, Z1, Z1
 	XORQ    SI, SI
 	MOVQ    BX, DI
-	ANDQ    $-16, DI
-	CMPQ    SI, DI
-	JAE     rest3
+	ANDQ    $-32, DI
+	JZ      one2
 
-turn5:
-	VMOVUPS      (CX)(SI*4), Z2
-	VSUBPS       Z2, Z1, Z3
-	VMULPS       rowsLog2e<>+0(SB), Z3, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VMOVAPS      Z3, Z6
-	VFNMADD231PS rowsLn2High<>+0(SB), Z5, Z6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Z5, Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z5
-	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp3<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp1<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z5
-	VMULPS       Z6, Z6, Z7
-	VFMADD213PS  Z6, Z7, Z5
-	VADDPS       rowsOne<>+0(SB), Z5, Z5
-	VPSLLD       $0x17, Z4, Z4
-	VPADDD       Z4, Z5, Z5
+many1:
+	VMOVUPS      (CX)(SI*4), Z1
+	VMOVUPS      64(CX)(SI*4), Z2
+	VXORPS       Z3, Z3, Z3
+	VSUBPS       Z1, Z3, Z4
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       rowsLog2e<>+0(SB), Z4, Z5
+	VMULPS       rowsLog2e<>+0(SB), Z3, Z6
+	VCVTPS2DQ    Z5, Z5
+	VCVTPS2DQ    Z6, Z6
+	VCVTDQ2PS    Z5, Z7
+	VCVTDQ2PS    Z6, Z8
+	VMOVAPS      Z4, Z9
+	VMOVAPS      Z3, Z10
+	VFNMADD231PS rowsLn2High<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
+	VMULPS       Z9, Z9, Z7
+	VMULPS       Z10, Z10, Z8
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VFMADD213PS  Z9, Z7, Z11
+	VFMADD213PS  Z10, Z8, Z12
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
+	VPSLLD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       Z5, Z11, Z11
+	VPADDD       Z6, Z12, Z12
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
+	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z5, K1, Z5
+	VMOVAPS.Z    Z12, K1, Z12
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
+	VMOVAPS      Z11, Z4
+	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z5
-	VADDPS       Z0, Z5, Z3
+	VMOVAPS      Z12, Z3
+	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VADDPS       Z0, Z4, Z4
+	VDIVPS       Z4, Z0, Z4
+	VADDPS       Z0, Z3, Z3
 	VDIVPS       Z3, Z0, Z3
-	VMULPS       Z3, Z2, Z2
-	VMULPS       (DX)(SI*4), Z2, Z2
-	VMOVUPS      Z2, (AX)(SI*4)
+	VMULPS       Z4, Z1, Z1
+	VMULPS       (DX)(SI*4), Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
+	VMULPS       Z3, Z2, Z1
+	VMULPS       64(DX)(SI*4), Z1, Z1
+	VMOVUPS      Z1, 64(AX)(SI*4)
+	ADDQ         $+32, SI
+	CMPQ         SI, DI
+	JB           many1
+
+one2:
+	MOVQ BX, DI
+	ANDQ $-16, DI
+	CMPQ SI, DI
+	JAE  rest4
+
+turn3:
+	VMOVUPS      (CX)(SI*4), Z1
+	VXORPS       Z2, Z2, Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       rowsLog2e<>+0(SB), Z2, Z3
+	VCVTPS2DQ    Z3, Z3
+	VCVTDQ2PS    Z3, Z4
+	VMOVAPS      Z2, Z5
+	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z3, Z3
+	VPADDD       Z3, Z6, Z6
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
+	VMOVAPS.Z    Z6, K1, Z6
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
+	VMOVAPS      Z6, Z2
+	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z0, Z2
+	VMULPS       Z2, Z1, Z1
+	VMULPS       (DX)(SI*4), Z1, Z1
+	VMOVUPS      Z1, (AX)(SI*4)
 	ADDQ         $+16, SI
 	CMPQ         SI, DI
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         SI, BX
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, DI
 	BZHIQ        BX, DI, DI
 	KMOVW        DI, K1
-	VMOVUPS.Z    (CX)(SI*4), K1, Z2
-	VSUBPS       Z2, Z1, Z1
-	VMULPS       rowsLog2e<>+0(SB), Z1, Z3
+	VMOVUPS.Z    (CX)(SI*4), K1, Z1
+	VXORPS       Z2, Z2, Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       rowsLog2e<>+0(SB), Z2, Z3
 	VCVTPS2DQ    Z3, Z3
 	VCVTDQ2PS    Z3, Z4
-	VMOVAPS      Z1, Z5
+	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
-	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z1, K2
-	VMOVAPS.Z    Z4, K2, Z4
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z1, K2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z4
-	VADDPS       Z0, Z4, Z1
-	VDIVPS       Z1, Z0, Z0
-	VMULPS       Z0, Z2, Z0
-	VMOVUPS.Z    (DX)(SI*4), K1, Z1
-	VMULPS       Z1, Z0, Z0
+	VPADDD       Z3, Z6, Z6
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K2
+	VMOVAPS.Z    Z6, K2, Z6
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K2
+	VMOVAPS      Z6, Z2
+	VMOVAPS      rowsInf<>+0(SB), K2, Z2
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z0, Z2
+	VMOVUPS.Z    (DX)(SI*4), K1, Z0
+	VMULPS       Z2, Z1, Z1
+	VMULPS       Z0, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3725,93 +4157,193 @@ TEXT ·swiGLUGradAVX512(SB), NOSPLIT, $0-144
 	MOVQ    up_base+120(FP), DI
 	MOVQ    gate_len+104(FP), R8
 	VMOVUPS rowsOne<>+0(SB), Z0
-	VXORPS  Z1, Z1, Z1
 	XORQ    R9, R9
 	MOVQ    R8, R10
-	ANDQ    $-16, R10
-	CMPQ    R9, R10
-	JAE     rest3
+	ANDQ    $-32, R10
+	JZ      one2
 
-turn5:
-	VMOVUPS      (SI)(R9*4), Z2
-	VSUBPS       Z2, Z1, Z3
-	VMULPS       rowsLog2e<>+0(SB), Z3, Z4
-	VCVTPS2DQ    Z4, Z4
-	VCVTDQ2PS    Z4, Z5
-	VMOVAPS      Z3, Z6
-	VFNMADD231PS rowsLn2High<>+0(SB), Z5, Z6
-	VFNMADD231PS rowsLn2Low<>+0(SB), Z5, Z6
-	VMOVUPS      rowsExp5<>+0(SB), Z5
-	VFMADD213PS  rowsExp4<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp3<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp2<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp1<>+0(SB), Z6, Z5
-	VFMADD213PS  rowsExp0<>+0(SB), Z6, Z5
-	VMULPS       Z6, Z6, Z7
-	VFMADD213PS  Z6, Z7, Z5
-	VADDPS       rowsOne<>+0(SB), Z5, Z5
-	VPSLLD       $0x17, Z4, Z4
-	VPADDD       Z4, Z5, Z5
+many1:
+	VMOVUPS      (SI)(R9*4), Z1
+	VMOVUPS      64(SI)(R9*4), Z2
+	VXORPS       Z3, Z3, Z3
+	VSUBPS       Z1, Z3, Z4
+	VSUBPS       Z2, Z3, Z3
+	VMULPS       rowsLog2e<>+0(SB), Z4, Z5
+	VMULPS       rowsLog2e<>+0(SB), Z3, Z6
+	VCVTPS2DQ    Z5, Z5
+	VCVTPS2DQ    Z6, Z6
+	VCVTDQ2PS    Z5, Z7
+	VCVTDQ2PS    Z6, Z8
+	VMOVAPS      Z4, Z9
+	VMOVAPS      Z3, Z10
+	VFNMADD231PS rowsLn2High<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2High<>+0(SB), Z8, Z10
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z7, Z9
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z8, Z10
+	VMULPS       Z9, Z9, Z7
+	VMULPS       Z10, Z10, Z8
+	VMOVUPS      rowsExp5<>+0(SB), Z11
+	VFMADD213PS  rowsExp4<>+0(SB), Z9, Z11
+	VMOVUPS      rowsExp5<>+0(SB), Z12
+	VFMADD213PS  rowsExp4<>+0(SB), Z10, Z12
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp3<>+0(SB), Z13
+	VFMADD213PS  rowsExp2<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z9, Z13
+	VFMADD213PS  Z13, Z7, Z11
+	VMOVUPS      rowsExp1<>+0(SB), Z13
+	VFMADD213PS  rowsExp0<>+0(SB), Z10, Z13
+	VFMADD213PS  Z13, Z8, Z12
+	VFMADD213PS  Z9, Z7, Z11
+	VFMADD213PS  Z10, Z8, Z12
+	VADDPS       rowsOne<>+0(SB), Z11, Z11
+	VADDPS       rowsOne<>+0(SB), Z12, Z12
+	VPSLLD       $0x17, Z5, Z5
+	VPSLLD       $0x17, Z6, Z6
+	VPADDD       Z5, Z11, Z11
+	VPADDD       Z6, Z12, Z12
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z4, K1
+	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z3, K1
-	VMOVAPS.Z    Z5, K1, Z5
+	VMOVAPS.Z    Z12, K1, Z12
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
+	VMOVAPS      Z11, Z4
+	VMOVAPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
-	VMOVAPS      rowsInf<>+0(SB), K1, Z5
-	VADDPS       Z0, Z5, Z3
+	VMOVAPS      Z12, Z3
+	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VADDPS       Z0, Z4, Z4
+	VDIVPS       Z4, Z0, Z4
+	VADDPS       Z0, Z3, Z3
 	VDIVPS       Z3, Z0, Z3
-	VMULPS       Z3, Z2, Z4
-	VMOVUPS      (BX)(R9*4), Z5
-	VMOVUPS      (DI)(R9*4), Z6
-	VSUBPS       Z3, Z0, Z7
-	VFMADD213PS  Z0, Z2, Z7
-	VMULPS       Z3, Z7, Z2
-	VMULPS       Z6, Z4, Z3
-	VMOVUPS      Z3, (DX)(R9*4)
-	VMULPS       Z5, Z4, Z3
-	VMOVUPS      Z3, (CX)(R9*4)
-	VMULPS       Z5, Z6, Z3
-	VMULPS       Z2, Z3, Z2
-	VMOVUPS      Z2, (AX)(R9*4)
+	VMULPS       Z4, Z1, Z5
+	VMOVUPS      (BX)(R9*4), Z6
+	VMOVUPS      (DI)(R9*4), Z7
+	VSUBPS       Z4, Z0, Z8
+	VFMADD213PS  Z0, Z1, Z8
+	VMULPS       Z4, Z8, Z1
+	VMULPS       Z7, Z5, Z4
+	VMOVUPS      Z4, (DX)(R9*4)
+	VMULPS       Z6, Z5, Z4
+	VMOVUPS      Z4, (CX)(R9*4)
+	VMULPS       Z6, Z7, Z4
+	VMULPS       Z1, Z4, Z1
+	VMOVUPS      Z1, (AX)(R9*4)
+	VMULPS       Z3, Z2, Z1
+	VMOVUPS      64(BX)(R9*4), Z4
+	VMOVUPS      64(DI)(R9*4), Z5
+	VSUBPS       Z3, Z0, Z6
+	VFMADD213PS  Z0, Z2, Z6
+	VMULPS       Z3, Z6, Z2
+	VMULPS       Z5, Z1, Z3
+	VMOVUPS      Z3, 64(DX)(R9*4)
+	VMULPS       Z4, Z1, Z1
+	VMOVUPS      Z1, 64(CX)(R9*4)
+	VMULPS       Z4, Z5, Z1
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      Z1, 64(AX)(R9*4)
+	ADDQ         $+32, R9
+	CMPQ         R9, R10
+	JB           many1
+
+one2:
+	MOVQ R8, R10
+	ANDQ $-16, R10
+	CMPQ R9, R10
+	JAE  rest4
+
+turn3:
+	VMOVUPS      (SI)(R9*4), Z1
+	VXORPS       Z2, Z2, Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       rowsLog2e<>+0(SB), Z2, Z3
+	VCVTPS2DQ    Z3, Z3
+	VCVTDQ2PS    Z3, Z4
+	VMOVAPS      Z2, Z5
+	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
+	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
+	VPSLLD       $0x17, Z3, Z3
+	VPADDD       Z3, Z6, Z6
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K1
+	VMOVAPS.Z    Z6, K1, Z6
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
+	VMOVAPS      Z6, Z2
+	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z0, Z2
+	VMULPS       Z2, Z1, Z3
+	VMOVUPS      (BX)(R9*4), Z4
+	VMOVUPS      (DI)(R9*4), Z5
+	VSUBPS       Z2, Z0, Z6
+	VFMADD213PS  Z0, Z1, Z6
+	VMULPS       Z2, Z6, Z1
+	VMULPS       Z5, Z3, Z2
+	VMOVUPS      Z2, (DX)(R9*4)
+	VMULPS       Z4, Z3, Z2
+	VMOVUPS      Z2, (CX)(R9*4)
+	VMULPS       Z4, Z5, Z2
+	VMULPS       Z1, Z2, Z1
+	VMOVUPS      Z1, (AX)(R9*4)
 	ADDQ         $+16, R9
 	CMPQ         R9, R10
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R9, R8
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, R10
 	BZHIQ        R8, R10, R10
 	KMOVW        R10, K1
-	VMOVUPS.Z    (SI)(R9*4), K1, Z2
-	VSUBPS       Z2, Z1, Z1
-	VMULPS       rowsLog2e<>+0(SB), Z1, Z3
+	VMOVUPS.Z    (SI)(R9*4), K1, Z1
+	VXORPS       Z2, Z2, Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       rowsLog2e<>+0(SB), Z2, Z3
 	VCVTPS2DQ    Z3, Z3
 	VCVTDQ2PS    Z3, Z4
-	VMOVAPS      Z1, Z5
+	VMOVAPS      Z2, Z5
 	VFNMADD231PS rowsLn2High<>+0(SB), Z4, Z5
 	VFNMADD231PS rowsLn2Low<>+0(SB), Z4, Z5
-	VMOVUPS      rowsExp5<>+0(SB), Z4
-	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp3<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp1<>+0(SB), Z5, Z4
-	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z4
-	VMULPS       Z5, Z5, Z6
-	VFMADD213PS  Z5, Z6, Z4
-	VADDPS       rowsOne<>+0(SB), Z4, Z4
+	VMULPS       Z5, Z5, Z4
+	VMOVUPS      rowsExp5<>+0(SB), Z6
+	VFMADD213PS  rowsExp4<>+0(SB), Z5, Z6
+	VMOVUPS      rowsExp3<>+0(SB), Z7
+	VFMADD213PS  rowsExp2<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VMOVUPS      rowsExp1<>+0(SB), Z7
+	VFMADD213PS  rowsExp0<>+0(SB), Z5, Z7
+	VFMADD213PS  Z7, Z4, Z6
+	VFMADD213PS  Z5, Z4, Z6
+	VADDPS       rowsOne<>+0(SB), Z6, Z6
 	VPSLLD       $0x17, Z3, Z3
-	VPADDD       Z3, Z4, Z4
-	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z1, K2
-	VMOVAPS.Z    Z4, K2, Z4
-	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z1, K2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z4
-	VADDPS       Z0, Z4, Z1
-	VDIVPS       Z1, Z0, Z1
-	VMULPS       Z1, Z2, Z3
+	VPADDD       Z3, Z6, Z6
+	VCMPPS       $0x15, rowsExpMin<>+0(SB), Z2, K2
+	VMOVAPS.Z    Z6, K2, Z6
+	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K2
+	VMOVAPS      Z6, Z2
+	VMOVAPS      rowsInf<>+0(SB), K2, Z2
+	VADDPS       Z0, Z2, Z2
+	VDIVPS       Z2, Z0, Z2
+	VMULPS       Z2, Z1, Z3
 	VMOVUPS.Z    (BX)(R9*4), K1, Z4
 	VMOVUPS.Z    (DI)(R9*4), K1, Z5
-	VSUBPS       Z1, Z0, Z6
-	VFMADD213PS  Z0, Z2, Z6
-	VMULPS       Z1, Z6, Z0
+	VSUBPS       Z2, Z0, Z6
+	VFMADD213PS  Z0, Z1, Z6
+	VMULPS       Z2, Z6, Z0
 	VMULPS       Z5, Z3, Z1
 	VMOVUPS      Z1, K1, (DX)(R9*4)
 	VMULPS       Z4, Z3, Z1
@@ -3820,7 +4352,7 @@ rest3:
 	VMULPS       Z0, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(R9*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3852,19 +4384,19 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-16, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMULPS  (CX)(SI*4), Z0, Z1
 	VMULPS  (DX)(SI*4), Z1, Z1
 	VMOVUPS Z1, (AX)(SI*4)
 	ADDQ    $+16, SI
 	CMPQ    SI, DI
-	JB      turn5
+	JB      turn3
 
-rest3:
+rest4:
 	SUBQ      SI, BX
-	JZ        done4
+	JZ        done5
 	MOVQ      $-1, DI
 	BZHIQ     BX, DI, DI
 	KMOVW     DI, K1
@@ -3874,7 +4406,7 @@ rest3:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3893,9 +4425,9 @@ TEXT ·rmsNormGradAVX512(SB), NOSPLIT, $0-128
 	MOVQ         DI, R9
 	ANDQ         $-16, R9
 	CMPQ         R8, R9
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (DX)(R8*4), Z2
 	VMOVUPS      (BX)(R8*4), Z3
 	VMOVUPS      (SI)(R8*4), Z4
@@ -3910,11 +4442,11 @@ turn5:
 	VMOVUPS      Z2, (AX)(R8*4)
 	ADDQ         $+16, R8
 	CMPQ         R8, R9
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R8, DI
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, R9
 	BZHIQ        DI, R9, R9
 	KMOVW        R9, K1
@@ -3932,7 +4464,7 @@ rest3:
 	VADDPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(R8*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -3952,9 +4484,9 @@ TEXT ·rmsNormGradAgainAVX512(SB), NOSPLIT, $0-152
 	MOVQ         DI, R10
 	ANDQ         $-16, R10
 	CMPQ         R9, R10
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (DX)(R9*4), Z2
 	VMOVUPS      (BX)(R9*4), Z3
 	VMOVUPS      (SI)(R9*4), Z4
@@ -3971,11 +4503,11 @@ turn5:
 	VMOVUPS      Z2, (R8)(R9*4)
 	ADDQ         $+16, R9
 	CMPQ         R9, R10
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R9, DI
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, R10
 	BZHIQ        DI, R10, R10
 	KMOVW        R10, K1
@@ -3995,7 +4527,7 @@ rest3:
 	VMULPS       Z4, Z5, Z0
 	VMOVUPS      Z0, K1, (R8)(R9*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -4035,9 +4567,9 @@ one2:
 	MOVQ SI, R8
 	ANDQ $-16, R8
 	CMPQ DI, R8
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (CX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -4046,11 +4578,11 @@ turn5:
 	VMOVUPS     Z3, (AX)(DI*4)
 	ADDQ        $+16, DI
 	CMPQ        DI, R8
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DI, SI
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -4062,7 +4594,7 @@ rest3:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(DI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -4107,9 +4639,9 @@ one2:
 	MOVQ BX, DI
 	ANDQ $-16, DI
 	CMPQ SI, DI
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(SI*4), Z6
 	VMULPS      (DX)(SI*4), Z6, Z6
 	VMOVUPS     (CX)(SI*4), Z7
@@ -4119,11 +4651,11 @@ turn5:
 	VFMADD231PS Z7, Z6, Z4
 	ADDQ        $+16, SI
 	CMPQ        SI, DI
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        SI, BX
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, DI
 	BZHIQ       BX, DI, DI
 	KMOVW       DI, K1
@@ -4136,7 +4668,7 @@ rest3:
 	VADDPS      Z6, Z2, Z2
 	VFMADD231PS Z0, Z6, Z4
 
-done4:
+done5:
 	VADDPS        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
@@ -4178,9 +4710,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-160
 	MOVQ         R8, R10
 	ANDQ         $-16, R10
 	CMPQ         R9, R10
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (BX)(R9*4), Z4
 	VMOVUPS      (DI)(R9*4), Z5
 	VMOVUPS      (SI)(R9*4), Z6
@@ -4199,11 +4731,11 @@ turn5:
 	VMOVUPS      Z5, (AX)(R9*4)
 	ADDQ         $+16, R9
 	CMPQ         R9, R10
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R9, R8
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, R10
 	BZHIQ        R8, R10, R10
 	KMOVW        R10, K1
@@ -4225,7 +4757,7 @@ rest3:
 	VFMADD231PS  Z4, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(R9*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -4249,9 +4781,9 @@ TEXT ·layerNormGradAgainAVX512(SB), NOSPLIT, $0-208
 	MOVQ         R8, R12
 	ANDQ         $-16, R12
 	CMPQ         R11, R12
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMOVUPS      (BX)(R11*4), Z4
 	VMOVUPS      (DI)(R11*4), Z5
 	VMOVUPS      (SI)(R11*4), Z6
@@ -4273,11 +4805,11 @@ turn5:
 	VMOVUPS      Z4, (R9)(R11*4)
 	ADDQ         $+16, R11
 	CMPQ         R11, R12
-	JB           turn5
+	JB           turn3
 
-rest3:
+rest4:
 	SUBQ         R11, R8
-	JZ           done4
+	JZ           done5
 	MOVQ         $-1, R12
 	BZHIQ        R8, R12, R12
 	KMOVW        R12, K1
@@ -4302,7 +4834,7 @@ rest3:
 	VFMADD231PS  Z5, Z0, Z1
 	VMOVUPS      Z1, K1, (R9)(R11*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -4318,9 +4850,9 @@ TEXT ·rotateAVX512(SB), NOSPLIT, $0-96
 	MOVQ SI, R8
 	ANDQ $-16, R8
 	CMPQ DI, R8
-	JAE  rest3
+	JAE  rest4
 
-turn5:
+turn3:
 	VMOVUPS     (AX)(DI*4), Z0
 	VMOVUPS     (CX)(DI*4), Z1
 	VMOVUPS     (DX)(DI*4), Z2
@@ -4333,11 +4865,11 @@ turn5:
 	VMOVUPS     Z3, (CX)(DI*4)
 	ADDQ        $+16, DI
 	CMPQ        DI, R8
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DI, SI
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -4352,7 +4884,7 @@ rest3:
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 	VMOVUPS     Z3, K1, (CX)(DI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 
@@ -4377,9 +4909,9 @@ TEXT ·adamWAVX512(SB), NOSPLIT, $0-132
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
 	CMPQ         DI, R8
-	JAE          rest3
+	JAE          rest4
 
-turn5:
+turn3:
 	VMULPS      (CX)(DI*4), Z0, Z9
 	VMULPS      (DX)(DI*4), Z1, Z10
 	VFMADD231PS Z9, Z2, Z10
@@ -4397,11 +4929,11 @@ turn5:
 	VMOVUPS     Z10, (AX)(DI*4)
 	ADDQ        $+16, DI
 	CMPQ        DI, R8
-	JB          turn5
+	JB          turn3
 
-rest3:
+rest4:
 	SUBQ        DI, SI
-	JZ          done4
+	JZ          done5
 	MOVQ        $-1, R8
 	BZHIQ       SI, R8, R8
 	KMOVW       R8, K1
@@ -4424,7 +4956,7 @@ rest3:
 	VFMSUB213PS Z0, Z5, Z1
 	VMOVUPS     Z1, K1, (AX)(DI*4)
 
-done4:
+done5:
 	VZEROUPPER
 	RET
 

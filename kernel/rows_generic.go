@@ -410,7 +410,7 @@ func adamWGeneric(p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay
 func toBF16Generic(dst []uint16, x []float32) {
 	dst = dst[:len(x)]
 	for i, v := range x {
-		dst[i] = bf16(v)
+		dst[i] = toBF16(v)
 	}
 }
 

@@ -11,12 +11,10 @@ import (
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/pass"
-	"github.com/mmcloughlin/avo/printer"
 )
 
-// A row is a function over rows: kernel/rows_generic.go has its portable form under the name with "Generic".
-type row struct {
+// A rowFunction is a function over rows: kernel/rows_generic.go has its portable form under the name with "Generic".
+type rowFunction struct {
 	name   string
 	params string // as in Go
 	result string
@@ -24,40 +22,40 @@ type row struct {
 }
 
 // rows in the order of rows_generic.go.
-var rows = []row{
-	{"dot", "x, y []float32", "float32", dot},
-	{"dot3", "x, y, z []float32", "float32", dot3},
-	{"sum", "x []float32", "float32", sum},
-	{"squaresFrom", "x []float32, from float32", "float32", squaresFrom},
-	{"sumSquares", "x []float32", "float64", sumSquares},
-	{"zeros", "x []float32", "float32", zeros},
-	{"max", "x []float32", "float32", largest},
-	{"index", "x []float32, v float32", "int", index},
-	{"add", "dst, x, y []float32", "", add},
-	{"axpy", "dst, x []float32, a float32", "", axpy},
-	{"scale", "dst, x []float32, a float32", "", scale},
-	{"expSum", "dst, x []float32, scale, max float32", "float32", expSum},
-	{"sumExp", "x []float32, max float32", "float32", sumExp},
-	{"expScale", "dst, x []float32, max, scale float32", "", expScale},
-	{"alibiScale", "dst, x []float32, scale, bias, step float32", "float32", alibiScale},
-	{"probGrad", "ds, p, dp []float32, delta, scale float32", "", probGrad},
-	{"swiGLU", "dst, gate, up []float32", "", swiGLU},
-	{"swiGLUGrad", "dgate, dup, y, dy, gate, up []float32", "", swiGLUGrad},
-	{"mulScale", "y, x, w []float32, r float32", "", mulScale},
-	{"rmsNormGrad", "dx, dw, dy, x, w []float32, r, c float32", "", rmsNormGrad},
-	{"rmsNormGradAgain", "dx, dw, y, dy, x, w []float32, r, c float32", "", rmsNormGradAgain},
-	{"layerNorm", "y, x, w, b []float32, mean, r float32", "", layerNorm},
-	{"layerNormSums", "dy, x, w []float32, mean, r float32", "(sum, dot float32)", layerNormSums},
-	{"layerNormGrad", "dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32", "", layerNormGrad},
-	{"layerNormGradAgain", "dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32", "", layerNormGradAgain},
-	{"rotate", "x, y, cos, sin []float32", "", rotate},
-	{"adamW", "p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32", "", adamW},
-	{"toBF16", "dst []uint16, x []float32", "", toBF16},
-	{"fromBF16", "dst []float32, x []uint16", "", fromBF16},
+var rows = []rowFunction{
+	{"dot", "x, y []float32", "float32", dotRow},
+	{"dot3", "x, y, z []float32", "float32", dot3Row},
+	{"sum", "x []float32", "float32", sumRow},
+	{"squaresFrom", "x []float32, from float32", "float32", squaresFromRow},
+	{"sumSquares", "x []float32", "float64", sumSquaresRow},
+	{"zeros", "x []float32", "float32", zerosRow},
+	{"max", "x []float32", "float32", maxRow},
+	{"index", "x []float32, v float32", "int", indexRow},
+	{"add", "dst, x, y []float32", "", addRow},
+	{"axpy", "dst, x []float32, a float32", "", axpyRow},
+	{"scale", "dst, x []float32, a float32", "", scaleRow},
+	{"expSum", "dst, x []float32, scale, max float32", "float32", expSumRow},
+	{"sumExp", "x []float32, max float32", "float32", sumExpRow},
+	{"expScale", "dst, x []float32, max, scale float32", "", expScaleRow},
+	{"alibiScale", "dst, x []float32, scale, bias, step float32", "float32", alibiScaleRow},
+	{"probGrad", "ds, p, dp []float32, delta, scale float32", "", probGradRow},
+	{"swiGLU", "dst, gate, up []float32", "", swiGLURow},
+	{"swiGLUGrad", "dgate, dup, y, dy, gate, up []float32", "", swiGLUGradRow},
+	{"mulScale", "y, x, w []float32, r float32", "", mulScaleRow},
+	{"rmsNormGrad", "dx, dw, dy, x, w []float32, r, c float32", "", rmsNormGradRow},
+	{"rmsNormGradAgain", "dx, dw, y, dy, x, w []float32, r, c float32", "", rmsNormGradAgainRow},
+	{"layerNorm", "y, x, w, b []float32, mean, r float32", "", layerNormRow},
+	{"layerNormSums", "dy, x, w []float32, mean, r float32", "(sum, dot float32)", layerNormSumsRow},
+	{"layerNormGrad", "dx, dw, db, dy, x, w []float32, mean, r, sum, dot float32", "", layerNormGradRow},
+	{"layerNormGradAgain", "dx, dw, db, y, dy, x, w, b []float32, mean, r, sum, dot float32", "", layerNormGradAgainRow},
+	{"rotate", "x, y, cos, sin []float32", "", rotateRow},
+	{"adamW", "p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32", "", adamWRow},
+	{"toBF16", "dst []uint16, x []float32", "", toBF16Row},
+	{"fromBF16", "dst []float32, x []uint16", "", fromBF16Row},
 }
 
 // names are those of the parameters, for a call.
-func (r row) names() string {
+func (r rowFunction) names() string {
 	var names []string
 	for _, p := range strings.Split(r.params, ", ") {
 		name, _, _ := strings.Cut(p, " ")
@@ -66,9 +64,34 @@ func (r row) names() string {
 	return strings.Join(names, ", ")
 }
 
-// rowsGo writes the Go side: with assembly, the declarations of its functions, and the methods of rowSet that choose
-// one; without, methods that call the portable functions.
-func rowsGo(dir, file, constraint string, sets []string) error {
+// rowSets are the sets in the names of functions.
+var rowSets = []string{"AVX2", "AVX512"}
+
+// rowFunctions makes all functions for all sets.
+func rowFunctions(c *build.Context) {
+	data := map[string]operand.Mem{}
+	for _, set := range rowSets {
+		for _, r := range rows {
+			c.Function(r.name + set)
+			c.Doc(fmt.Sprintf("%s%s is %sGeneric.", r.name, set, r.name))
+			c.Pragma("noescape")
+			c.Attributes(attr.NOSPLIT)
+			c.SignatureExpr("func(" + r.params + ") " + r.result)
+			r.body(&vectors{Context: c, wide: set == "AVX512", data: data})
+		}
+	}
+}
+
+// rowMethods writes the methods of rowSet that choose a function: among the portable ones and those of the sets, or the
+// portable ones where there is no assembly.
+func rowMethods(dir string) error {
+	if err := writeRowMethods(filepath.Join(dir, "rows_amd64.go"), "!noasm", rowSets); err != nil {
+		return err
+	}
+	return writeRowMethods(filepath.Join(dir, "rows_other.go"), "noasm || !amd64", nil)
+}
+
+func writeRowMethods(path, constraint string, sets []string) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// Code generated by tools/kernels. DO NOT EDIT.\n\n//go:build %s\n\npackage kernel\n", constraint)
 	for _, r := range rows {
@@ -91,53 +114,10 @@ func rowsGo(dir, file, constraint string, sets []string) error {
 			fmt.Fprint(&b, "}\n")
 		}
 		fmt.Fprintf(&b, "%s%sGeneric(%s)\n}\n", ret, r.name, r.names())
-		for _, set := range sets {
-			fmt.Fprintf(&b, "\n//go:noescape\nfunc %s%s(%s) %s\n", r.name, set, r.params, r.result)
-		}
 	}
 	src, err := format.Source(b.Bytes())
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, file), src, 0o666)
-}
-
-// rowsAsm writes the assembly of all sets.
-func rowsAsm(dir, file, constraint string, sets []string) error {
-	c := build.NewContext()
-	c.ConstraintExpr(constraint)
-	data := map[string]operand.Mem{}
-	for _, set := range sets {
-		for _, r := range rows {
-			v := &vectors{Context: c, set: set, wide: set == "AVX512", data: data}
-			c.Function(r.name + set)
-			c.Attributes(attr.NOSPLIT)
-			c.SignatureExpr("func(" + r.params + ") " + r.result)
-			r.body(v)
-		}
-	}
-	f, err := c.Result()
-	if err != nil {
-		return err
-	}
-	if err := pass.Compile.Execute(f); err != nil {
-		return err
-	}
-	src, err := printer.NewGoAsm(printer.Config{Name: "tools/kernels", Pkg: "kernel"}).Print(f)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, file), src, 0o666)
-}
-
-// writeRows writes everything of the functions over rows.
-func writeRows(dir string) error {
-	sets := []string{"AVX2", "AVX512"}
-	if err := rowsAsm(dir, "rows_amd64.s", "!noasm", sets); err != nil {
-		return err
-	}
-	if err := rowsGo(dir, "rows_amd64.go", "!noasm", sets); err != nil {
-		return err
-	}
-	return rowsGo(dir, "rows_other.go", "noasm || !amd64", nil)
+	return os.WriteFile(path, src, 0o666)
 }

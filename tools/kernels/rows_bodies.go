@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mmcloughlin/avo/operand"
@@ -10,7 +11,7 @@ import (
 // The bodies of the functions over rows, for every width. What they compute is in kernel/rows_generic.go; comments here
 // say only what is done otherwise.
 
-func dot(v *vectors) {
+func dotRow(v *vectors) {
 	x, y, n := v.vector("x"), v.vector("y"), v.length("x")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -19,7 +20,7 @@ func dot(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func dot3(v *vectors) {
+func dot3Row(v *vectors) {
 	x, y, z, n := v.vector("x"), v.vector("y"), v.vector("z"), v.length("x")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -29,7 +30,7 @@ func dot3(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func sum(v *vectors) {
+func sumRow(v *vectors) {
 	x, n := v.vector("x"), v.length("x")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -38,7 +39,7 @@ func sum(v *vectors) {
 	v.done(v.sumOf(sum))
 }
 
-func squaresFrom(v *vectors) {
+func squaresFromRow(v *vectors) {
 	x, n, from := v.vector("x"), v.length("x"), v.number("from")
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -50,7 +51,7 @@ func squaresFrom(v *vectors) {
 }
 
 // The square of a float32 is exact in float64.
-func sumSquares(v *vectors) {
+func sumSquaresRow(v *vectors) {
 	x, n := v.vector("x"), v.length("x")
 	low, high := v.zeros(2), v.zeros(2)
 	v.loop(n, 2, func(s *step) {
@@ -76,7 +77,7 @@ func sumSquares(v *vectors) {
 	v.done(r)
 }
 
-func zeros(v *vectors) {
+func zerosRow(v *vectors) {
 	x, n, zero := v.vector("x"), v.length("x"), v.zero()
 	sum := v.zeros(4)
 	v.loop(n, 4, func(s *step) {
@@ -97,7 +98,7 @@ func (v *vectors) bottoms(n int) []vec {
 // raise makes top what is larger, it or r: VMAXPS gives its second source, which is the first here, when one is NaN.
 func (s *step) raise(top, r vec) { s.VMAXPS(top, r, top) }
 
-func largest(v *vectors) {
+func maxRow(v *vectors) {
 	x, n := v.vector("x"), v.length("x")
 	top := v.bottoms(4)
 	v.loop(n, 4, func(s *step) {
@@ -106,7 +107,7 @@ func largest(v *vectors) {
 	v.done(v.maxOf(top))
 }
 
-func index(v *vectors) {
+func indexRow(v *vectors) {
 	x, n, w := v.vector("x"), v.length("x"), v.number("v")
 	found, i, at := v.label("found"), v.GP64(), v.GP64()
 	v.loop(n, 1, func(s *step) {
@@ -136,7 +137,7 @@ func index(v *vectors) {
 	v.done(i)
 }
 
-func add(v *vectors) {
+func addRow(v *vectors) {
 	dst, x, y, n := v.vector("dst"), v.vector("x"), v.vector("y"), v.length("x")
 	v.loop(n, 2, func(s *step) {
 		s.store(s.add(s.operand(y), s.load(x)), dst)
@@ -144,7 +145,7 @@ func add(v *vectors) {
 	v.done()
 }
 
-func axpy(v *vectors) {
+func axpyRow(v *vectors) {
 	dst, x, n, a := v.vector("dst"), v.vector("x"), v.length("x"), v.number("a")
 	v.loop(n, 2, func(s *step) {
 		d := s.load(dst)
@@ -154,7 +155,7 @@ func axpy(v *vectors) {
 	v.done()
 }
 
-func scale(v *vectors) {
+func scaleRow(v *vectors) {
 	dst, x, n, a := v.vector("dst"), v.vector("x"), v.length("x"), v.number("a")
 	v.loop(n, 2, func(s *step) {
 		s.store(s.mul(s.operand(x), a), dst)
@@ -162,70 +163,100 @@ func scale(v *vectors) {
 	v.done()
 }
 
-// exp gives e^x. The whole part of x/ln 2 is an integer here, not a float32 with a large number added, for then NaN can
-// go the way of all others: it is no integer, so that nothing is added to its bits.
-func (v *vectors) exp(x vec) vec {
-	whole, n := v.mul(v.constant("rowsLog2e", math.Log2E), x), v.reg()
-	v.VCVTPS2DQ(whole, whole)
-	v.VCVTDQ2PS(whole, n)
-	r := v.reg()
-	v.VMOVAPS(x, r)
-	v.VFNMADD231PS(v.constant("rowsLn2High", 0.693359375), n, r)
-	v.VFNMADD231PS(v.constant("rowsLn2Low", -2.12194440e-4), n, r)
-	p := v.loaded(v.constant("rowsExp5", 1.9875691500e-4))
-	v.VFMADD213PS(v.constant("rowsExp4", 1.3981999507e-3), r, p)
-	v.VFMADD213PS(v.constant("rowsExp3", 8.3334519073e-3), r, p)
-	v.VFMADD213PS(v.constant("rowsExp2", 4.1665795894e-2), r, p)
-	v.VFMADD213PS(v.constant("rowsExp1", 1.6666665459e-1), r, p)
-	v.VFMADD213PS(v.constant("rowsExp0", 5.0000001201e-1), r, p)
-	v.VFMADD213PS(r, v.mul(r, r), p)
-	v.VADDPS(v.one(), p, p)
-	v.VPSLLD(operand.U8(23), whole, whole)
-	v.VPADDD(whole, p, p)
-	v.zeroBelow(p, x, v.constant("rowsExpMin", -87.336540))
-	v.putAbove(p, x, v.constant("rowsExpMax", 88.7228317), v.bits("rowsInf", 0x7f800000))
-	return p
+// exp puts e^x into each register. The whole part of x/ln 2 is an integer here, not a float32 with a large number added,
+// for then NaN can go the way of all others: it is no integer, so that nothing is added to its bits.
+func (v *vectors) exp(xs ...vec) {
+	whole, r, p := make([]vec, len(xs)), make([]vec, len(xs)), make([]vec, len(xs))
+	each := func(f func(i int)) {
+		for i := range xs {
+			f(i)
+		}
+	}
+	each(func(i int) { whole[i] = v.mul(v.constant("rowsLog2e", math.Log2E), xs[i]) })
+	each(func(i int) { v.VCVTPS2DQ(whole[i], whole[i]) })
+	each(func(i int) { p[i] = v.reg(); v.VCVTDQ2PS(whole[i], p[i]) })
+	each(func(i int) { r[i] = v.reg(); v.VMOVAPS(xs[i], r[i]) })
+	each(func(i int) { v.VFNMADD231PS(v.constant("rowsLn2High", 0.693359375), p[i], r[i]) })
+	each(func(i int) { v.VFNMADD231PS(v.constant("rowsLn2Low", -2.12194440e-4), p[i], r[i]) })
+	// The polynomial in pairs of terms, each pair once times r² more than the next: a shorter chain than one by one.
+	square := make([]vec, len(xs))
+	each(func(i int) { square[i] = v.mul(r[i], r[i]) })
+	pair := func(i, k int, first, second float32) vec {
+		q := v.loaded(v.constant(fmt.Sprint("rowsExp", k), first))
+		v.VFMADD213PS(v.constant(fmt.Sprint("rowsExp", k-1), second), r[i], q)
+		return q
+	}
+	each(func(i int) { p[i] = pair(i, 5, 1.9875691500e-4, 1.3981999507e-3) })
+	each(func(i int) { v.VFMADD213PS(pair(i, 3, 8.3334519073e-3, 4.1665795894e-2), square[i], p[i]) })
+	each(func(i int) { v.VFMADD213PS(pair(i, 1, 1.6666665459e-1, 5.0000001201e-1), square[i], p[i]) })
+	each(func(i int) { v.VFMADD213PS(r[i], square[i], p[i]) })
+	each(func(i int) { v.VADDPS(v.one(), p[i], p[i]) })
+	each(func(i int) { v.VPSLLD(operand.U8(23), whole[i], whole[i]) })
+	each(func(i int) { v.VPADDD(whole[i], p[i], p[i]) })
+	each(func(i int) { v.zeroBelow(p[i], xs[i], v.constant("rowsExpMin", -87.336540)) })
+	each(func(i int) {
+		v.putAbove(xs[i], p[i], v.constant("rowsExpMax", 88.7228317), v.bits("rowsInf", 0x7f800000))
+	})
 }
 
 func (v *vectors) one() operand.Mem { return v.constant("rowsOne", 1) }
 
-func expSum(v *vectors) {
+func expSumRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	scale, max := v.number("scale"), v.number("max")
 	sum := v.zeros(2)
-	v.loop(n, 2, func(s *step) {
-		e := s.load(x)
-		s.VFMSUB213PS(max, scale, e)
-		e = s.exp(e)
-		s.store(e, dst)
-		s.clear(e)
-		s.VADDPS(e, sum[s.u], sum[s.u])
+	v.turns(n, 2, func(ss []*step) {
+		e := gather(ss, func(s *step) vec { return s.load(x) })
+		for _, e := range e {
+			v.VFMSUB213PS(max, scale, e)
+		}
+		v.exp(e...)
+		for i, s := range ss {
+			s.store(e[i], dst)
+			s.clear(e[i])
+			s.VADDPS(e[i], sum[i], sum[i])
+		}
 	})
 	v.done(v.sumOf(sum))
 }
 
-func sumExp(v *vectors) {
+// gather is f of every step.
+func gather(ss []*step, f func(s *step) vec) []vec {
+	var r []vec
+	for _, s := range ss {
+		r = append(r, f(s))
+	}
+	return r
+}
+
+func sumExpRow(v *vectors) {
 	x, n, max := v.vector("x"), v.length("x"), v.number("max")
 	sum := v.zeros(2)
-	v.loop(n, 2, func(s *step) {
-		e := s.exp(s.sub(s.load(x), max))
-		s.clear(e)
-		s.VADDPS(e, sum[s.u], sum[s.u])
+	v.turns(n, 2, func(ss []*step) {
+		e := gather(ss, func(s *step) vec { return s.sub(s.load(x), max) })
+		v.exp(e...)
+		for i, s := range ss {
+			s.clear(e[i])
+			s.VADDPS(e[i], sum[i], sum[i])
+		}
 	})
 	v.done(v.sumOf(sum))
 }
 
-func expScale(v *vectors) {
+func expScaleRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	max, scale := v.number("max"), v.number("scale")
-	v.loop(n, 1, func(s *step) {
-		e := s.exp(s.sub(s.load(x), max))
-		s.store(s.mul(scale, e), dst)
+	v.turns(n, 2, func(ss []*step) {
+		e := gather(ss, func(s *step) vec { return s.sub(s.load(x), max) })
+		v.exp(e...)
+		for i, s := range ss {
+			s.store(s.mul(scale, e[i]), dst)
+		}
 	})
 	v.done()
 }
 
-func alibiScale(v *vectors) {
+func alibiScaleRow(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	scale, bias, step_ := v.number("scale"), v.number("bias"), v.number("step")
 	at := v.loaded(v.words("rowsCount", func(i int) uint32 { return math.Float32bits(float32(i)) }))
@@ -243,7 +274,7 @@ func alibiScale(v *vectors) {
 	v.done(v.maxOf(top))
 }
 
-func probGrad(v *vectors) {
+func probGradRow(v *vectors) {
 	ds, p, dp, n := v.vector("ds"), v.vector("p"), v.vector("dp"), v.length("p")
 	delta, scale := v.number("delta"), v.number("scale")
 	v.loop(n, 2, func(s *step) {
@@ -253,42 +284,57 @@ func probGrad(v *vectors) {
 	v.done()
 }
 
-// sigmoid gives 1 / (1 + e^-x).
-func (v *vectors) sigmoid(x, one, zero vec) vec {
-	return v.div(one, v.add(one, v.exp(v.sub(zero, x))))
+// sigmoid gives 1 / (1 + e^-x) for each register.
+func (v *vectors) sigmoid(xs []vec, one vec) []vec {
+	var r []vec
+	zero := v.zero()
+	for _, x := range xs {
+		r = append(r, v.sub(zero, x))
+	}
+	v.exp(r...)
+	for _, r := range r {
+		v.VADDPS(one, r, r)
+		v.VDIVPS(r, one, r)
+	}
+	return r
 }
 
-func swiGLU(v *vectors) {
+func swiGLURow(v *vectors) {
 	dst, gate, up, n := v.vector("dst"), v.vector("gate"), v.vector("up"), v.length("gate")
-	one, zero := v.loaded(v.one()), v.zero()
-	v.loop(n, 1, func(s *step) {
-		g := s.load(gate)
-		silu := s.mul(s.sigmoid(g, one, zero), g)
-		s.store(s.mul(s.operand(up), silu), dst)
+	one := v.loaded(v.one())
+	v.turns(n, 2, func(ss []*step) {
+		g := gather(ss, func(s *step) vec { return s.load(gate) })
+		sig := v.sigmoid(g, one)
+		for i, s := range ss {
+			s.store(s.mul(s.operand(up), s.mul(sig[i], g[i])), dst)
+		}
 	})
 	v.done()
 }
 
-func swiGLUGrad(v *vectors) {
+func swiGLUGradRow(v *vectors) {
 	dgate, dup, y := v.vector("dgate"), v.vector("dup"), v.vector("y")
 	dy, gate, up, n := v.vector("dy"), v.vector("gate"), v.vector("up"), v.length("gate")
-	one, zero := v.loaded(v.one()), v.zero()
-	v.loop(n, 1, func(s *step) {
-		g := s.load(gate)
-		sig := s.sigmoid(g, one, zero)
-		silu := s.mul(sig, g)
-		d, u := s.load(dy), s.load(up)
-		t := s.sub(one, sig)
-		s.VFMADD213PS(one, g, t)
-		t = s.mul(sig, t)
-		s.store(s.mul(u, silu), y)
-		s.store(s.mul(d, silu), dup)
-		s.store(s.mul(t, s.mul(d, u)), dgate)
+	one := v.loaded(v.one())
+	v.turns(n, 2, func(ss []*step) {
+		gs := gather(ss, func(s *step) vec { return s.load(gate) })
+		sigs := v.sigmoid(gs, one)
+		for i, s := range ss {
+			g, sig := gs[i], sigs[i]
+			silu := s.mul(sig, g)
+			d, u := s.load(dy), s.load(up)
+			t := s.sub(one, sig)
+			s.VFMADD213PS(one, g, t)
+			t = s.mul(sig, t)
+			s.store(s.mul(u, silu), y)
+			s.store(s.mul(d, silu), dup)
+			s.store(s.mul(t, s.mul(d, u)), dgate)
+		}
 	})
 	v.done()
 }
 
-func mulScale(v *vectors) {
+func mulScaleRow(v *vectors) {
 	y, x, w, n, r := v.vector("y"), v.vector("x"), v.vector("w"), v.length("x"), v.number("r")
 	v.loop(n, 2, func(s *step) {
 		s.store(s.mul(s.operand(w), s.mul(s.operand(x), r)), y)
@@ -296,8 +342,8 @@ func mulScale(v *vectors) {
 	v.done()
 }
 
-func rmsNormGrad(v *vectors)      { rmsNormGrads(v, false) }
-func rmsNormGradAgain(v *vectors) { rmsNormGrads(v, true) }
+func rmsNormGradRow(v *vectors)      { rmsNormGrads(v, false) }
+func rmsNormGradAgainRow(v *vectors) { rmsNormGrads(v, true) }
 
 func rmsNormGrads(v *vectors, again bool) {
 	dx, dw, dy, x, w, n := v.vector("dx"), v.vector("dw"), v.vector("dy"), v.vector("x"), v.vector("w"), v.length("x")
@@ -322,7 +368,7 @@ func rmsNormGrads(v *vectors, again bool) {
 	v.done()
 }
 
-func layerNorm(v *vectors) {
+func layerNormRow(v *vectors) {
 	y, x, w, b, n := v.vector("y"), v.vector("x"), v.vector("w"), v.vector("b"), v.length("x")
 	mean, r := v.number("mean"), v.number("r")
 	v.loop(n, 2, func(s *step) {
@@ -334,7 +380,7 @@ func layerNorm(v *vectors) {
 	v.done()
 }
 
-func layerNormSums(v *vectors) {
+func layerNormSumsRow(v *vectors) {
 	dy, x, w, n := v.vector("dy"), v.vector("x"), v.vector("w"), v.length("x")
 	mean, r := v.number("mean"), v.number("r")
 	sum, dot := v.zeros(2), v.zeros(2)
@@ -347,8 +393,8 @@ func layerNormSums(v *vectors) {
 	v.done(v.sumOf(sum), v.sumOf(dot))
 }
 
-func layerNormGrad(v *vectors)      { layerNormGrads(v, false) }
-func layerNormGradAgain(v *vectors) { layerNormGrads(v, true) }
+func layerNormGradRow(v *vectors)      { layerNormGrads(v, false) }
+func layerNormGradAgainRow(v *vectors) { layerNormGrads(v, true) }
 
 func layerNormGrads(v *vectors, again bool) {
 	dx, dw, db, dy := v.vector("dx"), v.vector("dw"), v.vector("db"), v.vector("dy")
@@ -381,7 +427,7 @@ func layerNormGrads(v *vectors, again bool) {
 	v.done()
 }
 
-func rotate(v *vectors) {
+func rotateRow(v *vectors) {
 	x, y, cos, sin, n := v.vector("x"), v.vector("y"), v.vector("cos"), v.vector("sin"), v.length("x")
 	v.loop(n, 1, func(s *step) {
 		a, b, c, d := s.load(x), s.load(y), s.load(cos), s.load(sin)
@@ -394,7 +440,7 @@ func rotate(v *vectors) {
 	v.done()
 }
 
-func adamW(v *vectors) {
+func adamWRow(v *vectors) {
 	p, g, m, w, n := v.vector("p"), v.vector("g"), v.vector("m"), v.vector("v"), v.length("p")
 	scale, beta1, rest1 := v.number("scale"), v.number("beta1"), v.number("rest1")
 	beta2, rest2, decay := v.number("beta2"), v.number("rest2"), v.number("decay")
@@ -419,7 +465,7 @@ func adamW(v *vectors) {
 }
 
 // toBF16 is for whole sixteens.
-func toBF16(v *vectors) {
+func toBF16Row(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	half, last, quiet := v.bits("rowsHalf", 0x7fff), v.bits("rowsLast", 1), v.bits("rowsQuiet", 1<<22)
 	round := func(m operand.Mem) vec {
@@ -456,7 +502,7 @@ func toBF16(v *vectors) {
 	v.done()
 }
 
-func fromBF16(v *vectors) {
+func fromBF16Row(v *vectors) {
 	dst, x, n := v.vector("dst"), v.vector("x"), v.length("x")
 	v.sixteens(n, func(i reg.Register) {
 		at, to := operand.Mem{Base: x, Index: i, Scale: 2}, operand.Mem{Base: dst, Index: i, Scale: 4}

@@ -17,8 +17,7 @@ import (
 // Operands are in the order of Go's assembler, the reverse of Intel's.
 type vectors struct {
 	*build.Context
-	set    string // in the names of functions
-	wide   bool   // AVX-512: 16 numbers in a register and masks in registers of their own; else 8, and masks in vectors
+	wide   bool // AVX-512: 16 numbers in a register and masks in registers of their own; else 8, and masks in vectors
 	labels int
 	data   map[string]operand.Mem // by name
 }
@@ -117,7 +116,17 @@ type step struct {
 // loop goes over n numbers: in turns of unroll registers as long as there are so many, then by single ones, and then
 // those that do not fill a register. What happens to number i depends on i and n alone.
 func (v *vectors) loop(n reg.Register, unroll int, body func(s *step)) {
-	many, one, rest, done := v.label("many"), v.label("one"), v.label("rest"), v.label("done")
+	v.turns(n, unroll, func(ss []*step) {
+		for _, s := range ss {
+			body(s)
+		}
+	})
+}
+
+// turns is as loop, but the body is that of all registers of a turn: long chains of instructions that wait for each
+// other are better written side by side, for a processor looks ahead only so far.
+func (v *vectors) turns(n reg.Register, unroll int, body func(ss []*step)) {
+	many, one, turn, rest, done := v.label("many"), v.label("one"), v.label("turn"), v.label("rest"), v.label("done")
 	i, whole := v.GP64(), v.GP64()
 	v.XORQ(i, i)
 	if unroll > 1 {
@@ -125,21 +134,22 @@ func (v *vectors) loop(n reg.Register, unroll int, body func(s *step)) {
 		v.ANDQ(operand.I32(-unroll*v.width()), whole)
 		v.JZ(operand.LabelRef(one))
 		v.Label(many)
+		var ss []*step
 		for u := range unroll {
-			body(&step{vectors: v, i: i, u: u})
+			ss = append(ss, &step{vectors: v, i: i, u: u})
 		}
+		body(ss)
 		v.ADDQ(operand.I32(unroll*v.width()), i)
 		v.CMPQ(i, whole)
 		v.JB(operand.LabelRef(many))
 	}
 	v.Label(one)
-	turn := v.label("turn")
 	v.MOVQ(n, whole)
 	v.ANDQ(operand.I32(-v.width()), whole)
 	v.CMPQ(i, whole)
 	v.JAE(operand.LabelRef(rest))
 	v.Label(turn)
-	body(&step{vectors: v, i: i})
+	body([]*step{{vectors: v, i: i}})
 	v.ADDQ(operand.I32(v.width()), i)
 	v.CMPQ(i, whole)
 	v.JB(operand.LabelRef(turn))
@@ -148,7 +158,7 @@ func (v *vectors) loop(n reg.Register, unroll int, body func(s *step)) {
 	v.MOVQ(n, left)
 	v.SUBQ(i, left)
 	v.JZ(operand.LabelRef(done))
-	body(&step{vectors: v, i: i, rest: true, mask: v.firstLanes(left)})
+	body([]*step{{vectors: v, i: i, rest: true, mask: v.firstLanes(left)}})
 	v.Label(done)
 }
 
@@ -259,17 +269,17 @@ func (v *vectors) zeroBelow(r, x vec, bound operand.Op) {
 	v.VANDNPS(r, m, r)
 }
 
-// putAbove puts the number into r where x is above the bound.
-func (v *vectors) putAbove(r, x vec, bound operand.Op, number operand.Mem) {
+// putAbove makes x r, or the number where x is above the bound.
+func (v *vectors) putAbove(x, r vec, bound operand.Op, number operand.Mem) {
 	if v.wide {
 		k := v.K()
 		v.VCMPPS(greater, bound, x, k)
-		v.VMOVAPS(number, k, r)
+		v.VMOVAPS(r, x)
+		v.VMOVAPS(number, k, x)
 		return
 	}
-	m := v.reg()
-	v.VCMPPS(greater, bound, x, m)
-	v.VBLENDVPS(m, number, r, r)
+	v.VCMPPS(greater, bound, x, x)
+	v.VBLENDVPS(x, number, r, x)
 }
 
 // The arithmetic, each into a new register.

@@ -208,14 +208,19 @@ func (a *attention) backwardKeys(group, from, to int, all bool, worker int) {
 			h := a.head(row, head)
 			grad := a.headGrad(row, head)
 			for i0 := k0 / queryTile * queryTile; i0 < a.length; i0 += queryTile {
-				b := h.box(i0, min(i0+queryTile, a.length), k0, k0+n)
-				if b.empty() {
-					continue
-				}
-				t.gradients(&h, &grad, b, set, w)
-				t.addKeys(&h, &grad, b, set, w, dk[(b.k0-k0)*size:], dv[(b.k0-k0)*size:])
-				if all {
-					t.addQueries(&h, b, set, w, dqkv[b.i0*s+head*size:], s)
+				for part := 0; ; part++ {
+					b, ok := h.part(i0, min(i0+queryTile, a.length), k0, k0+n, part)
+					if !ok {
+						break
+					}
+					if b.empty() {
+						continue
+					}
+					t.gradients(&h, &grad, b, set, w)
+					t.addKeys(&h, &grad, b, set, w, dk[(b.k0-k0)*size:], dv[(b.k0-k0)*size:])
+					if all {
+						t.addQueries(&h, b, set, w, dqkv[b.i0*s+head*size:], s)
+					}
 				}
 			}
 		}
@@ -244,12 +249,17 @@ func (a *attention) backwardQueries(group, head, i0, worker int) {
 	s := a.stride()
 	a.clearQueries(row, head, i0, i1)
 	for k0 := 0; k0 < i1; k0 += keyTile {
-		b := h.box(i0, i1, k0, min(k0+keyTile, a.length))
-		if b.empty() {
-			continue
+		for part := 0; ; part++ {
+			b, ok := h.part(i0, i1, k0, min(k0+keyTile, a.length), part)
+			if !ok {
+				break
+			}
+			if b.empty() {
+				continue
+			}
+			t.gradients(&h, &grad, b, set, w)
+			t.addQueries(&h, b, set, w, j.dqkv[(row*a.length+b.i0)*s+head*a.headSize:], s)
 		}
-		t.gradients(&h, &grad, b, set, w)
-		t.addQueries(&h, b, set, w, j.dqkv[(row*a.length+b.i0)*s+head*a.headSize:], s)
 	}
 	a.scaleQueries(row, head, i0, i1)
 }

@@ -6,10 +6,13 @@ import (
 	"curate/kernel"
 )
 
-// A tile is queryTile queries by keyTile keys of one head. Both are a choice of speed alone.
+// A tile is queryTile queries by keyTile keys of one head. On the diagonal, where a query sees few of a tile's keys, stairs of
+// stair queries each have products of their own, so that little is computed that nobody sees. All three are a choice of
+// speed alone, and multiples of the 6 or 12 rows and 16 or 32 columns that kernels compute at once.
 const (
-	queryTile = 64
-	keyTile   = 256
+	queryTile = 96
+	keyTile   = 288
+	stair     = 48
 )
 
 // attentionHead is a query head with the keys and values that it uses. Token i has its query at q[i*ldq], its key at
@@ -51,6 +54,21 @@ func (h *attentionHead) box(i0, i1, k0, k1 int) box {
 		}
 	}
 	return b
+}
+
+// part is part n of what is seen of a tile: first what lies before all of its queries, and then the stairs. It may be empty.
+// Without ok there are no more.
+func (h *attentionHead) part(i0, i1, k0, k1, n int) (b box, ok bool) {
+	diagonal := h.past + i0
+	if n == 0 {
+		return h.box(i0, i1, k0, min(k1, diagonal)), true
+	}
+	from := i0 + (n-1)*stair
+	if from >= i1 || k1 <= diagonal {
+		return box{}, false
+	}
+	to := min(from+stair, i1)
+	return h.box(from, to, max(k0, diagonal), min(k1, h.past+to)), true
 }
 
 // ramp holds the whole numbers up to 0: what ALiBi's slopes are multiplied by.
@@ -106,51 +124,65 @@ func (t *tiles) grow(length, size int) {
 // attend puts the attention of queries [i0, i0+n) of a head, n at most queryTile, into out, [n, size] of stride ldo, and the
 // logarithms of the softmaxes' sums into lse, [n], unless it is nil. arXiv 2307.08691, algorithm 1.
 func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.Scratch, out []float32, ldo int, lse []float32) {
-	inf := float32(math.Inf(1))
-	size := h.size
-	o, highest, sums := t.o[:n*size], t.max[:n], t.sums[:n]
+	o, highest, sums := t.o[:n*h.size], t.max[:n], t.sums[:n]
 	clear(o)
 	for i := range n {
-		highest[i], sums[i] = -inf, 0
+		highest[i], sums[i] = float32(math.Inf(-1)), 0
 	}
 	t.queries(h, i0, i0+n, set)
-	// Keys are cut evenly, so that no tile is a few of them.
-	all := h.box(i0, i0+n, 0, h.past+i0+n)
-	step := ceil(all.k1-all.k0, ceil(all.k1-all.k0, t.width))
-	step = min((step+15)&^15, t.width)
-	for k0 := all.k0; k0 < all.k1; k0 += step {
-		b := h.box(i0, i0+n, k0, min(k0+step, all.k1))
-		if b.empty() {
-			continue
-		}
-		t.scores(h, b, i0, set, w)
-		for i := b.i0; i < b.i1; i++ {
-			s := t.seen(h, t.s, b, i)
-			if len(s) == 0 {
-				continue
+	// Keys before the diagonal are cut evenly, so that no tile is a few of them.
+	diagonal := h.past + i0
+	first := min(h.box(i0, i0+n, 0, h.past+i0+n).k0, diagonal)
+	step := t.width
+	if before := diagonal - first; before > 0 {
+		step = min((ceil(before, ceil(before, t.width))+15)&^15, t.width)
+	}
+	for k0 := first; k0 < diagonal; k0 += step {
+		t.attendBox(h, h.box(i0, i0+n, k0, min(k0+step, diagonal)), i0, set, w)
+	}
+	for k0 := diagonal; k0 < h.past+i0+n; k0 += t.width {
+		for part := 1; ; part++ {
+			b, ok := h.part(i0, i0+n, k0, min(k0+t.width, h.past+i0+n), part)
+			if !ok {
+				break
 			}
-			r := i - i0
-			m := max(highest[r], set.Max(s))
-			if m != highest[r] {
-				// What was summed up to now was relative to a smaller number. At the first, e^-Inf is 0.
-				by := kernel.Exp(highest[r] - m)
-				highest[r] = m
-				if sums[r] != 0 {
-					sums[r] *= by
-					x := o[r*size:][:size]
-					set.Scale(x, by, x)
-				}
-			}
-			sums[r] += set.ExpSum(s, s, m)
+			t.attendBox(h, b, i0, set, w)
 		}
-		set.Gemm(w, h.prec, kernel.NN, b.i1-b.i0, size, b.k1-b.k0, t.s, t.width, h.v[b.k0*h.ldk:], h.ldk, true, o[(b.i0-i0)*size:], size)
 	}
 	for i := range n {
-		set.Scale(out[i*ldo:][:size], 1/sums[i], o[i*size:][:size])
+		set.Scale(out[i*ldo:][:h.size], 1/sums[i], o[i*h.size:][:h.size])
 		if lse != nil {
 			lse[i] = highest[i] + float32(kernel.Log(float64(sums[i])))
 		}
 	}
+}
+
+// attendBox adds what a box gives to t.o and t.sums, in which queries begin with first.
+func (t *tiles) attendBox(h *attentionHead, b box, first int, set *kernel.Set, w *kernel.Scratch) {
+	if b.empty() {
+		return
+	}
+	t.scores(h, b, first, set, w)
+	o := t.o[(b.i0-first)*h.size:]
+	highest, sums := t.max[b.i0-first:], t.sums[b.i0-first:]
+	for i := range b.i1 - b.i0 {
+		s := t.seen(h, t.s, b, b.i0+i)
+		if len(s) == 0 {
+			continue
+		}
+		if m := max(highest[i], set.Max(s)); m != highest[i] {
+			// What was summed up to now was relative to a smaller number.
+			if sums[i] != 0 {
+				by := kernel.Exp(highest[i] - m)
+				sums[i] *= by
+				x := o[i*h.size:][:h.size]
+				set.Scale(x, by, x)
+			}
+			highest[i] = m
+		}
+		sums[i] += set.ExpSum(s, s, highest[i])
+	}
+	set.Gemm(w, h.prec, kernel.NN, b.i1-b.i0, h.size, b.k1-b.k0, t.s, t.width, h.v[b.k0*h.ldk:], h.ldk, true, o, h.size)
 }
 
 // queries puts queries [i0, i1) times the scale into t.q.

@@ -1,0 +1,22 @@
+//go:build !noasm
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+func sets() []*Set {
+	all := []*Set{{name: "portable"}}
+	x := &cpu.X86
+	if !x.HasAVX2 || !x.HasFMA {
+		return all
+	}
+	all = append(all, &Set{name: "avx2", tiles: &tilesAVX2, rows: rowsAVX2})
+	if !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VL {
+		return all
+	}
+	all = append(all, &Set{name: "avx512", tiles: &tilesAVX512, rows: rowsAVX512})
+	if x.HasAVX512BF16 {
+		all = append(all, &Set{name: "avx512bf16", tiles: &tilesBF16, rows: rowsAVX512})
+	}
+	return all
+}
