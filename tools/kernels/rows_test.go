@@ -21,7 +21,7 @@ type called struct {
 func run(t *testing.T, f *ir.File, fn *ir.Function, r *rowFunction, n int, seed uint64) called {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, uint64(n)))
-	m := newMachine(f)
+	m := newProcessor(f)
 	var c called
 	special := []float32{0, 1, float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), math.Float32frombits(0x7fffffff),
 		math.Float32frombits(0x7f800001), 100, -100, 1e-40, 3e38}
@@ -115,7 +115,7 @@ func near(result string, x, y []byte) bool {
 	return true
 }
 
-// The functions for AVX-512 give, on the machine of machine_test.go, what those for AVX2 give there: the latter are
+// The functions for AVX-512 give, on the processor of processor_test.go, what those for AVX2 give there: the latter are
 // tested on real processors by package kernel, and are made by the same code. Nothing outside the vectors is touched.
 func TestRowsOfAllSets(t *testing.T) {
 	f, err := compiled(rowFunctions)
@@ -153,8 +153,8 @@ func TestRowsOfAllSets(t *testing.T) {
 	}
 }
 
-// The machine itself is right: some functions, straight from their formulas.
-func TestMachine(t *testing.T) {
+// The processor itself is right: some functions, straight from their formulas.
+func TestProcessor(t *testing.T) {
 	f, err := compiled(rowFunctions)
 	if err != nil {
 		t.Fatal(err)

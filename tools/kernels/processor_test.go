@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strings"
 
 	"github.com/mmcloughlin/avo/ir"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A machine runs the functions that the generator makes, so that those for processors that are not at hand can be
+// A processor runs the functions that the generator makes, so that those for processors that are not at hand can be
 // tried. It knows the instructions of the functions over rows and nothing else, and what Intel's Software Developer's
 // Manual, volume 2, says of them; the order of operands is Go's. Memory is the operands of one call: whoever touches a
 // byte that is not of them is told so.
-type machine struct {
+type processor struct {
 	vector   [32][64]byte
 	general  [16]uint64
 	mask     [8]uint64
@@ -32,9 +33,9 @@ type wrong string
 
 func fail(format string, args ...any) { panic(wrong(fmt.Sprintf(format, args...))) }
 
-// newMachine has rubbish in its registers.
-func newMachine(f *ir.File) *machine {
-	m := &machine{data: map[string][]byte{}}
+// newProcessor has rubbish in its registers.
+func newProcessor(f *ir.File) *processor {
+	m := &processor{data: map[string][]byte{}}
 	for i := range m.vector {
 		for j := range m.vector[i] {
 			m.vector[i][j] = byte(0x9d*i + 0x35*j + 0x7f)
@@ -59,13 +60,13 @@ func newMachine(f *ir.File) *machine {
 }
 
 // segment gives b an address.
-func (m *machine) segment(b []byte) uint64 {
+func (m *processor) segment(b []byte) uint64 {
 	m.segments = append(m.segments, b)
 	return uint64(len(m.segments)) << 32
 }
 
 // address is what a register's or the data's address amounts to.
-func (m *machine) address(a operand.Mem) uint64 {
+func (m *processor) address(a operand.Mem) uint64 {
 	if a.Base == reg.StaticBase {
 		fail("the address of data is taken in LEAQ only")
 	}
@@ -77,7 +78,7 @@ func (m *machine) address(a operand.Mem) uint64 {
 }
 
 // bytes are the n bytes at an operand in memory.
-func (m *machine) bytes(a operand.Mem, n int) []byte {
+func (m *processor) bytes(a operand.Mem, n int) []byte {
 	var b []byte
 	at := a.Disp
 	switch {
@@ -102,7 +103,7 @@ func (m *machine) bytes(a operand.Mem, n int) []byte {
 func index(r reg.Register) int { return int(r.(reg.Physical).PhysicalIndex()) }
 
 // read gives n bytes of a register or of memory.
-func (m *machine) read(o operand.Op, n int) []byte {
+func (m *processor) read(o operand.Op, n int) []byte {
 	switch o := o.(type) {
 	case reg.Register:
 		if o.Kind() == reg.KindVector {
@@ -119,7 +120,7 @@ func (m *machine) read(o operand.Op, n int) []byte {
 }
 
 // write puts b into memory, or into a vector register whose rest becomes 0.
-func (m *machine) write(o operand.Op, b []byte) {
+func (m *processor) write(o operand.Op, b []byte) {
 	switch o := o.(type) {
 	case reg.Register:
 		if o.Kind() != reg.KindVector || len(b) > int(o.Size()) {
@@ -134,7 +135,7 @@ func (m *machine) write(o operand.Op, b []byte) {
 }
 
 // number gives a general register, a constant, or 8 bytes of memory.
-func (m *machine) number(o operand.Op) uint64 {
+func (m *processor) number(o operand.Op) uint64 {
 	switch o := o.(type) {
 	case reg.Register:
 		v := m.general[index(o)]
@@ -153,7 +154,7 @@ func (m *machine) number(o operand.Op) uint64 {
 	return 0
 }
 
-func (m *machine) set(o operand.Op, v uint64) {
+func (m *processor) set(o operand.Op, v uint64) {
 	switch o := o.(type) {
 	case reg.Register:
 		if o.Size() == 4 {
@@ -177,7 +178,7 @@ func isMem(o operand.Op) bool { _, ok := o.(operand.Mem); return ok }
 var le = binary.LittleEndian
 
 // lanes makes each word of the last operand from those of the others, in their order.
-func (m *machine) lanes(ops []operand.Op, f func(x ...uint32) uint32) {
+func (m *processor) lanes(ops []operand.Op, f func(x ...uint32) uint32) {
 	last := ops[len(ops)-1]
 	n := size(last)
 	var in [][]byte
@@ -197,7 +198,7 @@ func (m *machine) lanes(ops []operand.Op, f func(x ...uint32) uint32) {
 }
 
 // float is lanes of float32.
-func (m *machine) float(ops []operand.Op, f func(x ...float32) float32) {
+func (m *processor) float(ops []operand.Op, f func(x ...float32) float32) {
 	m.lanes(ops, func(x ...uint32) uint32 {
 		var y []float32
 		for _, v := range x {
@@ -231,7 +232,7 @@ func compares(predicate uint64, x, y float32) bool {
 }
 
 // call runs a function to its end.
-func (m *machine) call(f *ir.Function) (err error) {
+func (m *processor) call(f *ir.Function) (err error) {
 	var list []*ir.Instruction
 	at := map[ir.Label]int{}
 	for _, n := range f.Nodes {
@@ -280,7 +281,7 @@ func (m *machine) call(f *ir.Function) (err error) {
 	}
 }
 
-func (m *machine) do(op string, o []operand.Op) {
+func (m *processor) do(op string, o []operand.Op) {
 	last := o[max(0, len(o)-1):]
 	switch op {
 	case "MOVQ":
@@ -332,6 +333,9 @@ func (m *machine) do(op string, o []operand.Op) {
 		}
 
 	case "VMOVUPS", "VMOVAPS", "VMOVDQU", "VMOVUPS.Z", "VMOVAPS.Z":
+		if strings.HasPrefix(op, "VMOVAPS") && (isMem(o[0]) || isMem(last[0])) {
+			fail("nothing in memory is aligned for certain")
+		}
 		m.move(op == "VMOVUPS.Z" || op == "VMOVAPS.Z", o)
 	case "VMASKMOVPS":
 		m.maskMove(o)
@@ -425,7 +429,7 @@ func (m *machine) do(op string, o []operand.Op) {
 
 // move is of whole vectors, or with a mask: the other lanes of a register stay as they are, or become 0; those in memory
 // are not touched.
-func (m *machine) move(zero bool, o []operand.Op) {
+func (m *processor) move(zero bool, o []operand.Op) {
 	from, to := o[0], o[len(o)-1]
 	n := 0
 	if isMem(to) {
@@ -441,7 +445,7 @@ func (m *machine) move(zero bool, o []operand.Op) {
 	m.choose(from, to, n, zero, func(i int) bool { return k>>i&1 != 0 })
 }
 
-func (m *machine) choose(from, to operand.Op, n int, zero bool, chosen func(i int) bool) {
+func (m *processor) choose(from, to operand.Op, n int, zero bool, chosen func(i int) bool) {
 	out := make([]byte, n)
 	if !isMem(to) && !zero {
 		out = m.read(to, n)
@@ -468,13 +472,13 @@ func (m *machine) choose(from, to operand.Op, n int, zero bool, chosen func(i in
 	}
 }
 
-func (m *machine) maskMove(o []operand.Op) {
+func (m *processor) maskMove(o []operand.Op) {
 	n := size(o[1])
 	k := m.read(o[1], n)
 	m.choose(o[0], o[2], n, true, func(i int) bool { return k[4*i+3]>>7 != 0 })
 }
 
-func (m *machine) compare(o []operand.Op) {
+func (m *processor) compare(o []operand.Op) {
 	to := o[len(o)-1]
 	predicate, n := m.number(o[0]), size(o[2])
 	x, y := m.read(o[2], n), m.read(o[1], n)
@@ -499,7 +503,7 @@ func (m *machine) compare(o []operand.Op) {
 }
 
 // across are the instructions whose lanes do not stay where they are.
-func (m *machine) across(op string, o []operand.Op) {
+func (m *processor) across(op string, o []operand.Op) {
 	to := o[len(o)-1]
 	switch op {
 	case "VEXTRACTF128":
@@ -558,6 +562,6 @@ func (m *machine) across(op string, o []operand.Op) {
 		}
 		m.write(to, out)
 	default:
-		fail("an instruction that the machine does not know")
+		fail("an instruction that is not known here")
 	}
 }
