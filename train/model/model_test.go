@@ -1,10 +1,8 @@
 package model
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -299,61 +297,4 @@ func TestReserve(t *testing.T) {
 			t.Errorf("%s: room for %d and %d numbers", v.name, len(m.kept[0].x1), len(m.kept[0].qkv))
 		}
 	}
-}
-
-// TestMemory: after the first batch there is next to nothing to allocate, whatever the size of the model; TrainingBytes knows what
-// was allocated before.
-func TestMemory(t *testing.T) {
-	for _, family := range []string{Llama, BTLM} {
-		r := rand.New(rand.NewPCG(19, 20))
-		warm := tiny(t, r, kernel.Auto, 2, func(c *Config) {
-			c.Vocabulary, c.Width, c.HeadSize, c.FFN = 500, 64, 16, 160
-			if family == BTLM {
-				asBTLM(c)
-			}
-		})
-		const rows, length = 3, 150
-		b := randomBatch(r, warm.Config, rows, length, true)
-		loss := func(m *Model, grads *Params) {
-			if _, _, err := m.Loss(b, 1, grads); err != nil {
-				t.Fatal(err)
-			}
-		}
-		step(t, warm, b, 1) // what the pool has for products is not the model's
-		var before, before2, made, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		w := NewParams(NewLayout(warm.Config))
-		copy(w.Data, warm.Params.Data)
-		m, err := New(warm.Config, w, warm.pool, kernel.F32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		grads, first, second := NewParams(w.Layout), NewParams(w.Layout), NewParams(w.Layout)
-		loss(m, grads)
-		runtime.ReadMemStats(&made)
-		// What is left are closures: some bytes a layer. Now and then a worker takes its first piece of a kind.
-		least := uint64(math.MaxUint64)
-		for range 6 {
-			runtime.ReadMemStats(&before2)
-			loss(m, grads)
-			runtime.ReadMemStats(&after)
-			least = min(least, after.TotalAlloc-before2.TotalAlloc)
-		}
-		if least > 8<<10 {
-			t.Errorf("%s: %d bytes are allocated a step", family, least)
-		}
-		got, said := float64(made.TotalAlloc-before.TotalAlloc), float64(warm.Config.TrainingBytes(rows, length, false))
-		t.Logf("%s: %.0f bytes are allocated, TrainingBytes says %.0f; %d bytes a step", family, got, said, least)
-		if got < 0.95*said || got > 1.1*said {
-			t.Errorf("%s: that is %.3f of it", family, got/said)
-		}
-		runtime.KeepAlive([]*Params{first, second})
-	}
-}
-
-func ExampleConfig_FLOPs() {
-	c, _ := (&Shape{Family: Llama, Vocabulary: 8192, Width: 256, Layers: 6, Heads: 4, FFN: 704}).New()
-	all, embedding := c.Parameters()
-	fmt.Printf("%d parameters, %d of the embedding; %.1f MFLOP a token\n", all, embedding, c.FLOPs(256)/1e6)
-	// Output: 9014528 parameters, 2097152 of the embedding; 14.6 MFLOP a token
 }
