@@ -251,14 +251,9 @@ func (w *digestingWriter) Commit() error {
 	return err
 }
 
-// moments are what OptimizerFile holds.
-func (o *optimizer) moments() []export.Part {
-	return []export.Part{{Prefix: "m.", Params: o.m}, {Prefix: "v.", Params: o.v}}
-}
-
 func writeMoments(ctx context.Context, st store.Store, name string, o *optimizer) error {
 	return create(ctx, st, name, func(w io.Writer) error {
-		return export.WriteTensors(w, o.moments(), 0, len(o.m.Layout.Tensors), safetensors.F32, nil)
+		return export.WriteTensors(w, o.moments, 0, len(o.moments.Layout.Tensors), safetensors.F32, nil)
 	})
 }
 
@@ -269,7 +264,7 @@ func readMoments(ctx context.Context, st store.Store, name string, o *optimizer)
 	}
 	f, err := safetensors.Open(name, data, size)
 	if err == nil {
-		err = export.ReadTensors(o.moments(), []*safetensors.File{f})
+		err = export.ReadTensors(o.moments, f)
 	}
 	return errors.Join(err, data.Close())
 }
