@@ -93,7 +93,14 @@ func (r *rowReader) read(sh *shards.Shard, k int64, m *shards.Manifest) (err err
 	if row.IDs, err = sh.AppendTokens(row.IDs[:0], k); err != nil {
 		return err
 	}
-	if row.Mask, err = sh.AppendMask(row.Mask[:0], k); err != nil {
+	if row.Mask = row.Mask[:0]; m.Masked {
+		row.Mask, err = sh.AppendMask(row.Mask, k)
+	} else {
+		for range row.IDs {
+			row.Mask = append(row.Mask, 1)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	if row.Pieces, err = sh.Bounds.AppendPieces(row.Pieces[:0], k); err != nil {

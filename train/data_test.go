@@ -307,3 +307,27 @@ func TestDocuments(t *testing.T) {
 		t.Errorf("%v of %v, %v", short, list, err)
 	}
 }
+
+// TestAllocations reads steps into what there is.
+func TestAllocations(t *testing.T) {
+	d, err := OpenData(t.Context(), store.NewLocal(nil), makeShards(t, twoStages("megatron"), testDocuments(1, 100, 40)), 0, 5, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, b, step := d.reader(64), &stepBatch{}, int64(0)
+	read := func() {
+		if err := r.step(t.Context(), step%4+d.Steps(), b); err != nil {
+			t.Fatal(err)
+		}
+		step++
+	}
+	for range 8 {
+		read()
+	}
+	if n := testing.AllocsPerRun(20, read); n > 0 {
+		t.Errorf("%v allocations a step", n)
+	}
+	if err := r.close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -200,6 +200,7 @@ func (r *run) agree(ctx context.Context) error {
 		if err := r.forget(ctx); err != nil {
 			return err
 		}
+		b = nil
 	}
 	if bytes.Equal(b, is) {
 		return nil

@@ -363,6 +363,9 @@ func TestChanged(t *testing.T) {
 	}
 	env.Restart = true
 	mustRun(t, c, dir, env)
+	once := tree(t, dir)
+	mustRun(t, c, dir, env)
+	sameTree(t, "started again", tree(t, dir), once)
 	if steps, _ := readMetrics(t, dir); steps[1].LearningRate != 2e-2 {
 		t.Errorf("%+v", steps)
 	}
