@@ -28,7 +28,7 @@ func expError(x, got float32) (float64, bool) {
 		return 0, got == 0 || got == 0x1p-126
 	}
 	e := ulps(got, want)
-	return e, e <= 2
+	return e, e <= 1.1
 }
 
 // Exp and the exponentials of every set, on every 61st float32.
