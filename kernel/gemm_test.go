@@ -106,11 +106,16 @@ func (g *gemmCase) plain() []float32 {
 	return c
 }
 
-// check compares with sums in float64. The bound is that of a sum of k+1 numbers in any order.
+// check compares with sums in float64, of a part of the numbers if there are many. The bound is that of a sum of k+1
+// numbers in any order.
 func (g *gemmCase) check(c []float32) error {
 	ai, al, bj, bl := g.strides()
+	every := 1 + g.m*g.n*g.k>>21
 	for i, v := range c {
 		y, x := i/g.ldc, i%g.ldc
+		if i%every != 0 && x < g.n {
+			continue
+		}
 		if x >= g.n {
 			if math.Float32bits(v) != math.Float32bits(canaryBits) {
 				return fmt.Errorf("%v: something was written behind the end of row %d", g, y)
