@@ -24,17 +24,19 @@ const (
 	U64  Dtype = "U64"
 	U8   Dtype = "U8"
 	// These have no conversion here; their tensors can be listed, and their bytes have their places.
-	C64    Dtype = "C64"
-	F8E4M3 Dtype = "F8_E4M3"
-	F8E5M2 Dtype = "F8_E5M2"
-	F8E8M0 Dtype = "F8_E8M0"
+	C64        Dtype = "C64"
+	F8E4M3     Dtype = "F8_E4M3"
+	F8E4M3FNUZ Dtype = "F8_E4M3FNUZ"
+	F8E5M2     Dtype = "F8_E5M2"
+	F8E5M2FNUZ Dtype = "F8_E5M2FNUZ"
+	F8E8M0     Dtype = "F8_E8M0"
 )
 
 // Size is how many bytes an element has; 0 for a dtype that is not known. Those of the reference that are narrower than a
 // byte (F4, F6_E2M3, F6_E3M2) are not.
 func (d Dtype) Size() int64 {
 	switch d {
-	case Bool, I8, U8, F8E4M3, F8E5M2, F8E8M0:
+	case Bool, I8, U8, F8E4M3, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F8E8M0:
 		return 1
 	case BF16, F16, I16, U16:
 		return 2
@@ -50,6 +52,10 @@ func (d Dtype) Size() int64 {
 func (d Dtype) Floating() bool { return d == BF16 || d == F16 || d == F32 || d == F64 }
 
 func (d Dtype) check() error {
+	switch d {
+	case "F4", "F6_E2M3", "F6_E3M2":
+		return fmt.Errorf("dtype %q is narrower than a byte, and this program reads none such; convert the file with torch first", string(d))
+	}
 	if d.Size() == 0 {
 		return fmt.Errorf("dtype %q is not known; this program knows F64, F32, F16, BF16, integers of 8 to 64 bits, BOOL, and the places of F8 and C64", string(d))
 	}

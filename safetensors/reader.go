@@ -91,12 +91,15 @@ func (f *File) header(d *jsontext.Decoder) error {
 		}
 		at := 8 + d.InputOffset()
 		var e entry
-		if err := json.UnmarshalDecode(d, &e, json.RejectUnknownMembers(true)); err != nil {
+		if err := json.UnmarshalDecode(d, &e); err != nil { // keys that are not known are passed over, as the reference does
 			return err
 		}
 		t := Tensor{Name: name, Dtype: e.Dtype, Shape: e.Shape}
 		if len(e.Span) != 2 {
 			return &Corrupt{f.Name, at, name, "data_offsets are not two numbers"}
+		}
+		if e.Shape == nil {
+			return &Corrupt{f.Name, at, name, "its shape is missing"}
 		}
 		t.From, t.To = e.Span[0], e.Span[1]
 		if err := e.Dtype.check(); err != nil {

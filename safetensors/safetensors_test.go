@@ -164,8 +164,12 @@ func TestCorrupt(t *testing.T) {
 		{"no JSON", "no JSON", file(`{"a":`, 0)},
 		{"behind", "behind it", file(`{} {}`, 0)},
 		{"twice", "duplicate", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}`, 2)},
-		{"unknown key", "unknown", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"x":1}}`, 1)},
-		{"unknown dtype", `"F4"`, file(`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}`, 1)},
+		{"no shape", "shape is missing", file(`{"a":{"dtype":"U8","data_offsets":[0,1]}}`, 1)},
+		{"fraction", "no JSON", file(`{"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}}`, 1)},
+		{"huge dimension", "no JSON", file(`{"a":{"dtype":"U8","shape":[18446744073709551616],"data_offsets":[0,1]}}`, 1)},
+		{"metadata", "no JSON", file(`{"__metadata__":{"a":1}}`, 0)},
+		{"narrow dtype", `"F4" is narrower`, file(`{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,1]}}`, 1)},
+		{"unknown dtype", `"F7"`, file(`{"a":{"dtype":"F7","shape":[2],"data_offsets":[0,1]}}`, 1)},
 		{"size", "takes 2 numbers", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4)},
 		{"overflow", "more numbers", file(`{"a":{"dtype":"F32","shape":[4294967296,4294967296,2],"data_offsets":[0,0]}}`, 0)},
 		{"negative", "negative", file(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,0]}}`, 0)},
@@ -181,6 +185,10 @@ func TestCorrupt(t *testing.T) {
 		if !errors.As(err, &corrupt) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
+	}
+	// A key that is not known is nothing to stumble over; the reference does not.
+	if f, err := Open("x", bytes.NewReader(file(`{"a":{"dtype":"F8_E4M3FNUZ","shape":[1],"data_offsets":[0,1],"x":1}}`, 1)), int64(8+len(`{"a":{"dtype":"F8_E4M3FNUZ","shape":[1],"data_offsets":[0,1],"x":1}}`)+1)); err != nil || len(f.Tensors) != 1 {
+		t.Error(err)
 	}
 	// Spaces pad the header; nothing at all is a file, too.
 	if f, err := Open("x", bytes.NewReader(file("{}      ", 0)), 16); err != nil || len(f.Tensors) != 0 {

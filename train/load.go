@@ -41,11 +41,23 @@ type Loaded struct {
 	Tokenizer string
 	// Special tokens of config.json; -1: none.
 	BOS, EOS, Pad int
+	MoreEOS       []int // other ids that end a text
+	// Generation is generation_config.json as it was found; nil: there was none.
+	Generation []byte
+
+	// What Save has copied: a run's checkpoint may be gone by the time of the next one.
+	tokenizer     []tokenizerFile
+	tokenizerPath string
 }
 
 // ModelDir finds the folder with config.json and weights: dir itself, or the last checkpoint of the training run in it.
 func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 	dir = path.Clean(dir)
+	if info, err := st.Stat(ctx, dir); err == nil {
+		return "", fmt.Errorf("%s: it is a file; name the folder of a model, which holds %s", info.Name, ModelConfigFile)
+	} else if !errors.Is(err, store.ErrIsDir) {
+		return "", err
+	}
 	_, err := st.Stat(ctx, path.Join(dir, ModelConfigFile))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return dir, err
@@ -58,7 +70,7 @@ func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 		if _, err := st.Stat(ctx, path.Join(dir, ConfigFile)); err == nil {
 			return "", fmt.Errorf("%s: its training has not come to a checkpoint yet", dir)
 		}
-		return "", fmt.Errorf("%s: no model here: neither %s nor %s", dir, ModelConfigFile, path.Join(CheckpointsDir, stepPrefix+"…"))
+		return "", fmt.Errorf("%s: no model here: neither %s nor %s; name a model's folder, or that of a training run", dir, ModelConfigFile, path.Join(CheckpointsDir, stepPrefix+"…"))
 	}
 	return stepDir(dir, steps[len(steps)-1]), nil
 }
@@ -85,7 +97,7 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad}
+	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS}
 	names, err := weightFiles(ctx, st, dir)
 	if err != nil {
 		return nil, err
@@ -110,10 +122,11 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 		}
 		files = append(files, f)
 	}
-	if err := fits(c, files); err != nil {
+	if l.Params, err = export.ReadWeights(c, files); err != nil {
 		return nil, err
 	}
-	if l.Params, err = export.ReadWeights(c, files); err != nil {
+	l.Generation, err = readFile(ctx, st, path.Join(dir, generationFile), 1<<20)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, name := range []string{"tokenizer.json", "tokenizer.model", "tekken.json"} {
@@ -129,38 +142,25 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 	return l, nil
 }
 
-// fits looks whether the files can hold what config.json claims, before room is made for it.
-func fits(c *model.Config, files []*safetensors.File) error {
-	claimed := int64(model.NewLayout(c).Len)
-	there := int64(0)
-	for _, f := range files {
-		for i := range f.Tensors {
-			n, err := f.Tensors[i].Len()
-			if err != nil {
-				return err
-			}
-			there += n
-		}
-	}
-	if claimed > there {
-		return fmt.Errorf("%s: the model that %s describes has %d parameters, and the files hold %d numbers", path.Dir(files[0].Name), ModelConfigFile, claimed, there)
-	}
-	return nil
-}
-
-// weightFiles are the files with the weights.
+// weightFiles are the files with the weights. Where there are both, transformers takes the single one.
 func weightFiles(ctx context.Context, st store.Store, dir string) ([]string, error) {
+	_, err := st.Stat(ctx, path.Join(dir, WeightsFile))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return []string{WeightsFile}, err
+	}
 	name := path.Join(dir, WeightsIndex)
 	b, err := readFile(ctx, st, name, 256<<20)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := st.Stat(ctx, path.Join(dir, WeightsFile)); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: neither %s nor %s is there; other formats than safetensors are not read", dir, WeightsFile, WeightsIndex)
-		}
-		return []string{WeightsFile}, nil
+		return nil, fmt.Errorf("%s: there is neither %s nor %s; weights in another format have to be written as safetensors first, by transformers' save_pretrained", dir, WeightsFile, WeightsIndex)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return indexed(name, b)
+}
+
+// indexed are the files that an index names, sorted.
+func indexed(name string, b []byte) ([]string, error) {
 	var index struct {
 		Weights map[string]string `json:"weight_map"`
 	}
@@ -168,9 +168,10 @@ func weightFiles(ctx context.Context, st store.Store, dir string) ([]string, err
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	files := map[string]bool{}
-	for tensor, file := range index.Weights {
-		if file == "" || file != path.Base(file) || strings.HasPrefix(file, ".") {
-			return nil, fmt.Errorf("%s: tensor %q is in %q, which is no file of this folder", name, tensor, file)
+	for _, tensor := range slices.Sorted(maps.Keys(index.Weights)) {
+		file := index.Weights[tensor]
+		if file == "" || strings.HasPrefix(file, ".") || strings.ContainsAny(file, "/\\:\x00") {
+			return nil, fmt.Errorf("%s: weight_map: tensor %q is in %q, which is no file of this folder", name, tensor, file)
 		}
 		files[file] = true
 	}

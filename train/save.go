@@ -25,39 +25,55 @@ type SaveOptions struct {
 	MaxShard int64
 }
 
-// Save writes a model's folder as Hugging Face has it; l.Dir is where it came from and plays no part. Each file appears whole or
-// not at all, and config.json, without which the folder is none of a model, comes last.
+// Save writes a model's folder as Hugging Face has it, with copies of the tokenizer's files; l.Dir is where the model came from
+// and plays no part. Each file appears whole or not at all, and config.json, without which the folder is none of a model, comes
+// last. l keeps what it has read of the tokenizer for the next time.
 func Save(ctx context.Context, st store.Store, dir string, l *Loaded, o SaveOptions) error {
 	if o.Dtype == "" {
 		o.Dtype = safetensors.F32
 	}
-	extra := export.Extra{BOS: l.BOS, EOS: l.EOS, Pad: l.Pad, Dtype: o.Dtype}
+	extra := export.Extra{BOS: l.BOS, EOS: l.EOS, Pad: l.Pad, MoreEOS: l.MoreEOS, Dtype: o.Dtype}
 	config, err := export.WriteConfig(l.Config, extra)
 	if err != nil {
 		return err
 	}
-	if l.Tokenizer != "" {
-		if err := copyTokenizer(ctx, st, l.Tokenizer, dir); err != nil {
+	if err := l.readTokenizer(ctx, st); err != nil {
+		return err
+	}
+	for _, f := range l.tokenizer {
+		if err := writeFile(ctx, st, path.Join(dir, f.name), f.content); err != nil {
 			return err
 		}
 	}
 	if err := saveWeights(ctx, st, dir, l.Params, o); err != nil {
 		return err
 	}
-	generation := map[string]any{"_from_model_config": true}
-	for key, id := range map[string]int{"bos_token_id": l.BOS, "eos_token_id": l.EOS, "pad_token_id": l.Pad} {
-		if id >= 0 {
-			generation[key] = id
-		}
-	}
-	b, err := json.Marshal(generation, json.Deterministic(true), jsontext.WithIndent("  "))
+	generation, err := l.generation()
 	if err != nil {
 		return err
 	}
-	if err := writeFile(ctx, st, path.Join(dir, generationFile), append(b, '\n')); err != nil {
+	if err := writeFile(ctx, st, path.Join(dir, generationFile), generation); err != nil {
 		return err
 	}
 	return writeFile(ctx, st, path.Join(dir, ModelConfigFile), config)
+}
+
+// generation is generation_config.json: as it was, or made of the special tokens.
+func (l *Loaded) generation() ([]byte, error) {
+	if l.Generation != nil {
+		return l.Generation, nil
+	}
+	g := map[string]any{"_from_model_config": true}
+	for key, id := range map[string]int{"bos_token_id": l.BOS, "eos_token_id": l.EOS, "pad_token_id": l.Pad} {
+		if id >= 0 {
+			g[key] = id
+		}
+	}
+	if l.EOS >= 0 && len(l.MoreEOS) > 0 {
+		g["eos_token_id"] = append([]int{l.EOS}, l.MoreEOS...)
+	}
+	b, err := json.Marshal(g, json.Deterministic(true), jsontext.WithIndent("  "))
+	return append(b, '\n'), err
 }
 
 // save writes the model of a checkpoint.
@@ -81,17 +97,16 @@ func saveWeights(ctx context.Context, st store.Store, dir string, p *model.Param
 		room -= n
 	}
 	cuts = append(cuts, len(l.Tensors))
-	parts := []export.Part{{Params: p}}
 	if len(cuts) == 2 {
 		return create(ctx, st, path.Join(dir, WeightsFile), func(w io.Writer) error {
-			return export.WriteTensors(w, parts, 0, len(l.Tensors), o.Dtype, metadata)
+			return export.WriteWeights(w, p, o.Dtype, metadata)
 		})
 	}
 	weights := map[string]string{}
 	for k, from := range cuts[:len(cuts)-1] {
 		name := fmt.Sprintf("model-%05d-of-%05d.safetensors", k+1, len(cuts)-1)
 		err := create(ctx, st, path.Join(dir, name), func(w io.Writer) error {
-			return export.WriteTensors(w, parts, from, cuts[k+1], o.Dtype, metadata)
+			return export.WriteTensors(w, p, from, cuts[k+1], o.Dtype, metadata)
 		})
 		if err != nil {
 			return err
@@ -119,9 +134,22 @@ func create(ctx context.Context, st store.Store, name string, write func(w io.Wr
 	return f.Commit()
 }
 
-// copyTokenizer copies the files of a tokenizer: of a folder all that belong to one; of a file itself and, if it is called as one
+// tokenizerFile is a file of a tokenizer as it lies in a model's folder.
+type tokenizerFile struct {
+	name    string
+	content []byte
+}
+
+// maxTokenizerFile is several times the largest known.
+const maxTokenizerFile = 256 << 20
+
+// readTokenizer reads the files of the tokenizer: of a folder all that belong to one; of a file itself and, if it is called as one
 // of a folder is, those beside it.
-func copyTokenizer(ctx context.Context, st store.Store, from, dir string) error {
+func (l *Loaded) readTokenizer(ctx context.Context, st store.Store) error {
+	if l.tokenizerPath == l.Tokenizer {
+		return nil
+	}
+	from, rename := l.Tokenizer, ""
 	names := tokenizerFiles
 	_, err := st.Stat(ctx, from)
 	switch {
@@ -131,37 +159,29 @@ func copyTokenizer(ctx context.Context, st store.Store, from, dir string) error 
 	case slices.Contains(tokenizerFiles, path.Base(from)):
 		from = path.Dir(from)
 	default: // a file with a name of its own
-		name := path.Base(from)
-		if path.Ext(name) == ".json" {
-			name = "tokenizer.json"
+		names, rename = []string{path.Base(from)}, path.Base(from)
+		if ext := path.Ext(from); ext == ".json" || ext == ".model" {
+			rename = "tokenizer" + ext
 		}
-		return copyFile(ctx, st, from, path.Join(dir, name))
+		from = path.Dir(from)
 	}
-	copied := 0
+	var list []tokenizerFile
 	for _, name := range names {
-		err := copyFile(ctx, st, path.Join(from, name), path.Join(dir, name))
+		b, err := readFile(ctx, st, path.Join(from, name), maxTokenizerFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		copied++
+		if rename != "" {
+			name = rename
+		}
+		list = append(list, tokenizerFile{name, b})
 	}
-	if copied == 0 {
+	if len(list) == 0 {
 		return fmt.Errorf("%s: no tokenizer in this folder that could be put beside the model", from)
 	}
+	l.tokenizer, l.tokenizerPath = list, l.Tokenizer
 	return nil
-}
-
-func copyFile(ctx context.Context, st store.Store, from, to string) error {
-	r, err := st.Open(ctx, from, 0)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	return create(ctx, st, to, func(w io.Writer) error {
-		_, err := io.Copy(w, r)
-		return err
-	})
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 
@@ -13,7 +14,8 @@ import (
 
 // Extra are values of config.json that the model does not compute with.
 type Extra struct {
-	BOS, EOS, Pad int // ids of special tokens; negative: none
+	BOS, EOS, Pad int   // ids of special tokens; negative: none
+	MoreEOS       []int // others that end a text, such as the end of a turn
 	Dtype         safetensors.Dtype
 }
 
@@ -75,17 +77,16 @@ func (k *keys) text(key, otherwise string) string {
 	return s
 }
 
-// id is that of a special token; of several the first counts. Negative: none.
-func (k *keys) id(key string) int {
-	v, ok := k.members[key]
-	if !ok || v.Kind() == 'n' {
-		return -1
+// id is that of a special token; negative: none. A list of them is possible, too.
+func (k *keys) id(key string) (id int, more []int) {
+	if v := k.members[key]; v.Kind() != '[' {
+		return k.integer(key, -1), nil
 	}
 	var list []int
-	if json.Unmarshal(v, &list) == nil && len(list) > 0 {
-		return list[0]
+	if k.read(key, &list, "a whole number, or a list of them"); len(list) == 0 {
+		return -1, nil
 	}
-	return k.integer(key, -1)
+	return list[0], list[1:]
 }
 
 // required is a whole number that must be there.
@@ -96,10 +97,10 @@ func (k *keys) required(key string) int {
 	return k.integer(key, 0)
 }
 
-// only refuses another value than those that this program computes.
-func (k *keys) only(key string, is any, ok bool, want string) {
-	if k.has(key) && !ok {
-		k.fail(key, "it is %v, and this program knows only %s", is, want)
+// only refuses another value than the one that this program computes; without the key it is the one that the reference chooses.
+func only[T comparable](k *keys, key string, is, want T) {
+	if is != want {
+		k.fail(key, "it is %v, and this program computes only %v", is, want)
 	}
 }
 
@@ -133,21 +134,33 @@ func ReadConfig(name string, b []byte) (*model.Config, Extra, error) {
 	if k.err == nil {
 		k.err = c.Check()
 	}
-	extra := Extra{BOS: k.id("bos_token_id"), EOS: k.id("eos_token_id"), Pad: k.id("pad_token_id"), Dtype: dtypeNamed(k.text("dtype", k.text("torch_dtype", "float32")))}
+	extra := Extra{Dtype: dtypeNamed(k.text("dtype", k.text("torch_dtype", "float32")))}
+	extra.BOS, _ = k.id("bos_token_id")
+	extra.EOS, extra.MoreEOS = k.id("eos_token_id")
+	extra.Pad, _ = k.id("pad_token_id")
 	if k.err != nil {
 		return nil, Extra{}, fmt.Errorf("%s: %w", name, k.err)
 	}
 	return c, extra, nil
 }
 
-// llama reads the keys of transformers' LlamaConfig, versions 4 and 5.
+// otherModels are keys of models that are llamas but for what these add.
+var otherModels = [...]string{
+	"attention_multiplier", "attn_logit_softcapping", "embedding_multiplier", "final_logit_softcapping", "layer_types", "logits_scaling",
+	"logits_soft_cap", "num_local_experts", "quantization_config", "residual_multiplier", "sliding_window",
+}
+
+// llama reads the keys of transformers' LlamaConfig, versions 4 and 5 (models/llama/configuration_llama.py); where a key is
+// missing, its default.
 func (k *keys) llama() *model.Config {
-	k.only("hidden_act", k.text("hidden_act", "silu"), k.text("hidden_act", "silu") == "silu", "silu")
-	for _, key := range []string{"attention_bias", "mlp_bias"} {
-		k.only(key, true, !k.boolean(key, false), "false")
-	}
-	for _, key := range []string{"sliding_window", "quantization_config", "layer_types", "logits_soft_cap", "final_logit_softcapping", "attn_logit_softcapping", "embedding_multiplier", "residual_multiplier", "attention_multiplier", "logits_scaling", "num_local_experts"} {
-		k.only(key, short(k.members[key]), false, "models without it")
+	only(k, "hidden_act", k.text("hidden_act", "silu"), "silu")
+	only(k, "attention_bias", k.boolean("attention_bias", false), false)
+	only(k, "mlp_bias", k.boolean("mlp_bias", false), false)
+	only(k, "partial_rotary_factor", k.number("partial_rotary_factor", 1), 1)
+	for _, key := range otherModels {
+		if k.has(key) {
+			k.fail(key, "it is %s, and this program computes only models without it", short(k.members[key]))
+		}
 	}
 	c := &model.Config{
 		Family: model.Llama, Vocabulary: k.required("vocab_size"), Width: k.required("hidden_size"), Layers: k.required("num_hidden_layers"),
@@ -162,44 +175,54 @@ func (k *keys) llama() *model.Config {
 			k.fail("hidden_size", "%d is no multiple of num_attention_heads, %d", c.Width, c.Heads)
 		}
 	}
-	// Version 5 has all of it in rope_parameters, version 4 theta at the top and the rest in rope_scaling.
-	rope := &keys{}
-	where := "rope_scaling"
-	if k.has("rope_parameters") {
-		where = "rope_parameters"
-	}
-	k.read(where, &rope.members, "an object")
-	c.RopeTheta = rope.number("rope_theta", k.number("rope_theta", 10000))
-	switch t := rope.text("rope_type", rope.text("type", "default")); t {
-	case "default":
-	case "llama3":
-		c.RopeScaling = &model.RopeScaling{
-			Factor: rope.number("factor", 0), Low: rope.number("low_freq_factor", 0), High: rope.number("high_freq_factor", 0),
-			Original: rope.integer("original_max_position_embeddings", 0),
-		}
-	default:
-		rope.fail("rope_type", "it is %q, and this program knows default and llama3", t)
-	}
-	if rope.err != nil && k.err == nil {
-		k.err = fmt.Errorf("%s: %w", where, rope.err)
-	}
+	k.rope(c)
 	return c
 }
 
-// btlm reads the keys of Cerebras' BTLMConfig.
-func (k *keys) btlm() *model.Config {
-	act := k.text("activation_function", "swiglu")
-	k.only("activation_function", act, act == "swiglu", "swiglu")
-	pos := k.text("position_embedding_type", "alibi")
-	k.only("position_embedding_type", pos, pos == "alibi", "alibi")
-	for _, key := range []string{"scale_attn_by_inverse_layer_idx", "add_cross_attention"} {
-		k.only(key, true, !k.boolean(key, false), "false")
+// rope reads what turns queries and keys: in version 4 theta at the top and the rest in rope_scaling, in version 5 all in
+// rope_parameters. Version 5 takes a rope_scaling that says anything for rope_parameters (modeling_rope_utils.py,
+// convert_rope_params_to_dict).
+func (k *keys) rope(c *model.Config) {
+	r, where := &keys{}, "rope_scaling"
+	if k.read(where, &r.members, "an object"); len(r.members) == 0 {
+		where = "rope_parameters"
+		k.read(where, &r.members, "an object")
 	}
-	k.only("scale_attn_weights", false, k.boolean("scale_attn_weights", true), "true")
-	k.only("tie_word_embeddings", false, k.boolean("tie_word_embeddings", true), "true")
+	c.RopeTheta = r.number("rope_theta", k.number("rope_theta", 10000))
+	only(r, "partial_rotary_factor", r.number("partial_rotary_factor", 1), 1)
+	switch t := r.text("rope_type", r.text("type", "default")); t {
+	case "default":
+	case "llama3":
+		s := &model.RopeScaling{Original: r.integer("original_max_position_embeddings", c.Context)}
+		for _, x := range []struct {
+			key string
+			to  *float64
+		}{{"factor", &s.Factor}, {"low_freq_factor", &s.Low}, {"high_freq_factor", &s.High}} {
+			if !r.has(x.key) {
+				r.fail(x.key, "the key is missing")
+			}
+			*x.to = r.number(x.key, 0)
+		}
+		c.RopeScaling = s
+	default:
+		r.fail("rope_type", "it is %q, and this program computes only default and llama3", t)
+	}
+	if r.err != nil && k.err == nil {
+		k.err = fmt.Errorf("%s: %w", where, r.err)
+	}
+}
+
+// btlm reads the keys of Cerebras' BTLMConfig (configuration_btlm.py beside BTLM-3B-8K); without a key its default, which for the
+// activation and the positions is GPT-2's.
+func (k *keys) btlm() *model.Config {
+	only(k, "activation_function", k.text("activation_function", "gelu_new"), "swiglu")
+	only(k, "position_embedding_type", k.text("position_embedding_type", "learned"), "alibi")
+	only(k, "scale_attn_weights", k.boolean("scale_attn_weights", true), true)
+	only(k, "scale_attn_by_inverse_layer_idx", k.boolean("scale_attn_by_inverse_layer_idx", false), false)
+	only(k, "add_cross_attention", k.boolean("add_cross_attention", false), false)
 	c := &model.Config{
 		Family: model.BTLM, Vocabulary: k.required("vocab_size"), Width: k.required("n_embd"), Layers: k.required("n_layer"), Heads: k.required("n_head"),
-		FFN: k.integer("n_inner", 0), Context: k.integer("n_positions", 0), Tied: true, NormEpsilon: k.number("layer_norm_epsilon", 1e-5), AlibiSlopeScale: 1,
+		FFN: k.integer("n_inner", 0), Context: k.integer("n_positions", 1024), Tied: k.boolean("tie_word_embeddings", true), NormEpsilon: k.number("layer_norm_epsilon", 1e-5), AlibiSlopeScale: 1,
 	}
 	c.KVHeads = c.Heads
 	if c.FFN == 0 {
@@ -209,22 +232,30 @@ func (k *keys) btlm() *model.Config {
 		c.HeadSize = c.Width / c.Heads
 	}
 	k.mup(c)
-	// {"factor": F} divides all slopes; {"type": "linear", "train_seq_len": N} does so with rows longer than N only, which is for
-	// whoever evaluates those.
-	if k.has("alibi_scaling") {
-		alibi := &keys{}
-		k.read("alibi_scaling", &alibi.members, "an object")
-		if alibi.has("factor") {
-			c.AlibiSlopeScale = 1 / alibi.number("factor", 1)
-		}
-		if t := alibi.text("type", "linear"); t != "linear" {
-			alibi.fail("type", "it is %q, and this program knows linear", t)
-		}
-		if alibi.err != nil && k.err == nil {
-			k.err = fmt.Errorf("alibi_scaling: %w", alibi.err)
-		}
-	}
+	k.alibi(c)
 	return c
+}
+
+// alibi reads a factor by which all slopes are divided. With "train_seq_len" instead, the reference divides them by a number that
+// depends on the row.
+func (k *keys) alibi(c *model.Config) {
+	if !k.has("alibi_scaling") {
+		return
+	}
+	a := &keys{}
+	k.read("alibi_scaling", &a.members, "an object")
+	only(a, "type", a.text("type", ""), "linear")
+	if a.has("train_seq_len") {
+		a.fail("train_seq_len", "it is %s, and this program computes no slopes that depend on a row's length; take alibi_scaling out, which changes nothing for rows up to that length", short(a.members["train_seq_len"]))
+	}
+	if f := a.number("factor", 1); f > 0 {
+		c.AlibiSlopeScale = 1 / f
+	} else {
+		a.fail("factor", "it is %v; it must be above 0", f)
+	}
+	if a.err != nil && k.err == nil {
+		k.err = fmt.Errorf("alibi_scaling: %w", a.err)
+	}
 }
 
 // mup reads the multipliers of µP.
@@ -266,10 +297,11 @@ func WriteConfig(c *model.Config, extra Extra) ([]byte, error) {
 		add("activation_function", "swiglu")
 		add("position_embedding_type", "alibi")
 		if c.AlibiSlopeScale != 1 {
-			add("alibi_scaling", map[string]float64{"factor": 1 / c.AlibiSlopeScale})
+			factor := nearby(1/c.AlibiSlopeScale, func(f float64) bool { return 1/f == c.AlibiSlopeScale })
+			add("alibi_scaling", map[string]any{"type": "linear", "factor": factor})
 		}
 		list = append(list, mupMembers(c)...)
-		add("tie_word_embeddings", true)
+		add("tie_word_embeddings", c.Tied)
 	} else {
 		kind, class := llamaType, "LlamaForCausalLM"
 		if !neutral(c) {
@@ -304,10 +336,13 @@ func WriteConfig(c *model.Config, extra Extra) ([]byte, error) {
 		key string
 		is  int
 	}{{"bos_token_id", extra.BOS}, {"eos_token_id", extra.EOS}, {"pad_token_id", extra.Pad}} {
-		if id.is >= 0 {
-			add(id.key, id.is)
-		} else {
+		switch {
+		case id.is < 0:
 			add(id.key, nil) // transformers would choose ids of its own
+		case id.key == "eos_token_id" && len(extra.MoreEOS) > 0:
+			add(id.key, append([]int{id.is}, extra.MoreEOS...))
+		default:
+			add(id.key, id.is)
 		}
 	}
 	add("use_cache", true)
@@ -322,17 +357,34 @@ func neutral(c *model.Config) bool {
 
 // mupMembers write the multipliers so that mup reads the same numbers.
 func mupMembers(c *model.Config) []member {
-	alpha := c.LogitScale / c.WidthScale
-	for _, a := range []float64{math.Nextafter(alpha, 0), math.Nextafter(alpha, math.Inf(1))} {
-		if alpha*c.WidthScale != c.LogitScale && a*c.WidthScale == c.LogitScale {
-			alpha = a
-		}
-	}
+	alpha := nearby(c.LogitScale/c.WidthScale, func(a float64) bool { return a*c.WidthScale == c.LogitScale })
 	list := []member{{"mup_embeddings_scale", c.EmbeddingScale}, {"mup_output_alpha", alpha}, {"mup_width_scale", c.WidthScale}, {"mup_scale_qk_dot_by_d", c.ScaleByHead}}
 	if alpha*c.WidthScale != c.LogitScale { // between two roundings
 		list = append(list, member{"mup_logits_scale", c.LogitScale})
 	}
 	return list
+}
+
+// nearby is x, or a number a rounding from it that fits where x does not.
+func nearby(x float64, fits func(float64) bool) float64 {
+	for _, y := range []float64{x, math.Nextafter(x, 0), math.Nextafter(x, math.Inf(1))} {
+		if fits(y) {
+			return y
+		}
+	}
+	return x
+}
+
+// withPoint writes floating numbers so that Python reads them as such: transformers 4 warns of a factor 8 that is no 8.0.
+func withPoint(e *jsontext.Encoder, x float64) error {
+	b, err := json.Marshal(x)
+	if err != nil {
+		return err
+	}
+	if !bytes.ContainsAny(b, ".e") {
+		b = append(b, ".0"...)
+	}
+	return e.WriteValue(b)
 }
 
 // object writes members in their order.
@@ -346,7 +398,7 @@ func object(list []member) ([]byte, error) {
 		if b, err = jsontext.AppendQuote(b, m.key); err != nil {
 			return nil, err
 		}
-		v, err := json.Marshal(m.value, json.Deterministic(true))
+		v, err := json.Marshal(m.value, json.Deterministic(true), json.WithMarshalers(json.MarshalToFunc(withPoint)))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.key, err)
 		}

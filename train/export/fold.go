@@ -19,21 +19,16 @@ func Fold(c *model.Config, p *model.Params) (*model.Config, *model.Params, error
 	out := *c
 	out.EmbeddingScale, out.LogitScale, out.WidthScale, out.ScaleByHead = 1, 1, 1, false
 	out.Tied = c.Tied && c.EmbeddingScale == 1 && c.LogitScale == 1
-	if c.Family == model.BTLM && out.Tied != c.Tied {
-		// The format of a btlm knows tied heads only, and has keys for all multipliers.
-		return c, p, nil
-	}
 	if err := out.Check(); err != nil {
 		return nil, nil, err
 	}
 	folded := model.NewParams(model.NewLayout(&out))
 	from := map[string]int{}
-	for i := range p.Layout.Tensors {
-		from[p.Layout.Tensors[i].Name] = i
-	}
 	embedding := 0
 	for i := range p.Layout.Tensors {
-		if p.Layout.Tensors[i].Role == model.Embedding {
+		t := &p.Layout.Tensors[i]
+		from[t.Name] = i
+		if t.Role == model.Embedding {
 			embedding = i
 		}
 	}
@@ -43,19 +38,34 @@ func Fold(c *model.Config, p *model.Params) (*model.Config, *model.Params, error
 		if !ok { // the head that was tied
 			source = embedding
 		}
-		by := 1.0
+		by, first := 1.0, t.Len() // and so many of its numbers are multiplied
 		switch {
 		case t.Role == model.Embedding:
 			by = c.EmbeddingScale
 		case t.Role == model.Head:
 			by = c.LogitScale
-		case c.ScaleByHead && strings.HasSuffix(t.Name, ".q_proj.weight"):
-			by = 1 / math.Sqrt(float64(c.HeadSize))
+		case c.ScaleByHead:
+			by, first = queries(c, t)
 		}
 		to, x := folded.Of(i), p.Of(source)
-		for j, v := range x {
+		for j, v := range x[:first] {
 			to[j] = float32(float64(v) * by)
 		}
+		copy(to[first:], x[first:])
 	}
 	return &out, folded, nil
+}
+
+// queries says by what the queries' numbers of a tensor are multiplied, and how many they are: they come first where keys and
+// values share the tensor.
+func queries(c *model.Config, t *model.Tensor) (by float64, first int) {
+	by = 1 / math.Sqrt(float64(c.HeadSize))
+	q := c.Heads * c.HeadSize
+	switch {
+	case strings.HasSuffix(t.Name, ".q_proj.weight"), strings.HasSuffix(t.Name, ".attn.c_attn.weight"):
+		return by, q * t.Cols
+	case strings.HasSuffix(t.Name, ".attn.c_attn.bias"):
+		return by, q
+	}
+	return 1, 0
 }

@@ -1,6 +1,7 @@
 package export
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -23,79 +24,185 @@ func Shape(t *model.Tensor) []int64 {
 
 // WriteWeights writes all tensors in the family's names and orientation.
 func WriteWeights(w io.Writer, p *model.Params, dtype safetensors.Dtype, metadata map[string]string) error {
-	return WriteTensors(w, []Part{{"", p}}, 0, len(p.Layout.Tensors), dtype, metadata)
+	return WriteTensors(w, p, 0, len(p.Layout.Tensors), dtype, metadata)
 }
 
-// Part are numbers of a layout under a prefix of their names.
-type Part struct {
-	Prefix string
-	Params *model.Params
-}
-
-// WriteTensors writes tensors from to to, without it, of each part.
-func WriteTensors(w io.Writer, parts []Part, from, to int, dtype safetensors.Dtype, metadata map[string]string) error {
-	var list []safetensors.Tensor
-	for _, part := range parts {
-		for i := from; i < to; i++ {
-			t := &part.Params.Layout.Tensors[i]
-			list = append(list, safetensors.Tensor{Name: part.Prefix + t.Name, Dtype: dtype, Shape: Shape(t)})
-		}
+// WriteTensors writes the tensors from from to to, without the latter: a file of several.
+func WriteTensors(w io.Writer, p *model.Params, from, to int, dtype safetensors.Dtype, metadata map[string]string) error {
+	tensors := p.Layout.Tensors[from:to]
+	list := make([]safetensors.Tensor, len(tensors))
+	for i := range tensors {
+		list[i] = safetensors.Tensor{Name: tensors[i].Name, Dtype: dtype, Shape: Shape(&tensors[i])}
 	}
 	out, err := safetensors.NewWriter(w, list, metadata)
 	if err != nil {
 		return err
 	}
-	var row []float32
-	for _, part := range parts {
-		for i := from; i < to; i++ {
-			t, x := &part.Params.Layout.Tensors[i], part.Params.Of(i)
-			if !t.Transposed {
-				if err := out.Floats(x); err != nil {
-					return err
-				}
-				continue
+	for i := range tensors {
+		t, x := &tensors[i], p.Of(from+i)
+		if !t.Transposed {
+			if err := out.Floats(x); err != nil {
+				return err
 			}
-			row = slices.Grow(row[:0], t.Rows)[:t.Rows]
-			for c := range t.Cols {
-				for r := range t.Rows {
-					row[r] = x[r*t.Cols+c]
-				}
-				if err := out.Floats(row); err != nil {
-					return err
+			continue
+		}
+		err := eachStrip(t, func(first, cols int, strip []float32) error {
+			for r := range t.Rows {
+				for j, v := range x[r*t.Cols+first:][:cols] {
+					strip[j*t.Rows+r] = v
 				}
 			}
+			return out.Floats(strip)
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return out.Close()
 }
 
-// ReadWeights reads the tensors of a model from its files (one, or those that model.safetensors.index.json lists). A tensor that
-// is missing, that nobody knows, or that has another shape is an error that names it.
-func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, error) {
-	p := model.NewParams(model.NewLayout(c))
-	return p, ReadTensors([]Part{{"", p}}, files)
+// eachStrip cuts a tensor that lies transposed in its file into strips of whole columns, [Rows, cols] of memory from column
+// first on and [cols, Rows] in strip, in the order of the file.
+func eachStrip(t *model.Tensor, f func(first, cols int, strip []float32) error) error {
+	step := max(1, min(t.Cols, (1<<18)/t.Rows))
+	strip := make([]float32, step*t.Rows)
+	for first := 0; first < t.Cols; first += step {
+		cols := min(step, t.Cols-first)
+		if err := f(first, cols, strip[:cols*t.Rows]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// ReadTensors fills the numbers of all parts.
-func ReadTensors(parts []Part, files []*safetensors.File) error {
+// ReadWeights reads the tensors of a model from its files (one, or those that model.safetensors.index.json lists). A tensor that
+// is missing, that nobody knows, or that has another shape is an error that names it. There is no room made for the numbers
+// before all are known to be there.
+func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, error) {
 	if len(files) == 0 {
-		return fmt.Errorf("the model has no file of weights")
+		return nil, errors.New("the model has no file of weights")
 	}
-	known := map[string]bool{}
-	for _, part := range parts {
-		for i := range part.Params.Layout.Tensors {
-			name := part.Prefix + part.Params.Layout.Tensors[i].Name
-			known[name] = true
-			if err := readTensor(part.Params, i, name, files); err != nil {
+	layout := model.NewLayout(c)
+	found, err := locate(c.Tied, layout, files)
+	if err != nil {
+		return nil, err
+	}
+	p := model.NewParams(layout)
+	return p, fill(p, found)
+}
+
+// ReadTensors reads the tensors of p's layout, and no others may be there: what WriteTensors has written.
+func ReadTensors(p *model.Params, file *safetensors.File) error {
+	found, err := locate(false, p.Layout, []*safetensors.File{file})
+	if err != nil {
+		return err
+	}
+	return fill(p, found)
+}
+
+// fill reads tensors from where they were found.
+func fill(p *model.Params, found []place) error {
+	layout := p.Layout
+	for i := range layout.Tensors {
+		t, x, in := &layout.Tensors[i], p.Of(i), &found[i]
+		if !t.Transposed {
+			if err := in.file.Floats(in.tensor, 0, x); err != nil {
 				return err
+			}
+			continue
+		}
+		err := eachStrip(t, func(first, cols int, strip []float32) error {
+			if err := in.file.Floats(in.tensor, int64(first)*int64(t.Rows), strip); err != nil {
+				return err
+			}
+			for r := range t.Rows {
+				row := x[r*t.Cols+first:][:cols]
+				for j := range row {
+					row[j] = strip[j*t.Rows+r]
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place is where a tensor lies.
+type place struct {
+	file   *safetensors.File
+	tensor *safetensors.Tensor
+}
+
+// locate finds the tensors of a layout, in its order. tied: the head is the embedding, and may be written or not.
+func locate(tied bool, layout *model.Layout, files []*safetensors.File) ([]place, error) {
+	index := map[string]int{}
+	for i := range layout.Tensors {
+		index[layout.Tensors[i].Name] = i
+	}
+	found := make([]place, len(layout.Tensors))
+	head := place{}
+	for _, f := range files {
+		for k := range f.Tensors {
+			at := &f.Tensors[k]
+			i, ok := index[at.Name]
+			switch {
+			case !ok && tied && at.Name == headName:
+				head = place{f, at}
+				continue
+			case !ok && passedOver(at.Name):
+				continue
+			case !ok:
+				return nil, fmt.Errorf("%s: tensor %q is none of the model that config.json describes", f.Name, at.Name)
+			case found[i].file != nil:
+				return nil, fmt.Errorf("tensor %q is in %s and in %s", at.Name, found[i].file.Name, f.Name)
+			}
+			if want := Shape(&layout.Tensors[i]); !slices.Equal(at.Shape, want) {
+				return nil, fmt.Errorf("%s: tensor %q has the shape %v, and config.json wants %v", f.Name, at.Name, at.Shape, want)
+			}
+			found[i] = place{f, at}
+		}
+	}
+	for i := range found {
+		if t := &layout.Tensors[i]; found[i].file == nil {
+			remedy := ""
+			if t.Role == model.Head {
+				remedy = "; if the model's head is its embedding, config.json must say tie_word_embeddings: true"
+			}
+			return nil, fmt.Errorf("%s: tensor %q is missing%s", files[0].Name, t.Name, remedy)
+		}
+		if layout.Tensors[i].Role == model.Embedding && head.file != nil {
+			if err := sameNumbers(head, found[i]); err != nil {
+				return nil, err
 			}
 		}
 	}
-	for _, f := range files {
-		for i := range f.Tensors {
-			if name := f.Tensors[i].Name; !known[name] && !passedOver(name) {
-				return fmt.Errorf("%s: tensor %q is none of a model that config.json describes", f.Name, name)
-			}
+	return found, nil
+}
+
+// headName is that of a head in both families. Some programs write it even though it is the embedding.
+const headName = "lm_head.weight"
+
+// sameNumbers is an error if a tied head is another one than the embedding.
+func sameNumbers(head, embedding place) error {
+	other := fmt.Errorf("%s: tensor %q is not the embedding, and config.json says tie_word_embeddings: true; take the tensor out, or say false", head.file.Name, headName)
+	if !slices.Equal(head.tensor.Shape, embedding.tensor.Shape) {
+		return other
+	}
+	all, err := head.tensor.Len()
+	if err != nil {
+		return err
+	}
+	a, b := make([]float32, min(all, 1<<16)), make([]float32, min(all, 1<<16))
+	for at := int64(0); at < all; at += int64(len(a)) {
+		a, b = a[:min(int64(len(a)), all-at)], b[:min(int64(len(b)), all-at)]
+		if err := errors.Join(head.file.Floats(head.tensor, at, a), embedding.file.Floats(embedding.tensor, at, b)); err != nil {
+			return err
+		}
+		if !slices.Equal(a, b) {
+			return other
 		}
 	}
 	return nil
@@ -110,40 +217,4 @@ func passedOver(name string) bool {
 		}
 	}
 	return false
-}
-
-func readTensor(p *model.Params, i int, name string, files []*safetensors.File) error {
-	t := &p.Layout.Tensors[i]
-	var in *safetensors.File
-	var at *safetensors.Tensor
-	for _, f := range files {
-		found := f.Lookup(name)
-		switch {
-		case found == nil:
-		case at != nil:
-			return fmt.Errorf("tensor %q is in %s and in %s", name, in.Name, f.Name)
-		default:
-			in, at = f, found
-		}
-	}
-	if at == nil {
-		return fmt.Errorf("%s: the tensor %q is missing", files[0].Name, name)
-	}
-	if want := Shape(t); !slices.Equal(at.Shape, want) {
-		return fmt.Errorf("%s: tensor %q has the shape %v, and config.json wants %v", in.Name, name, at.Shape, want)
-	}
-	x := p.Of(i)
-	if !t.Transposed {
-		return in.Floats(at, 0, x)
-	}
-	row := make([]float32, t.Rows)
-	for c := range t.Cols {
-		if err := in.Floats(at, int64(c)*int64(t.Rows), row); err != nil {
-			return err
-		}
-		for r, v := range row {
-			x[r*t.Cols+c] = v
-		}
-	}
-	return nil
 }
