@@ -102,8 +102,8 @@ func (m *Model) reserve(rows, length int, backward bool) {
 }
 
 // grow makes x at least n long. What was in it may be gone.
-func grow[T any](x *[]T, n64 int64) {
-	n := int(n64)
+func grow[T any, N int | int64](x *[]T, size N) {
+	n := int(size)
 	if cap(*x) < n {
 		*x = make([]T, n)
 	}
@@ -131,7 +131,7 @@ func (c *Config) CacheBytes(tokens int, bytesPerNumber float64) int64 {
 }
 
 // TrainingBytes is the memory that training holds: weights, gradients, two moments, and a model's buffers for a batch of rows
-// by length, or, with accumulate, for one row of it at a time. Each goroutine has some hundred kilobytes besides, in which
+// by length, or, with accumulate, for one row of it at a time. Each goroutine has some megabytes besides, in which
 // products and attention lay out their operands.
 func (c *Config) TrainingBytes(rows, length int, accumulate bool) int64 {
 	if accumulate {
