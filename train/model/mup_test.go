@@ -52,7 +52,7 @@ func trained(t *testing.T, family string, width, base int, rate float64) coordin
 	}
 	first := look()
 	x := newTrainer(m, rate)
-	for range 4 {
+	for range 3 {
 		x.step(t, b)
 	}
 	out := coordinates{}
