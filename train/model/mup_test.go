@@ -52,7 +52,7 @@ func trained(t *testing.T, family string, width, base int, rate float64) coordin
 	}
 	first := look()
 	x := newTrainer(m, rate)
-	for range 3 {
+	for range 4 {
 		x.step(t, b)
 	}
 	out := coordinates{}
