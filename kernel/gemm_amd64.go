@@ -32,16 +32,16 @@ var bf16 = [...]tile{
 }
 
 var tilesAVX2 = tiles{
-	rows: 6, cols: 16, blockK: 320, blockM: 144,
+	rows: 6, cols: 16, blockK: 384, blockM: 144,
 	f32: avx2[:], pack: packAVX2[:], row: [...]rowing{plain: row, rounded: rowRound}, peak: peakAVX2,
 }
 
 var tilesAVX512 = tiles{
-	rows: 12, cols: 32, blockK: 320, blockM: 240,
+	rows: 12, cols: 32, blockK: 256, blockM: 240,
 	f32: avx512[:], pack: packAVX2[:], row: [...]rowing{plain: row, rounded: rowRound}, peak: peakAVX512,
 }
 
 var tilesBF16 = tiles{
-	rows: 12, cols: 32, blockK: 320, blockM: 240,
+	rows: 12, cols: 32, blockK: 256, blockM: 240,
 	f32: avx512[:], bf16: bf16[:], pack: packAVX2[:], row: [...]rowing{plain: row, rounded: rowRound}, peak: peakAVX512,
 }

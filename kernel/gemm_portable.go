@@ -10,6 +10,10 @@ const (
 // gemmPortable makes each number of C as the plain sum in the order of k, of products that are rounded one by one, and
 // adds what was there last: 2 by 3 numbers at a time, from packed operands.
 func gemmPortable(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda int, b []float32, ldb int, add bool, c []float32, ldc int) {
+	if m == 1 && op == NT && p == F32 {
+		rowPortable(n, a[:k], b, ldb, add, c)
+		return
+	}
 	pa := grown(&w.a, portableM*portableK)
 	pb := grown(&w.b, portableN*portableK)
 	var sums []float32
@@ -49,6 +53,36 @@ func gemmPortable(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda 
 				}
 			}
 		}
+	}
+}
+
+// rowPortable is the product of one row with rows that run along k, which are read once and not packed.
+func rowPortable(n int, a, b []float32, ldb int, add bool, c []float32) {
+	j := 0
+	for ; j+4 <= n; j += 4 {
+		b0, b1, b2, b3 := b[j*ldb:][:len(a)], b[(j+1)*ldb:][:len(a)], b[(j+2)*ldb:][:len(a)], b[(j+3)*ldb:][:len(a)]
+		var s0, s1, s2, s3 float32
+		for l, x := range a {
+			s0 += float32(x * b0[l])
+			s1 += float32(x * b1[l])
+			s2 += float32(x * b2[l])
+			s3 += float32(x * b3[l])
+		}
+		to := c[j:][:4]
+		if add {
+			s0, s1, s2, s3 = s0+to[0], s1+to[1], s2+to[2], s3+to[3]
+		}
+		to[0], to[1], to[2], to[3] = s0, s1, s2, s3
+	}
+	for ; j < n; j++ {
+		var sum float32
+		for l, y := range b[j*ldb:][:len(a)] {
+			sum += float32(a[l] * y)
+		}
+		if add {
+			sum += c[j]
+		}
+		c[j] = sum
 	}
 }
 

@@ -190,9 +190,6 @@ func peakAVX2(n int)
 // peakAVX512 multiplies n times 24 vectors and adds the products to as many sums.
 func peakAVX512(n int)
 
-// peakBF16 multiplies n times 24 vectors and adds the products to as many sums.
-func peakBF16(n int)
-
 // turn4 packs n times 4 numbers of each of 4 rows, as they are: the numbers of one step
 // of k lie together, those of the next one step bytes further.
 //

@@ -104,12 +104,17 @@ func (t *tiles) gemm(w *Scratch, p Precision, op Op, m, n, k int, a []float32, l
 	oa, ob := t.operands(op, mode, a, lda, b, ldb)
 	d := depth(mode, step)
 	pa := grown(&w.a, (min(m, t.blockM)+t.rows)*d)
-	keep := m > t.blockM // panels of B are needed again
-	size := t.cols * d
-	if keep {
-		size *= (min(n, blockN) + t.cols - 1) / t.cols
+	// Panels of B that are needed again are kept. Others are made just before they are used, a few at a time if rows run
+	// across them, so that cache lines lie together.
+	group := t.cols
+	if ob.across {
+		group *= 4
 	}
-	pb := grown(&w.b, size)
+	keep := m > t.blockM
+	if keep {
+		group = blockN
+	}
+	pb := grown(&w.b, cut(min(n, group), 1, t.cols)*d)
 	for j := 0; j < n; j += blockN {
 		nn := min(blockN, n-j)
 		for l := 0; l < k; l += step {
@@ -119,14 +124,11 @@ func (t *tiles) gemm(w *Scratch, p Precision, op Op, m, n, k int, a []float32, l
 				mm := min(t.blockM, m-i)
 				t.packed(&oa, pa, i, mm, l, kk)
 				for x := 0; x < nn; x += t.cols {
-					panel := pb
-					if keep {
-						panel = pb[x*d:]
+					at := x % group
+					if i == 0 && at == 0 {
+						t.packed(&ob, pb, j+x, min(group, nn-x), l, kk)
 					}
-					if i == 0 {
-						t.packed(&ob, panel, j+x, min(t.cols, nn-x), l, kk)
-					}
-					t.panel(w, tile, mm, min(t.cols, nn-x), d, pa, panel, add || l > 0, c[i*ldc+j+x:], ldc)
+					t.panel(w, tile, mm, min(t.cols, nn-x), d, pa, pb[at*d:], add || l > 0, c[i*ldc+j+x:], ldc)
 				}
 			}
 		}

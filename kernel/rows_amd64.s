@@ -3423,10 +3423,10 @@ many1:
 	VMOVAPS.Z    Z13, K1, Z13
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
 	VMOVAPS      Z12, Z4
-	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VMOVUPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z5, K1
 	VMOVAPS      Z13, Z5
-	VMOVAPS      rowsInf<>+0(SB), K1, Z5
+	VMOVUPS      rowsInf<>+0(SB), K1, Z5
 	VMOVUPS      Z4, (AX)(BX*4)
 	VADDPS       Z4, Z2, Z2
 	VMOVUPS      Z5, 64(AX)(BX*4)
@@ -3467,7 +3467,7 @@ turn3:
 	VMOVAPS.Z    Z8, K1, Z8
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
 	VMOVAPS      Z8, Z4
-	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VMOVUPS      rowsInf<>+0(SB), K1, Z4
 	VMOVUPS      Z4, (AX)(BX*4)
 	VADDPS       Z4, Z2, Z2
 	ADDQ         $+16, BX
@@ -3505,7 +3505,7 @@ rest4:
 	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K2
 	VMOVAPS      Z6, Z4
-	VMOVAPS      rowsInf<>+0(SB), K2, Z4
+	VMOVUPS      rowsInf<>+0(SB), K2, Z4
 	VMOVUPS      Z4, K1, (AX)(BX*4)
 	VMOVAPS.Z    Z4, K1, Z4
 	VADDPS       Z4, Z2, Z2
@@ -3586,10 +3586,10 @@ many1:
 	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
 	VMOVAPS      Z11, Z3
-	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VMOVUPS      rowsInf<>+0(SB), K1, Z3
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
 	VMOVAPS      Z12, Z4
-	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VMOVUPS      rowsInf<>+0(SB), K1, Z4
 	VADDPS       Z3, Z1, Z1
 	VADDPS       Z4, Z2, Z2
 	ADDQ         $+32, DX
@@ -3628,7 +3628,7 @@ turn3:
 	VMOVAPS.Z    Z7, K1, Z7
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
 	VMOVAPS      Z7, Z3
-	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VMOVUPS      rowsInf<>+0(SB), K1, Z3
 	VADDPS       Z3, Z1, Z1
 	ADDQ         $+16, DX
 	CMPQ         DX, BX
@@ -3665,7 +3665,7 @@ rest4:
 	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z0, K2
 	VMOVAPS      Z6, Z0
-	VMOVAPS      rowsInf<>+0(SB), K2, Z0
+	VMOVUPS      rowsInf<>+0(SB), K2, Z0
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z1, Z1
 
@@ -3745,10 +3745,10 @@ many1:
 	VMOVAPS.Z    Z11, K1, Z11
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
 	VMOVAPS      Z10, Z2
-	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VMOVUPS      rowsInf<>+0(SB), K1, Z2
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
 	VMOVAPS      Z11, Z3
-	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VMOVUPS      rowsInf<>+0(SB), K1, Z3
 	VMULPS       Z1, Z2, Z2
 	VMOVUPS      Z2, (AX)(BX*4)
 	VMULPS       Z1, Z3, Z2
@@ -3789,7 +3789,7 @@ turn3:
 	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
 	VMOVAPS      Z6, Z2
-	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VMOVUPS      rowsInf<>+0(SB), K1, Z2
 	VMULPS       Z1, Z2, Z2
 	VMOVUPS      Z2, (AX)(BX*4)
 	ADDQ         $+16, BX
@@ -3827,7 +3827,7 @@ rest4:
 	VMOVAPS.Z    Z5, K2, Z5
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z0, K2
 	VMOVAPS      Z5, Z0
-	VMOVAPS      rowsInf<>+0(SB), K2, Z0
+	VMOVUPS      rowsInf<>+0(SB), K2, Z0
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 
@@ -4041,10 +4041,10 @@ many1:
 	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
 	VMOVAPS      Z11, Z4
-	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VMOVUPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
 	VMOVAPS      Z12, Z3
-	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VMOVUPS      rowsInf<>+0(SB), K1, Z3
 	VADDPS       Z0, Z4, Z4
 	VDIVPS       Z4, Z0, Z4
 	VADDPS       Z0, Z3, Z3
@@ -4092,7 +4092,7 @@ turn3:
 	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
 	VMOVAPS      Z6, Z2
-	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VMOVUPS      rowsInf<>+0(SB), K1, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
 	VMULPS       Z2, Z1, Z1
@@ -4134,7 +4134,7 @@ rest4:
 	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K2
 	VMOVAPS      Z6, Z2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z2
+	VMOVUPS      rowsInf<>+0(SB), K2, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
 	VMOVUPS.Z    (DX)(SI*4), K1, Z0
@@ -4212,10 +4212,10 @@ many1:
 	VMOVAPS.Z    Z12, K1, Z12
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z4, K1
 	VMOVAPS      Z11, Z4
-	VMOVAPS      rowsInf<>+0(SB), K1, Z4
+	VMOVUPS      rowsInf<>+0(SB), K1, Z4
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z3, K1
 	VMOVAPS      Z12, Z3
-	VMOVAPS      rowsInf<>+0(SB), K1, Z3
+	VMOVUPS      rowsInf<>+0(SB), K1, Z3
 	VADDPS       Z0, Z4, Z4
 	VDIVPS       Z4, Z0, Z4
 	VADDPS       Z0, Z3, Z3
@@ -4283,7 +4283,7 @@ turn3:
 	VMOVAPS.Z    Z6, K1, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K1
 	VMOVAPS      Z6, Z2
-	VMOVAPS      rowsInf<>+0(SB), K1, Z2
+	VMOVUPS      rowsInf<>+0(SB), K1, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
 	VMULPS       Z2, Z1, Z3
@@ -4335,7 +4335,7 @@ rest4:
 	VMOVAPS.Z    Z6, K2, Z6
 	VCMPPS       $0x1e, rowsExpMax<>+0(SB), Z2, K2
 	VMOVAPS      Z6, Z2
-	VMOVAPS      rowsInf<>+0(SB), K2, Z2
+	VMOVUPS      rowsInf<>+0(SB), K2, Z2
 	VADDPS       Z0, Z2, Z2
 	VDIVPS       Z2, Z0, Z2
 	VMULPS       Z2, Z1, Z3

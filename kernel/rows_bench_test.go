@@ -12,7 +12,7 @@ func BenchmarkRows(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	v := make([][]float32, 9)
 	for i := range v {
-		v[i] = make([]float32, n)
+		v[i] = make([]float32, n+1024)[80*i:][:n] // not all at the same place in a page
 		for j := range v[i] {
 			v[i][j] = rng.Float32()
 		}

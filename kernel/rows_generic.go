@@ -126,12 +126,28 @@ func zerosGeneric(x []float32) float32 {
 
 func maxGeneric(x []float32) float32 {
 	m := float32(math.Inf(-1))
+	m0, m1, m2, m3 := m, m, m, m
+	for len(x) >= 4 {
+		if x[0] > m0 {
+			m0 = x[0]
+		}
+		if x[1] > m1 {
+			m1 = x[1]
+		}
+		if x[2] > m2 {
+			m2 = x[2]
+		}
+		if x[3] > m3 {
+			m3 = x[3]
+		}
+		x = x[4:]
+	}
 	for _, v := range x {
 		if v > m {
 			m = v
 		}
 	}
-	return m
+	return max(m, m0, m1, m2, m3)
 }
 
 // indexGeneric is the first i with x[i] = v, or -1.
@@ -201,12 +217,11 @@ func Exp(x float32) float32 {
 	n := t - roundMagic
 	r := x - float32(n*ln2High)
 	r -= float32(n * ln2Low)
-	p := float32(r*exp5) + exp4
-	p = float32(p*r) + exp3
-	p = float32(p*r) + exp2
-	p = float32(p*r) + exp1
-	p = float32(p*r) + exp0
-	p = float32(float32(r*r)*p) + r
+	z := float32(r * r)
+	p := float32(r*exp5) + exp4 // the polynomial in pairs of terms: a shorter chain than one by one
+	p = float32(p*z) + (float32(r*exp3) + exp2)
+	p = float32(p*z) + (float32(r*exp1) + exp0)
+	p = float32(p*z) + r
 	// n in the last bits of t goes to the exponent. 1+p is at least 1 for the smallest n and below 1 for the largest,
 	// for expMin and expMax are where they are.
 	return math.Float32frombits(math.Float32bits(p+1) + math.Float32bits(t)<<23)

@@ -39,11 +39,10 @@ type Search struct {
 
 // Trial is one setting of the hyper-parameters.
 type Trial struct {
-	Trial      int                `json:"trial"`
-	Values     map[string]float64 `json:"values"`
-	Loss       float64            `json:"loss"`
-	Validation float64            `json:"validation_loss,omitzero"`
-	Diverged   bool               `json:"diverged,omitzero"`
+	Trial      int       `json:"trial"`
+	Values     []float64 `json:"values"`         // in the order of Search.Names
+	Loss       *float64  `json:"loss,omitempty"` // null: it has diverged
+	Validation *float64  `json:"validation_loss,omitempty"`
 }
 
 const (
@@ -192,20 +191,37 @@ func (t *Training) readTiming(ctx context.Context, in files, tokensAt map[int64]
 }
 
 func (t *Training) readSearch(ctx context.Context, in files) error {
-	var s Search
-	if err := in.json(ctx, searchName, &s); err != nil {
+	var file struct {
+		Over []struct {
+			Name string `json:"name"`
+		} `json:"over"`
+		Trials []struct {
+			Trial  int `json:"trial"`
+			Values []struct {
+				Value float64 `json:"value"`
+			} `json:"values"`
+			Loss       *float64 `json:"loss"`
+			Validation *float64 `json:"validation_loss"`
+		} `json:"trials"`
+	}
+	if err := in.json(ctx, searchName, &file); err != nil {
 		return err
 	}
-	if len(s.Names) > searchNames {
-		s.Names = s.Names[:searchNames]
+	s := &Search{}
+	for _, o := range file.Over[:min(len(file.Over), searchNames)] {
+		s.Names = append(s.Names, cut(o.Name, 60))
 	}
-	for i := range s.Names {
-		s.Names[i] = cut(s.Names[i], 60)
+	for _, f := range file.Trials[:min(len(file.Trials), searchTrials)] {
+		if len(f.Values) != len(file.Over) {
+			return damaged(in.path(searchName), fmt.Errorf("trial %d has %d values of %d", f.Trial, len(f.Values), len(file.Over)))
+		}
+		trial := Trial{Trial: f.Trial, Loss: f.Loss, Validation: f.Validation}
+		for _, v := range f.Values[:len(s.Names)] {
+			trial.Values = append(trial.Values, v.Value)
+		}
+		s.Trials = append(s.Trials, trial)
 	}
-	if len(s.Trials) > searchTrials {
-		s.Trials = s.Trials[:searchTrials]
-	}
-	t.Search = &s
+	t.Search = s
 	return nil
 }
 
@@ -230,25 +246,24 @@ func (t *Training) Charts() []*chart {
 // score is what a trial is judged by: the loss on held-out rows, if there are any.
 func (t *Trial) score() float64 {
 	switch {
-	case t.Diverged:
-		return math.Inf(1)
-	case t.Validation != 0:
-		return t.Validation
+	case t.Validation != nil:
+		return *t.Validation
+	case t.Loss != nil:
+		return *t.Loss
 	}
-	return t.Loss
+	return math.Inf(1)
 }
 
 // Charts are a drawing for each hyper-parameter: a dot a trial.
 func (s *Search) Charts() []*chart {
 	var list []*chart
-	for _, name := range s.Names {
+	for k, name := range s.Names {
 		var c Curve
 		least, most := math.Inf(1), 0.0
 		for i := range s.Trials {
-			if v, ok := s.Trials[i].Values[name]; ok {
-				c.Points = append(c.Points, Point{v, s.Trials[i].score()})
-				least, most = min(least, v), max(most, v)
-			}
+			v := s.Trials[i].Values[k]
+			c.Points = append(c.Points, Point{v, s.Trials[i].score()})
+			least, most = min(least, v), max(most, v)
 		}
 		unit := name
 		if least > 0 && most/least >= 8 { // values that were tried by factors
@@ -266,24 +281,19 @@ func (s *Search) Charts() []*chart {
 
 // Rows are the trials as a table.
 func (s *Search) Rows() [][]string {
+	loss := func(x *float64, none string) string {
+		if x == nil {
+			return none
+		}
+		return number(*x)
+	}
 	var rows [][]string
 	for _, t := range s.Trials {
 		row := []string{fmt.Sprint(t.Trial)}
-		for _, n := range s.Names {
-			v := "–"
-			if x, ok := t.Values[n]; ok {
-				v = number(x)
-			}
-			row = append(row, v)
+		for _, v := range t.Values {
+			row = append(row, number(v))
 		}
-		loss, valid := number(t.Loss), "–"
-		if t.Diverged {
-			loss = "diverged"
-		}
-		if t.Validation != 0 {
-			valid = number(t.Validation)
-		}
-		rows = append(rows, append(row, loss, valid))
+		rows = append(rows, append(row, loss(t.Loss, "diverged"), loss(t.Validation, "–")))
 	}
 	return rows
 }

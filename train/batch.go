@@ -3,10 +3,10 @@ package train
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"curate/shards"
-	"curate/shards/format"
 	"curate/train/model"
 )
 
@@ -18,6 +18,8 @@ type stepBatch struct {
 	micro   []model.Batch // one after another
 	counted int64         // targets, of all micro-batches
 	tokens  int64         // without padding
+	// positions is how many tokens are computed, without those that fill up a micro-batch.
+	positions int64
 
 	rows []span // of the step's sequences, in read, what is learnt of them
 	read columns
@@ -38,13 +40,11 @@ func (c *columns) append(token, target, start int32) {
 
 // rowReader reads rows, for one goroutine.
 type rowReader struct {
-	data   *Data
-	micro  int64 // tokens of a micro-batch
-	stage  int
-	open   openShards
-	ids    []uint32
-	mask   []byte
-	pieces []format.Piece
+	data  *Data
+	micro int64 // tokens of a micro-batch
+	stage int
+	open  openShards
+	row   shards.Row
 }
 
 func (d *Data) reader(micro int64) *rowReader { return &rowReader{data: d, micro: micro, stage: -1} }
@@ -68,7 +68,7 @@ func (r *rowReader) place(ctx context.Context, p Place, b *stepBatch) error {
 		r.stage, r.open = p.Stage, openShards{stage: s}
 	}
 	b.place, b.length = p, s.set.Manifest.Length
-	b.counted, b.tokens, b.rows = 0, 0, b.rows[:0]
+	b.counted, b.tokens, b.positions, b.rows = 0, 0, 0, b.rows[:0]
 	b.read.clear()
 	for i := range p.Rows {
 		if ctx.Err() != nil {
@@ -78,34 +78,47 @@ func (r *rowReader) place(ctx context.Context, p Place, b *stepBatch) error {
 		if err != nil {
 			return err
 		}
-		if err := r.row(sh, k, s.set.Manifest); err != nil {
+		if err := r.read(sh, k, s.set.Manifest); err != nil {
 			return err
 		}
-		b.add(r.ids, r.mask, r.pieces, s.eod, r.data.across)
+		b.add(&r.row, s.eod, r.data.across)
 	}
 	b.group(r.micro)
 	return nil
 }
 
-// row reads sequence k of a shard.
-func (r *rowReader) row(sh *shards.Shard, k int64, m *shards.Manifest) (err error) {
-	if r.ids, err = sh.AppendTokens(r.ids[:0], k); err != nil {
+// read reads sequence k of a shard.
+func (r *rowReader) read(sh *shards.Shard, k int64, m *shards.Manifest) (err error) {
+	row := &r.row
+	if row.IDs, err = sh.AppendTokens(row.IDs[:0], k); err != nil {
 		return err
 	}
-	if r.mask, err = sh.AppendMask(r.mask[:0], k); err != nil {
+	if row.Mask = row.Mask[:0]; m.Masked {
+		row.Mask, err = sh.AppendMask(row.Mask, k)
+	} else {
+		for range row.IDs {
+			row.Mask = append(row.Mask, 1)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	if r.pieces, err = sh.Bounds.AppendPieces(r.pieces[:0], k); err != nil {
+	if row.Pieces, err = sh.Bounds.AppendPieces(row.Pieces[:0], k); err != nil {
 		return err
 	}
-	if len(r.mask) != len(r.ids) {
-		file, at := sh.Place(k, 0)
-		return format.NewFault(file, at, "sequence %d has %d tokens, and %d in its bounds", k, len(r.ids), len(r.mask))
+	fault := func(i int64, problem string) error {
+		file, at := sh.Place(k, i)
+		if at < 0 {
+			return fmt.Errorf("%s: %s", file, problem)
+		}
+		return fmt.Errorf("%s (byte %d): %s", file, at, problem)
 	}
-	for i, id := range r.ids {
+	if from, to := sh.Bounds.Tokens(k); to-from != int64(len(row.IDs)) || len(row.Mask) != len(row.IDs) {
+		return fault(0, fmt.Sprintf("sequence %d has %d tokens, and %d in its bounds", k, len(row.IDs), to-from))
+	}
+	for i, id := range row.IDs {
 		if int64(id) >= int64(m.Vocabulary) {
-			file, at := sh.Place(k, int64(i))
-			return format.NewFault(file, at, "id %d; the vocabulary has %d", id, m.Vocabulary)
+			return fault(int64(i), fmt.Sprintf("id %d; the vocabulary has %d", id, m.Vocabulary))
 		}
 	}
 	return nil
@@ -113,7 +126,8 @@ func (r *rowReader) row(sh *shards.Shard, k int64, m *shards.Manifest) (err erro
 
 // add appends a sequence: rows of at most b.length tokens, each with the next one as its target. A token's document begins
 // where starts says. What is not counted at the end of a row is left out: nothing depends on it.
-func (b *stepBatch) add(ids []uint32, mask []byte, pieces []format.Piece, eod int64, across bool) {
+func (b *stepBatch) add(row *shards.Row, eod int64, across bool) {
+	ids, pieces := row.IDs, row.Pieces
 	base := len(b.read.tokens) // of the sequence
 	start := 0
 	for j := range pieces {
@@ -126,17 +140,17 @@ func (b *stepBatch) add(ids []uint32, mask []byte, pieces []format.Piece, eod in
 			break
 		}
 		b.tokens += int64(end - p.Start)
-		if j == 0 || !follows(&pieces[j-1], p) {
+		if j == 0 || !follows(row, j) {
 			start = p.Start
 		}
 		for i := p.Start; i < min(end, len(ids)-1); i++ {
 			target := int32(model.Ignore)
-			learnt := mask[i+1] != 0
+			learnt := row.Mask[i+1] != 0
 			if i+1 == end {
 				// The next piece has another document, or padding, of which the mask is 0, or goes on with this one.
 				next := &pieces[j+1]
 				ends := p.Last && int64(ids[end]) == eod
-				learnt = learnt && !next.Padding && (across || ends || follows(p, next))
+				learnt = learnt && !next.Padding && (across || ends || follows(row, j+1))
 			}
 			if learnt {
 				target = int32(ids[i+1])
@@ -159,8 +173,9 @@ func (b *stepBatch) add(ids []uint32, mask []byte, pieces []format.Piece, eod in
 	}
 }
 
-// follows says whether a piece goes on where the one before it in the row has ended.
-func follows(before, p *format.Piece) bool {
+// follows says whether piece j of a row, not its first, goes on where the one before it has ended.
+func follows(row *shards.Row, j int) bool {
+	before, p := &row.Pieces[j-1], &row.Pieces[j]
 	return p.Continues && p.ID == before.ID && p.Copy == before.Copy && p.Source == before.Source && int64(p.From) == int64(before.From)+int64(p.Start-before.Start)
 }
 
@@ -180,6 +195,7 @@ func (b *stepBatch) group(tokens int64) {
 			b.out.tokens = append(b.out.tokens, b.read.tokens[r.from:r.to]...)
 			b.out.targets = append(b.out.targets, b.read.targets[r.from:r.to]...)
 			b.out.starts = append(b.out.starts, b.read.starts[r.from:r.to]...)
+			b.positions += int64(r.to - r.from)
 			starts = starts || slices.ContainsFunc(b.read.starts[r.from:r.to], func(s int32) bool { return s > 0 })
 			for i := r.to - r.from; i < length; i++ {
 				b.out.append(0, model.Ignore, int32(i)) // it sees itself alone

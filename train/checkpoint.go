@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 
 	"curate/corpus/store"
 	"curate/safetensors"
-	"curate/train/model"
+	"curate/train/export"
 )
 
 // Names in the folder of a run.
@@ -213,25 +214,36 @@ func (d *digesting) Create(ctx context.Context, name string) (store.Writer, erro
 	if err != nil {
 		return nil, err
 	}
-	return &digestingWriter{w, xxhash.New(), 0, name, d}, nil
+	in := &digestingWriter{Writer: w, sum: xxhash.New(), name: name, to: d}
+	in.buf = bufio.NewWriterSize(beneath{in}, 1<<18) // the rows of a matrix that is turned around are small
+	return in, nil
 }
 
 type digestingWriter struct {
 	store.Writer
+	buf  *bufio.Writer
 	sum  *xxhash.Digest
 	size int64
 	name string
 	to   *digesting
 }
 
-func (w *digestingWriter) Write(p []byte) (int, error) {
-	n, err := w.Writer.Write(p)
-	w.sum.Write(p[:n])
-	w.size += int64(n)
+// beneath is the way from the buffer to the file.
+type beneath struct{ *digestingWriter }
+
+func (b beneath) Write(p []byte) (int, error) {
+	n, err := b.digestingWriter.Writer.Write(p)
+	b.sum.Write(p[:n])
+	b.size += int64(n)
 	return n, err
 }
 
+func (w *digestingWriter) Write(p []byte) (int, error) { return w.buf.Write(p) }
+
 func (w *digestingWriter) Commit() error {
+	if err := w.buf.Flush(); err != nil {
+		return errors.Join(err, w.Abort())
+	}
 	err := w.Writer.Commit()
 	if err == nil {
 		w.to.files = append(w.to.files, CheckpointFile{w.name, w.size, fmt.Sprintf("%016x", w.sum.Sum64())})
@@ -239,46 +251,10 @@ func (w *digestingWriter) Commit() error {
 	return err
 }
 
-// moments are the tensors of OptimizerFile, two a parameter.
-func moments(o *optimizer) (list []safetensors.Tensor, of []*model.Params) {
-	for _, part := range []struct {
-		prefix string
-		p      *model.Params
-	}{{"m.", o.m}, {"v.", o.v}} {
-		for i := range part.p.Layout.Tensors {
-			t := &part.p.Layout.Tensors[i]
-			shape := []int64{int64(t.Rows), int64(t.Cols)}
-			switch {
-			case t.Vector:
-				shape = shape[1:]
-			case t.Transposed:
-				slices.Reverse(shape)
-			}
-			list = append(list, safetensors.Tensor{Name: part.prefix + t.Name, Dtype: safetensors.F32, Shape: shape})
-			of = append(of, part.p)
-		}
-	}
-	return list, of
-}
-
 func writeMoments(ctx context.Context, st store.Store, name string, o *optimizer) error {
-	f, err := st.Create(ctx, name)
-	if err != nil {
-		return err
-	}
-	list, of := moments(o)
-	w, err := safetensors.NewWriter(f, list, nil)
-	for i := 0; i < len(list) && err == nil; i++ {
-		k := i % len(o.m.Layout.Tensors)
-		err = inFileOrder(&o.m.Layout.Tensors[k], of[i].Of(k), func(_ int64, x []float32, _ func()) error { return w.Floats(x) })
-	}
-	if err == nil {
-		err = w.Close()
-	}
-	if err != nil {
-		return errors.Join(err, f.Abort())
-	}
-	return f.Commit()
+	return create(ctx, st, name, func(w io.Writer) error {
+		return export.WriteTensors(w, o.moments, 0, len(o.moments.Layout.Tensors), safetensors.F32, nil)
+	})
 }
 
 func readMoments(ctx context.Context, st store.Store, name string, o *optimizer) error {
@@ -286,65 +262,11 @@ func readMoments(ctx context.Context, st store.Store, name string, o *optimizer)
 	if err != nil {
 		return err
 	}
-	err = func() error {
-		f, err := safetensors.Open(name, data, size)
-		if err != nil {
-			return err
-		}
-		list, of := moments(o)
-		if len(f.Tensors) != len(list) {
-			return fmt.Errorf("%s: %d tensors, and the model needs %d", name, len(f.Tensors), len(list))
-		}
-		for i, want := range list {
-			t := f.Lookup(want.Name)
-			if t == nil || t.Dtype != want.Dtype || !slices.Equal(t.Shape, want.Shape) {
-				return fmt.Errorf("%s: there is no tensor %q of %s %v", name, want.Name, want.Dtype, want.Shape)
-			}
-			k := i % len(o.m.Layout.Tensors)
-			err := inFileOrder(&o.m.Layout.Tensors[k], of[i].Of(k), func(from int64, x []float32, put func()) error {
-				err := f.Floats(t, from, x)
-				put()
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	}()
+	f, err := safetensors.Open(name, data, size)
+	if err == nil {
+		err = export.ReadTensors(o.moments, f)
+	}
 	return errors.Join(err, data.Close())
-}
-
-// inFileOrder calls f for all numbers of a tensor in the order of its file, piece by piece: from is the number of the first
-// one of x, and put writes x back to the tensor.
-func inFileOrder(t *model.Tensor, data []float32, f func(from int64, x []float32, put func()) error) error {
-	if !t.Transposed {
-		return f(0, data, func() {})
-	}
-	// [Rows, Cols] in memory, [Cols, Rows] in the file.
-	step := max(1, (1<<18)/t.Rows)
-	buf := make([]float32, min(step, t.Cols)*t.Rows)
-	for from := 0; from < t.Cols; from += step {
-		n := min(step, t.Cols-from)
-		x := buf[:n*t.Rows]
-		for r := range t.Rows {
-			for j, v := range data[r*t.Cols+from:][:n] {
-				x[j*t.Rows+r] = v
-			}
-		}
-		err := f(int64(from)*int64(t.Rows), x, func() {
-			for r := range t.Rows {
-				row := data[r*t.Cols+from:][:n]
-				for j := range row {
-					row[j] = x[j*t.Rows+r]
-				}
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // readFile reads a file of at most limit bytes.
@@ -365,12 +287,8 @@ func readFile(ctx context.Context, st store.Store, name string, limit int64) ([]
 }
 
 func writeFile(ctx context.Context, st store.Store, name string, b []byte) error {
-	f, err := st.Create(ctx, name)
-	if err != nil {
+	return create(ctx, st, name, func(w io.Writer) error {
+		_, err := w.Write(b)
 		return err
-	}
-	if _, err := f.Write(b); err != nil {
-		return errors.Join(err, f.Abort())
-	}
-	return f.Commit()
+	})
 }

@@ -9,7 +9,6 @@ import (
 
 	"curate/corpus/store"
 	"curate/shards"
-	"curate/shards/format"
 )
 
 // Data are the rows of a run: the sets of a schedule one after another. Which rows a step has is a function of the seed and
@@ -100,11 +99,7 @@ func openStage(ctx context.Context, st store.Store, dir, name string, tokensPerS
 		return nil, err
 	}
 	m := s.set.Manifest
-	f, err := format.Named(m.Format)
-	if err != nil {
-		return nil, err
-	}
-	if f.Traits().Pairs {
+	if m.Format == shards.PairFormat {
 		return nil, fmt.Errorf("%s: these are pairs of a preferred and another answer, not rows to learn from", s.set.Dir)
 	}
 	if s.perStep = tokensPerStep / int64(m.Length); tokensPerStep > 0 && (s.perStep == 0 || tokensPerStep%int64(m.Length) != 0) {
@@ -190,6 +185,7 @@ func (d *Data) Documents(ctx context.Context, step int64, limit int) ([]Document
 	s := &d.stages[p.Stage]
 	open := openShards{stage: s}
 	var list []Document
+	var row shards.Row
 	var err error
 	for i := int64(0); i < p.Rows && len(list) < limit && err == nil; i++ {
 		var sh *shards.Shard
@@ -197,11 +193,10 @@ func (d *Data) Documents(ctx context.Context, step int64, limit int) ([]Document
 		if sh, k, err = open.at(ctx, d.Row(p, i)); err != nil {
 			break
 		}
-		var pieces []format.Piece
-		if pieces, err = sh.Bounds.AppendPieces(nil, k); err != nil {
+		if row.Pieces, err = sh.Bounds.AppendPieces(row.Pieces[:0], k); err != nil {
 			break
 		}
-		for _, piece := range pieces {
+		for _, piece := range row.Pieces {
 			doc := Document{Source: "(none)", File: int(piece.ID >> 40), Offset: int64(piece.ID & (1<<40 - 1))}
 			if n := int(piece.Source); n < len(s.set.Manifest.Sources) {
 				doc.Source = s.set.Manifest.Sources[n].Name

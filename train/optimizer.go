@@ -13,7 +13,8 @@ type optimizer struct {
 	pool          *kernel.Pool
 	c             Optimizer
 	params, grads *model.Params
-	m, v          *model.Params // moments
+	moments       *model.Params // both, as OptimizerFile has them
+	m, v          []float32     // of moments.Data, each as long as params.Data
 
 	chunks []chunk
 	sums   []float64 // by chunk
@@ -31,7 +32,8 @@ const chunkLen = 1 << 15
 
 func newOptimizer(pool *kernel.Pool, c *Config, m *model.Config, params *model.Params) *optimizer {
 	l := params.Layout
-	o := &optimizer{pool: pool, c: c.Optimizer, params: params, grads: model.NewParams(l), m: model.NewParams(l), v: model.NewParams(l)}
+	o := &optimizer{pool: pool, c: c.Optimizer, params: params, grads: model.NewParams(l), moments: model.NewParams(momentsOf(l))}
+	o.m, o.v = o.moments.Data[:l.Len], o.moments.Data[l.Len:]
 	for i := range l.Tensors {
 		t := &l.Tensors[i]
 		rate, decays := 1.0, true
@@ -47,6 +49,18 @@ func newOptimizer(pool *kernel.Pool, c *Config, m *model.Config, params *model.P
 	}
 	o.sums = make([]float64, len(o.chunks))
 	return o
+}
+
+// momentsOf lays out the two moments of each tensor: all of the first, then all of the second.
+func momentsOf(l *model.Layout) *model.Layout {
+	both := &model.Layout{Len: 2 * l.Len}
+	for k, prefix := range []string{"m.", "v."} {
+		for _, t := range l.Tensors {
+			t.Name, t.Offset = prefix+t.Name, t.Offset+k*l.Len
+			both.Tensors = append(both.Tensors, t)
+		}
+	}
+	return both
 }
 
 // norm of all gradients together: squares are added in float64, in the order of the pieces.
@@ -80,7 +94,7 @@ func (o *optimizer) step(n int64, rate, norm float64) {
 			a.Decay = float32(o.c.WeightDecay)
 		}
 		g := o.grads.Data[c.from:c.to]
-		o.pool.Set().AdamW(&a, o.params.Data[c.from:c.to], g, o.m.Data[c.from:c.to], o.v.Data[c.from:c.to])
+		o.pool.Set().AdamW(&a, o.params.Data[c.from:c.to], g, o.m[c.from:c.to], o.v[c.from:c.to])
 		clear(g)
 	})
 }

@@ -49,18 +49,23 @@ type Result struct {
 // ErrChanged is a folder with a run of another configuration.
 var ErrChanged = errors.New("the configuration is not that of the run in this folder")
 
-// Diverged says that a step has lost its numbers. Its gradients were not used.
+// Diverged says that a run has lost its numbers. The gradients of the step were not used.
 type Diverged struct {
 	Step           int64 // from 0
+	Validation     bool  // it was the validation before the step
 	Loss, GradNorm float64
 	LearningRate   float64
 	Documents      []Document // of the step, the first 20
-	Checkpoint     string     // folder of the last good one; "": none
+	Checkpoint     string     // folder of the last one from which a step could be made; "": none
 }
 
 func (d *Diverged) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "step %d: the loss is %v and the norm of the gradients %v, at a learning rate of %v; the step was not made. Lower the learning rate, or look at the documents of the step", d.Step, d.Loss, d.GradNorm, d.LearningRate)
+	if d.Validation {
+		fmt.Fprintf(&b, "after %d steps the loss of the validation is %v; lower the learning rate", d.Step, d.Loss)
+	} else {
+		fmt.Fprintf(&b, "step %d: the loss is %v and the norm of the gradients %v, at a learning rate of %v; the step was not made. Lower the learning rate, or look at the documents of the step", d.Step, d.Loss, d.GradNorm, d.LearningRate)
+	}
 	for i, doc := range d.Documents {
 		b.WriteString([]string{": ", "; "}[min(i, 1)])
 		b.WriteString(doc.String())
@@ -175,6 +180,13 @@ func (r *run) agree(ctx context.Context) error {
 			return err
 		}
 		if len(list) > 0 {
+			begun, err := r.hasBegun(ctx)
+			if err != nil {
+				return err
+			}
+			if !begun {
+				return writeFile(ctx, r.st, name, is)
+			}
 			return fmt.Errorf("%s: %w: %s; train in another folder, or start again", r.dir, ErrChanged, strings.Join(list, ", "))
 		}
 		if was.Kernels != r.c.Kernels && !r.env.OtherKernels {
@@ -188,11 +200,25 @@ func (r *run) agree(ctx context.Context) error {
 		if err := r.forget(ctx); err != nil {
 			return err
 		}
+		b = nil
 	}
 	if bytes.Equal(b, is) {
 		return nil
 	}
 	return writeFile(ctx, r.st, name, is)
+}
+
+// hasBegun says whether the folder has anything of a run but its configuration.
+func (r *run) hasBegun(ctx context.Context) (bool, error) {
+	whole, _, err := checkpoints(ctx, r.st, r.dir)
+	if err != nil || len(whole) > 0 {
+		return true, err
+	}
+	info, err := r.st.Stat(ctx, path.Join(r.dir, MetricsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return info.Size > 0, err
 }
 
 // forget removes what an earlier run has left. The configuration goes last: until then the rest is known to be its.
@@ -340,11 +366,11 @@ func (r *run) train(ctx context.Context) error {
 		if err != nil && ctx.Err() != nil {
 			return r.stop(ctx)
 		}
-		if err == nil {
-			r.watch.segment.Phases.Read += watch.lap()
-			err = r.learn(ctx, b)
+		if err != nil { // a damaged shard must not cost the steps before it
+			return errors.Join(err, r.keep(ctx))
 		}
-		if err != nil {
+		r.watch.segment.Phases.Read += watch.lap()
+		if err := r.learn(ctx, b); err != nil {
 			return errors.Join(err, r.metrics.flush(), r.writeTiming(ctx))
 		}
 		ahead.free <- b
@@ -376,26 +402,32 @@ func (r *run) learn(ctx context.Context, b *stepBatch) error {
 	norm := r.opt.norm()
 	rate := r.c.LearningRate * r.c.Schedule.Ratio(b.step, r.c.Steps)
 	if bad(loss) || bad(norm) {
-		return r.diverged(ctx, b.step, loss, norm, rate)
+		return r.diverged(ctx, Diverged{Step: b.step, Loss: loss, GradNorm: norm, LearningRate: rate})
 	}
 	r.opt.step(b.step, rate, norm)
 	r.watch.segment.Phases.Optimizer += watch.lap()
 	r.step++
 	r.tokens += b.tokens
-	flops := 3 * float64(b.counted) * r.loaded.Config.FLOPs(b.length) // forward, and twice that back
+	flops := 3 * float64(b.positions) * r.loaded.Config.FLOPs(b.length) // forward, and twice that back
 	r.watch.step(b.tokens, flops, time.Since(begun).Seconds())
 	err := r.metrics.add(&StepMetrics{b.step, b.place.Epoch, b.place.Stage, r.tokens, loss, norm, rate, b.place.Rows, b.length})
 	r.tell(b, loss, rate)
 	return err
 }
 
-func (r *run) diverged(ctx context.Context, step int64, loss, norm, rate float64) error {
-	documents, err := r.data.Documents(ctx, step, maxDocuments)
-	d := &Diverged{Step: step, Loss: loss, GradNorm: norm, LearningRate: rate, Documents: documents}
-	if r.saved >= 0 {
-		d.Checkpoint = stepDir(r.dir, r.saved)
+// diverged looks for the documents of the step, and for a checkpoint from which at least one step could be made.
+func (r *run) diverged(ctx context.Context, d Diverged) error {
+	var err error
+	if !d.Validation {
+		d.Documents, err = r.data.Documents(ctx, d.Step, maxDocuments)
 	}
-	return errors.Join(d, err)
+	whole, _, err2 := checkpoints(ctx, r.st, r.dir)
+	for _, step := range whole {
+		if step < d.Step {
+			d.Checkpoint = stepDir(r.dir, step)
+		}
+	}
+	return errors.Join(&d, err, err2)
 }
 
 func bad(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }
@@ -430,6 +462,9 @@ func (r *run) checkpoint(ctx context.Context) error {
 		return err
 	}
 	r.saved = r.step
+	if r.loaded.Tokenizer != "" {
+		r.loaded.Tokenizer = dir // where it came from may be a checkpoint that goes now
+	}
 	if err := keepLast(ctx, r.st, r.dir, r.c.KeepLast); err != nil {
 		return err
 	}
@@ -442,12 +477,14 @@ func (r *run) writeTiming(ctx context.Context) error {
 }
 
 // stop ends a run that was cancelled.
-func (r *run) stop(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if r.step == r.saved || r.step == 0 {
-		return errors.Join(cause, r.metrics.flush())
+func (r *run) stop(ctx context.Context) error { return errors.Join(context.Cause(ctx), r.keep(ctx)) }
+
+// keep writes a checkpoint of what is done, unless there is one.
+func (r *run) keep(ctx context.Context) error {
+	if r.step == max(0, r.saved) {
+		return errors.Join(r.metrics.flush(), r.writeTiming(ctx))
 	}
-	return errors.Join(cause, r.checkpoint(ctx))
+	return r.checkpoint(ctx)
 }
 
 // end says that the run is done.

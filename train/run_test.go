@@ -245,10 +245,10 @@ func (d unsynced) OpenFile(name string, flag int, perm fs.FileMode) (store.File,
 func (unsynced) SyncDir(string) error { return nil }
 func (unsyncedFile) Sync() error      { return nil }
 
-// TestKilled lets the disk fail for good at every third of its operations, as a kill -9 does, and goes on from what is left.
+// TestKilled lets the disk fail for good at every second of its operations, as a kill -9 does, and goes on from what is left.
 func TestKilled(t *testing.T) {
 	c := testConfig(smallShards(t), model.BTLM)
-	c.Steps, c.CheckpointEvery = 4, 2
+	c.Steps, c.CheckpointEvery, c.Model.Layers = 4, 2, 1
 	whole := t.TempDir()
 	counting := storetest.NewFaulty(unsynced{store.OS()}, 0, storetest.IO)
 	env := testEnvironment(t)
@@ -256,9 +256,9 @@ func TestKilled(t *testing.T) {
 	mustRun(t, c, whole, env)
 	want := tree(t, whole)
 	t.Log(counting.Ops(), "operations")
-	for n := 1; n <= counting.Ops(); n += 3 {
+	for n := 1; n <= counting.Ops(); n += 2 {
 		dir := t.TempDir()
-		disk := storetest.NewFaulty(unsynced{store.OS()}, n, storetest.Faults[n/3%len(storetest.Faults)])
+		disk := storetest.NewFaulty(unsynced{store.OS()}, n, storetest.Faults[n/2%len(storetest.Faults)])
 		disk.Sticky = true
 		env.Store = store.NewLocal(disk)
 		if _, err := Run(t.Context(), c, dir, env); err == nil && disk.Fired() && n < counting.Ops()-5 {
@@ -352,12 +352,20 @@ func TestChanged(t *testing.T) {
 	c.CheckpointEvery, c.KeepLast = 1, 1
 	mustRun(t, c, dir, env)
 	c.LearningRate, c.Schedule.Warmup = 2e-2, 1
+	untouched := t.TempDir() // a run that has not begun is none
+	if err := os.WriteFile(filepath.Join(untouched, ConfigFile), []byte(tree(t, dir)[ConfigFile]), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, c, untouched, env)
 	_, err := Run(t.Context(), c, dir, env)
 	if want := "learning_rate was 0.01 and is 0.02, schedule.warmup was 3 and is 1; "; !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v; want %s", err, want)
 	}
 	env.Restart = true
 	mustRun(t, c, dir, env)
+	once := tree(t, dir)
+	mustRun(t, c, dir, env)
+	sameTree(t, "started again", tree(t, dir), once)
 	if steps, _ := readMetrics(t, dir); steps[1].LearningRate != 2e-2 {
 		t.Errorf("%+v", steps)
 	}
@@ -394,7 +402,7 @@ func TestDiverged(t *testing.T) {
 	env := testEnvironment(t)
 	_, err := Run(t.Context(), c, dir, env)
 	var d *Diverged
-	if !errors.As(err, &d) || len(d.Documents) == 0 || d.Step < 1 || !strings.HasSuffix(d.Checkpoint, fmt.Sprintf("step-%08d", d.Step)) {
+	if !errors.As(err, &d) || len(d.Documents) == 0 || d.Step < 2 || d.Checkpoint != filepath.ToSlash(stepDir(dir, d.Step-1)) {
 		t.Fatalf("%v, %+v", err, d)
 	}
 	if !strings.Contains(d.Error(), d.Checkpoint) || !strings.Contains(d.Error(), ": file 1, byte ") || len(d.Documents) > maxDocuments {
@@ -476,5 +484,101 @@ func TestFrom(t *testing.T) {
 	c.Vocabulary = 63
 	if _, err := Run(t.Context(), c, t.TempDir(), env); err == nil || !strings.Contains(err.Error(), "the model has 64 ids already") {
 		t.Error(err)
+	}
+}
+
+// TestDamagedShard stops with a checkpoint, and goes on from it when the shard is whole again.
+func TestDamagedShard(t *testing.T) {
+	c := testConfig(makeShards(t, twoStages("nanogpt"), testDocuments(1, 30, 30)), model.Llama)
+	c.CheckpointEvery = 0
+	env := testEnvironment(t)
+	whole := t.TempDir()
+	mustRun(t, c, whole, env)
+	names, err := filepath.Glob(c.Shards + "/length-32/*.bin")
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	b, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := bytes.Clone(b)
+	bad[len(bad)-1] = 0xff
+	if err := os.WriteFile(names[0], bad, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if _, err := Run(t.Context(), c, dir, env); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%s (byte %d): id ", filepath.Base(names[0]), len(b)-2)) {
+		t.Error(err)
+	}
+	steps, _ := readMetrics(t, dir)
+	if got, err := Checkpoints(t.Context(), env.Store, dir); err != nil || len(got) != 1 || got[0] != int64(len(steps)) || got[0] < 6 {
+		t.Errorf("checkpoints %v after %d steps, %v", got, len(steps), err)
+	}
+	if err := os.WriteFile(names[0], b, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, c, dir, env)
+	if got, want := tree(t, dir)[MetricsFile], tree(t, whole)[MetricsFile]; got != want {
+		t.Errorf("%s; want %s", got, want)
+	}
+}
+
+// TestTokenizer goes from checkpoint to checkpoint, though older ones are removed.
+func TestTokenizer(t *testing.T) {
+	c := testConfig(smallShards(t), model.Llama)
+	c.Steps, c.CheckpointEvery, c.KeepLast = 5, 1, 1
+	env := testEnvironment(t)
+	env.Tokenizer = t.TempDir()
+	if err := os.WriteFile(filepath.Join(env.Tokenizer, "tokenizer.json"), []byte("{}"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	first := mustRun(t, c, t.TempDir(), env)
+	c.From, c.Model, env.Tokenizer = first.Checkpoint, nil, ""
+	second := mustRun(t, c, t.TempDir(), env)
+	for _, res := range []*Result{first, second} {
+		if b, err := os.ReadFile(filepath.Join(res.Checkpoint, "tokenizer.json")); err != nil || string(b) != "{}" {
+			t.Errorf("%s, %v", b, err)
+		}
+	}
+}
+
+// TestLock asks for one lock of the folder and lets go of it.
+func TestLock(t *testing.T) {
+	c := testConfig(smallShards(t), model.Llama)
+	c.Steps = 1
+	env, dir, held := testEnvironment(t), t.TempDir(), 0
+	env.Lock = func(name string) (func(), error) {
+		if held++; name != filepath.ToSlash(dir)+"/lock" {
+			t.Error(name)
+		}
+		return func() { held-- }, nil
+	}
+	mustRun(t, c, dir, env)
+	if held != 0 {
+		t.Error(held)
+	}
+	taken := errors.New("another is writing here")
+	env.Lock = func(string) (func(), error) { return nil, taken }
+	if _, err := Run(t.Context(), c, dir, env); !errors.Is(err, taken) {
+		t.Error(err)
+	}
+}
+
+// TestPrecision rounds operands: nearly the same losses, and not the same bytes.
+func TestPrecision(t *testing.T) {
+	c := testConfig(smallShards(t), model.Llama)
+	var all [2][]StepMetrics
+	for i, p := range []string{"f32", "bf16"} {
+		c.Precision = p
+		dir := t.TempDir()
+		mustRun(t, c, dir, testEnvironment(t))
+		all[i], _ = readMetrics(t, dir)
+	}
+	for i := range all[0] {
+		a, b := all[0][i].Loss, all[1][i].Loss
+		if a == b || !(math.Abs(a-b) < 0.02) {
+			t.Errorf("step %d: %v in f32 and %v in bf16", i, a, b)
+		}
 	}
 }

@@ -1,6 +1,11 @@
-// Package train trains the models of package model on shards: data, steps, optimiser, schedule, checkpoints.
+// Package train trains the models of package model on shards: rows, steps, optimiser, schedule, checkpoints.
 //
 // The output of a run is a folder: train.json (everything that decides the result), metrics.jsonl (a line a step: the same
 // bytes however often the run was killed), timing.json (tokens a second and share of the processor's peak: not the same
 // bytes), checkpoints/step-NNNNNNNN/ (each a folder as Hugging Face has it, with the optimiser's state beside it), and done.
+// docs/formats/training-run.md describes them.
+//
+// Read config.go for what a run is told, then run.go, which is the loop. data.go and order.go say which rows a step has, batch.go
+// what becomes of them; schedule.go and optimizer.go are the formulas of a step; checkpoint.go, metrics.go and timing.go
+// write what is left of it. search.go makes many runs. load.go and save.go read and write the folder of a model.
 package train

@@ -45,7 +45,7 @@ func (r *run) validate(ctx context.Context) (err error) {
 	loss := sum / float64(counted)
 	r.watch.segment.Phases.Validation += watch.lap()
 	if bad(loss) {
-		return r.diverged(ctx, r.step, loss, math.NaN(), 0)
+		return r.diverged(ctx, Diverged{Step: r.step, Validation: true, Loss: loss})
 	}
 	return r.metrics.add(&ValidationMetrics{r.step, loss, loss / math.Ln2, counted})
 }

@@ -14,5 +14,6 @@ var recipeKinds = []recipe.Kind{
 	tokenizeKind,
 	tokenizerKind,
 	tokenizerEvalKind,
+	trainKind,
 	translateKind,
 }

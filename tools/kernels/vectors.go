@@ -275,7 +275,7 @@ func (v *vectors) putAbove(x, r vec, bound operand.Op, number operand.Mem) {
 		k := v.K()
 		v.VCMPPS(greater, bound, x, k)
 		v.VMOVAPS(r, x)
-		v.VMOVAPS(number, k, x)
+		v.VMOVUPS(number, k, x)
 		return
 	}
 	v.VCMPPS(greater, bound, x, x)

@@ -83,16 +83,31 @@ func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, err
 		return nil, errors.New("the model has no file of weights")
 	}
 	layout := model.NewLayout(c)
-	found, err := locate(c, layout, files)
+	found, err := locate(c.Tied, layout, files)
 	if err != nil {
 		return nil, err
 	}
 	p := model.NewParams(layout)
+	return p, fill(p, found)
+}
+
+// ReadTensors reads the tensors of p's layout, and no others may be there: what WriteTensors has written.
+func ReadTensors(p *model.Params, file *safetensors.File) error {
+	found, err := locate(false, p.Layout, []*safetensors.File{file})
+	if err != nil {
+		return err
+	}
+	return fill(p, found)
+}
+
+// fill reads tensors from where they were found.
+func fill(p *model.Params, found []place) error {
+	layout := p.Layout
 	for i := range layout.Tensors {
 		t, x, in := &layout.Tensors[i], p.Of(i), &found[i]
 		if !t.Transposed {
 			if err := in.file.Floats(in.tensor, 0, x); err != nil {
-				return nil, err
+				return err
 			}
 			continue
 		}
@@ -109,10 +124,10 @@ func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, err
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // place is where a tensor lies.
@@ -121,8 +136,8 @@ type place struct {
 	tensor *safetensors.Tensor
 }
 
-// locate finds the tensors of a layout, in its order.
-func locate(c *model.Config, layout *model.Layout, files []*safetensors.File) ([]place, error) {
+// locate finds the tensors of a layout, in its order. tied: the head is the embedding, and may be written or not.
+func locate(tied bool, layout *model.Layout, files []*safetensors.File) ([]place, error) {
 	index := map[string]int{}
 	for i := range layout.Tensors {
 		index[layout.Tensors[i].Name] = i
@@ -134,7 +149,7 @@ func locate(c *model.Config, layout *model.Layout, files []*safetensors.File) ([
 			at := &f.Tensors[k]
 			i, ok := index[at.Name]
 			switch {
-			case !ok && c.Tied && at.Name == headName:
+			case !ok && tied && at.Name == headName:
 				head = place{f, at}
 				continue
 			case !ok && passedOver(at.Name):

@@ -17,7 +17,7 @@ func alibiSlopes(heads int, scale float64) []float32 {
 			e = 4 * float64(2*(h-power)+1) / float64(power)
 		}
 		whole := math.Floor(e)
-		slopes[h] = float32(math.Ldexp(exp(-(e-whole)*math.Ln2), -int(whole)) * scale)
+		slopes[h] = float32(math.Ldexp(exp(float64((whole-e)*math.Ln2)), -int(whole)) * scale)
 	}
 	return slopes
 }

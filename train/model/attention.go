@@ -8,6 +8,8 @@ import "curate/kernel"
 //
 // A row of qkv holds the queries of a token, then its keys, then its values, each head by head:
 // (heads + 2·kvHeads)·headSize numbers. Query head h uses key head h / (heads/kvHeads).
+//
+// This file cuts the work into pieces, attention_tiles.go does them, and attention_cached.go is for decoding.
 type attention struct {
 	rows, length             int // of the batch at hand: may be set anew before each forward
 	heads, kvHeads, headSize int
@@ -138,9 +140,7 @@ func (a *attention) head(row, head int) attentionHead {
 // tiles are added in the same order, so that the number of workers does not show.
 func (a *attention) backward(p *kernel.Pool, qkv []float32, starts []int32, out, lse, dout, dqkv []float32) {
 	a.grow(p, a.length)
-	if n := a.rows * a.heads * a.length; cap(a.delta) < n {
-		a.delta = make([]float32, n)
-	}
+	grow(&a.delta, a.rows*a.heads*a.length)
 	groups := a.rows * a.kvHeads
 	whole := groups - groups%p.Workers()
 	j := attentionJob{
@@ -161,7 +161,7 @@ func (a *attention) deltaOf(i, _ int) {
 	for i := i0; i < min(i0+queryTile, a.length); i++ {
 		for h := range a.heads {
 			at := ((row*a.length+i)*a.heads + h) * a.headSize
-			a.delta[:cap(a.delta)][(row*a.heads+h)*a.length+i] = set.Dot(j.dout[at:at+a.headSize], j.out[at:at+a.headSize])
+			a.delta[(row*a.heads+h)*a.length+i] = set.Dot(j.dout[at:at+a.headSize], j.out[at:at+a.headSize])
 		}
 	}
 }
@@ -270,7 +270,7 @@ func (a *attention) headGrad(row, head int) headGrad {
 	at := (row*a.heads + head) * a.length
 	return headGrad{
 		dout: j.dout[(row*a.length*a.heads+head)*a.headSize:], ldo: a.heads * a.headSize,
-		lse: j.lse[at : at+a.length], delta: a.delta[:cap(a.delta)][at : at+a.length],
+		lse: j.lse[at : at+a.length], delta: a.delta[at : at+a.length],
 	}
 }
 

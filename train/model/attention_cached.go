@@ -35,44 +35,5 @@ func (a *attention) extendTile(i, worker int) {
 	i0 := tile * queryTile
 	n := min(queryTile, j.n-i0)
 	out := j.out[(i0*a.heads+head)*a.headSize:]
-	t := &a.tiles[worker]
-	if n == 1 && a.prec == kernel.F32 {
-		t.attendOne(&h, i0, j.pool.Set(), out)
-		return
-	}
-	t.attend(&h, i0, n, j.pool.Set(), j.pool.Scratch(worker), out, a.heads*a.headSize, nil)
-}
-
-// attendOne is attend for query i alone: keys and values pass once, and no product is worth its packing.
-func (t *tiles) attendOne(h *attentionHead, i int, set *kernel.Set, out []float32) {
-	out = out[:h.size]
-	q := t.q[:h.size]
-	set.Scale(q, h.scale, h.q[i*h.ldq:][:h.size])
-	clear(out)
-	var sum float32
-	from, to := h.sees(i)
-	highest := set.Max(nil)
-	for ; from < to; from += t.width {
-		n := min(t.width, to-from)
-		s := t.s[:n]
-		for k := range s {
-			s[k] = set.Dot(q, h.k[(from+k)*h.ldk:][:h.size])
-		}
-		if h.ramp != nil {
-			set.Axpy(s, h.slope, h.ramp.until(to-from-n, n))
-		}
-		if m := max(highest, set.Max(s)); m != highest {
-			if sum != 0 {
-				by := kernel.Exp(highest - m)
-				sum *= by
-				set.Scale(out, by, out)
-			}
-			highest = m
-		}
-		sum += set.ExpSum(s, s, highest)
-		for k, p := range s {
-			set.Axpy(out, p, h.v[(from+k)*h.ldk:][:h.size])
-		}
-	}
-	set.Scale(out, 1/sum, out)
+	a.tiles[worker].attend(&h, i0, n, j.pool.Set(), j.pool.Scratch(worker), out, a.heads*a.headSize, nil)
 }

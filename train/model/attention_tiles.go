@@ -105,9 +105,7 @@ func tileNumbers(length, size int) int {
 }
 
 func (t *tiles) grow(length, size int) {
-	if n := tileNumbers(length, size); len(t.room) < n {
-		t.room = make([]float32, n)
-	}
+	grow(&t.room, tileNumbers(length, size))
 	n, w := min(queryTile, length), min(keyTile, length)
 	r := t.room
 	take := func(n int) (x []float32) {
@@ -131,8 +129,12 @@ func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.S
 	}
 	t.queries(h, i0, i0+n, set)
 	// Keys before the diagonal are cut evenly, so that no tile is a few of them.
-	diagonal := h.past + i0
-	first := min(h.box(i0, i0+n, 0, h.past+i0+n).k0, diagonal)
+	end := h.past + i0 + n
+	diagonal := end - n
+	if n <= stair/4 {
+		diagonal = end // few queries have no stairs worth a product
+	}
+	first := min(h.box(i0, i0+n, 0, end).k0, diagonal)
 	step := t.width
 	if before := diagonal - first; before > 0 {
 		step = min((ceil(before, ceil(before, t.width))+15)&^15, t.width)
@@ -140,9 +142,9 @@ func (t *tiles) attend(h *attentionHead, i0, n int, set *kernel.Set, w *kernel.S
 	for k0 := first; k0 < diagonal; k0 += step {
 		t.attendBox(h, h.box(i0, i0+n, k0, min(k0+step, diagonal)), i0, set, w)
 	}
-	for k0 := diagonal; k0 < h.past+i0+n; k0 += t.width {
+	for k0 := diagonal; k0 < end; k0 += t.width {
 		for part := 1; ; part++ {
-			b, ok := h.part(i0, i0+n, k0, min(k0+t.width, h.past+i0+n), part)
+			b, ok := h.part(i0, i0+n, k0, min(k0+t.width, end), part)
 			if !ok {
 				break
 			}
@@ -174,7 +176,7 @@ func (t *tiles) attendBox(h *attentionHead, b box, first int, set *kernel.Set, w
 			// What was summed up to now was relative to a smaller number.
 			if sums[i] != 0 {
 				by := kernel.Exp(highest[i] - m)
-				sums[i] *= by
+				sums[i] = float32(sums[i] * by)
 				x := o[i*h.size:][:h.size]
 				set.Scale(x, by, x)
 			}

@@ -138,3 +138,25 @@ func TestExtendErrors(t *testing.T) {
 		}
 	}
 }
+
+// A token of a model of 25 million parameters, after 500 others.
+func BenchmarkExtend(b *testing.B) {
+	c := &Config{
+		Family: Llama, Vocabulary: 8192, Width: 512, Layers: 8, Heads: 8, KVHeads: 2, HeadSize: 64, FFN: 1408, NormEpsilon: 1e-5,
+		RopeTheta: 10000, EmbeddingScale: 1, LogitScale: 1, WidthScale: 1, AlibiSlopeScale: 1, Tied: true,
+	}
+	m := cacheModel(b, c, 1)
+	cache := m.NewCache(501)
+	if _, err := m.Extend(cache, make([]int32, 500)); err != nil {
+		b.Fatal(err)
+	}
+	token := []int32{1}
+	b.SetBytes(int64(4 * len(m.Params.Data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		cache.Truncate(500)
+		if _, err := m.Extend(cache, token); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -44,7 +44,7 @@ func (x *trainer) step(t *testing.T, b *Batch) float64 {
 	o := kernel.AdamW{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, Scale: 1}
 	b1, b2 := float32(1), float32(1)
 	for range x.steps {
-		b1, b2 = b1*o.Beta1, b2*o.Beta2
+		b1, b2 = float32(b1*o.Beta1), float32(b2*o.Beta2)
 	}
 	o.Correction1, o.Correction2 = 1-b1, 1-b2
 	for i, w := range x.Params.Layout.Tensors {

@@ -63,21 +63,21 @@ func cutNormal(key, i uint64) float64 {
 	}
 }
 
-// below says whether u < e^-t, for t from 0 to 2. The partial sums of the series lie above and below e^-t by turns, so that two
-// or three terms are mostly enough.
+// below says whether u < e^-t, for t from 0 to 2. The partial sums of the series lie below and above e^-t by turns, so that two
+// or three terms are mostly enough; the first need no division.
 func below(u, t float64) bool {
-	sum, term := 1.0, 1.0
-	for n := 1.0; n < 24; n += 2 {
-		term = float64(term*t) / n
-		sum -= term
+	sum, term := 1-t, float64(t*t)/2
+	for n := 3.0; n < 25; n += 2 {
 		if u < sum {
 			return true
 		}
-		term = float64(term*t) / (n + 1)
 		sum += term
 		if u >= sum {
 			return false
 		}
+		term = float64(term*t) / n
+		sum -= term
+		term = float64(term*t) / (n + 1)
 	}
-	return false
+	return u < sum
 }

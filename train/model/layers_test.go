@@ -261,3 +261,40 @@ func TestModelGradients(t *testing.T) {
 		}
 	}
 }
+
+// TestRandomModels: whatever Check lets pass has a gradient that agrees with differences along a random direction.
+func TestRandomModels(t *testing.T) {
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 29))
+		m := tiny(t, r, kernel.Auto, 2, func(c *Config) {
+			c.Vocabulary, c.Width, c.Layers, c.FFN = 1+r.IntN(70), 4+r.IntN(40), 1+r.IntN(3), 1+r.IntN(40)
+			c.KVHeads, c.HeadSize, c.Tied = 1+r.IntN(3), 2+2*r.IntN(9), r.IntN(2) == 0
+			c.Heads = c.KVHeads * (1 + r.IntN(3))
+			if r.IntN(2) == 0 {
+				c.Heads = 1 + r.IntN(7)
+				c.Width = c.Heads * (4 + r.IntN(9)) // the norm of two numbers is a step, which differences do not see
+				asBTLM(c)
+			}
+		})
+		b := randomBatch(r, m.Config, 1+r.IntN(3), 1+r.IntN(80), true)
+		grads := NewParams(m.Params.Layout)
+		if _, _, err := m.Loss(b, 1, grads); err != nil {
+			t.Fatal(err)
+		}
+		u, got := make([]float32, len(grads.Data)), 0.0
+		random(r, u, 1/math.Sqrt(float64(len(u))))
+		for i, g := range grads.Data {
+			got += float64(u[i]) * float64(g)
+		}
+		want := derivative(func() float64 {
+			sum, _, err := m.Loss(b, 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		}, m.Params.Data, u, 1./128)
+		if !(math.Abs(got-want) <= 5e-3*norm64(grads.Data)/math.Sqrt(float64(len(u)))+5e-3*math.Abs(want)+1e-4) {
+			t.Errorf("seed %d: along a random direction the gradient is %v, differences say %v: %+v", seed, got, want, m.Config)
+		}
+	}
+}

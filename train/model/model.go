@@ -48,19 +48,18 @@ type Model struct {
 	table     *ropeTable // nil: no rotary embedding
 
 	// Room for a batch; size.go makes it. N is the number of tokens.
-	rows, length, tokens int       // the most that there was room made for
-	backward             bool      // also for the backward pass
-	kept                 []kept    // by layer; without backward only one
-	last                 []float32 // [N, Width]: what the last block gives
-	normed, dnormed      []float32 // [N, Width]: what a norm gives
-	wide                 []float32 // [N, FFN or more]: what SwiGLU gives; the gradient of queries, keys and values
-	dx                   []float32 // [N, Width]: gradient of the residual stream
-	partial              []float32 // see sumRows
-	logits               []float32 // [headRows, Vocabulary]
-	headStats            []float32 // of the last norm, for headRows rows
-	losses               []float32 // [N]
-	counted              []int32   // tokens whose target is not Ignore
-	order                []uint64  // [N]: see embedBackward
+	tokens, trained int       // the most that there is room for, and for the backward pass, too
+	kept            []kept    // by layer; without a backward pass only one
+	last            []float32 // [N, Width]: what the last block gives
+	normed, dnormed []float32 // [N, Width]: what a norm gives
+	wide            []float32 // [N, FFN or more]: what SwiGLU gives; the gradient of queries, keys and values
+	dx              []float32 // [N, Width]: gradient of the residual stream
+	partial         []float32 // see sumRows
+	logits          []float32 // [headRows, Vocabulary]
+	headStats       []float32 // of the last norm, for headRows rows
+	losses          []float32 // [N]
+	counted         []int32   // tokens whose target is not Ignore
+	order           []uint64  // [N]: see embedBackward
 
 	watch func(what string, x []float32) // for tests: sees activations; nil: nobody does
 }

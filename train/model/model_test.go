@@ -1,10 +1,8 @@
 package model
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -132,8 +130,8 @@ func TestViews(t *testing.T) {
 		c := m.Config
 		b := randomBatch(r, c, 3, 40, true)
 		quiet, counted, err := m.Loss(b, 1, nil) // before there is room for a backward pass
-		if err != nil || m.backward {
-			t.Fatal(err, m.backward)
+		if err != nil || m.trained > 0 {
+			t.Fatal(err, m.trained)
 		}
 		sum, _ := step(t, m, b, 1)
 		again, _, _ := m.Loss(b, 1, nil)
@@ -272,54 +270,31 @@ func TestBatchErrors(t *testing.T) {
 	}
 }
 
-// TestMemory: after the first batch there is next to nothing to allocate, whatever the size of the model; TrainingBytes knows what
-// was allocated before.
-func TestMemory(t *testing.T) {
-	for _, family := range []string{Llama, BTLM} {
-		r := rand.New(rand.NewPCG(19, 20))
-		warm := tiny(t, r, kernel.Auto, 2, func(c *Config) {
-			c.Vocabulary, c.Width, c.HeadSize, c.FFN = 500, 64, 16, 160
-			if family == BTLM {
-				asBTLM(c)
+// TestReserve: batches of all sizes in turn, with and without gradients, give what a new model gives.
+func TestReserve(t *testing.T) {
+	for _, v := range variants {
+		r := rand.New(rand.NewPCG(27, 28))
+		m := tiny(t, r, kernel.Auto, 2, v.change)
+		for range 12 {
+			b := randomBatch(r, m.Config, 1+r.IntN(4), 1+r.IntN(90), true)
+			fresh := with(t, m, kernel.Auto, 2, kernel.F32)
+			if r.IntN(2) == 0 {
+				sum, _, _ := m.Loss(b, 1, nil)
+				if want, _, _ := fresh.Loss(b, 1, nil); sum != want {
+					t.Errorf("%s: %d×%d: loss is %v, of a new model %v", v.name, b.Rows, b.Length, sum, want)
+				}
+				continue
 			}
-		})
-		const rows, length = 3, 150
-		b := randomBatch(r, warm.Config, rows, length, true)
-		loss := func(m *Model, grads *Params) {
-			if _, _, err := m.Loss(b, 1, grads); err != nil {
-				t.Fatal(err)
+			sum, grads := step(t, m, b, 1)
+			if want, wantGrads := step(t, fresh, b, 1); sum != want || !slices.Equal(grads.Data, wantGrads.Data) {
+				t.Errorf("%s: %d×%d: loss is %v, of a new model %v", v.name, b.Rows, b.Length, sum, want)
 			}
 		}
-		step(t, warm, b, 1) // what the pool has for products is not the model's
-		var before, made, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		w := NewParams(NewLayout(warm.Config))
-		copy(w.Data, warm.Params.Data)
-		m, err := New(warm.Config, w, warm.pool, kernel.F32)
-		if err != nil {
-			t.Fatal(err)
+		// A larger batch without gradients needs one layer's room only.
+		before := len(m.kept[0].x1)
+		m.Loss(randomBatch(r, m.Config, 9, 90, false), 1, nil)
+		if len(m.kept[0].x1) != before || len(m.kept[0].qkv) != 9*90*m.Config.qkv() {
+			t.Errorf("%s: room for %d and %d numbers", v.name, len(m.kept[0].x1), len(m.kept[0].qkv))
 		}
-		grads, first, second := NewParams(w.Layout), NewParams(w.Layout), NewParams(w.Layout)
-		loss(m, grads)
-		runtime.ReadMemStats(&made)
-		loss(m, grads)
-		runtime.ReadMemStats(&after)
-		// What is left are closures: some bytes a product and layer.
-		if n := after.TotalAlloc - made.TotalAlloc; n > 32<<10 {
-			t.Errorf("%s: %d bytes are allocated a step", family, n)
-		}
-		got, said := float64(made.TotalAlloc-before.TotalAlloc), float64(warm.Config.TrainingBytes(rows, length, false))
-		t.Logf("%s: %.0f bytes are allocated, TrainingBytes says %.0f; %d bytes a step", family, got, said, after.TotalAlloc-made.TotalAlloc)
-		if got < 0.95*said || got > 1.1*said {
-			t.Errorf("%s: that is %.3f of it", family, got/said)
-		}
-		runtime.KeepAlive([]*Params{first, second})
 	}
-}
-
-func ExampleConfig_FLOPs() {
-	c, _ := (&Shape{Family: Llama, Vocabulary: 8192, Width: 256, Layers: 6, Heads: 4, FFN: 704}).New()
-	all, embedding := c.Parameters()
-	fmt.Printf("%d parameters, %d of the embedding; %.1f MFLOP a token\n", all, embedding, c.FLOPs(256)/1e6)
-	// Output: 9014528 parameters, 2097152 of the embedding; 14.6 MFLOP a token
 }

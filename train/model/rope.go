@@ -18,7 +18,7 @@ type ropeTable struct {
 func ropeFrequencies(c *Config) []float64 {
 	f := make([]float64, c.HeadSize/2)
 	for i := range f {
-		f[i] = exp(-float64(2*i) / float64(c.HeadSize) * kernel.Log(c.RopeTheta))
+		f[i] = exp(float64(-float64(2*i) / float64(c.HeadSize) * kernel.Log(c.RopeTheta)))
 		s := c.RopeScaling
 		if s == nil {
 			continue

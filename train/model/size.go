@@ -58,19 +58,25 @@ func (r *room) numbers() int64 {
 		int64(r.logits) + int64(r.headStats) + 2*int64(r.losses) + int64(r.order) + int64(r.table)
 }
 
-// reserve makes room for a batch, unless there is enough.
+// reserve makes room for a batch, unless there is enough. A larger batch without a backward pass takes nothing for one.
 func (m *Model) reserve(rows, length int, backward bool) {
-	if rows <= m.rows && length <= m.length && rows*length <= m.tokens && (m.backward || !backward) {
+	if m.Config.Family == Llama && (m.table == nil || m.table.length < length) {
+		m.table = newRopeTable(m.Config, length)
+	}
+	// All else depends on the number of tokens alone.
+	n := rows * length
+	if n <= m.tokens && (n <= m.trained || !backward) {
 		return
 	}
-	m.backward = m.backward || backward
-	m.rows, m.length, m.tokens = max(m.rows, rows), max(m.length, length), max(m.tokens, rows*length)
-	// Everything but the table of angles depends on the number of tokens alone.
-	r := m.Config.room(1, m.tokens, m.backward)
+	m.tokens = max(m.tokens, n)
+	if backward {
+		m.trained = n
+	}
+	r := m.Config.room(rows, length, backward)
 	for len(m.kept) < r.layers {
 		m.kept = append(m.kept, kept{})
 	}
-	for i := range m.kept {
+	for i := range r.layers {
 		k := &m.kept[i]
 		for _, x := range []*[]float32{&k.x1, &k.x2} {
 			grow(x, r.x)
@@ -93,12 +99,9 @@ func (m *Model) reserve(rows, length int, backward bool) {
 	grow(&m.losses, r.losses)
 	grow(&m.counted, r.losses)
 	grow(&m.order, r.order/2)
-	if m.Config.Family == Llama && (m.table == nil || m.table.length < m.length) {
-		m.table = newRopeTable(m.Config, m.length)
-	}
 }
 
-// grow makes x n long. What was in it is gone.
+// grow makes x at least n long. What was in it may be gone.
 func grow[T any](x *[]T, n int) {
 	if cap(*x) < n {
 		*x = make([]T, n)

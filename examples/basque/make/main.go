@@ -7,7 +7,8 @@
 // example; the same DIR, seed and Go module versions give the same bytes.
 //
 // Read corpus.go first: it says what is put together. edit.go holds the edits that make a near-duplicate of a
-// page, similarity.go the measure they are aimed at. translation.go holds the rows to translate, and the memory.
+// page, similarity.go the measure they are aimed at. translation.go holds the rows to translate, and the memory;
+// evaluation.go what the training example learns first, and what it is measured by.
 package main
 
 import (
@@ -34,7 +35,7 @@ func run(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("make", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	data := flags.String("data", "", "folder with one `LANG.jsonl.zst` a language")
-	out := flags.String("o", "examples/basque", "folder that receives raw/, truth.jsonl.zst and the translation step's files")
+	out := flags.String("o", "examples/basque", "folder that receives raw/, training/, truth.jsonl.zst and the translation step's files")
 	seed := flags.Uint64("seed", 20261126, "seed of the sample, the edits and the order")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -78,7 +79,14 @@ func run(args []string, stderr io.Writer) error {
 	if err := os.WriteFile(digests, source.heldOutDigests(), 0o666); err != nil {
 		return err
 	}
-	for _, counts := range []map[string]int{c.counts, t.counts} {
+	e, err := readEvaluation(*data, pages)
+	if err != nil {
+		return err
+	}
+	if err := writeEvaluation(*out, e); err != nil {
+		return err
+	}
+	for _, counts := range []map[string]int{c.counts, t.counts, e.counts} {
 		for _, name := range slices.Sorted(maps.Keys(counts)) {
 			fmt.Fprintf(stderr, "%-33s %6d\n", name, counts[name])
 		}
