@@ -3,6 +3,7 @@ package train
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"curate/safetensors"
 	"curate/train/model"
 )
+
+var update = flag.Bool("update", false, "rewrite golden files")
 
 // expected is what transformers computed with a model that it saved (bench/transformers_model.py).
 type expected struct {
@@ -220,6 +223,40 @@ func TestTokenizerFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameTree(t, "the second", tree(t, dir+"/2"), tree(t, dir+"/1"))
+}
+
+// TestSaved compares the folders of two models, byte for byte. Other tests read them, too.
+func TestSaved(t *testing.T) {
+	st := store.NewLocal(nil).Scratch()
+	for name, l := range map[string]*Loaded{"llama-mup": tinyModel(t, model.Llama), "btlm": tinyModel(t, model.BTLM)} {
+		dir := "testdata/" + name
+		if *update {
+			if err := Save(t.Context(), st, dir, l, SaveOptions{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := filepath.ToSlash(t.TempDir())
+		if err := Save(t.Context(), st, got, l, SaveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		sameTree(t, name, tree(t, got), tree(t, dir))
+	}
+}
+
+// TestInfinite: a number that f16 does not have is not written as infinite.
+func TestInfinite(t *testing.T) {
+	l := tinyModel(t, model.Llama)
+	l.Params.Data[5] = -70000
+	st := store.NewLocal(nil).Scratch()
+	dir := filepath.ToSlash(t.TempDir())
+	err := Save(t.Context(), st, dir, l, SaveOptions{Dtype: safetensors.F16})
+	if err == nil || !strings.Contains(err.Error(), `"model.embed_tokens.weight" has the number -70000`) || len(tree(t, dir)) > 0 {
+		t.Error(err, tree(t, dir))
+	}
+	l.Params.Data[5] = 65519
+	if err := Save(t.Context(), st, dir, l, SaveOptions{Dtype: safetensors.F16}); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestLoadRun takes the last checkpoint that is whole.

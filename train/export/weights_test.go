@@ -216,7 +216,7 @@ func TestFold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !neutral(folded) || folded.AlibiSlopeScale != c.AlibiSlopeScale || folded.Tied != (c.Tied && c.EmbeddingScale == 1 && c.LogitScale == 1) {
+		if !Neutral(folded) || folded.AlibiSlopeScale != c.AlibiSlopeScale || folded.Tied != (c.Tied && c.EmbeddingScale == 1 && c.LogitScale == 1) {
 			t.Errorf("%+v was folded to %+v", c, *folded)
 		}
 		if !slices.Equal(before, p.Data) || &q.Data[0] == &p.Data[0] {
@@ -231,7 +231,7 @@ func TestFold(t *testing.T) {
 		if worst > 1e-5*max(1, largest) || largest < 0.1 {
 			t.Errorf("%+v: logits of up to %v differ by %v", c, largest, worst)
 		}
-		if neutral(&c) && !slices.Equal(q.Data, p.Data) {
+		if Neutral(&c) && !slices.Equal(q.Data, p.Data) {
 			t.Error("there was nothing to fold, and the numbers are others")
 		}
 		// What was folded is what other programs read.
