@@ -33,6 +33,7 @@ func commands(env environment) []*cobra.Command {
 		newTokenize(env),
 		newTokenizer(env),
 		newShards(env),
+		newExport(env),
 		newTrain(env),
 		newStats(env),
 		newReport(env),

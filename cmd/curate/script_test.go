@@ -65,6 +65,11 @@ func TestScripts(t *testing.T) {
 			}
 			tokenizers, err := filepath.Abs("../../tokenize/testdata")
 			e.Setenv("TOKENIZERS", tokenizers)
+			if err != nil {
+				return err
+			}
+			models, err := filepath.Abs("../../train/testdata")
+			e.Setenv("MODELS", models)
 			return err
 		},
 	})

@@ -304,7 +304,7 @@ func WriteConfig(c *model.Config, extra Extra) ([]byte, error) {
 		add("tie_word_embeddings", c.Tied)
 	} else {
 		kind, class := llamaType, "LlamaForCausalLM"
-		if !neutral(c) {
+		if !Neutral(c) {
 			kind, class = mupType, "CurateLlamaMuPForCausalLM"
 		}
 		add("model_type", kind)
@@ -350,8 +350,8 @@ func WriteConfig(c *model.Config, extra Extra) ([]byte, error) {
 	return object(list)
 }
 
-// neutral says whether the multipliers of µP do nothing. WidthScale is the optimiser's: it matters to whoever trains on.
-func neutral(c *model.Config) bool {
+// Neutral says whether the multipliers of µP do nothing. WidthScale is the optimiser's: it matters to whoever trains on.
+func Neutral(c *model.Config) bool {
 	return c.EmbeddingScale == 1 && c.LogitScale == 1 && c.WidthScale == 1 && !c.ScaleByHead
 }
 

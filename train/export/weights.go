@@ -40,6 +40,9 @@ func WriteTensors(w io.Writer, p *model.Params, from, to int, dtype safetensors.
 	}
 	for i := range tensors {
 		t, x := &tensors[i], p.Of(from+i)
+		if err := holds(dtype, t.Name, x); err != nil {
+			return err
+		}
 		if !t.Transposed {
 			if err := out.Floats(x); err != nil {
 				return err
@@ -59,6 +62,19 @@ func WriteTensors(w io.Writer, p *model.Params, from, to int, dtype safetensors.
 		}
 	}
 	return out.Close()
+}
+
+// holds is an error if a dtype would make a number infinite.
+func holds(dtype safetensors.Dtype, name string, x []float32) error {
+	if dtype != safetensors.F16 {
+		return nil
+	}
+	for _, v := range x {
+		if v >= 65520 || v <= -65520 { // halfway from the largest to the next that there is not
+			return fmt.Errorf("tensor %q has the number %v, and f16 ends at 65504; write bf16 or f32", name, v)
+		}
+	}
+	return nil
 }
 
 // eachStrip cuts a tensor that lies transposed in its file into strips of whole columns, [Rows, cols] of memory from column
