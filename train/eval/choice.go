@@ -206,8 +206,8 @@ type Choice struct {
 	tokens int64
 	cut    int64
 	chance mean
-	acc    [4]mean // by metric
-	whole  mean    // chance of rows without a partial text
+	acc    [4]share // by metric
+	whole  mean     // chance of rows without a partial text
 }
 
 var choiceMetrics = [4]string{"acc", "acc_norm", "acc_bytes", "acc_mutual_info"}
@@ -307,17 +307,17 @@ func (c *Choice) flush(ctx context.Context) error {
 			return best == row.answer
 		}
 		c.chance.add(1 / float64(n))
-		c.acc[0].addBool(right(func(i int) float64 { return of[i] }))
+		c.acc[0].add(right(func(i int) float64 { return of[i] }))
 		if row.partial != "" {
 			continue
 		}
 		c.whole.add(1 / float64(n))
-		c.acc[1].addBool(right(func(i int) float64 { return of[i] / float64(utf8.RuneCountInString(row.choices[i])) }))
-		c.acc[2].addBool(right(func(i int) float64 { return of[i] / float64(len(row.choices[i])) }))
+		c.acc[1].add(right(func(i int) float64 { return of[i] / float64(utf8.RuneCountInString(row.choices[i])) }))
+		c.acc[2].add(right(func(i int) float64 { return of[i] / float64(len(row.choices[i])) }))
 		if c.c.MutualInfo {
 			alone := sums[:n]
 			sums = sums[n:]
-			c.acc[3].addBool(right(func(i int) float64 { return of[i] - alone[i] }))
+			c.acc[3].add(right(func(i int) float64 { return of[i] - alone[i] }))
 		}
 	}
 	c.queue.clear()

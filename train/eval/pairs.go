@@ -20,7 +20,7 @@ type Pairs struct {
 	queue   *queue
 	wait    [][2]int // sequences of the good and of the bad text
 	tokens  int64
-	right   mean
+	right   share
 	differ  mean // log p of the good one less that of the bad one
 	ties    int64
 	scratch []byte
@@ -86,7 +86,7 @@ func (p *Pairs) flush(ctx context.Context) error {
 			}
 			sums = sums[n:]
 		}
-		p.right.addBool(both[0] > both[1])
+		p.right.add(both[0] > both[1])
 		p.differ.add(both[0] - both[1])
 		if both[0] == both[1] {
 			p.ties++

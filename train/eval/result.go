@@ -80,12 +80,12 @@ func metric(name string, value, stderr float64) Metric {
 }
 
 // accuracy is a share of rows. Where no standard error is known nothing sets it off from chance.
-func accuracy(name string, m *mean, chance float64) Metric {
-	if m.n == 0 {
+func accuracy(name string, s *share, chance float64) Metric {
+	if s.n == 0 {
 		return Metric{Name: name}
 	}
-	a := metric(name, m.at, m.stderr())
+	a := metric(name, s.value(), s.stderr())
 	a.Chance = &chance
-	a.AtChance = a.Stderr == nil || math.Abs(m.at-chance) <= 2**a.Stderr
+	a.AtChance = a.Stderr == nil || math.Abs(s.value()-chance) <= 2**a.Stderr
 	return a
 }

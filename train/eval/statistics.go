@@ -3,7 +3,7 @@ package eval
 import "math"
 
 // mean is the mean of numbers and its standard error, that of a sample: √(Σ(x-mean)² / (n-1)) / √n (mean_stderr in
-// lm_eval/api/metrics.py); of zeros and ones it is √(p(1-p)/(n-1)).
+// lm_eval/api/metrics.py).
 type mean struct {
 	n       int64
 	at, dev float64 // the mean so far, and Σ(x-mean)² (Welford's recurrence)
@@ -16,20 +16,32 @@ func (m *mean) add(x float64) {
 	m.dev += float64(d * (x - m.at))
 }
 
-func (m *mean) addBool(x bool) {
-	if x {
-		m.add(1)
-	} else {
-		m.add(0)
-	}
-}
-
 // stderr is NaN of fewer than two numbers.
 func (m *mean) stderr() float64 {
 	if m.n < 2 {
 		return math.NaN()
 	}
 	return math.Sqrt(m.dev/float64(m.n-1)) / math.Sqrt(float64(m.n))
+}
+
+// share is how many of n are right. Its standard error is that of a mean of zeros and ones: √(p(1-p)/(n-1)).
+type share struct{ n, right int64 }
+
+func (s *share) add(right bool) {
+	s.n++
+	if right {
+		s.right++
+	}
+}
+
+func (s *share) value() float64 { return float64(s.right) / float64(s.n) }
+
+func (s *share) stderr() float64 {
+	if s.n < 2 {
+		return math.NaN()
+	}
+	p := s.value()
+	return math.Sqrt(p * (1 - p) / float64(s.n-1))
 }
 
 // ratio is Σa / Σb of units that are drawn independently, such as documents. Its standard error is that of a ratio estimate:
