@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"sync/atomic"
+)
 
 // Op says which operand of a product is transposed in memory.
 type Op uint8
@@ -111,10 +114,12 @@ type product struct {
 	packed         []float32 // two blocks of B
 	size           int       // of a block
 	width, step    int       // columns and steps of k of a block
-	block          int       // the one that is worked at
+	blocks, packs  int       // blocks, and pieces of each that are packed
 	pieces, across int       // of C, and how many lie beside each other
+	// What is done of each block: packings, and pieces of C; and of each piece: the block that was added last, from 1.
+	packsDone, piecesDone, blocksDone []atomic.Int32
 
-	splitPiece, firstPiece, sharedPiece func(i, worker int)
+	part, task func(i, worker int)
 }
 
 type operands struct {
@@ -131,13 +136,13 @@ type operands struct {
 }
 
 func (q *product) functions() {
-	q.splitPiece, q.firstPiece, q.sharedPiece = q.piece, q.packFirst, q.packOrMultiply
+	q.part, q.task = q.piece, q.sharedTask
 }
 
 // split makes each piece of C as a product of its own.
 func (q *product) split() {
 	q.across = (q.n + q.cols - 1) / q.cols
-	q.pool.Each((q.m+q.rows-1)/q.rows*q.across, q.splitPiece)
+	q.pool.Each((q.m+q.rows-1)/q.rows*q.across, q.part)
 }
 
 func (q *product) piece(i, worker int) {

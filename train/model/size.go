@@ -3,27 +3,28 @@ package model
 // room is how many numbers of four bytes each buffer of a model has, for a batch of n tokens. Without a backward pass, one
 // layer's buffers serve all, and the residual stream is changed where it is.
 type room struct {
-	layers                             int // of which something is kept
-	x, stats, qkv, attended, lse, gate int // of one layer
-	last, normed, wide                 int
-	dnormed, dx, partial               int // for the backward pass
-	logits, headStats, losses, order   int
-	table                              int
+	layers                             int   // of which something is kept
+	x, stats, qkv, attended, lse, gate int64 // of one layer
+	last, normed, wide                 int64
+	dnormed, dx, partial               int64 // for the backward pass
+	logits, headStats, losses, order   int64
+	table                              int64
 }
 
 func (c *Config) room(rows, length int, backward bool) room {
-	n := rows * length
+	n, d, q, qkv, ff := int64(rows)*int64(length), int64(c.Width), int64(c.Heads*c.HeadSize), int64(c.qkv()), int64(c.FFN)
+	head := int64(headRows(int(min(n, logitRoom)), c.Vocabulary)) // no more rows than logits
 	r := room{
 		layers:    1,
 		stats:     n,
-		qkv:       n * c.qkv(),
-		attended:  n * c.Heads * c.HeadSize,
-		gate:      n * 2 * c.FFN,
-		last:      n * c.Width,
-		normed:    n * c.Width,
-		wide:      n * c.FFN,
-		logits:    headRows(n, c.Vocabulary) * c.Vocabulary,
-		headStats: headRows(n, c.Vocabulary),
+		qkv:       n * qkv,
+		attended:  n * q,
+		gate:      n * 2 * ff,
+		last:      n * d,
+		normed:    n * d,
+		wide:      n * ff,
+		logits:    head * int64(c.Vocabulary),
+		headStats: head,
 		losses:    n,
 	}
 	if c.layerNorm() {
@@ -31,31 +32,30 @@ func (c *Config) room(rows, length int, backward bool) room {
 		r.headStats *= 2
 	}
 	if c.Family == Llama {
-		r.table = 3 * length * c.HeadSize / 2
+		r.table = 3 * int64(length) * int64(c.HeadSize) / 2
 	}
 	if !backward {
 		return r
 	}
 	r.layers = c.Layers
-	r.x = n * c.Width
-	r.lse = n * c.Heads
-	r.wide = n * max(c.FFN, c.qkv())
-	r.dnormed = n * max(c.Width, c.Heads*c.HeadSize)
-	r.dx = n * c.Width
-	cols := c.Width
+	r.x = n * d
+	r.lse = n * int64(c.Heads)
+	r.wide = n * max(ff, qkv)
+	r.dnormed = n * max(d, q)
+	r.dx = n * d
+	cols := d
 	if c.layerNorm() {
-		cols = max(2*c.Width, 2*c.FFN, c.qkv())
+		cols = max(2*d, 2*ff, qkv)
 	}
-	r.partial = blocks(n) * cols
+	r.partial = (n + blockRows - 1) / blockRows * cols
 	r.order = 2 * n
 	return r
 }
 
 // numbers is their sum.
 func (r *room) numbers() int64 {
-	return int64(r.layers)*int64(2*r.x+2*r.stats+r.qkv+r.attended+r.lse+r.gate) +
-		int64(r.last) + int64(r.normed) + int64(r.wide) + int64(r.dnormed) + int64(r.dx) + int64(r.partial) +
-		int64(r.logits) + int64(r.headStats) + 2*int64(r.losses) + int64(r.order) + int64(r.table)
+	return int64(r.layers)*(2*r.x+2*r.stats+r.qkv+r.attended+r.lse+r.gate) + r.last + r.normed + r.wide + r.dnormed + r.dx +
+		r.partial + r.logits + r.headStats + 2*r.losses + r.order + r.table
 }
 
 // reserve makes room for a batch, unless there is enough. A larger batch without a backward pass takes nothing for one.
@@ -102,7 +102,8 @@ func (m *Model) reserve(rows, length int, backward bool) {
 }
 
 // grow makes x at least n long. What was in it may be gone.
-func grow[T any](x *[]T, n int) {
+func grow[T any, N int | int64](x *[]T, size N) {
+	n := int(size)
 	if cap(*x) < n {
 		*x = make([]T, n)
 	}
@@ -130,7 +131,7 @@ func (c *Config) CacheBytes(tokens int, bytesPerNumber float64) int64 {
 }
 
 // TrainingBytes is the memory that training holds: weights, gradients, two moments, and a model's buffers for a batch of rows
-// by length, or, with accumulate, for one row of it at a time. Each goroutine has some hundred kilobytes besides, in which
+// by length, or, with accumulate, for one row of it at a time. Each goroutine has some megabytes besides, in which
 // products and attention lay out their operands.
 func (c *Config) TrainingBytes(rows, length int, accumulate bool) int64 {
 	if accumulate {
