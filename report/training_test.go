@@ -33,6 +33,9 @@ func TestTrainingGolden(t *testing.T) {
 func TestTraining(t *testing.T) {
 	r := read(t, "testdata/training")
 	base, search := r.Steps[0].Training, r.Steps[1].Training
+	if e := r.Steps[2].Evaluation; e == nil || len(e.Models) != 2 || len(e.Positions) != 1 || len(e.Positions[0].Curves) != 2 {
+		t.Errorf("%+v", e)
+	}
 	if base == nil || search == nil || search.Search == nil || search.Steps != 0 {
 		t.Fatalf("%+v %+v", base, search)
 	}
