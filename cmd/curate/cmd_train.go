@@ -151,7 +151,7 @@ func runTraining(cmd *cobra.Command, env environment, f *stageFlags, c *computin
 	if err != nil {
 		return err
 	}
-	task, err := t.task(recipe.Setting{Dir: f.out, Workers: workers, Memory: memory, Log: show.log, Progress: p})
+	task, err := t.task(ctx, recipe.Setting{Dir: f.out, Workers: workers, Memory: memory, Log: show.log, Progress: p})
 	if err != nil {
 		return err
 	}

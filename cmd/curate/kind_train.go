@@ -78,12 +78,12 @@ var trainKind = recipe.Kind{
 		}
 		return err
 	},
-	Task: func(_ context.Context, v *recipe.Values, s recipe.Setting) (*pipeline.Task, error) {
+	Task: func(ctx context.Context, v *recipe.Values, s recipe.Setting) (*pipeline.Task, error) {
 		t, err := kindTraining(v)
 		if err != nil {
 			return nil, err
 		}
-		return t.task(s)
+		return t.task(ctx, s)
 	},
 	Seconds: func(v *recipe.Values, workers int) float64 {
 		t, err := kindTraining(v)

@@ -32,8 +32,9 @@ func eachRecord(ctx context.Context, stdin io.Reader, inputs []string, f func(fi
 
 // looking is how records are looked at.
 type looking struct {
-	maxRecord int    // bytes; a longer one is a bad line
-	textField string // what the text of formats without names is called
+	maxRecord int                                       // bytes; a longer one is a bad line
+	textField string                                    // what the text of formats without names is called
+	bad       func(file string, r *record.Record) error // takes bad lines; nil: they are errors
 }
 
 // each is eachRecord.
@@ -84,6 +85,12 @@ func (l looking) eachOf(ctx context.Context, st store.Store, stdin io.Reader, fi
 			for i := range b.Records {
 				r := &b.Records[i]
 				if r.Outcome == record.Quarantine {
+					if l.bad != nil {
+						if err := l.bad(file.Name(), r); err != nil {
+							return err
+						}
+						continue
+					}
 					return fmt.Errorf("%s:%d: %w", file.Name(), r.LineNo, r.Err)
 				}
 				if err := f(file.Name(), r); err != nil {

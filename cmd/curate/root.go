@@ -35,6 +35,7 @@ func commands(env environment) []*cobra.Command {
 		newShards(env),
 		newExport(env),
 		newTrain(env),
+		newEval(env),
 		newStats(env),
 		newReport(env),
 		newMan(env),

@@ -141,3 +141,10 @@ func (c *Config) TrainingBytes(rows, length int, accumulate bool) int64 {
 	r := c.room(rows, length, true)
 	return 4*(4*all+r.numbers()) + attentionBytes(rows, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, true)
 }
+
+// ScoringBytes is the memory that LogProbs holds: weights, and a model's buffers for a batch of rows by length.
+func (c *Config) ScoringBytes(rows, length int) int64 {
+	all, _ := c.Parameters()
+	r := c.room(rows, length, false)
+	return 4*(all+r.numbers()) + attentionBytes(rows, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, false)
+}
