@@ -70,6 +70,11 @@ func TestScripts(t *testing.T) {
 			}
 			models, err := filepath.Abs("../../train/testdata")
 			e.Setenv("MODELS", models)
+			if err != nil {
+				return err
+			}
+			eval, err := filepath.Abs("../../train/eval/testdata")
+			e.Setenv("EVAL", eval)
 			return err
 		},
 	})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"flag"
 	"math"
 	"os"
 	"testing"
@@ -18,6 +19,8 @@ import (
 	"curate/train/eval"
 	"curate/train/model"
 )
+
+var update = flag.Bool("update", false, "rewrite the golden file")
 
 // tiny is the model in testdata, given so many tokens at most.
 func tiny(t testing.TB, context_, workers int) *eval.Subject {

@@ -44,13 +44,17 @@ type value struct {
 }
 
 // line says what is measured.
-type line struct{ kind, metric, group string }
+type line struct{ what, group string }
 
 // values are those of a result that a table shows.
 func values(r *Result) []value {
 	var list []value
 	switch r.Kind {
 	case KindBits, KindShards:
+		what := "bits a byte"
+		if r.Kind == KindShards {
+			what = "bits a byte of shards"
+		}
 		for _, g := range r.Groups {
 			name := ""
 			if g.Group != nil {
@@ -59,7 +63,7 @@ func values(r *Result) []value {
 					name = `""`
 				}
 			}
-			list = append(list, value{line: line{r.Kind, "bits a byte", name}, value: g.BitsPerByte, stderr: g.Stderr, rows: g.Documents})
+			list = append(list, value{line: line{what, name}, value: g.BitsPerByte, stderr: g.Stderr, rows: g.Documents})
 		}
 	case KindPositions:
 		for _, b := range r.Buckets {
@@ -67,7 +71,7 @@ func values(r *Result) []value {
 			if b.To > b.From {
 				where = fmt.Sprintf("%d–%d", b.From, b.To)
 			}
-			list = append(list, value{line: line{r.Kind, "loss", where}, value: b.Loss, stderr: b.Stderr, rows: b.Tokens})
+			list = append(list, value{line: line{"loss at position", where}, value: b.Loss, stderr: b.Stderr, rows: b.Tokens})
 		}
 	default:
 		for _, m := range r.Metrics {
@@ -75,7 +79,7 @@ func values(r *Result) []value {
 			if m.Name != "log_p_difference" { // lm-eval's own names stay
 				name = m.Name
 			}
-			list = append(list, value{line: line{r.Kind, name, ""}, value: m.Value, stderr: m.Stderr, chance: m.Chance, share: m.Chance != nil, atChance: m.AtChance, rows: r.Rows})
+			list = append(list, value{line: line{r.Kind + " " + name, ""}, value: m.Value, stderr: m.Stderr, chance: m.Chance, share: m.Chance != nil, atChance: m.AtChance, rows: r.Rows})
 		}
 	}
 	for i := range list {
@@ -132,7 +136,7 @@ func (r *Report) Table(w io.Writer) error {
 					i = len(table)
 					at[id] = i
 					row := make([]string, len(head))
-					row[0], row[1] = v.line.kind+" "+v.line.metric, cut(v.line.group)
+					row[0], row[1] = v.line.what, cut(v.line.group)
 					if !bySet && twins {
 						row[2] = cut(v.set)
 					}
