@@ -113,14 +113,32 @@ func TestHarness(t *testing.T) {
 	shots, serr := eval.NewChoice(long, eval.ChoiceConfig{Shots: 1, Pool: pool, Seed: 3})
 	pairs, perr := eval.NewPairs(s, eval.PairsConfig{})
 	partial, aerr := eval.NewChoice(s, eval.ChoiceConfig{})
-	for name, got := range map[string]*eval.Result{
-		"bits":    measure(t, "testdata/texts.jsonl", bits, berr),
-		"choice":  measure(t, "testdata/choice.jsonl", choice, cerr),
-		"shots":   measure(t, "testdata/choice.jsonl", shots, serr),
-		"pairs":   measure(t, "testdata/pairs.jsonl", pairs, perr),
-		"partial": measure(t, "testdata/partial.jsonl", partial, aerr),
+	for _, c := range []struct {
+		name, file string
+		task       eval.Task
+		err        error
+	}{
+		{"bits", "texts", bits, berr}, {"choice", "choice", choice, cerr}, {"shots", "choice", shots, serr}, {"pairs", "pairs", pairs, perr}, {"partial", "partial", partial, aerr},
 	} {
+		name := c.name
+		got := measure(t, "testdata/"+c.file+".jsonl", c.task, c.err)
 		want := golden[name].(map[string]any)
+		sums, row := eval.Sums(c.task), 0
+		for _, of := range want["log_probs"].([]any) {
+			for _, w := range of.([]any) {
+				if len(sums) == 0 {
+					break // of texts, whose windows are many
+				}
+				if w := w.(float64); math.Abs(sums[0]-w) > 1e-6*math.Abs(w)+1e-5 {
+					t.Errorf("%s: row %d has a log-probability of %v; lm-eval says %v", name, row, sums[0], w)
+				}
+				sums = sums[1:]
+			}
+			row++
+		}
+		if len(sums) > 0 {
+			t.Errorf("%s: %d sequences more than lm-eval has", name, len(sums))
+		}
 		metrics := map[string]eval.Metric{}
 		for _, m := range got.Metrics {
 			metrics[m.Name] = m

@@ -18,7 +18,6 @@ import (
 type oracle struct {
 	t       *testing.T
 	batches int
-	padding int
 }
 
 func (o *oracle) LogProbs(b *model.Batch, dst []float32) error {
