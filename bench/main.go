@@ -27,6 +27,7 @@ var benchmarks = []benchmark{
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
 	{"exact", "exact deduplication as the command, from files to files, 1 and 2 workers, and datatrove's", runExact},
+	{"export", "check: models of curate in transformers, and of transformers in curate: logits and greedy text", runExport},
 	{"filters", "FineWeb's filters of datatrove 0.10.1 against profile fineweb, on the same documents", runFilters},
 	{"flight", "curate translate against a server that allows 500 requests at a time", runFlight},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
@@ -69,6 +70,8 @@ type options struct {
 	readersTokenizer string
 	readersPython    string
 
+	transformersPython string
+
 	conformance string
 	tokenizers  string
 	stagesMB    int
@@ -100,6 +103,7 @@ func main() {
 	flag.Var(&o.readersText, "readers-text", "`FILE` of JSON Lines for benchmark readers; may be repeated (default what the example's recipe keeps)")
 	flag.StringVar(&o.readersTokenizer, "readers-tokenizer", "", "`PATH` of the tokenizer for benchmarks readers and shards; default the example's")
 	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
+	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")

@@ -96,7 +96,7 @@ func (c *chart) ready() *chart {
 	if c.ymax == c.ymin {
 		c.ymax = c.ymin + 1
 	}
-	c.Left, c.Right, c.Least, c.Most = short(c.xmin), short(c.xmax), number(c.back(c.ymin)), number(c.back(c.ymax))
+	c.Left, c.Right, c.Least, c.Most = short(c.xmin), short(c.xmax), short(c.back(c.ymin)), short(c.back(c.ymax))
 	return c
 }
 
@@ -177,15 +177,16 @@ func (c *chart) Labels() []line {
 	last := math.Inf(-1)
 	for _, m := range marks {
 		at := 100 * (m.X - c.xmin) / (c.xmax - c.xmin)
-		if at < 0 || at > 100 || at-last < 12 {
+		if at < 0 || at > 100 || at-last < 20 {
 			continue
 		}
 		last = at
-		list = append(list, line{Label: m.Label, At: coordinate(min(max(at, 4), 94))})
+		list = append(list, line{Label: m.Label, At: coordinate(min(max(at, 8), 92))})
 	}
 	return list
 }
 
-const chartPage = `<figure><figcaption>{{.Title}}</figcaption>{{.SVG}}
+const chartPage = `<figure><figcaption>{{.Title}}{{range $i, $c := .Curves}}{{if and $c.Name (gt (len $.Curves) 1)}}<span>{{if $i}}; dashed: {{else}}; line: {{end}}{{$c.Name}}</span>{{end}}{{end}}</figcaption>
+<div class="chart"><span class="most">{{.Most}}</span><span class="least">{{.Least}}</span>{{.SVG}}</div>
 {{with .Labels}}<div class="marks">{{range .}}<span style="left:{{.At}}%">{{.Label}}</span>{{end}}</div>{{end}}
-<div class="axis"><span>{{.Left}}</span><span>{{.Unit}}; values from {{.Least}} to {{.Most}}{{range $i, $c := .Curves}}{{if and $c.Name (gt (len $.Curves) 1)}}; {{if $i}}dashed{{else}}line{{end}}: {{$c.Name}}{{end}}{{end}}</span><span>{{.Right}}</span></div></figure>`
+<div class="axis"><span>{{.Left}}</span><span>{{.Unit}}</span><span>{{.Right}}</span></div></figure>`

@@ -49,6 +49,7 @@ nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,
 .bar .full{fill:var(--track)}.bar .part{fill:var(--bar)}.bar .asked{fill:var(--soft)}
 .plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));gap:1.2rem 2rem}figure{margin:0}figure svg{width:100%;height:6rem;background:var(--box);display:block}
 .curve{fill:none;stroke:var(--bar);stroke-width:2;vector-effect:non-scaling-stroke}.curve.other{stroke:var(--cut);stroke-dasharray:5 3}.curve.dots{stroke-width:7;stroke-linecap:round}
+.charts{grid-template-columns:repeat(auto-fill,minmax(28rem,1fr))}.charts svg{height:11rem}.charts line{stroke:var(--soft);stroke-width:1;stroke-dasharray:2 3}.chart{position:relative}.chart span{position:absolute;left:.3rem;font-size:.8rem;color:var(--soft)}.most{top:0}.least{bottom:0}.charts .marks span{white-space:nowrap}
 .bars,.zero{fill:var(--bar)}.zero{opacity:.6}.out{fill:var(--out)}figure line{stroke:var(--cut);stroke-width:2;vector-effect:non-scaling-stroke}
 .whole .plots{grid-template-columns:1fr}.marks{position:relative;height:1.2rem;font-size:.8rem}.marks span{position:absolute;transform:translateX(-50%)}
 .axis{display:flex;justify-content:space-between;font-size:.8rem}.test{font-size:.85rem}

@@ -55,6 +55,7 @@ type Step struct {
 	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
 	Shards        *Shards        `json:"shards,omitzero"`
 	Training      *Training      `json:"training,omitzero"`
+	Evaluation    *Evaluation    `json:"evaluation,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`

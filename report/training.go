@@ -59,6 +59,7 @@ const (
 // metricsLine is what is read of a line of metrics.jsonl: of a step, or of a validation.
 type metricsLine struct {
 	Step       int64    `json:"step"`
+	Epoch      int64    `json:"epoch"`
 	Stage      int      `json:"stage"`
 	Length     int64    `json:"length"`
 	Tokens     int64    `json:"tokens"`
@@ -118,7 +119,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 		}
 		if m.Validation != nil {
 			t.Validation = *m.Validation
-			t.Validations.Points = append(t.Validations.Points, Point{tokensAt[m.Step], *m.Validation})
+			t.Validations.Points = append(t.Validations.Points, Point{float64(t.Tokens), *m.Validation}) // of the model after the steps so far
 		}
 		if m.Loss == nil {
 			continue
@@ -131,7 +132,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 		t.Norms.Points = append(t.Norms.Points, Point{x, m.Norm})
 		t.Rates.Points = append(t.Rates.Points, Point{x, m.Rate})
 		if m.Stage != stage {
-			if stage = m.Stage; len(t.Stages) < stageLimit {
+			if stage = m.Stage; m.Epoch == 0 && len(t.Stages) < stageLimit {
 				t.Stages = append(t.Stages, Mark{x, fmt.Sprintf("rows of %s", group(m.Length))})
 			}
 		}
@@ -229,7 +230,11 @@ func hasTraining(s *Step) bool { return s.Training != nil }
 
 // Charts are the drawings of a training run.
 func (t *Training) Charts() []*chart {
-	marks := append(append([]Mark{}, t.Stages...), t.Resumes...)
+	var marks []Mark
+	if len(t.Stages) > 1 {
+		marks = append(marks, t.Stages[1:]...) // where the first begins, the axis does
+	}
+	marks = append(marks, t.Resumes...)
 	var list []*chart
 	for _, c := range []*chart{
 		{Title: "loss, nats a token", Unit: "tokens", Curves: []Curve{t.Losses, t.Validations}, Marks: marks},
@@ -302,8 +307,8 @@ const trainingAbout = `What a model has learnt: its loss, in nats a token, over 
 
 const trainingPage = `
 {{with .Training}}{{if .Steps}}<p>{{group .Steps}} steps, {{group .Tokens}} tokens. Loss of the last tenth of the steps {{number .Loss}}{{if .Validation}}, of held-out rows {{number .Validation}}{{end}}.
-{{- if .Seconds}} {{number .TokensPerSecond}} tokens a second{{if .ShareOfPeak}}, {{hundred .ShareOfPeak}} of what the processor can do{{end}}.{{end}}</p>
-<div class="plots">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}
+{{- if .Seconds}} {{number .TokensPerSecond}} tokens a second{{if .ShareOfPeak}}, {{hundred .ShareOfPeak}} % of what the processor can do{{end}}.{{end}}</p>
+<div class="plots charts">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}
 {{with .Search}}<h4>search</h4><table><tr><th>trial{{range .Names}}<th class="n">{{.}}{{end}}<th class="n">loss<th class="n">held out
 {{range .Rows}}<tr>{{range $i, $v := .}}<td{{if $i}} class="n"{{end}}>{{$v}}{{end}}
-{{end}}</table><div class="plots">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}{{end}}`
+{{end}}</table><div class="plots charts">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}{{end}}`

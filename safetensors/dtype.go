@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Dtype of a tensor's elements, as the header spells it.
@@ -64,22 +65,25 @@ func (d Dtype) check() error {
 
 // appendFloats writes x in a dtype, rounded to nearest, ties to even.
 func appendFloats(dst []byte, d Dtype, x []float32) []byte {
+	at := len(dst)
+	dst = slices.Grow(dst, len(x)*int(d.Size()))[:at+len(x)*int(d.Size())]
+	b := dst[at:]
 	switch d {
 	case F32:
-		for _, v := range x {
-			dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v))
+		for i, v := range x {
+			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(v))
 		}
 	case F64:
-		for _, v := range x {
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(float64(v)))
+		for i, v := range x {
+			binary.LittleEndian.PutUint64(b[8*i:], math.Float64bits(float64(v)))
 		}
 	case BF16:
-		for _, v := range x {
-			dst = binary.LittleEndian.AppendUint16(dst, toBF16(v))
+		for i, v := range x {
+			binary.LittleEndian.PutUint16(b[2*i:], toBF16(v))
 		}
 	case F16:
-		for _, v := range x {
-			dst = binary.LittleEndian.AppendUint16(dst, toF16(v))
+		for i, v := range x {
+			binary.LittleEndian.PutUint16(b[2*i:], toF16(v))
 		}
 	}
 	return dst
@@ -87,15 +91,21 @@ func appendFloats(dst []byte, d Dtype, x []float32) []byte {
 
 // floats reads len(dst) numbers of a dtype.
 func floats(dst []float32, d Dtype, b []byte) {
-	for i := range dst {
-		switch d {
-		case F32:
+	switch d {
+	case F32:
+		for i := range dst {
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-		case F64:
+		}
+	case F64:
+		for i := range dst {
 			dst[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:])))
-		case BF16:
+		}
+	case BF16:
+		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[2*i:])) << 16)
-		case F16:
+		}
+	case F16:
+		for i := range dst {
 			dst[i] = fromF16(binary.LittleEndian.Uint16(b[2*i:]))
 		}
 	}

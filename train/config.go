@@ -31,6 +31,9 @@ type Config struct {
 	// Vocabulary of a model that goes on: rows are added to its embedding, and its head, for ids that it did not have. 0:
 	// as it is.
 	Vocabulary int `json:"vocabulary"`
+	// NewTokens is the new_tokens.jsonl of "curate tokenizer extend": rows that Vocabulary adds begin as the mean of those of the
+	// tokens that a new one was made of. "": all begin as the mean of all.
+	NewTokens string `json:"new_tokens"`
 	// Seed of a new model's first values, and of the order of rows from the second epoch on.
 	Seed uint64 `json:"seed"`
 	// InitStd is the standard deviation of a new model's first values; 0: 0.02, and 0.073 with µP (BTLM-3B-8K's).
@@ -154,6 +157,7 @@ func (c *Config) Check() error {
 		{c.Shards != "", "shards", `""`, "give the folder of the shards"},
 		{(c.From != "") != (c.Model != nil), "model", modelSays(c), `give either "from", a model to go on from, or "model", the shape of a new one`},
 		{c.Vocabulary >= 0 && (c.Vocabulary == 0 || c.From != ""), "vocabulary", c.Vocabulary, `it adds rows to the model of "from"; a new one has "model.vocabulary"`},
+		{c.NewTokens == "" || c.Vocabulary > 0, "new_tokens", c.NewTokens, "they are rows that are added: give vocabulary, too"},
 		{c.InitStd >= 0 && c.InitStd <= 10, "init_std", c.InitStd, "a standard deviation such as 0.02"},
 		{lengths <= 1, "steps, tokens, epochs", "more than one of them", "one says how long the run is"},
 		{c.Steps >= 0 && c.Steps <= maxSteps, "steps", c.Steps, fmt.Sprintf("at least 1, at most %d", maxSteps)},

@@ -98,11 +98,6 @@ func Extend(c *model.Config, p *model.Params, vocabulary int, tokens NewTokens) 
 	return &wider, out, nil
 }
 
-// extend is Extend without a word about the new tokens.
-func extend(c *model.Config, p *model.Params, vocabulary int) (*model.Config, *model.Params, error) {
-	return Extend(c, p, vocabulary, nil)
-}
-
 // mean of rows, in their order.
 type mean struct {
 	sum  []float64

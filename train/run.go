@@ -321,7 +321,17 @@ func (r *run) start(ctx context.Context) (*Loaded, error) {
 			return nil, err
 		}
 		if r.c.Vocabulary > 0 {
-			if l.Config, l.Params, err = extend(l.Config, l.Params, r.c.Vocabulary); err != nil {
+			var tokens NewTokens
+			if r.c.NewTokens != "" {
+				b, err := readFile(ctx, r.st, r.c.NewTokens, 1<<30)
+				if err != nil {
+					return nil, err
+				}
+				if tokens, err = ReadNewTokens(r.c.NewTokens, b); err != nil {
+					return nil, err
+				}
+			}
+			if l.Config, l.Params, err = Extend(l.Config, l.Params, r.c.Vocabulary, tokens); err != nil {
 				return nil, fmt.Errorf("%s: %w", r.c.From, err)
 			}
 		}

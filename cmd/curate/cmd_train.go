@@ -105,6 +105,7 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 	fs.Float64Var(&shape.EmbeddingScale, "embedding-scale", 0, "`X`: µP's multiplier of the embedding; default 14.6")
 	fs.Float64Var(&shape.OutputAlpha, "output-alpha", 0, "`X`: µP's multiplier of the logits, before base width / width; default 2.22")
 	fs.IntVar(&t.config.Vocabulary, "vocabulary", 0, "`N` rows that the embedding of --from grows to, for a vocabulary that was extended")
+	fs.StringVar(&t.config.NewTokens, "new-tokens", "", "`PATH` of the new_tokens.jsonl of curate tokenizer extend: what the added rows begin as")
 	fs.Int64Var(&t.config.Steps, "steps", 0, "`N`: how long, in steps")
 	fs.StringVar(&tokens, "tokens", "", "`N`: how long, in tokens, such as 10Mi")
 	fs.Float64Var(&t.config.Epochs, "epochs", 0, "`X`: how long, as how often all rows are seen; default 1")
@@ -151,7 +152,7 @@ func runTraining(cmd *cobra.Command, env environment, f *stageFlags, c *computin
 	if err != nil {
 		return err
 	}
-	task, err := t.task(recipe.Setting{Dir: f.out, Workers: workers, Memory: memory, Log: show.log, Progress: p})
+	task, err := t.task(ctx, recipe.Setting{Dir: f.out, Workers: workers, Memory: memory, Log: show.log, Progress: p})
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ var trainKind = recipe.Kind{
 			{Name: "output_alpha", Type: recipe.Number, Help: "µP: multiplier of the logits, before base_width / width; default 2.22"},
 		}, Help: "shape of a new model"},
 		{Name: "vocabulary", Type: recipe.Integer, Min: 1, Max: math.MaxInt32, Help: "rows that the embedding of an earlier model grows to, for a vocabulary that was extended"},
+		{Name: "new_tokens", Type: recipe.Text, Help: "new_tokens.jsonl of curate tokenizer extend: what the added rows begin as"},
 		{Name: "steps", Type: recipe.Integer, Min: 1, Max: 99_999_999, Help: "how long: in steps"},
 		{Name: "tokens", Type: recipe.Text, Help: "how long: in tokens, such as 10Mi"},
 		{Name: "epochs", Type: recipe.Number, Help: "how long: how often all rows are seen; default 1"},
@@ -78,12 +79,12 @@ var trainKind = recipe.Kind{
 		}
 		return err
 	},
-	Task: func(_ context.Context, v *recipe.Values, s recipe.Setting) (*pipeline.Task, error) {
+	Task: func(ctx context.Context, v *recipe.Values, s recipe.Setting) (*pipeline.Task, error) {
 		t, err := kindTraining(v)
 		if err != nil {
 			return nil, err
 		}
-		return t.task(s)
+		return t.task(ctx, s)
 	},
 	Seconds: func(v *recipe.Values, workers int) float64 {
 		t, err := kindTraining(v)
@@ -99,7 +100,7 @@ func kindTraining(v *recipe.Values) (*training, error) {
 	t := &training{
 		tokenizer: v.Path("tokenizer"), search: v.Texts("search"), trials: int(v.Integer("trials")), kernels: v.Text("kernels"),
 		config: train.Config{
-			Shards: v.Path("shards"), From: v.Path("from"), Vocabulary: int(v.Integer("vocabulary")), Seed: uint64(v.Integer("seed")),
+			Shards: v.Path("shards"), From: v.Path("from"), Vocabulary: int(v.Integer("vocabulary")), NewTokens: v.Text("new_tokens"), Seed: uint64(v.Integer("seed")),
 			InitStd: v.Number("init_std"), Steps: v.Integer("steps"), Epochs: v.Number("epochs"), Across: v.Boolean("across"),
 			LearningRate: v.Number("learning_rate"), Schedule: trainDefaults.Schedule, Optimizer: trainDefaults.Optimizer,
 			Precision: v.Text("precision"), CheckpointEvery: v.Integer("checkpoint_every"), KeepLast: int(v.Integer("keep_last")),

@@ -98,38 +98,38 @@ func (t *training) spec() stage.Spec {
 	return stage.Spec{Name: "train", Version: 1, Config: config}
 }
 
-// task makes the run. s.Progress is kept up to date.
-func (t *training) task(s recipe.Setting) (*pipeline.Task, error) {
+// task makes the run. What can be found out before it begins, is: the shards are there by now. s.Progress is kept up to date.
+func (t *training) task(ctx context.Context, s recipe.Setting) (*pipeline.Task, error) {
 	set, err := kernel.Named(t.kernels)
 	if err != nil {
 		return nil, &pipeline.UsageError{Problem: "kernels: " + err.Error()}
 	}
-	show := &trainingProgress{p: s.Progress, began: time.Now()}
+	st := store.NewLocal(nil)
+	d, err := train.OpenData(ctx, st, t.config.Shards, t.config.TokensPerStep, t.config.Seed, t.config.Across)
+	if err != nil {
+		return nil, err
+	}
+	if t.tokenizer != "" {
+		is, err := openTokenizer("tokenizer", t.tokenizer)
+		if err != nil {
+			return nil, err
+		}
+		if got := is.Info().Fingerprint; got != d.Tokenizer() {
+			return nil, usage("tokenizer %s: its sha256 is %s, and the shards were made with %s", t.tokenizer, got, d.Tokenizer())
+		}
+	}
+	if err := t.fits(ctx, st, d, s.Memory); err != nil {
+		return nil, err
+	}
+	show := &trainingProgress{p: s.Progress}
 	s.Progress.Tell = show.line
 	task := &pipeline.Task{Spec: t.spec()}
 	task.Run = func(ctx context.Context) error {
 		pool := kernel.NewPool(set, s.Workers)
 		defer pool.Close()
 		env := &train.Environment{
-			Store: store.NewLocal(nil), Pool: pool, OtherKernels: t.otherKernels, Log: s.Log,
+			Store: st, Pool: pool, Tokenizer: filepath.ToSlash(t.tokenizer), OtherKernels: t.otherKernels, Log: s.Log,
 			Peak: set.Peak(100*time.Millisecond) * float64(s.Workers) / 1e9, Progress: show.take,
-		}
-		d, err := train.OpenData(ctx, env.Store, t.config.Shards, t.config.TokensPerStep, t.config.Seed, t.config.Across)
-		if err != nil {
-			return err
-		}
-		if t.tokenizer != "" {
-			is, err := openTokenizer("tokenizer", t.tokenizer)
-			if err != nil {
-				return err
-			}
-			if got := is.Info().Fingerprint; got != d.Tokenizer() {
-				return usage("tokenizer %s: its sha256 is %s, and the shards were made with %s", t.tokenizer, got, d.Tokenizer())
-			}
-			env.Tokenizer = filepath.ToSlash(t.tokenizer)
-		}
-		if err := t.fits(ctx, env.Store, d, s.Memory); err != nil {
-			return err
 		}
 		if len(t.search) > 0 {
 			return t.runSearch(ctx, s, env, show)
@@ -241,7 +241,6 @@ func (t *training) seconds(workers int) float64 {
 // trainingProgress says how far a run is. take is called by the run, line by whoever shows it.
 type trainingProgress struct {
 	p         *pipeline.Progress
-	began     time.Time
 	last      atomic.Pointer[train.Progress]
 	trials    atomic.Int64
 	trialDone atomic.Int64

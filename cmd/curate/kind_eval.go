@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus/store"
+	"curate/kernel"
+	"curate/pipeline"
+	"curate/pipeline/recipe"
+	"curate/record"
+	"curate/stage"
+	"curate/train/eval"
+)
+
+// Files that a step of kind eval makes.
+const (
+	evalFile  = "eval.json"
+	evalTable = "eval.txt"
+)
+
+// evalInputKeys are those of an input of one kind.
+var evalInputKeys = []recipe.Key{
+	{Name: "name", Type: recipe.Text, Help: "in the table; default the path's last part"},
+	{Name: "path", Type: recipe.RecordsOf, Required: true, Help: "a step that makes records, or a file, glob or directory"},
+}
+
+var evalKind = recipe.Kind{
+	Name:    "eval",
+	Summary: "measures models side by side: bits a byte, loss by position, choices, minimal pairs",
+	Keys: []recipe.Key{
+		{Name: "models", Type: recipe.Objects, Required: true, Keys: []recipe.Key{
+			{Name: "name", Type: recipe.Text, Help: "in the table; default that of the step or folder"},
+			{Name: "model", Type: recipe.StepOrPath, Required: true, Help: "the step that trained it, or its folder"},
+		}, Help: "models, a column each"},
+		{Name: "tokenizer", Type: recipe.StepOrPath, Help: "the step that trained it, or its path; default that beside each model"},
+		{Name: "bits", Type: recipe.Objects, Keys: evalInputKeys, Help: "texts whose bits a byte are measured"},
+		{Name: "shards", Type: recipe.Objects, Keys: []recipe.Key{
+			evalInputKeys[0],
+			{Name: "path", Type: recipe.StepOrPath, Required: true, Help: "a step that makes shards, or their folder"},
+		}, Help: "shard sets whose bits a byte are measured, by source"},
+		{Name: "positions", Type: recipe.Objects, Keys: evalInputKeys, Help: "texts whose loss is measured by how much of a row a prediction sees"},
+		{Name: "choice", Type: recipe.Objects, Keys: evalInputKeys, Help: "questions with choices"},
+		{Name: "pairs", Type: recipe.Objects, Keys: evalInputKeys, Help: "minimal pairs, of good and bad"},
+		{Name: "prefix_token", Type: recipe.Text, Help: "token before a text; default the model's BOS, or else its EOS"},
+		{Name: "length", Type: recipe.Integer, Min: 1, Max: math.MaxInt32, Help: "tokens that a model is given at most; default what it was trained on"},
+		{Name: "by", Type: recipe.Text, Help: "bits: dotted field whose value is the group of a text"},
+		{Name: "row", Type: recipe.Integer, Min: 1, Max: math.MaxInt32, Help: "positions: tokens of a row; default four times what the model was trained on"},
+		{Name: "buckets", Type: recipe.Integer, Default: int64(16), Min: 0, Max: 1 << 20, Help: "positions: ranges of equal width; 0 is 1, 2–3, 4–7, …"},
+		{Name: "bounds", Type: recipe.Boolean, Default: false, Help: "positions: a document sees only itself"},
+		{Name: "alibi_slope_scale", Type: recipe.Text, Help: "multiplies ALiBi's slopes: a number above 0, up to 1, or dynamic"},
+		{Name: "shots", Type: recipe.Integer, Default: int64(0), Min: 0, Max: 1000, Help: "choice: answered examples before each question"},
+		{Name: "prompt", Type: recipe.Text, Help: "choice: text with {question} where the question stands"},
+		{Name: "max_quarantined", Type: recipe.Text, Default: "0", Help: "number or share of rows that may be unusable"},
+		{Name: "precision", Type: recipe.Text, Default: "f32", Choices: []string{"bf16", "f32"}, Help: "of the operands of products"},
+		{Name: "kernels", Type: recipe.Text, Default: kernel.Auto, Help: "name of the kernels; auto is the best that the processor can run"},
+	},
+	Result: true,
+	Check: func(v *recipe.Values) error {
+		e, _, err := kindEvaluating(v)
+		if err == nil {
+			err = e.check(func(flag string) bool { return v.Given(strings.ReplaceAll(flag, "-", "_")) })
+		}
+		return err
+	},
+	Task: func(_ context.Context, v *recipe.Values, s recipe.Setting) (*pipeline.Task, error) {
+		e, c, err := kindEvaluating(v)
+		if err != nil {
+			return nil, err
+		}
+		e.bits.Text, e.positions.Text = s.TextField, s.TextField
+		return e.asTask(c, s)
+	},
+}
+
+// kindEvaluating reads a recipe's keys.
+func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
+	e := &evaluating{
+		tokenizer: v.Path("tokenizer"), prefix: v.Text("prefix_token"), length: int(v.Integer("length")), row: int(v.Integer("row")),
+		positions: eval.PositionsConfig{Buckets: int(v.Integer("buckets")), Bounds: v.Boolean("bounds")},
+		choice: eval.ChoiceConfig{
+			Question: record.MustPath("question"), Choices: record.MustPath("choices"), Answer: record.MustPath("answer"), Partial: record.MustPath("partial"),
+			Shots: int(v.Integer("shots")), Seed: 1234, Prompt: v.Text("prompt"),
+		},
+		pairs: eval.PairsConfig{Good: record.MustPath("good"), Bad: record.MustPath("bad")},
+	}
+	c := &computing{kernels: v.Text("kernels"), precision: v.Text("precision")}
+	named := func(name, path string) string {
+		if name != "" {
+			return name + "=" + path
+		}
+		return path
+	}
+	var models []string
+	for _, m := range v.Objects("models") {
+		models = append(models, named(m.Text("name"), m.Path("model")))
+	}
+	var err error
+	if e.models, err = namedPaths("models", models, "model"); err != nil {
+		return nil, nil, v.Errorf("models", "%v", err)
+	}
+	for _, kind := range evalKinds {
+		var paths []string
+		for _, in := range v.Objects(kind) {
+			var list []string
+			if kind == eval.KindShards {
+				list = []string{in.Path("path")}
+			} else {
+				list = in.Paths("path")
+			}
+			if len(list) != 1 {
+				return nil, nil, in.Errorf("path", "an input has one path; write others as inputs of their own")
+			}
+			paths = append(paths, named(in.Text("name"), list[0]))
+		}
+		list, err := namedPaths(kind, paths, "input")
+		if err != nil {
+			return nil, nil, v.Errorf(kind, "%v", err)
+		}
+		for _, in := range list {
+			e.tasks = append(e.tasks, evalInput{kind: kind, namedPath: in})
+		}
+	}
+	if len(e.tasks) == 0 {
+		return nil, nil, v.Errorf("models", "there is nothing to measure them on: give bits, shards, positions, choice or pairs")
+	}
+	if by := v.Text("by"); by != "" {
+		if e.bits.By, err = record.ParsePath(by); err != nil {
+			return nil, nil, v.Errorf("by", "%v", err)
+		}
+	}
+	if e.allowance, err = pipeline.ParseAllowance(v.Text("max_quarantined")); err != nil {
+		return nil, nil, v.Errorf("max_quarantined", "%v", err)
+	}
+	if slope := v.Text("alibi_slope_scale"); slope == "dynamic" {
+		e.dynamic = true
+	} else if slope != "" {
+		if e.slope, err = strconv.ParseFloat(slope, 64); err != nil || !(e.slope > 0 && e.slope <= 1) {
+			return nil, nil, v.Errorf("alibi_slope_scale", "%q: a number above 0, up to 1, or dynamic", slope)
+		}
+	}
+	if _, err := kernel.Named(c.kernels); err != nil {
+		return nil, nil, v.Errorf("kernels", "%v", err)
+	}
+	return e, c, nil
+}
+
+// asTask makes the measurements a step: its folder gets them as JSON and as a table.
+func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, error) {
+	type input struct {
+		Kind string `json:"kind"`
+		Name string `json:"name"`
+		Path string `json:"path"`
+	}
+	config := struct {
+		Models    []input `json:"models"`
+		Inputs    []input `json:"inputs"`
+		Tokenizer string  `json:"tokenizer"`
+		Prefix    string  `json:"prefix_token"`
+		Length    int     `json:"length"`
+		Row       int     `json:"row"`
+		Buckets   int     `json:"buckets"`
+		Bounds    bool    `json:"bounds"`
+		Slope     float64 `json:"alibi_slope_scale"`
+		Dynamic   bool    `json:"dynamic"`
+		By        string  `json:"by"`
+		Shots     int     `json:"shots"`
+		Prompt    string  `json:"prompt"`
+		Text      string  `json:"text_field"`
+		Precision string  `json:"precision"`
+		Kernels   string  `json:"kernels"`
+	}{
+		nil, nil, e.tokenizer, e.prefix, e.length, e.row, e.positions.Buckets, e.positions.Bounds, e.slope, e.dynamic, e.bits.By.String(),
+		e.choice.Shots, e.choice.Prompt, e.bits.Text.String(), c.precision, c.kernels,
+	}
+	for _, m := range e.models {
+		config.Models = append(config.Models, input{Name: m.name, Path: m.path})
+	}
+	for _, in := range e.tasks {
+		config.Inputs = append(config.Inputs, input{in.kind, in.name, in.path})
+	}
+	r := &evalRun{evaluating: e, st: store.NewLocal(nil), stdin: bytes.NewReader(nil), log: s.Log, memory: s.Memory}
+	s.Progress.Tell = r.tell
+	return &pipeline.Task{
+		Spec: stage.Spec{Name: "eval", Version: 1, Config: config},
+		Run: func(ctx context.Context) error {
+			c.workers = s.Workers
+			pool, precision, err := c.pool()
+			if err != nil {
+				return err
+			}
+			defer pool.Close()
+			r.pool, r.precision, r.began = pool, precision, time.Now()
+			report, err := r.all(ctx)
+			if report == nil {
+				return err
+			}
+			report.Program, report.Kernels, report.Precision = program(), pool.Set().Name(), c.precision
+			b, jsonErr := json.Marshal(report, json.Deterministic(true), jsontext.WithIndent("  "))
+			var table strings.Builder
+			if err := first(err, jsonErr, report.Table(&table)); err != nil {
+				return err
+			}
+			for line := range strings.Lines(table.String()) {
+				s.Log.Info(strings.TrimRight(line, "\n"))
+			}
+			for name, content := range map[string]string{evalFile: string(b) + "\n", evalTable: table.String()} {
+				if err := writeText(ctx, r.st, path.Join(filepath.ToSlash(s.Dir), name), content); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}, nil
+}
+
+// writeText makes a file that appears whole or not at all.
+func writeText(ctx context.Context, st store.Store, name, text string) error {
+	w, err := st.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer w.Abort() // after Commit it does nothing
+	if _, err := w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return w.Commit()
+}

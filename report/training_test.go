@@ -1,0 +1,96 @@
+package report_test
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"curate/report"
+)
+
+// TestTrainingGolden compares all that is said of testdata/training: a run over rows of two lengths that was stopped once, and a
+// search over two hyper-parameters. curate train made them, of 40 pages of the example.
+func TestTrainingGolden(t *testing.T) {
+	html, numbers, _ := render(t, read(t, "testdata/training"))
+	for name, got := range map[string]string{"training.html": html, "training.json": numbers} {
+		name = filepath.Join("testdata", name)
+		if *update {
+			write(t, name, got)
+		}
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("%s differs: run the test with -update and read the diff\n%s", name, difference(string(want), got))
+		}
+	}
+}
+
+func TestTraining(t *testing.T) {
+	r := read(t, "testdata/training")
+	base, search := r.Steps[0].Training, r.Steps[1].Training
+	if e := r.Steps[2].Evaluation; e == nil || len(e.Models) != 2 || len(e.Positions) != 1 || len(e.Positions[0].Curves) != 2 {
+		t.Errorf("%+v", e)
+	}
+	if base == nil || search == nil || search.Search == nil || search.Steps != 0 {
+		t.Fatalf("%+v %+v", base, search)
+	}
+	if base.Steps != 85 || len(base.Stages) != 2 || base.Stages[1].Label != "rows of 256" || len(base.Resumes) != 1 {
+		t.Errorf("%d steps, stages %v, resumes %v", base.Steps, base.Stages, base.Resumes)
+	}
+	if n := len(base.Losses.Points); n != 85 || base.Losses.Points[n-1].X != float64(base.Tokens) {
+		t.Errorf("%d points of %d tokens", n, base.Tokens)
+	}
+	last := base.Validations.Points[len(base.Validations.Points)-1]
+	if last.X != float64(base.Tokens) || last.Y != base.Validation {
+		t.Errorf("the last validation is at %v, after %d tokens; it is %v", last, base.Tokens, base.Validation)
+	}
+	sum := 0.0
+	for _, p := range base.Losses.Points[85-9:] { // a tenth, rounded up
+		sum += p.Y / 9
+	}
+	if math.Abs(sum-base.Loss) > 1e-9 {
+		t.Errorf("loss %v, want %v", base.Loss, sum)
+	}
+	if len(search.Search.Trials) != 8 || len(search.Search.Charts()) != 2 || len(base.Charts()) != 3 {
+		t.Errorf("%+v", search.Search)
+	}
+}
+
+// TestTrainingDamaged: files that no run has written are named, and none of them stops the program.
+func TestTrainingDamaged(t *testing.T) {
+	config := `{"program":"x","step":{"stages":[],"inputs":{}}}`
+	for _, c := range []struct{ file, content, want string }{
+		{"metrics.jsonl", "{\n", "metrics.jsonl:1"},
+		{"metrics.jsonl", `{"step":0,"stage":0,"tokens":-1,"loss":1}` + "\n", "metrics.jsonl:1"},
+		{"metrics.jsonl", `{"step":0,"tokens":1,"loss":"x"}` + "\n", "metrics.jsonl:1"},
+		{"metrics.jsonl", "", ""},
+		{"metrics.jsonl", `{"step":5,"validation_loss":1}` + "\n", ""},
+		{"search.json", "[]", "search.json"},
+		{"search.json", `{"over":[{"name":"a"}],"trials":[{"trial":1,"values":[]}]}`, "search.json"},
+		{"search.json", `{"over":[],"trials":[]}`, ""},
+	} {
+		st := memory{files: map[string]string{
+			"run/_curate/config.json": config, "run/_curate/done": "", "run/_curate/manifest.json": `{"files":[]}`, "run/" + c.file: c.content,
+		}}
+		r, err := report.Read(context.Background(), st, "run")
+		if c.want == "" {
+			if err != nil {
+				t.Errorf("%s %q: %v", c.file, c.content, err)
+				continue
+			}
+			var b strings.Builder
+			if err := r.WriteHTML(&b); err != nil {
+				t.Errorf("%s %q: %v", c.file, c.content, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %q: %v, want %q", c.file, c.content, err, c.want)
+		}
+	}
+}
