@@ -27,6 +27,7 @@ var benchmarks = []benchmark{
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
 	{"exact", "exact deduplication as the command, from files to files, 1 and 2 workers, and datatrove's", runExact},
+	{"experiments", "what cleaning, replay, deduplication and lengths are worth to a small model: docs/experiments.md", runExperiments},
 	{"export", "check: models of curate in transformers, and of transformers in curate: logits and greedy text", runExport},
 	{"filters", "FineWeb's filters of datatrove 0.10.1 against profile fineweb, on the same documents", runFilters},
 	{"flight", "curate translate against a server that allows 500 requests at a time", runFlight},
@@ -72,6 +73,9 @@ type options struct {
 
 	transformersPython string
 
+	experiments string
+	seeds       int
+
 	conformance string
 	tokenizers  string
 	stagesMB    int
@@ -104,6 +108,8 @@ func main() {
 	flag.StringVar(&o.readersTokenizer, "readers-tokenizer", "", "`PATH` of the tokenizer for benchmarks readers and shards; default the example's")
 	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
 	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
+	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
+	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmark experiments")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
