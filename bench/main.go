@@ -77,16 +77,13 @@ type options struct {
 
 	transformersPython string
 
-<<<<<<< HEAD
-	experiments string
-	seeds       int
-=======
+	experiments                 string
+	seeds                       int
 	trainShapes, trainPrecision string
 	trainSteps                  int
 	trainCompile                bool
 	decodeShape                 string
 	llmc                        string
->>>>>>> 2ece70b2bd2431b40e95a5d84415f73cd46d0b62
 
 	conformance string
 	tokenizers  string
