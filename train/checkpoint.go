@@ -48,7 +48,7 @@ type State struct {
 	Tokens  int64  `json:"tokens"` // seen
 	Config  string `json:"config_sha256"`
 	Kernels string `json:"kernels"`
-	// MetricsBytes is how long MetricsFile was.
+	// MetricsBytes is how long MetricsFile was up to the line of the last step: a validation after it is made again.
 	MetricsBytes int64            `json:"metrics_bytes"`
 	Files        []CheckpointFile `json:"files"` // the others of the folder
 }

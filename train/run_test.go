@@ -488,10 +488,12 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// TestDamagedShard stops with a checkpoint, and goes on from it when the shard is whole again.
+// TestDamagedShard stops with a checkpoint, and goes on from it when the shard is whole again: the validation before the step is
+// not there twice.
 func TestDamagedShard(t *testing.T) {
 	c := testConfig(makeShards(t, twoStages("nanogpt"), testDocuments(1, 30, 30)), model.Llama)
 	c.CheckpointEvery = 0
+	c.Validation = &Validation{Shards: smallShards(t), Every: 1, Rows: 2}
 	env := testEnvironment(t)
 	whole := t.TempDir()
 	mustRun(t, c, whole, env)
