@@ -182,6 +182,9 @@ func readState(ctx context.Context, st store.Store, dir string) (*State, error) 
 		}
 		file := path.Join(dir, f.Name)
 		r, err := st.Open(ctx, file, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w; restore it, or remove the folder %s to go on from the checkpoint before", err, dir)
+		}
 		if err != nil {
 			return nil, err
 		}

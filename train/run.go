@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -246,11 +247,24 @@ func (r *run) forget(ctx context.Context) error {
 	return nil
 }
 
+// isDone says whether the run has come to its end and has the model to show for it. Somebody may have removed it since.
 func (r *run) isDone(ctx context.Context) (bool, error) {
-	_, err := r.st.Stat(ctx, path.Join(r.dir, DoneFile))
+	done := path.Join(r.dir, DoneFile)
+	_, err := r.st.Stat(ctx, done)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	if err != nil {
+		return false, err
+	}
+	whole, _, err := checkpoints(ctx, r.st, r.dir)
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(whole, r.c.Steps) {
+		return false, r.st.Remove(ctx, done)
+	}
+	_, err = readState(ctx, r.st, stepDir(r.dir, r.c.Steps))
 	return err == nil, err
 }
 

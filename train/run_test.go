@@ -311,9 +311,11 @@ func TestCorruptCheckpoint(t *testing.T) {
 	env := testEnvironment(t)
 	res := mustRun(t, c, dir, env)
 	want := tree(t, dir)
-	for _, name := range []string{OptimizerFile, "model.safetensors"} {
-		if err := os.Remove(filepath.Join(dir, DoneFile)); err != nil {
-			t.Fatal(err)
+	for i, name := range []string{OptimizerFile, "model.safetensors"} {
+		if i > 0 { // a run that is done has its model, too
+			if err := os.Remove(filepath.Join(dir, DoneFile)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		file := filepath.Join(res.Checkpoint, name)
 		b, err := os.ReadFile(file)
@@ -333,6 +335,12 @@ func TestCorruptCheckpoint(t *testing.T) {
 			if _, err := Run(t.Context(), c, dir, env); err == nil || !strings.Contains(err.Error(), change.want) || !strings.Contains(err.Error(), "remove the folder") {
 				t.Errorf("%v; want %s", err, change.want)
 			}
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), c, dir, env); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "remove the folder") {
+			t.Error(err)
 		}
 		// As the message says.
 		if err := os.RemoveAll(res.Checkpoint); err != nil {
