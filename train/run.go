@@ -152,6 +152,9 @@ func (r *run) open(ctx context.Context) (err error) {
 		if r.validation, err = OpenData(ctx, r.st, c.Validation.Shards, -1, 0, c.Across); err != nil {
 			return fmt.Errorf("validation: %w", err)
 		}
+		if is, want := r.validation.tokenizer, r.data.tokenizer; is != want {
+			return fmt.Errorf("validation: %s was made with the tokenizer %s, and the shards to learn from with %s; their ids mean other things", c.Validation.Shards, is, want)
+		}
 	}
 	if err := c.resolve(r.data, r.validation, r.env.Pool.Set().Name()); err != nil {
 		return err

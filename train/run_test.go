@@ -496,6 +496,17 @@ func TestFrom(t *testing.T) {
 	}
 }
 
+// TestValidationTokenizer refuses to measure on ids that mean other tokens.
+func TestValidationTokenizer(t *testing.T) {
+	c := testConfig(smallShards(t), model.Llama)
+	other := twoStages("megatron")
+	other.Vocabulary.Fingerprint = "another"
+	c.Validation = &Validation{Shards: makeShards(t, other, testDocuments(1, 30, 30)), Every: 2}
+	if _, err := Run(t.Context(), c, t.TempDir(), testEnvironment(t)); err == nil || !strings.Contains(err.Error(), "made with the tokenizer") || !strings.Contains(err.Error(), "another") {
+		t.Error(err)
+	}
+}
+
 // TestDamagedShard stops with a checkpoint, and goes on from it when the shard is whole again: the validation before the step is
 // not there twice.
 func TestDamagedShard(t *testing.T) {
