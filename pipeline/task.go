@@ -121,6 +121,14 @@ func (t *Task) Standing(ctx context.Context) (s Standing, changes []string, iden
 
 // Do does the task, or goes on with it. before says that an earlier run had finished it.
 func (t *Task) Do(ctx context.Context) (before bool, err error) {
+	before, err = t.do(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx) // who stopped it says more than that it was stopped
+	}
+	return before, err
+}
+
+func (t *Task) do(ctx context.Context) (before bool, err error) {
 	d := t.dir()
 	if err := d.mayUse(ctx); err != nil {
 		return false, err

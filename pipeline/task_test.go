@@ -57,6 +57,13 @@ func TestTask(t *testing.T) {
 	if _, err := taskIn(dir, "one", &ran, full).Do(ctx); !errors.Is(err, full) {
 		t.Fatal(err)
 	}
+	stopped, cancel := context.WithCancelCause(ctx)
+	enough := errors.New("enough")
+	stopping := taskIn(dir, "one", &ran, nil)
+	stopping.Run = func(ctx context.Context) error { cancel(enough); return nil }
+	if _, err := stopping.Do(stopped); !errors.Is(err, enough) {
+		t.Fatal(err)
+	}
 	stands(taskIn(dir, "one", &ran, nil), Begun)
 	stands(taskIn(dir, "two", &ran, nil), HalfWay)
 	do(taskIn(dir, "one", &ran, nil), false)

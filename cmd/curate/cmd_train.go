@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -159,6 +160,9 @@ func runTraining(cmd *cobra.Command, env environment, f *stageFlags, c *computin
 		return err
 	}
 	task, err := t.task(ctx, recipe.Setting{Dir: f.out, Workers: workers, Memory: memory, Log: show.log, Progress: p})
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return err
 	}

@@ -363,7 +363,12 @@ func (r *Runner) begin(s *Step, standing pipeline.Standing, changes []string) (r
 }
 
 // doTask does a step that reads no records.
-func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]string) (*Outcome, error) {
+func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]string) (_ *Outcome, err error) {
+	defer func() {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+	}()
 	t, p, err := r.work(ctx, s, identities)
 	if err != nil {
 		return nil, err
