@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 	defer func() { err = errors.Join(err, r.Close()) }()
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, mostMetricLine)
+	sc.Split(wholeLine)
 	tokensAt = map[int64]float64{}
 	var losses []float64
 	stage := -1
@@ -152,6 +154,17 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 		c.Points = thin(c.Points, curvePoints)
 	}
 	return tokensAt, nil
+}
+
+// wholeLine splits off lines; the last one without an end is passed over: the run was killed, or is at work.
+func wholeLine(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF {
+		return len(data), nil, nil
+	}
+	return 0, nil, nil
 }
 
 // readTiming reads how long the attempts took, and at which step each began.

@@ -69,6 +69,7 @@ func TestTrainingDamaged(t *testing.T) {
 		{"metrics.jsonl", `{"step":0,"stage":0,"tokens":-1,"loss":1}` + "\n", "metrics.jsonl:1"},
 		{"metrics.jsonl", `{"step":0,"tokens":1,"loss":"x"}` + "\n", "metrics.jsonl:1"},
 		{"metrics.jsonl", "", ""},
+		{"metrics.jsonl", `{"step":0,"tokens":1,"loss":1}` + "\n" + `{"step":1,"tok`, ""}, // it was killed, or is at work
 		{"metrics.jsonl", `{"step":5,"validation_loss":1}` + "\n", ""},
 		{"search.json", "[]", "search.json"},
 		{"search.json", `{"over":[{"name":"a"}],"trials":[{"trial":1,"values":[]}]}`, "search.json"},
