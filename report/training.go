@@ -145,7 +145,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 	if len(t.Stages) == 1 { // nothing was switched
 		t.Stages = nil
 	}
-	last := losses[len(losses)-(len(losses)+9)/10:]
+	last := losses[len(losses)-min(len(losses), max(1, len(losses)/10)):] // as the run tells its loss
 	for _, l := range last {
 		t.Loss += l / float64(len(last))
 	}

@@ -68,6 +68,9 @@ func OpenData(ctx context.Context, st store.Store, dir string, tokensPerStep int
 	if d.tokensPerStep == 0 {
 		return nil, fmt.Errorf("%s: the shards do not say how many tokens a step has: give tokens_per_step, a multiple of each length", dir)
 	}
+	if d.tokensPerStep > maxTokensPerStep {
+		return nil, fmt.Errorf("%s: a step has %d tokens; give tokens_per_step, at most %d", dir, d.tokensPerStep, maxTokensPerStep)
+	}
 	for g, name := range dirs {
 		s, err := openStage(ctx, st, dir, name, d.tokensPerStep)
 		if err != nil {

@@ -237,6 +237,32 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// TestLargeSteps: what reads ahead holds no more than it says, and no step is without bound.
+func TestLargeSteps(t *testing.T) {
+	dir, st := smallShards(t), store.NewLocal(nil).Scratch()
+	if _, err := OpenData(t.Context(), st, dir, 1<<30, 1, true); err == nil || !strings.Contains(err.Error(), "a step has 1073741824 tokens") {
+		t.Error(err)
+	}
+	for _, n := range []int64{0, 128, 1 << 28} {
+		d, err := OpenData(t.Context(), st, dir, n, 1, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ahead := d.readAhead(t.Context(), 0, d.Steps(), 40)
+		for range d.Steps() {
+			b, err := ahead.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := 12 * int64(len(b.read.tokens)); 2*readAhead*got > d.ReadBytes() {
+				t.Errorf("%d tokens a step: a step holds twice %d bytes, and %d of them %d", n, got, readAhead, d.ReadBytes())
+			}
+			ahead.free <- b
+		}
+		ahead.close()
+	}
+}
+
 // TestGroup pads rows that are computed together.
 func TestGroup(t *testing.T) {
 	b := &stepBatch{length: 8}

@@ -12,6 +12,16 @@ func (d *Data) Vocabulary() int { return d.vocabulary }
 // Tokenizer is the fingerprint of the one that the ids are of.
 func (d *Data) Tokenizer() string { return d.tokenizer }
 
+// ReadBytes is the memory of the steps that are read ahead.
+func (d *Data) ReadBytes() int64 {
+	most := int64(0)
+	for i := range d.stages {
+		s := &d.stages[i]
+		most = max(most, min(s.perStep, s.rows())*int64(s.set.Manifest.Length))
+	}
+	return readAhead * 24 * most
+}
+
 // Digest tells these shards from others: it is made of the digests of their manifests.
 func (d *Data) Digest() string {
 	h := sha256.New()

@@ -266,7 +266,7 @@ func fits(ctx context.Context, st store.Store, config *train.Config, d *train.Da
 		}
 	}
 	rows, length := d.Largest(config.MicroBatch)
-	if need := c.TrainingBytes(rows, length, false) + pipeline.NotHeap + 32<<20; need > memory {
+	if need := c.TrainingBytes(rows, length, false) + d.ReadBytes() + pipeline.NotHeap + 32<<20; need > memory {
 		return &pipeline.UsageError{Problem: fmt.Sprintf("training takes about %s with %d rows of %d tokens at once, more than --memory, %s; a smaller micro-batch, model or length takes less",
 			pipeline.FormatBytes(need), rows, length, pipeline.FormatBytes(memory))}
 	}
