@@ -83,8 +83,8 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	if o.Context = g.length; o.Context == 0 {
 		o.Context = config.Context
 	}
-	fixed, each := config.ScoringBytes(1, promptTokens)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
-	if need := fixed + promptTokens*each; need > memory {
+	fixed, each := config.ScoringBytes(1, generate.PromptPart)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
+	if need := fixed + generate.PromptPart*each; need > memory {
 		return nil, usage("%s needs %s to write; %s allows %s", g.model, pipeline.FormatBytes(need), g.name("memory"), pipeline.FormatBytes(memory))
 	}
 	o.Room = int((memory - fixed) / each)
@@ -131,9 +131,6 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	return out, nil
 }
-
-// promptTokens is how many tokens of a prompt are computed at once, and the least that there is to be memory for.
-const promptTokens = 256
 
 // bordersOf are the token that an empty text goes on from, -1 if there is none, and those that end one: EOS of config.json,
 // generation_config.json and the tokenizer's own, or, of a model that names none, what its tokenizer is known to end documents

@@ -93,11 +93,11 @@ func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samp
 	}
 	w.cache.Truncate(0)
 	// The prompt goes in parts, so that it can be stopped.
-	for from := 0; from < len(prompt); from += promptPart {
+	for from := 0; from < len(prompt); from += PromptPart {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		scores, err := w.m.Extend(w.cache, w.prompt[from:min(len(prompt), from+promptPart)])
+		scores, err := w.m.Extend(w.cache, w.prompt[from:min(len(prompt), from+PromptPart)])
 		if err != nil {
 			return nil, err
 		}
@@ -119,8 +119,8 @@ func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samp
 	return out, nil
 }
 
-// promptPart is how many tokens of a prompt run through the model at once.
-const promptPart = 256
+// PromptPart is how many tokens of a prompt run through the model at once, for which it needs room.
+const PromptPart = 256
 
 // fits makes room for a prompt and what is written behind it, and says how many tokens that may be.
 func (w *Writer) fits(prompt []uint32) (most int, err error) {
@@ -144,7 +144,7 @@ func (w *Writer) fits(prompt []uint32) (most int, err error) {
 	}
 	need := n + most
 	if w.o.Room > 0 && need > w.o.Room {
-		return 0, &PromptError{Problem: fmt.Sprintf("the prompt and what is written have up to %d tokens, and there is memory for %d", need, w.o.Room)}
+		return 0, &PromptError{Problem: fmt.Sprintf("the prompt and what is written have up to %d tokens, and there is memory for %d: let less be written, or give more memory", need, w.o.Room)}
 	}
 	if need > w.room {
 		w.room = need + need/4 // records vary
