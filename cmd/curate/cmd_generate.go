@@ -16,6 +16,9 @@ import (
 	"curate/record"
 )
 
+// maxSamples of a prompt are held until all are written.
+const maxSamples = 1 << 16
+
 // pathCompletion is where a record gets what was written.
 var pathCompletion = record.MustPath("completion")
 
@@ -23,7 +26,7 @@ func newGenerate(env environment) *cobra.Command {
 	var f stageFlags
 	var c computing
 	var prompt string
-	g := generating{options: generateDefaults, chats: chatSettings{truncate: "none"}, name: flagName}
+	g := generating{canLengthen: true, options: generateDefaults, chats: chatSettings{truncate: "none"}, name: flagName}
 	cmd := &cobra.Command{
 		Use:   "generate MODEL [--prompt TEXT | INPUT…]",
 		Short: "Let a language model write",
@@ -38,12 +41,13 @@ MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a train
 Tokens are drawn as transformers has it: first --repetition-penalty, then --temperature, --top-k, --top-p, --min-p, and a
 draw from what is left. By default that is temperature 0.8 and nothing else; --temperature 0 takes the likeliest token.
 The draw is a function of --seed, the record's number in the input, the sample and the position, so that the same
-command writes the same, whatever -j and -n.
+command writes the same with the same kernels, whatever -j and -n.
 
 A text ends where the model ends it (the EOS of config.json, generation_config.json and the tokenizer), before the first
 --stop, after --max-tokens, or where prompt and completion fill the context, --length.
 
-` + inputHelp,
+INPUT is a file, a glob or a directory of JSON Lines or text, plain or compressed (zstd, gzip, bzip2, xz), or of Parquet;
+none or - is standard input, which is JSON Lines.`,
 		Example: `  curate generate runs/base --prompt 'Egun on, '
   curate generate runs/base --prompt 'The capital of France is' --temperature 0 --max-tokens 10 --stop .
   curate generate runs/chat --top-p 0.9 -n 4 chats.jsonl > answers.jsonl`,
@@ -58,8 +62,11 @@ A text ends where the model ends it (the EOS of config.json, generation_config.j
 				return err
 			}
 			given := cmd.Flags().Changed
-			if given("length") && g.length < 1 || g.samples < 1 {
-				return usage("--length %d, -n %d: at least 1", g.length, g.samples)
+			if given("length") && g.length < 1 {
+				return usage("--length %d: at least 1", g.length)
+			}
+			if g.samples < 1 || g.samples > maxSamples {
+				return usage("-n %d: from 1 to %d", g.samples, maxSamples)
 			}
 			g.model = args[0]
 			if err := g.check(); err != nil {
@@ -227,8 +234,10 @@ func (g *generateRun) all(ctx context.Context, env environment, inputs []string)
 		if isPromptError(err) {
 			quarantine(file, r, err)
 			return nil
-		} else if err != nil {
+		} else if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s:%d: %w", file, r.LineNo, err)
+		} else if err != nil {
+			return err
 		}
 		completion, err := json.Marshal(completionOf(list, g.samples))
 		if err != nil {

@@ -35,6 +35,7 @@ type generating struct {
 	model, tokenizer string
 	options          generate.Options
 	length           int // 0: what the model was trained on
+	canLengthen      bool
 	samples          int
 	chats            chatSettings
 	name             setting
@@ -63,6 +64,8 @@ type generator struct {
 	tokens  atomic.Int64
 	ends    map[string]int64 // completions, by the reason for which they end
 	began   time.Time
+
+	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
 
 // open reads model and tokenizer. Memory is what the process may take.
@@ -80,8 +83,8 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	if o.Context = g.length; o.Context == 0 {
 		o.Context = config.Context
 	}
-	fixed, each := config.ScoringBytes(1, promptTokens)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
-	if need := fixed + promptTokens*each; need > memory {
+	fixed, each := config.ScoringBytes(1, generate.PromptPart)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
+	if need := fixed + generate.PromptPart*each; need > memory {
 		return nil, usage("%s needs %s to write; %s allows %s", g.model, pipeline.FormatBytes(need), g.name("memory"), pipeline.FormatBytes(memory))
 	}
 	o.Room = int((memory - fixed) / each)
@@ -118,16 +121,16 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	out := &generator{
 		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
-		ends: map[string]int64{}, began: time.Now(),
+		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
+	}
+	if g.canLengthen {
+		out.longer = "shorten it, or give a greater " + g.name("length")
 	}
 	if out.Writer, err = generate.NewWriter(m, t, o); err != nil {
 		return nil, usage("%v", err)
 	}
 	return out, nil
 }
-
-// promptTokens is how many tokens of a prompt are computed at once, and the least that there is to be memory for.
-const promptTokens = 256
 
 // bordersOf are the token that an empty text goes on from, -1 if there is none, and those that end one: EOS of config.json,
 // generation_config.json and the tokenizer's own, or, of a model that names none, what its tokenizer is known to end documents
@@ -186,6 +189,9 @@ func (g *generator) prompt(r *record.Record, text record.Path, scratch *[]byte) 
 // write lets the model write, and counts what it has written.
 func (g *generator) write(ctx context.Context, prompt []uint32, record uint64, put func(sample int, text string) error) ([]generate.Completion, error) {
 	list, err := g.Write(ctx, prompt, record, g.samples, put)
+	if p := (*generate.PromptError)(nil); errors.As(err, &p) && p.Long {
+		err = fmt.Errorf("%w; %s", err, g.longer)
+	}
 	for _, c := range list {
 		g.tokens.Add(int64(c.Tokens))
 		g.ends[c.End]++
@@ -201,7 +207,7 @@ func (g *generator) summary() string {
 	n, seconds := g.tokens.Load(), time.Since(g.began).Seconds()
 	var why []string
 	for _, e := range []struct{ end, words string }{
-		{generate.EndToken, "ended by the model"}, {generate.EndStop, "stopped at a text"}, {generate.EndLength, "cut at the most tokens"},
+		{generate.EndToken, "ended by the model"}, {generate.EndStop, "stopped at a text"}, {generate.EndLength, "cut by " + g.maxTokens},
 		{generate.EndContext, "cut at the end of the context"},
 	} {
 		if g.ends[e.end] > 0 {

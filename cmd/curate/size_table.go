@@ -89,7 +89,7 @@ func (z *modelSize) table(w io.Writer) error {
 	}
 	columns(&b, rows)
 	if z.HeadSize%sizeBlock != 0 {
-		fmt.Fprintf(&b, "  heads of %d are no multiple of %d: runtimes refuse q8_0 and q4_0 for this cache\n", z.HeadSize, sizeBlock)
+		fmt.Fprintf(&b, "  heads of %d are no multiple of %d: llama.cpp refuses q8_0 and q4_0 for such a cache\n", z.HeadSize, sizeBlock)
 	}
 	b.WriteByte('\n')
 

@@ -3,7 +3,9 @@ package chat
 import "curate/record"
 
 // IsConversation says whether a record is a chat by its keys: "messages", or ShareGPT's "conversations".
-func IsConversation(r *record.Record) bool { return holds(r, pathMessages) || holds(r, pathConversations) }
+func IsConversation(r *record.Record) bool {
+	return holds(r, pathMessages) || holds(r, pathConversations)
+}
 
 // Prompt gives the tokens of a record's conversation, ended where the assistant is to speak, or, if the record says
 // continue_final_message in chat_template_kwargs, where its last message ends. An error is about the record.

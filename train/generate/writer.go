@@ -44,7 +44,11 @@ type Completion struct {
 }
 
 // PromptError is about a prompt that a model cannot go on from.
-type PromptError struct{ Problem string }
+type PromptError struct {
+	Problem string
+	// Long says that it leaves no room in Options.Context.
+	Long bool
+}
 
 func (e *PromptError) Error() string { return e.Problem }
 
@@ -80,8 +84,8 @@ func NewWriter(m *model.Model, t *tokenize.Tokenizer, o Options) (*Writer, error
 }
 
 // Write makes samples completions of a prompt. record is what the draws of its tokens go by, beside the seed. put, if it is
-// not nil, gets the text of each as it comes: whole characters. With an error that it has not given itself, Write gives what
-// was written so far, the last of it unfinished; a *PromptError is about the prompt.
+// not nil, gets the text of each as it comes: whole characters. With an error, what was written so far is given, too, of which
+// the last is not finished. A *PromptError is about the prompt.
 func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samples int, put func(sample int, text string) error) ([]Completion, error) {
 	most, err := w.fits(prompt)
 	if err != nil {
@@ -89,11 +93,11 @@ func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samp
 	}
 	w.cache.Truncate(0)
 	// The prompt goes in parts, so that it can be stopped.
-	for from := 0; from < len(prompt); from += promptPart {
+	for from := 0; from < len(prompt); from += PromptPart {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		scores, err := w.m.Extend(w.cache, w.prompt[from:min(len(prompt), from+promptPart)])
+		scores, err := w.m.Extend(w.cache, w.prompt[from:min(len(prompt), from+PromptPart)])
 		if err != nil {
 			return nil, err
 		}
@@ -115,32 +119,32 @@ func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samp
 	return out, nil
 }
 
-// promptPart is how many tokens of a prompt run through the model at once.
-const promptPart = 256
+// PromptPart is how many tokens of a prompt run through the model at once, for which it needs room.
+const PromptPart = 256
 
 // fits makes room for a prompt and what is written behind it, and says how many tokens that may be.
 func (w *Writer) fits(prompt []uint32) (most int, err error) {
 	n := len(prompt)
 	if n == 0 {
-		return 0, &PromptError{"the prompt has no token, and a model goes on from one at least"}
+		return 0, &PromptError{Problem: "the prompt has no token, and a model goes on from one at least"}
 	}
 	w.prompt = w.prompt[:0]
 	for i, id := range prompt {
 		if int64(id) >= int64(w.m.Config.Vocabulary) {
-			return 0, &PromptError{fmt.Sprintf("token %d of the prompt is %d, and the model knows %d", i, id, w.m.Config.Vocabulary)}
+			return 0, &PromptError{Problem: fmt.Sprintf("token %d of the prompt is %d, and the model knows %d", i, id, w.m.Config.Vocabulary)}
 		}
 		w.prompt = append(w.prompt, int32(id))
 	}
 	most = w.o.MaxTokens
 	if w.o.Context > 0 {
 		if n >= w.o.Context {
-			return 0, &PromptError{fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context)}
+			return 0, &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context), Long: true}
 		}
 		most = min(most, w.o.Context-n)
 	}
 	need := n + most
 	if w.o.Room > 0 && need > w.o.Room {
-		return 0, &PromptError{fmt.Sprintf("the prompt and what is written have up to %d tokens, and there is memory for %d", need, w.o.Room)}
+		return 0, &PromptError{Problem: fmt.Sprintf("the prompt and what is written have up to %d tokens, and there is memory for %d: let less be written, or give more memory", need, w.o.Room)}
 	}
 	if need > w.room {
 		w.room = need + need/4 // records vary
@@ -240,7 +244,7 @@ func NewPrompts(t *tokenize.Tokenizer, begin int) *Prompts {
 func (p *Prompts) Encode(text []byte) ([]uint32, error) {
 	ids, err := p.encoder.Append(append([]uint32{}, p.before...), text)
 	if err != nil {
-		return nil, &PromptError{err.Error()}
+		return nil, &PromptError{Problem: err.Error()}
 	}
 	if len(ids) == 0 {
 		if p.begin < 0 {

@@ -219,7 +219,7 @@ func TestWriteErrors(t *testing.T) {
 		"the prompt has no token, and a model goes on from one at least":                  {},
 		"token 1 of the prompt is 384, and the model knows 384":                           {1, 384},
 		"the prompt has 48 tokens, and the context of 48 leaves no room to write":         make([]uint32, 48),
-		"the prompt and what is written have up to 48 tokens, and there is memory for 40": make([]uint32, 30),
+		"the prompt and what is written have up to 48 tokens, and there is memory for 40: let less be written, or give more memory": make([]uint32, 30),
 	} {
 		var bad *PromptError
 		if _, err := w.Write(t.Context(), prompt, 0, 1, nil); !errors.As(err, &bad) || bad.Problem != problem {
