@@ -27,7 +27,9 @@ type task struct {
 
 	Arg       string  // what the task's name leaves open: a filter profile, a MinHash scheme, a language
 	With      string  // path of a further file to read
-	Threshold float64 // similarity
+	Threshold float64 // similarity; seconds
+	Precision string  // of products: f32 or bf16
+	Workers   int     // of kernels
 }
 
 // result is what a child says. CPU and Wall are of the measured section; the parent puts those of the whole
@@ -51,46 +53,55 @@ type result struct {
 	Tokens  int64     `json:"tokens,omitempty"`
 	Check   *verdict  `json:"check,omitempty"` // of a task that checks
 	Set     *setViews `json:"set,omitempty"`   // digests of a shard set
+
+	Answer json.RawMessage `json:"answer,omitempty"` // what a peer's script would print
 }
 
 // tasks are the children by name.
 var tasks = map[string]func(task) (result, error){
-	"apart":      apartTask,
-	"bytes":      bytesTask,
-	"check":      checkTask,
-	"copy":       copyTask,
-	"cut":        cutTask,
-	"decode":     decodeTask,
-	"digest":     digestTask,
-	"encode":     encodeTask,
-	"encodecold": encodeColdTask,
-	"encodeids":  encodeIDsTask,
-	"encodelong": encodeLongTask,
-	"encodemany": encodeManyTask,
-	"encodewarm": encodeWarmTask,
-	"head":       headTask,
-	"injected":   injectedTask,
-	"interleave": interleaveTask,
-	"labels":     labelsTask,
-	"lines":      linesTask,
-	"map":        mapTask,
-	"mapped":     mappedTask,
-	"peerpairs":  peerPairsTask,
-	"merges":     mergesTask,
-	"parse":      func(t task) (result, error) { return parseTask(t, false) },
-	"parsetext":  func(t task) (result, error) { return parseTask(t, true) },
-	"prepare":    prepareTask,
-	"readable":   readableTask,
-	"recall":     recallTask,
-	"sample":     sampleTask,
-	"sequences":  sequencesTask,
-	"short":      shortTask,
-	"sound":      soundTask,
-	"tokens":     tokensTask,
-	"twice":      twiceTask,
-	"unique":     uniqueTask,
-	"verdicts":   verdictsTask,
-	"vocab":      vocabTask,
+	"apart":       apartTask,
+	"bytes":       bytesTask,
+	"check":       checkTask,
+	"copy":        copyTask,
+	"cut":         cutTask,
+	"decode":      decodeTask,
+	"decodetext":  decodeTextTask,
+	"digest":      digestTask,
+	"encode":      encodeTask,
+	"encodecold":  encodeColdTask,
+	"encodeids":   encodeIDsTask,
+	"encodelong":  encodeLongTask,
+	"encodemany":  encodeManyTask,
+	"encodewarm":  encodeWarmTask,
+	"gemm":        gemmTask,
+	"gemmcompare": gemmCompareTask,
+	"gemmpool":    gemmPoolTask,
+	"head":        headTask,
+	"injected":    injectedTask,
+	"interleave":  interleaveTask,
+	"labels":      labelsTask,
+	"lines":       linesTask,
+	"llmcfiles":   llmcFilesTask,
+	"map":         mapTask,
+	"mapped":      mappedTask,
+	"merges":      mergesTask,
+	"parse":       func(t task) (result, error) { return parseTask(t, false) },
+	"parsetext":   func(t task) (result, error) { return parseTask(t, true) },
+	"peerpairs":   peerPairsTask,
+	"prepare":     prepareTask,
+	"readable":    readableTask,
+	"recall":      recallTask,
+	"sample":      sampleTask,
+	"sequences":   sequencesTask,
+	"short":       shortTask,
+	"sound":       soundTask,
+	"tokens":      tokensTask,
+	"train":       trainTask,
+	"trainmodel":  trainModelTask,
+	"twice":       twiceTask,
+	"unique":      uniqueTask,
+	"verdicts":    verdictsTask,
+	"vocab":       vocabTask,
 }
 
 func childMain([]string) {

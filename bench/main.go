@@ -26,12 +26,16 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
+	{"decode", "a model of 134M parameters writes greedy text on one core, and torch the same", runDecode},
 	{"exact", "exact deduplication as the command, from files to files, 1 and 2 workers, and datatrove's", runExact},
+	{"experiments", "what cleaning, replay, deduplication and lengths are worth to a small model: docs/experiments.md", runExperiments},
 	{"export", "check: models of curate in transformers, and of transformers in curate: logits and greedy text", runExport},
 	{"filters", "FineWeb's filters of datatrove 0.10.1 against profile fineweb, on the same documents", runFilters},
 	{"flight", "curate translate against a server that allows 500 requests at a time", runFlight},
+	{"gemm", "products of matrices, 1 and 2 threads, and numpy's OpenBLAS", runGemm},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
+	{"llmc", "training steps of llm.c's GPT-2 124M and of a llama of 134M, 1 and 2 threads", runLLMC},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
@@ -43,6 +47,7 @@ var benchmarks = []benchmark{
 	{"tokenizer-train", "a vocabulary of all Basque text: merges and speed beside Hugging Face's tokenizers", runTokenizerTrain},
 	{"tokenizer-train-rustbpe", "vocabularies of 16k and 32k of all the data's text: ranks and speed beside rustbpe, merges beside Hugging Face's tokenizers", runTokenizerTrainRust},
 	{"tokenizers", "tokenizers of public models on 20 MB of the data, cold and warm, beside four peers", runTokenizers},
+	{"train", "training steps of llamas, 1 and 2 threads, and torch's from the same weights on the same tokens", runTrain},
 }
 
 // repeated is a flag that may be given several times.
@@ -71,6 +76,14 @@ type options struct {
 	readersPython    string
 
 	transformersPython string
+
+	experiments                 string
+	seeds                       int
+	trainShapes, trainPrecision string
+	trainSteps                  int
+	trainCompile                bool
+	decodeShape                 string
+	llmc                        string
 
 	conformance string
 	tokenizers  string
@@ -104,7 +117,15 @@ func main() {
 	flag.StringVar(&o.readersTokenizer, "readers-tokenizer", "", "`PATH` of the tokenizer for benchmarks readers and shards; default the example's")
 	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
 	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
+	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
+	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmark experiments")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
+	flag.StringVar(&o.trainShapes, "train-shapes", "9M,42M,134M", "`NAME,…` of models for benchmark train: 9M, 42M, 134M, or 134M-64, which has llm.c's batch")
+	flag.StringVar(&o.trainPrecision, "train-precision", "f32", "`NAME,…` of precisions for benchmark train: f32, bf16; in the second torch takes 19 s a step of 9M where the processor does not multiply bfloat16")
+	flag.IntVar(&o.trainSteps, "train-steps", 10, "`N` steps a round of benchmarks train and llmc; the first two are not counted if there are five or more")
+	flag.BoolVar(&o.trainCompile, "train-compile", false, "torch.compile in benchmark train, too; it needs g++")
+	flag.StringVar(&o.decodeShape, "decode-shape", "134M", "`NAME` of the model for benchmark decode, as of -train-shapes")
+	flag.StringVar(&o.llmc, "llmc", "", "`DIR` of the sources of llm.c, for the benchmark of that name")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {
@@ -124,8 +145,8 @@ func main() {
 }
 
 func run(o options) (err error) {
-	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 {
-		return errors.New("-runs, -peer-docs and -langid-mb are at least 1, -mb and -stages-mb at least 0")
+	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 {
+		return errors.New("-runs, -peer-docs, -langid-mb and -train-steps are at least 1, -mb and -stages-mb at least 0")
 	}
 	if len(o.data) == 0 {
 		if _, err := os.Stat(defaultData); err != nil {

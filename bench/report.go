@@ -97,7 +97,7 @@ func (s *session) add(r *row, m measurement) {
 	if m.CPU > 0 {
 		m.MBs = mb(m.Bytes) * float64(m.Passes) / m.CPU
 	}
-	m.Files, m.Verdict, m.Check, m.Set, m.Load = nil, nil, nil, nil, load()
+	m.Files, m.Verdict, m.Check, m.Set, m.Answer, m.Load = nil, nil, nil, nil, nil, load()
 	r.all = append(r.all, m)
 	s.write(m)
 }

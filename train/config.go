@@ -49,9 +49,9 @@ type Config struct {
 	// MicroBatch is how many tokens are computed at once: whole rows, at least one. The sums of a step are made micro-batch
 	// by micro-batch, so that the last bits of a result depend on it. 0: 4,096.
 	MicroBatch int64 `json:"micro_batch"`
-	// Across says that the first token of a document is learnt from the last of the one before it in the row. By default
-	// it is not: attention ends at the document, so that there is nothing to tell it from. An EOD in front of a document
-	// ends the one before and is always learnt.
+	// Across says that the first token of a document is learnt from the EOD that ends the one before it in the row, which sees
+	// that document: so a model knows how texts begin, and what to write behind an EOD. Without it such targets are masked, as
+	// attention ends at the document.
 	Across bool `json:"across"`
 
 	LearningRate float64   `json:"learning_rate"` // the highest
@@ -124,6 +124,7 @@ func Default() Config {
 		LearningRate:    1e-3,
 		Schedule:        Rates{Kind: Linear, Warmup: 0.01, End: 0.1, Decay: 0.2, DecayShape: OneMinusSqrt},
 		Optimizer:       Optimizer{Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1, Clip: 1},
+		Across:          true,
 		CheckpointEvery: 1000,
 		KeepLast:        2,
 	}

@@ -113,6 +113,7 @@ func TestRun(t *testing.T) {
 	for _, family := range []string{model.Llama, model.BTLM} {
 		c := testConfig(smallShards(t), family)
 		c.Epochs = 4
+		c.Across = false // documents begin with a token at random, which nothing tells
 		c.Validation = &Validation{Shards: c.Shards, Every: 20, Rows: 4}
 		dir := t.TempDir()
 		env := testEnvironment(t)

@@ -111,7 +111,7 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 	fs.Float64Var(&t.config.Epochs, "epochs", 0, "`X`: how long, as how often all rows are seen; default 1")
 	fs.StringVar(&perStep, "tokens-per-step", "", "`N` tokens of a step at every length, such as 16Ki; default that of the shards")
 	fs.StringVar(&micro, "micro-batch", "", "`N` tokens that are computed at once, in whole rows; default 4096")
-	fs.BoolVar(&t.config.Across, "across", false, "learn the first token of a document from the end of the one before it in a packed row")
+	fs.BoolVar(&t.config.Across, "across", trainDefaults.Across, "learn the first token of a document from the EOD of the one before it in a packed row; --across=false masks it")
 	fs.Float64Var(&t.config.LearningRate, "learning-rate", trainDefaults.LearningRate, "`RATE`, the highest")
 	r := &t.config.Schedule
 	fs.StringVar(&r.Kind, "schedule", r.Kind, "`linear|cosine|wsd|constant`: how the learning rate falls, over all lengths of rows")

@@ -41,7 +41,7 @@ var trainKind = recipe.Kind{
 		{Name: "epochs", Type: recipe.Number, Help: "how long: how often all rows are seen; default 1"},
 		{Name: "tokens_per_step", Type: recipe.Text, Help: "tokens of a step at every length, such as 16Ki; default that of the shards"},
 		{Name: "micro_batch", Type: recipe.Text, Help: "tokens that are computed at once, in whole rows; default 4096"},
-		{Name: "across", Type: recipe.Boolean, Default: false, Help: "learn the first token of a document from the end of the one before it in a packed row"},
+		{Name: "across", Type: recipe.Boolean, Default: trainDefaults.Across, Help: "learn the first token of a document from the EOD of the one before it in a packed row"},
 		{Name: "learning_rate", Type: recipe.Number, Default: trainDefaults.LearningRate, Help: "the highest"},
 		{Name: "schedule", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "kind", Type: recipe.Text, Default: trainDefaults.Schedule.Kind, Choices: []string{train.Constant, train.Cosine, train.Linear, train.WSD}, Help: "how the learning rate falls"},

@@ -113,25 +113,38 @@ func (p *Positions) Add(ctx context.Context, r *record.Record) error {
 		reached = max(reached, to)
 	}
 	p.put(int32(p.s.EOD), 0, true)
+	return p.flush(ctx, false)
+}
+
+// flush measures the rows that wait, in batches; the last ones too, if they are all.
+func (p *Positions) flush(ctx context.Context, all bool) error {
 	atOnce := max(1, cmp.Or(p.s.Batch, DefaultBatch)/p.c.Length)
-	for len(p.ids) > atOnce*p.c.Length {
-		if err := p.run(ctx, atOnce); err != nil {
+	from := 0
+	for {
+		rows := min((len(p.ids)-1-from)/p.c.Length, atOnce)
+		if rows == 0 || rows < atOnce && !all {
+			break
+		}
+		if err := p.run(ctx, from, rows); err != nil {
 			return err
 		}
+		from += rows * p.c.Length
 	}
+	p.ids, p.bytes, p.starts = slices.Delete(p.ids, 0, from), slices.Delete(p.bytes, 0, from), slices.Delete(p.starts, 0, from)
 	return nil
 }
 
 // run measures so many rows.
-func (p *Positions) run(ctx context.Context, rows int) error {
+func (p *Positions) run(ctx context.Context, from, rows int) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	n := rows * p.c.Length
-	p.batch = model.Batch{Rows: rows, Length: p.c.Length, Tokens: p.ids[:n], Targets: p.ids[1 : n+1], Starts: p.batch.Starts[:0]}
+	ids, bytes, starts := p.ids[from:from+n+1], p.bytes[from:from+n+1], p.starts[from:from+n+1]
+	p.batch = model.Batch{Rows: rows, Length: p.c.Length, Tokens: ids[:n], Targets: ids[1:], Starts: p.batch.Starts[:0]}
 	start := 0
 	for i := range n {
-		if at := i % p.c.Length; at == 0 || p.c.Bounds && p.starts[i] {
+		if at := i % p.c.Length; at == 0 || p.c.Bounds && starts[i] {
 			start = at
 		}
 		p.batch.Starts = append(p.batch.Starts, int32(start))
@@ -147,7 +160,7 @@ func (p *Positions) run(ctx context.Context, rows int) error {
 			p.parts[k].a -= float64(p.probs[i])
 			p.parts[k].b++
 			p.buckets[k].Tokens++
-			p.buckets[k].Bytes += int64(p.bytes[i+1])
+			p.buckets[k].Bytes += int64(bytes[i+1])
 		}
 		for k := range p.parts {
 			if p.parts[k].b > 0 {
@@ -156,9 +169,6 @@ func (p *Positions) run(ctx context.Context, rows int) error {
 		}
 	}
 	p.rows += int64(rows)
-	p.ids = slices.Delete(p.ids, 0, n)
-	p.bytes = slices.Delete(p.bytes, 0, n)
-	p.starts = slices.Delete(p.starts, 0, n)
 	if p.s.Progress != nil {
 		p.s.Progress(p.rows * int64(p.c.Length))
 	}
@@ -167,10 +177,8 @@ func (p *Positions) run(ctx context.Context, rows int) error {
 
 // Finish implements Task.
 func (p *Positions) Finish(ctx context.Context) (*Result, error) {
-	for rows := (len(p.ids) - 1) / p.c.Length; rows > 0; rows = (len(p.ids) - 1) / p.c.Length {
-		if err := p.run(ctx, min(rows, max(1, cmp.Or(p.s.Batch, DefaultBatch)/p.c.Length))); err != nil {
-			return nil, err
-		}
+	if err := p.flush(ctx, true); err != nil {
+		return nil, err
 	}
 	if p.rows == 0 {
 		return nil, fmt.Errorf("the texts have %d tokens, which fill no row of %d", len(p.ids)-1, p.c.Length)

@@ -132,6 +132,8 @@ func TestModelQueue(t *testing.T) {
 				t.Fatal(err)
 			}
 			list := randomSequences(rng, 60, 100, 64)
+			twice := len(list)
+			list = append(list, list...)
 			run := func(workers, budget int) []float64 {
 				pool := kernel.NewPool(set, workers)
 				defer pool.Close()
@@ -154,6 +156,9 @@ func TestModelQueue(t *testing.T) {
 				if d := math.Abs(single[i] - packed[i]); d > 1e-6*math.Max(1, math.Abs(single[i])) {
 					t.Errorf("sequence %d: %v alone, %v among others", i, single[i], packed[i])
 				}
+			}
+			if !slices.Equal(packed[:twice], packed[twice:]) {
+				t.Error("equal sequences differ")
 			}
 			if got := run(3, 700); !slices.Equal(got, packed) {
 				t.Error("the result depends on the number of goroutines")

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -83,6 +84,9 @@ func Shards(ctx context.Context, s *Subject, sets []*shards.Set, stride int) (*R
 					}
 				}
 				windows(ids, learnt, s.Context, stride, func(x sequence) {
+					if bytes.IndexByte(x.learnt[x.from:], 1) < 0 {
+						return
+					}
 					q.add(x)
 					w.sequences++
 				})

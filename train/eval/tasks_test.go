@@ -1,12 +1,17 @@
 package eval
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/record"
 	"curate/tokenize"
@@ -70,21 +75,21 @@ func TestUniform(t *testing.T) {
 	texts := []string{"Kaixo, zer moduz?", "", "Ondo, eta zu? áé", "one two three four five six seven eight"}
 	b, err := NewBits(s, BitsConfig{Stride: 2, By: record.MustPath("meta.lang")})
 	var lines []string
-	tokens, bytes := 0, 0
+	tokens, size := 0, 0
 	for i, text := range texts {
 		ids, err := s.Tokenizer.NewEncoder(tokenize.Options{}).Append(nil, []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		tokens, bytes = tokens+len(ids), bytes+len(text)
+		tokens, size = tokens+len(ids), size+len(text)
 		lines = append(lines, fmt.Sprintf(`{"text":%q,"meta":{"lang":%q}}`, text, []string{"eu", "en"}[i/3]))
 	}
 	r := finish(t, b, err, lines...)
 	all := r.Groups[0]
-	if all.Documents != 4 || all.Tokens != int64(tokens) || all.Bytes != int64(bytes) || len(r.Groups) != 3 || *r.Groups[1].Group != "en" || r.Groups[1].Documents != 1 || r.Groups[2].Documents != 3 {
+	if all.Documents != 4 || all.Tokens != int64(tokens) || all.Bytes != int64(size) || len(r.Groups) != 3 || *r.Groups[1].Group != "en" || r.Groups[1].Documents != 1 || r.Groups[2].Documents != 3 {
 		t.Errorf("%+v", r.Groups)
 	}
-	if want := float64(tokens) * math.Log2(384) / float64(bytes); math.Abs(*all.BitsPerByte-want) > 1e-6 || math.Abs(*all.TokenPerplexity-384) > 1e-3 {
+	if want := float64(tokens) * math.Log2(384) / float64(size); math.Abs(*all.BitsPerByte-want) > 1e-6 || math.Abs(*all.TokenPerplexity-384) > 1e-3 {
 		t.Errorf("%v bits a byte, perplexity %v; not %v and 384", *all.BitsPerByte, *all.TokenPerplexity, want)
 	}
 	if r.Groups[1].Stderr != nil || all.Stderr == nil {
@@ -140,6 +145,26 @@ func TestPositions(t *testing.T) {
 	p, err := NewPositions(s, PositionsConfig{Length: len(ids) + 1, Buckets: 1})
 	if r := finish(t, p, err, fmt.Sprintf(`{"text":%q}`, text)); r.Buckets[0].Bytes != int64(len(text)) {
 		t.Errorf("%d bytes, not %d", r.Buckets[0].Bytes, len(text))
+	}
+	p, err = NewPositions(s, PositionsConfig{Length: len(ids) + 1, Buckets: len(ids) + 1})
+	r := finish(t, p, err, `{"text":"Agur, ñandú — àáâ"}`)
+	reached := 0
+	for i := range ids { // the text is decoded token by token, and cut characters count where they end
+		whole := len(strings.ToValidUTF8(s.Tokenizer.Decode(ids[:i+1], tokenize.DecodeOptions{}), ""))
+		if strings.HasSuffix(s.Tokenizer.Decode(ids[:i+1], tokenize.DecodeOptions{}), "\uFFFD") {
+			continue
+		}
+		sum := 0
+		for _, b := range r.Buckets[:i+1] {
+			sum += int(b.Bytes)
+		}
+		if sum != whole {
+			t.Errorf("the first %d tokens have %d bytes, not %d", i+1, sum, whole)
+		}
+		reached++
+	}
+	if reached < 5 || r.Buckets[len(ids)].Bytes != 0 {
+		t.Errorf("%d prefixes were compared; the EOD has %d bytes", reached, r.Buckets[len(ids)].Bytes)
 	}
 	p, err = NewPositions(s, PositionsConfig{Length: 100})
 	if err == nil {
@@ -254,6 +279,93 @@ func TestPrompt(t *testing.T) {
 		if _, err := NewChoice(s, c); err == nil {
 			t.Errorf("%+v is taken", c)
 		}
+	}
+}
+
+// TestChoiceLengths: log p is divided by characters for acc_norm, and by bytes for acc_bytes.
+func TestChoiceLengths(t *testing.T) {
+	s := subject(t, scorerFunc(func(_ int, _, target int32) float32 { return -float32(target%7 + 1) }), 200, 64)
+	words := []string{"ñandú", "abcdef", "—", "x", "ééé", "the file", "a ß", "dokumentu"}
+	differ := [4]int{}
+	for i := range words {
+		for j := range words {
+			if i == j {
+				continue
+			}
+			var of, chars, bytes, alone [2]float64
+			for k, word := range []string{words[i], words[j]} {
+				ids, err := s.Tokenizer.NewEncoder(tokenize.Options{}).Append(nil, []byte("Zer? "+word))
+				if err != nil {
+					t.Fatal(err)
+				}
+				before, _ := s.Tokenizer.NewEncoder(tokenize.Options{}).Append(nil, []byte("Zer?"))
+				for _, id := range ids[len(before):] {
+					of[k] -= float64(id%7 + 1)
+				}
+				chars[k], bytes[k] = of[k]/float64(len([]rune(word))), of[k]/float64(len(word))
+			}
+			task, err := NewChoice(s, ChoiceConfig{MutualInfo: true})
+			r := finish(t, task, err, fmt.Sprintf(`{"question":"Zer?","choices":[%q,%q],"answer":1}`, words[i], words[j]))
+			for m, by := range [][2]float64{of, chars, bytes, alone} { // without a question a choice is as likely: the first wins
+				want := 0.0
+				if by[1] > by[0] {
+					want = 1
+				}
+				if *r.Metrics[m].Value != want {
+					t.Errorf("%s of %q and %q: %v, not %v", r.Metrics[m].Name, words[i], words[j], *r.Metrics[m].Value, want)
+				}
+				if want != *r.Metrics[0].Value || m == 2 && want != *r.Metrics[1].Value {
+					differ[m]++
+				}
+			}
+		}
+	}
+	if differ[1] == 0 || differ[2] == 0 || differ[3] == 0 {
+		t.Errorf("the metrics never differ: %v", differ)
+	}
+}
+
+// TestBOS: what the tokenizer puts before each text is part of a context, and stands once before a text without one; what it
+// puts behind a text is nowhere.
+func TestBOS(t *testing.T) {
+	file, err := os.ReadFile("testdata/tiny/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts map[string]jsontext.Value
+	if err := json.Unmarshal(file, &parts); err != nil {
+		t.Fatal(err)
+	}
+	parts["post_processor"] = jsontext.Value(`{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|endoftext|>","type_id":0}},{"Sequence":{"id":"A","type_id":0}},{"SpecialToken":{"id":"<|endoftext|>","type_id":0}}],"pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":1}}],"special_tokens":{"<|endoftext|>":{"id":"<|endoftext|>","ids":[0],"tokens":["<|endoftext|>"]}}}`)
+	with, err := json.Marshal(parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenize.Load(bytes.NewReader(with))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := subject(t, nil, 100, 0)
+	s.Tokenizer = tok
+	e, err := newEncoding(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decode := func(ids []uint32) string { return tok.Decode(ids, tokenize.DecodeOptions{}) }
+	for _, c := range []struct{ context, continuation, head, tail string }{
+		{"Kaixo", " mundua", "<|endoftext|>Kaixo", " mundua"},
+		{"Kaixo  ", "mundua", "<|endoftext|>Kaixo", "  mundua"},
+		{"", " mundua", "<|endoftext|>", " mundua"},
+		{" ", "mundua", "<|endoftext|>", " mundua"},
+		{"", "<|endoftext|> mundua", "<|endoftext|>", " mundua"},
+	} {
+		seq, cut, err := e.pair(c.context, c.continuation)
+		if err != nil || cut || decode(seq.ids[:seq.from]) != c.head || decode(seq.ids[seq.from:]) != c.tail {
+			t.Errorf("%q, %q: %q, %q, %v", c.context, c.continuation, decode(seq.ids[:seq.from]), decode(seq.ids[seq.from:]), err)
+		}
+	}
+	if ids, err := e.text([]byte("Kaixo")); err != nil || decode(ids) != "<|endoftext|>Kaixo" {
+		t.Errorf("%q %v", decode(ids), err)
 	}
 }
 

@@ -216,9 +216,9 @@ func TestWriteErrors(t *testing.T) {
 	}
 	w := writer(t, m, tok, Options{Sampling: Greedy(), MaxTokens: 100, Context: 48, Room: 40})
 	for problem, prompt := range map[string][]uint32{
-		"the prompt has no token, and a model goes on from one at least":                  {},
-		"token 1 of the prompt is 384, and the model knows 384":                           {1, 384},
-		"the prompt has 48 tokens, and the context of 48 leaves no room to write":         make([]uint32, 48),
+		"the prompt has no token, and a model goes on from one at least":                                                            {},
+		"token 1 of the prompt is 384, and the model knows 384":                                                                     {1, 384},
+		"the prompt has 48 tokens, and the context of 48 leaves no room to write":                                                   make([]uint32, 48),
 		"the prompt and what is written have up to 48 tokens, and there is memory for 40: let less be written, or give more memory": make([]uint32, 30),
 	} {
 		var bad *PromptError
