@@ -214,6 +214,9 @@ func (g *generator) summary() string {
 			why = append(why, fmt.Sprintf("%s %s", grouped(g.ends[e.end]), e.words))
 		}
 	}
+	if why == nil {
+		return "no completions: there were no records"
+	}
 	return fmt.Sprintf("%s written, %.1f a second; completions: %s", count(n, "token"), float64(n)/max(seconds, 1e-3), strings.Join(why, ", "))
 }
 
