@@ -150,7 +150,7 @@ func (b *stepBatch) add(row *shards.Row, eod int64, across bool) {
 				// The next piece has another document, or padding, of which the mask is 0, or goes on with this one.
 				next := &pieces[j+1]
 				ends := p.Last && int64(ids[end]) == eod
-				learnt = learnt && !next.Padding && (across || ends || follows(row, j+1))
+				learnt = learnt && !next.Padding && (across && p.Last || ends || follows(row, j+1))
 			}
 			if learnt {
 				target = int32(ids[i+1])

@@ -48,7 +48,7 @@ type State struct {
 	Tokens  int64  `json:"tokens"` // seen
 	Config  string `json:"config_sha256"`
 	Kernels string `json:"kernels"`
-	// MetricsBytes is how long MetricsFile was.
+	// MetricsBytes is how long MetricsFile was up to the line of the last step: a validation after it is made again.
 	MetricsBytes int64            `json:"metrics_bytes"`
 	Files        []CheckpointFile `json:"files"` // the others of the folder
 }
@@ -182,6 +182,9 @@ func readState(ctx context.Context, st store.Store, dir string) (*State, error) 
 		}
 		file := path.Join(dir, f.Name)
 		r, err := st.Open(ctx, file, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w; restore it, or remove the folder %s to go on from the checkpoint before", err, dir)
+		}
 		if err != nil {
 			return nil, err
 		}

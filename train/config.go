@@ -141,7 +141,7 @@ const (
 // Check finds what is wrong without a look at the files. The error names the key.
 func (c *Config) Check() error {
 	positive := func(x float64) bool { return x > 0 && !math.IsInf(x, 0) }
-	share := func(x float64) bool { return x >= 0 && x < 1 }
+	share := func(x float64) bool { return x >= 0 && float32(x) < 1 } // it is used as a float32
 	lengths := 0
 	for _, given := range []bool{c.Steps != 0, c.Tokens != 0, c.Epochs != 0} {
 		if given {
@@ -169,7 +169,7 @@ func (c *Config) Check() error {
 		{positive(c.LearningRate), "learning_rate", c.LearningRate, "above 0"},
 		{share(o.Beta1), "optimizer.beta1", o.Beta1, "at least 0, below 1"},
 		{share(o.Beta2), "optimizer.beta2", o.Beta2, "at least 0, below 1"},
-		{positive(o.Epsilon), "optimizer.epsilon", o.Epsilon, "above 0"},
+		{positive(o.Epsilon) && float32(o.Epsilon) > 0, "optimizer.epsilon", o.Epsilon, "above 0, as a float32: 0/0 is no step"},
 		{o.WeightDecay >= 0 && o.WeightDecay*c.LearningRate < 1, "optimizer.weight_decay", o.WeightDecay, "at least 0, and below 1 times the learning rate: more would turn weights around"},
 		{o.Clip == 0 || positive(o.Clip), "optimizer.clip", o.Clip, "above 0, or 0 for no clipping"},
 		{c.Precision == "" || c.Precision == "f32" || c.Precision == "bf16", "precision", c.Precision, "f32 or bf16"},

@@ -207,6 +207,7 @@ func TestRows(t *testing.T) {
 		{"one document", []uint32{1, 2, 3, 9}, ones(4), two[:1], 8, -1, false, [][3][]int32{{{1, 2, 3}, {2, 3, 9}, {0, 0, 0}}}, 4},
 		{"two documents", []uint32{1, 2, 9, 4, 5}, ones(5), two, 8, -1, false, [][3][]int32{{{1, 2, 9, 4}, {2, 9, x, 5}, {0, 0, 0, 3}}}, 5},
 		{"across", []uint32{1, 2, 9, 4, 5}, ones(5), two, 8, -1, true, [][3][]int32{{{1, 2, 9, 4}, {2, 9, 4, 5}, {0, 0, 0, 3}}}, 5},
+		{"across, and the first was cut", []uint32{1, 2, 3, 4, 5}, ones(5), []format.Piece{{ID: 1}, two[1]}, 8, -1, true, [][3][]int32{{{1, 2, 3, 4}, {2, 3, x, 5}, {0, 0, 0, 3}}}, 5},
 		{"EOD in front", []uint32{9, 1, 2, 9, 5}, ones(5), two, 8, 9, false, [][3][]int32{{{9, 1, 2, 9}, {1, 2, 9, 5}, {0, 0, 0, 3}}}, 5},
 		{"EOD in front of the next, and the first was cut", []uint32{9, 1, 2, 9, 5}, ones(5), []format.Piece{{ID: 1}, {Start: 3, ID: 2}}, 8, 9, false,
 			[][3][]int32{{{9, 1, 2, 9}, {1, 2, x, 5}, {0, 0, 0, 3}}}, 5},

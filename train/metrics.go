@@ -64,7 +64,8 @@ func ReadMetrics(name string, b []byte) (steps []StepMetrics, validations []Vali
 type metricsLog struct {
 	log     store.Log
 	waiting []byte
-	bytes   int64 // with those that wait
+	bytes   int64 // up to the last step's line, with those that wait
+	length  int64 // of all lines
 	last    time.Time
 }
 
@@ -87,7 +88,7 @@ func openMetrics(ctx context.Context, st store.Store, name string, size int64) (
 		log.Close()
 		return nil, err
 	}
-	return &metricsLog{log: log, bytes: size, last: time.Now()}, nil
+	return &metricsLog{log: log, bytes: size, length: size, last: time.Now()}, nil
 }
 
 func (m *metricsLog) add(line any) error {
@@ -95,9 +96,11 @@ func (m *metricsLog) add(line any) error {
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
-	m.bytes += int64(len(b))
-	m.waiting = append(m.waiting, b...)
+	m.waiting = append(append(m.waiting, b...), '\n')
+	m.length += int64(len(b)) + 1
+	if _, ok := line.(*StepMetrics); ok {
+		m.bytes = m.length
+	}
 	if time.Since(m.last) < flushEvery {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -151,6 +152,9 @@ func (r *run) open(ctx context.Context) (err error) {
 		if r.validation, err = OpenData(ctx, r.st, c.Validation.Shards, -1, 0, c.Across); err != nil {
 			return fmt.Errorf("validation: %w", err)
 		}
+		if is, want := r.validation.tokenizer, r.data.tokenizer; is != want {
+			return fmt.Errorf("validation: %s was made with the tokenizer %s, and the shards to learn from with %s; their ids mean other things", c.Validation.Shards, is, want)
+		}
 	}
 	if err := c.resolve(r.data, r.validation, r.env.Pool.Set().Name()); err != nil {
 		return err
@@ -246,11 +250,24 @@ func (r *run) forget(ctx context.Context) error {
 	return nil
 }
 
+// isDone says whether the run has come to its end and has the model to show for it. Somebody may have removed it since.
 func (r *run) isDone(ctx context.Context) (bool, error) {
-	_, err := r.st.Stat(ctx, path.Join(r.dir, DoneFile))
+	done := path.Join(r.dir, DoneFile)
+	_, err := r.st.Stat(ctx, done)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	if err != nil {
+		return false, err
+	}
+	whole, _, err := checkpoints(ctx, r.st, r.dir)
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(whole, r.c.Steps) {
+		return false, r.st.Remove(ctx, done)
+	}
+	_, err = readState(ctx, r.st, stepDir(r.dir, r.c.Steps))
 	return err == nil, err
 }
 

@@ -311,9 +311,11 @@ func TestCorruptCheckpoint(t *testing.T) {
 	env := testEnvironment(t)
 	res := mustRun(t, c, dir, env)
 	want := tree(t, dir)
-	for _, name := range []string{OptimizerFile, "model.safetensors"} {
-		if err := os.Remove(filepath.Join(dir, DoneFile)); err != nil {
-			t.Fatal(err)
+	for i, name := range []string{OptimizerFile, "model.safetensors"} {
+		if i > 0 { // a run that is done has its model, too
+			if err := os.Remove(filepath.Join(dir, DoneFile)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		file := filepath.Join(res.Checkpoint, name)
 		b, err := os.ReadFile(file)
@@ -333,6 +335,12 @@ func TestCorruptCheckpoint(t *testing.T) {
 			if _, err := Run(t.Context(), c, dir, env); err == nil || !strings.Contains(err.Error(), change.want) || !strings.Contains(err.Error(), "remove the folder") {
 				t.Errorf("%v; want %s", err, change.want)
 			}
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), c, dir, env); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "remove the folder") {
+			t.Error(err)
 		}
 		// As the message says.
 		if err := os.RemoveAll(res.Checkpoint); err != nil {
@@ -488,10 +496,23 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// TestDamagedShard stops with a checkpoint, and goes on from it when the shard is whole again.
+// TestValidationTokenizer refuses to measure on ids that mean other tokens.
+func TestValidationTokenizer(t *testing.T) {
+	c := testConfig(smallShards(t), model.Llama)
+	other := twoStages("megatron")
+	other.Vocabulary.Fingerprint = "another"
+	c.Validation = &Validation{Shards: makeShards(t, other, testDocuments(1, 30, 30)), Every: 2}
+	if _, err := Run(t.Context(), c, t.TempDir(), testEnvironment(t)); err == nil || !strings.Contains(err.Error(), "made with the tokenizer") || !strings.Contains(err.Error(), "another") {
+		t.Error(err)
+	}
+}
+
+// TestDamagedShard stops with a checkpoint, and goes on from it when the shard is whole again: the validation before the step is
+// not there twice.
 func TestDamagedShard(t *testing.T) {
 	c := testConfig(makeShards(t, twoStages("nanogpt"), testDocuments(1, 30, 30)), model.Llama)
 	c.CheckpointEvery = 0
+	c.Validation = &Validation{Shards: smallShards(t), Every: 1, Rows: 2}
 	env := testEnvironment(t)
 	whole := t.TempDir()
 	mustRun(t, c, whole, env)

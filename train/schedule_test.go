@@ -57,6 +57,8 @@ func TestBadConfig(t *testing.T) {
 		{func(c *Config) { c.Epochs = math.NaN() }, "epochs is NaN"},
 		{func(c *Config) { c.LearningRate = 0 }, "learning_rate is 0"},
 		{func(c *Config) { c.LearningRate = math.Inf(1) }, "learning_rate is +Inf"},
+		{func(c *Config) { c.Optimizer.Epsilon = 1e-50 }, "optimizer.epsilon is 1e-50"},
+		{func(c *Config) { c.Optimizer.Beta2 = 1 - 1e-9 }, "optimizer.beta2 is 0.999999999"},
 		{func(c *Config) { c.Optimizer.Beta2 = 1 }, "optimizer.beta2 is 1"},
 		{func(c *Config) { c.Optimizer.WeightDecay = 2000 }, "optimizer.weight_decay is 2000"},
 		{func(c *Config) { c.Optimizer.Clip = -1 }, "optimizer.clip is -1"},

@@ -212,6 +212,18 @@ func (s *Search) trial(n int) ([]Value, Config, error) {
 	return values, c, nil
 }
 
+// Configs are those of the trials, in their order.
+func (s *Search) Configs() ([]Config, error) {
+	list := make([]Config, s.count())
+	for n := range list {
+		var err error
+		if _, list[n], err = s.trial(n); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
 func isWhole(name string) bool {
 	h, err := lookupHyperparameter(name)
 	return err == nil && h.whole

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -45,7 +46,7 @@ func (closer) Close() error { return nil }
 // makeShards builds the sets of a schedule in a new folder. The vocabulary has 64 ids, and 63 is the EOD.
 func makeShards(t testing.TB, cfg shards.Config, docs []testDocument) string {
 	t.Helper()
-	cfg.Vocabulary = shards.Vocabulary{Size: 64, EOD: 63, Fingerprint: "test"}
+	cfg.Vocabulary = shards.Vocabulary{Size: 64, EOD: 63, Fingerprint: cmp.Or(cfg.Vocabulary.Fingerprint, "test")}
 	b, err := shards.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -85,6 +85,9 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 				}
 			}
 			e.positions.Text = e.bits.Text
+			if err := f.checkLog(); err != nil {
+				return err
+			}
 			if batch != "" {
 				n, err := parseTokens("--micro-batch", batch)
 				if err != nil {

@@ -45,6 +45,9 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 			if f.out == "" {
 				return usage("-o DIR is missing: where the model goes")
 			}
+			if err := f.checkLog(); err != nil {
+				return err
+			}
 			for _, dir := range []string{args[0], t.config.From, valid.Shards} {
 				if dir == "" {
 					continue
@@ -52,6 +55,9 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 				if err := localDir("train", dir); err != nil {
 					return err
 				}
+			}
+			if err := apart(f.out, args[0], t.config.From, valid.Shards, t.tokenizer, t.config.NewTokens); err != nil {
+				return err
 			}
 			t.config.Shards, t.kernels = args[0], c.kernels
 			t.config.Precision = c.precision

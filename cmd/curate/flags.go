@@ -229,8 +229,8 @@ func (f *stageFlags) resolve() (*settings, error) {
 			return nil, usage("--tmp %s: no such directory", f.tmp)
 		}
 	}
-	if f.logFormat != "text" && f.logFormat != "json" {
-		return nil, usage("--log %s: text or json", f.logFormat)
+	if err := f.checkLog(); err != nil {
+		return nil, err
 	}
 	for flag, value := range map[string]string{
 		"output": f.out, "dropped": f.dropped, "quarantine": f.quarantine, "ledger": f.ledger, "tmp": f.tmp, "memory": f.memory, "max-record": f.maxRecord,
@@ -462,6 +462,24 @@ func plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+func (f *stageFlags) checkLog() error {
+	if f.logFormat != "text" && f.logFormat != "json" {
+		return usage("--log %s: text or json", f.logFormat)
+	}
+	return nil
+}
+
+// apart refuses an output directory in which an input lies, since --restart removes what is there, or that is one.
+func apart(out string, inputs ...string) error {
+	real := corpus.RealPath(out)
+	for _, in := range inputs {
+		if in != "" && corpus.Below(corpus.RealPath(in), real) {
+			return usage("%s lies in the output directory, %s: to begin anew would remove it; write elsewhere", in, out)
+		}
+	}
+	return nil
 }
 
 // outsideInputs refuses an output that the same arguments would name as an input the next time.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/stage"
+	"curate/tokenize"
 	"curate/train"
 	"curate/train/model"
 )
@@ -118,18 +120,35 @@ func (t *training) task(ctx context.Context, s recipe.Setting) (*pipeline.Task, 
 			return nil, usage("tokenizer %s: its sha256 is %s, and the shards were made with %s", t.tokenizer, got, d.Tokenizer())
 		}
 	}
-	if err := t.fits(ctx, st, d, s.Memory); err != nil {
+	inputs := map[string]string{"shards": d.Digest()}
+	if v := t.config.Validation; v != nil {
+		held, err := train.OpenData(ctx, st, v.Shards, -1, 0, t.config.Across)
+		if err != nil {
+			return nil, err
+		}
+		inputs["validation"] = held.Digest()
+	}
+	if err := t.goesOn(ctx, st, d); err != nil {
 		return nil, err
+	}
+	configs, err := t.configs()
+	if err != nil {
+		return nil, err
+	}
+	for i := range configs {
+		if err := fits(ctx, st, &configs[i], d, s.Memory); err != nil {
+			return nil, err
+		}
 	}
 	show := &trainingProgress{p: s.Progress}
 	s.Progress.Tell = show.line
-	task := &pipeline.Task{Spec: t.spec()}
+	task := &pipeline.Task{Spec: t.spec(), Inputs: inputs}
 	task.Run = func(ctx context.Context) error {
 		pool := kernel.NewPool(set, s.Workers)
 		defer pool.Close()
 		env := &train.Environment{
 			Store: st, Pool: pool, Tokenizer: filepath.ToSlash(t.tokenizer), OtherKernels: t.otherKernels, Log: s.Log,
-			Peak: set.Peak(100*time.Millisecond) * float64(s.Workers) / 1e9, Progress: show.take,
+			Peak: set.Peak(100*time.Millisecond) * float64(min(s.Workers, runtime.GOMAXPROCS(0))) / 1e9, Progress: show.take,
 		}
 		if len(t.search) > 0 {
 			return t.runSearch(ctx, s, env, show)
@@ -187,19 +206,57 @@ func (t *training) runSearch(ctx context.Context, s recipe.Setting, env *train.E
 	return nil
 }
 
+// configs are those of all runs: one, or the trials of a search.
+func (t *training) configs() ([]train.Config, error) {
+	if len(t.search) == 0 {
+		return []train.Config{t.config}, nil
+	}
+	s, err := t.searching()
+	if err != nil {
+		return nil, err
+	}
+	return s.Configs()
+}
+
+// goesOn compares an earlier model with the shards: it has a row for each id, and the tokenizer that would be put beside the new
+// one is theirs.
+func (t *training) goesOn(ctx context.Context, st store.Store, d *train.Data) error {
+	if t.config.From == "" {
+		return nil
+	}
+	c, _, dir, err := train.ReadModelConfig(ctx, st, filepath.ToSlash(t.config.From))
+	if err != nil {
+		return err
+	}
+	if has := max(c.Vocabulary, t.config.Vocabulary); d.Vocabulary() > has {
+		return usage("%s: the shards have ids below %d, and the model knows %d; give a vocabulary of so many, or the shards of its tokenizer", t.config.Shards, d.Vocabulary(), has)
+	}
+	if t.tokenizer != "" {
+		return nil
+	}
+	is, err := tokenize.Open(filepath.FromSlash(dir))
+	if err != nil {
+		return nil // a model need not have one
+	}
+	if got := is.Info().Fingerprint; got != d.Tokenizer() {
+		return usage("the tokenizer in %s is not that of the shards: its sha256 is %s, and theirs %s; give tokenizer, the path of theirs, which is then put beside the new model", dir, got, d.Tokenizer())
+	}
+	return nil
+}
+
 // fits compares what training holds with the memory there is. What only the shards know, it takes from them.
-func (t *training) fits(ctx context.Context, st store.Store, d *train.Data, memory int64) error {
+func fits(ctx context.Context, st store.Store, config *train.Config, d *train.Data, memory int64) error {
 	var c *model.Config
 	var err error
-	if t.config.From != "" {
-		if c, _, _, err = train.ReadModelConfig(ctx, st, filepath.ToSlash(t.config.From)); err != nil {
+	if config.From != "" {
+		if c, _, _, err = train.ReadModelConfig(ctx, st, filepath.ToSlash(config.From)); err != nil {
 			return err
 		}
 		grown := *c
-		grown.Vocabulary = max(c.Vocabulary, t.config.Vocabulary)
+		grown.Vocabulary = max(c.Vocabulary, config.Vocabulary)
 		c = &grown
 	} else {
-		shape := *t.config.Model
+		shape := *config.Model
 		if shape.Vocabulary == 0 {
 			shape.Vocabulary = d.Vocabulary()
 		}
@@ -208,7 +265,7 @@ func (t *training) fits(ctx context.Context, st store.Store, d *train.Data, memo
 			return &pipeline.UsageError{Problem: "model: " + err.Error()}
 		}
 	}
-	rows, length := d.Largest(t.config.MicroBatch)
+	rows, length := d.Largest(config.MicroBatch)
 	if need := c.TrainingBytes(rows, length, false) + pipeline.NotHeap + 32<<20; need > memory {
 		return &pipeline.UsageError{Problem: fmt.Sprintf("training takes about %s with %d rows of %d tokens at once, more than --memory, %s; a smaller micro-batch, model or length takes less",
 			pipeline.FormatBytes(need), rows, length, pipeline.FormatBytes(memory))}

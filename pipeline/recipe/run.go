@@ -101,7 +101,10 @@ func (r *Runner) work(ctx context.Context, s *Step, identities map[*Step]string)
 	if err != nil {
 		return nil, nil, err
 	}
-	t.Program, t.Store, t.Dir, t.Log, t.Now, t.Inputs = r.Program, r.Store, s.Dir(), r.Log, r.Now, map[string]string{}
+	t.Program, t.Store, t.Dir, t.Log, t.Now = r.Program, r.Store, s.Dir(), r.Log, r.Now
+	if t.Inputs == nil {
+		t.Inputs = map[string]string{}
+	}
 	for _, n := range s.Needs {
 		t.Inputs[n.Name] = identities[n]
 	}
