@@ -27,7 +27,7 @@ type task struct {
 
 	Arg       string  // what the task's name leaves open: a filter profile, a MinHash scheme, a language
 	With      string  // path of a further file to read
-	Threshold float64 // similarity; seconds
+	Threshold float64 // similarity; seconds; standard deviation
 	Precision string  // of products: f32 or bf16
 	Workers   int     // of kernels
 }

@@ -42,7 +42,7 @@ func runLLMC(s *session) error {
 		return err
 	}
 	dir := filepath.Join(s.dir, "llmc")
-	if _, _, err := s.child(task{Name: "trainmodel", Arg: shape.name, N: s.options.trainSteps, Out: dir}, false); err != nil {
+	if _, _, err := s.child(task{Name: "trainmodel", Arg: shape.name, N: s.options.trainSteps, Threshold: trainStd, Out: dir}, false); err != nil {
 		return err
 	}
 	if _, _, err := s.child(task{Name: "llmcfiles", Out: dir, N: s.options.trainSteps * shape.rows * shape.length}, false); err != nil {

@@ -57,6 +57,7 @@ func (s *trainShape) perToken() float64 {
 
 // What both sides train with; peers/torch_train.py has the same.
 const (
+	trainStd     = 0.02
 	trainRate    = 1e-3
 	trainBeta1   = 0.9
 	trainBeta2   = 0.95
@@ -108,7 +109,7 @@ func runTrain(s *session) error {
 func (s *session) trainOn(shape *trainShape, python string, hasPeer bool) error {
 	dir := filepath.Join(s.dir, "train-"+shape.name)
 	steps := s.options.trainSteps
-	made, _, err := s.child(task{Name: "trainmodel", Arg: shape.name, N: steps, Out: dir}, false)
+	made, _, err := s.child(task{Name: "trainmodel", Arg: shape.name, N: steps, Threshold: trainStd, Out: dir}, false)
 	if err != nil {
 		return err
 	}
@@ -118,6 +119,7 @@ func (s *session) trainOn(shape *trainShape, python string, hasPeer bool) error 
 		if trainTolerance[precision] == 0 {
 			return fmt.Errorf("-train-precision: %q is neither f32 nor bf16", precision)
 		}
+		var one trainAnswer // ours on one thread
 		for _, threads := range []int{1, 2} {
 			about := fmt.Sprintf(", %s, %d thread%s", precision, threads, []string{"", "s"}[threads-1])
 			ours := shape.newRow("curate" + about)
@@ -132,6 +134,12 @@ func (s *session) trainOn(shape *trainShape, python string, hasPeer bool) error 
 				}
 				if err := sane(&a, shape.vocabulary); err != nil {
 					return err
+				}
+				if one.Losses == nil {
+					one = a
+				}
+				if !slices.Equal(a.Losses, one.Losses) || !slices.Equal(a.Norms, one.Norms) {
+					return fmt.Errorf("%w: losses on %d threads, round %d, are %v, and on one %v", errOutput, threads, round, a.Losses, one.Losses)
 				}
 				var peers []trainAnswer
 				var usages []usage
@@ -198,10 +206,10 @@ func (s *session) trainOurs(shape *trainShape, dir, precision string, threads in
 	return u, a, err
 }
 
-// sane finds out whether losses begin where random weights do, and come down.
+// sane finds out whether losses begin where random weights do, and come down, once there are enough of them to tell.
 func sane(a *trainAnswer, vocabulary int) error {
 	first, last := a.Losses[0], a.Losses[len(a.Losses)-1]
-	if ln := math.Log(float64(vocabulary)); math.Abs(first-ln) > 0.5 || len(a.Losses) > 2 && !(last < first) {
+	if ln := math.Log(float64(vocabulary)); math.Abs(first-ln) > 0.5 || len(a.Losses) >= 8 && !(last < first) {
 		return fmt.Errorf("%w: losses go from %.4f to %.4f; they should begin at %.2f and fall", errOutput, first, last, ln)
 	}
 	return nil
@@ -261,7 +269,7 @@ func median(x []float64) float64 {
 
 func tokensFile(dir string) string { return filepath.Join(dir, "tokens.i32") }
 
-// trainModelTask writes a shape's random model into the folder t.Out, as Hugging Face has it, and the tokens of t.N steps beside
+// trainModelTask writes a shape's random model, with first values of the standard deviation t.Threshold, into the folder t.Out, as Hugging Face has it, and the tokens of t.N steps beside
 // it: for each row one more than it is long. Small ids are frequent, so that there is something to learn.
 func trainModelTask(t task) (res result, err error) {
 	shape, err := trainShapeOf(t.Arg)
@@ -273,7 +281,7 @@ func trainModelTask(t task) (res result, err error) {
 		return res, err
 	}
 	p := model.NewParams(model.NewLayout(c))
-	p.Init(c, 0.02, 1)
+	p.Init(c, t.Threshold, 1)
 	res.Docs = int64(p.Layout.Len)
 	if err := os.MkdirAll(t.Out, 0o755); err != nil {
 		return res, err

@@ -386,6 +386,6 @@ func (q *product) multiply(i, block, worker int) {
 			t.panel(w, q.tile, m, min(t.cols, n-x), d, pa, pb[x*d:], q.add || l > 0, q.c[y*q.ldc+j+x:], q.ldc)
 		}
 	}
-	q.blocksDone[i].Store(int32(block + 1))
+	q.blocksDone[i].Add(1) // the next range of columns may be before this one
 	q.piecesDone[block].Add(1)
 }

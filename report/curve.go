@@ -58,9 +58,10 @@ func thin(points []Point, n int) []Point {
 	return list
 }
 
-// finite are the points that can be drawn.
+// finite are the points that can be drawn; beyond largest, differences get lost.
 func (c *chart) finite(p Point) bool {
-	return !math.IsInf(p.Y, 0) && !math.IsNaN(p.Y) && !math.IsInf(p.X, 0) && !math.IsNaN(p.X) && (!c.Log || p.Y > 0)
+	const largest = 1e15
+	return math.Abs(p.Y) <= largest && math.Abs(p.X) <= largest && (!c.Log || p.Y > 0)
 }
 
 // ready finds the ends of the axes. What only the first steps have, such as a loss that falls from its height, is cut off: the

@@ -95,3 +95,42 @@ func TestTrainingDamaged(t *testing.T) {
 		}
 	}
 }
+
+// FuzzTraining: whatever the files say, they are read or named, and the page is written.
+func FuzzTraining(f *testing.F) {
+	for _, name := range []string{"base/metrics.jsonl", "base/timing.json", "search/search.json", "measured/eval.json"} {
+		b, err := os.ReadFile(filepath.Join("testdata/training", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(filepath.Base(name), b[:min(len(b), 3000)])
+	}
+	f.Add("search.json", []byte(`{"over":[{"name":"a"}],"trials":[{"trial":1,"values":[{"value":1e300}],"loss":null}]}`))
+	f.Add("eval.json", []byte(`{"models":[{"name":"m","results":[{"kind":"positions","name":"x","positions":[{"from":1,"to":2,"loss":-1e308}]}]}]}`))
+	f.Add("metrics.jsonl", []byte(`{"step":1,"tokens":9007199254740993,"loss":1e308,"grad_norm":1e308}`+"\n"))
+	f.Fuzz(func(t *testing.T, name string, content []byte) {
+		switch name {
+		case "metrics.jsonl", "timing.json", "search.json", "eval.json":
+		default:
+			return
+		}
+		st := memory{files: map[string]string{
+			"run/_curate/config.json": `{"program":"x","step":{"stages":[],"inputs":{}}}`, "run/_curate/done": "", "run/_curate/manifest.json": `{"files":[]}`,
+			"run/metrics.jsonl": `{"step":0,"stage":0,"tokens":1,"loss":1}` + "\n", "run/" + name: string(content),
+		}}
+		r, err := report.Read(context.Background(), st, "run")
+		if err != nil {
+			return
+		}
+		var b strings.Builder
+		if err := r.WriteHTML(&b); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), "NaN") {
+			t.Fatal("the page has NaN")
+		}
+		if err := r.WriteJSON(&b); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

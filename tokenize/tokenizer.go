@@ -152,6 +152,10 @@ func inFolder(dir string) (string, error) {
 	return "", &fs.PathError{Op: "open", Path: filepath.Join(dir, FileName), Err: fs.ErrNotExist}
 }
 
+// Around are the ids that stand around a text whose special tokens are asked for ([Options.AddSpecialTokens]), such as BOS before
+// it. They are not to be changed.
+func (t *Tokenizer) Around() (before, after []uint32) { return t.post.Before, t.post.After }
+
 // Load reads a tokenizer.json, a tekken.json or a SentencePiece model. Its errors name the place in the file; an
 // *UnsupportedError is about a component that this version does not know.
 func Load(r io.Reader) (*Tokenizer, error) { return load(r, "", "") }

@@ -12,7 +12,8 @@ import time
 import numpy
 import torch
 
-import torch_llama
+sys.dont_write_bytecode = True
+import torch_llama  # noqa: E402
 
 
 def main():

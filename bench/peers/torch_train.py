@@ -17,7 +17,8 @@ import numpy
 import torch
 import torch.nn.functional as F
 
-import torch_llama
+sys.dont_write_bytecode = True
+import torch_llama  # noqa: E402
 
 RATE, BETAS, EPSILON, DECAY, CLIP = 1e-3, (0.9, 0.95), 1e-8, 0.1, 1.0  # bench/train.go has the same
 WARM = 2

@@ -24,13 +24,23 @@ type chatSettings struct {
 }
 
 func (c *chatSettings) register(fs *pflag.FlagSet) {
-	fs.StringVar(&c.template, "chat-template", "", "`NAME|FILE` of the template of chats: "+strings.Join(chat.Builtins(), ", ")+", one of the model's own by its name, or a file; default the model's own, from beside its tokenizer")
+	c.registerTemplate(fs)
 	fs.StringVar(&c.trainOn, "train-on", "", "`WHAT` of a chat is learnt: assistant (default), completion (default where a row has a prompt and a completion), last (the assistant's last turn) or all")
-	fs.StringArrayVar(&c.args, "template-arg", nil, "`NAME=VALUE` of a variable of templates, again for each; VALUE is JSON, or else a string")
-	fs.StringVar(&c.date, "date", "", "`YYYY-MM-DD` that templates take for today; without it a template that asks is an error, since the output must not depend on when")
+	c.registerVariables(fs)
 	fs.IntVar(&c.maxLength, "max-length", 0, "`N` tokens that a row, or prompt and answer of a pair, may have; 0 is any number")
 	fs.StringVar(&c.truncate, "truncate", "none", "`POLICY` for longer rows: none (they stay, counted), drop, end, start, or turns (the oldest turns go, whole)")
 	fs.BoolVar(&c.render, "render", false, "write the rendered text and the spans that are learnt, in characters, under curate.tokenize, and no tokens")
+}
+
+// registerTemplate is for the template alone.
+func (c *chatSettings) registerTemplate(fs *pflag.FlagSet) {
+	fs.StringVar(&c.template, "chat-template", "", "`NAME|FILE` of the template of chats: "+strings.Join(chat.Builtins(), ", ")+", one of the model's own by its name, or a file; default the model's own, from beside its tokenizer")
+}
+
+// registerVariables is for what templates see beside a chat.
+func (c *chatSettings) registerVariables(fs *pflag.FlagSet) {
+	fs.StringArrayVar(&c.args, "template-arg", nil, "`NAME=VALUE` of a variable of templates, again for each; VALUE is JSON, or else a string")
+	fs.StringVar(&c.date, "date", "", "`YYYY-MM-DD` that templates take for today; without it a template that asks is an error, since the output must not depend on when")
 }
 
 // setting is a chatSettings' field as messages call it.

@@ -8,6 +8,7 @@ var recipeKinds = []recipe.Kind{
 	dedupKind,
 	evalKind,
 	filterKind,
+	generateKind,
 	langidKind,
 	sampleKind,
 	shardsKind,

@@ -36,6 +36,8 @@ func commands(env environment) []*cobra.Command {
 		newExport(env),
 		newTrain(env),
 		newEval(env),
+		newGenerate(env),
+		newSize(env),
 		newStats(env),
 		newReport(env),
 		newMan(env),

@@ -75,6 +75,11 @@ func TestScripts(t *testing.T) {
 			}
 			eval, err := filepath.Abs("../../train/eval/testdata")
 			e.Setenv("EVAL", eval)
+			if err != nil {
+				return err
+			}
+			examples, err := filepath.Abs("../../examples")
+			e.Setenv("EXAMPLES", examples)
 			return err
 		},
 	})

@@ -108,6 +108,7 @@ func (p *Plan) Write(w io.Writer) error {
 	fmt.Fprintln(t, "step\tdoes\tinput\ttime\tdisk\tstate")
 	var seconds float64
 	var disk int64
+	var unknown []string // steps of which no time can be said
 	for _, s := range p.Steps {
 		at := ""
 		if s.Most {
@@ -127,6 +128,8 @@ func (p *Plan) Write(w io.Writer) error {
 			if !s.Done && s.Seconds > 0 {
 				took = about(s.Seconds)
 				seconds += s.Seconds
+			} else if !s.Done {
+				unknown = append(unknown, s.Step.Name)
 			}
 		} else if !s.Done {
 			took, room = at+about(s.Seconds), at+pipeline.FormatBytes(s.Disk)
@@ -142,6 +145,9 @@ func (p *Plan) Write(w io.Writer) error {
 	if seconds > 0 {
 		all = fmt.Sprintf("in all about %s and %s on disk, within %s of memory (--memory); estimates, from the sizes of the inputs and the speeds in docs/performance.md",
 			about(seconds), pipeline.FormatBytes(disk), pipeline.FormatBytes(p.Memory))
+	}
+	if len(unknown) > 0 {
+		all += "; how long " + strings.Join(unknown, ", ") + " will take is not known before"
 	}
 	_, err := fmt.Fprintln(w, all)
 	if len(p.Leftovers) > 0 {

@@ -148,3 +148,24 @@ func (c *Config) ScoringBytes(rows, length int) int64 {
 	r := c.room(rows, length, false)
 	return 4*(all+r.numbers()) + attentionBytes(rows, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, false)
 }
+
+// BlockBytes is what the weights take in a format that puts block weights of a row together in so many bytes, as GGUF's have it:
+// matrices whose rows are whole blocks are in it, vectors f32, and the other matrices, which are rest, f16. ifAll is what it
+// would be if their rows could be cut, too.
+func (c *Config) BlockBytes(block, bytes int) (size, ifAll int64, rest []Tensor) {
+	for _, t := range NewLayout(c).Tensors {
+		n := int64(t.Len())
+		switch {
+		case t.Vector:
+			size, ifAll = size+4*n, ifAll+4*n
+			continue
+		case t.Cols%block == 0:
+			size += n / int64(block) * int64(bytes)
+		default:
+			size += 2 * n
+			rest = append(rest, t)
+		}
+		ifAll += n * int64(bytes) / int64(block)
+	}
+	return size, ifAll, rest
+}

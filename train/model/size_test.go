@@ -46,6 +46,27 @@ func TestSize(t *testing.T) {
 	if all, _ := c.Parameters(); all/1e6 != 2646 {
 		t.Errorf("BTLM-3B has %d parameters", all)
 	}
+	// Its rows of 6826 weights are no whole blocks of 32: at 4.5 bits it would be 1.49 GB, and is more.
+	size, ifAll, rest := c.BlockBytes(32, 18)
+	vectors, kept := int64(0), int64(0)
+	for _, w := range NewLayout(c).Tensors {
+		if w.Vector {
+			vectors += int64(w.Len())
+		}
+	}
+	for i, w := range rest {
+		if w.Name != fmt.Sprintf("transformer.h.%d.mlp.c_proj.weight", i) || w.Cols != 6826 {
+			t.Errorf("%s has rows of %d", w.Name, w.Cols)
+		}
+		kept += int64(w.Len())
+	}
+	all, _ := c.Parameters()
+	if len(rest) != 32 || ifAll/1e7 != 149 || size != 4*vectors+2*kept+(all-vectors-kept)*18/32 {
+		t.Errorf("BTLM-3B takes %d bytes in blocks, and could %d; %d tensors do not fit", size, ifAll, len(rest))
+	}
+	if size, ifAll, rest := (&Config{Family: Llama, Vocabulary: 64, Width: 32, Layers: 1, Heads: 2, KVHeads: 1, HeadSize: 16, FFN: 64, Tied: true}).BlockBytes(32, 34); size != ifAll || rest != nil || size != 4*3*32+(64*32+2*32*32+2*16*32+3*64*32)*34/32 {
+		t.Errorf("a llama takes %d of %d bytes in blocks", size, ifAll)
+	}
 }
 
 func ExampleConfig_FLOPs() {

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus/store"
+	"curate/kernel"
+	"curate/pipeline"
+	"curate/record"
+	"curate/tokenize"
+	"curate/tokenize/chat"
+	"curate/train"
+	"curate/train/generate"
+	"curate/train/model"
+)
+
+// generateDefaults are the values of keys and flags where nothing else is said.
+var generateDefaults = generate.Options{
+	Sampling:  generate.Sampling{RepetitionPenalty: 1, Temperature: 0.8, TopP: 1, Seed: 1},
+	MaxTokens: 256,
+}
+
+// generating is what a command line or a recipe says about texts that a model is to write.
+type generating struct {
+	model, tokenizer string
+	options          generate.Options
+	length           int // 0: what the model was trained on
+	canLengthen      bool
+	samples          int
+	chats            chatSettings
+	name             setting
+}
+
+// check finds what is wrong before anything is opened.
+func (g *generating) check() error {
+	if err := g.options.Check(g.name); err != nil {
+		return &pipeline.UsageError{Problem: err.Error()}
+	}
+	if g.options.MaxTokens < 1 {
+		return usage("%s %d: at least 1", g.name("max_tokens"), g.options.MaxTokens)
+	}
+	if slices.Contains(g.options.Stop, "") {
+		return usage("%s is empty; leave it out, or give it a text", g.name("stop"))
+	}
+	return nil
+}
+
+// generator is a model that writes.
+type generator struct {
+	*generate.Writer
+	prompts *generate.Prompts
+	chats   *chat.Encoder
+	samples int
+	tokens  atomic.Int64
+	ends    map[string]int64 // completions, by the reason for which they end
+	began   time.Time
+
+	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
+}
+
+// open reads model and tokenizer. Memory is what the process may take.
+func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool, precision kernel.Precision, memory int64) (*generator, error) {
+	if err := localDir("generate", g.model); err != nil {
+		return nil, err
+	}
+	config, _, dir, err := train.ReadModelConfig(ctx, st, filepath.ToSlash(g.model))
+	if err != nil {
+		return nil, err
+	}
+	o := g.options
+	// A context that the model does not say, and nobody else, has no end. It may be more than the model was trained on:
+	// neither RoPE nor ALiBi has a limit of its own.
+	if o.Context = g.length; o.Context == 0 {
+		o.Context = config.Context
+	}
+	fixed, each := config.ScoringBytes(1, generate.PromptPart)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
+	if need := fixed + generate.PromptPart*each; need > memory {
+		return nil, usage("%s needs %s to write; %s allows %s", g.model, pipeline.FormatBytes(need), g.name("memory"), pipeline.FormatBytes(memory))
+	}
+	o.Room = int((memory - fixed) / each)
+	path := g.tokenizer
+	l, err := train.Load(ctx, st, filepath.ToSlash(dir))
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		if path = l.Tokenizer; path == "" {
+			return nil, usage("%s has no tokenizer in it; give %s PATH", l.Dir, g.name("tokenizer"))
+		}
+	}
+	t, err := openTokenizer(g.name("tokenizer"), path)
+	if err != nil {
+		return nil, err
+	}
+	if info := t.Info(); info.VocabSize > config.Vocabulary {
+		return nil, usage("the tokenizer %s has ids up to %d, and %s knows %d tokens", path, info.VocabSize-1, l.Dir, config.Vocabulary)
+	}
+	cfg := chat.Config{}
+	if err := g.chats.apply(&cfg, path, g.name); err != nil {
+		return nil, usage("%v", err)
+	}
+	format, err := chat.NewFormat(cfg.Templates, cfg.Args, cfg.Date)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	begin, ends := bordersOf(l, t, cfg.Templates.Special("eos_token"))
+	o.Ends = ends
+	m, err := model.New(config, l.Params, pool, precision)
+	if err != nil {
+		return nil, err
+	}
+	out := &generator{
+		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
+		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
+	}
+	if g.canLengthen {
+		out.longer = "shorten it, or give a greater " + g.name("length")
+	}
+	if out.Writer, err = generate.NewWriter(m, t, o); err != nil {
+		return nil, usage("%v", err)
+	}
+	return out, nil
+}
+
+// bordersOf are the token that an empty text goes on from, -1 if there is none, and those that end one: EOS of config.json,
+// generation_config.json and the tokenizer's own, or, of a model that names none, what its tokenizer is known to end documents
+// with.
+func bordersOf(l *train.Loaded, t *tokenize.Tokenizer, eos string) (begin int, ends []uint32) {
+	add := func(id int) {
+		if id >= 0 && id < l.Config.Vocabulary && !slices.Contains(ends, uint32(id)) {
+			ends = append(ends, uint32(id))
+		}
+	}
+	add(l.EOS)
+	for _, id := range l.MoreEOS {
+		add(id)
+	}
+	var generation struct {
+		EOS jsontext.Value `json:"eos_token_id"`
+	}
+	if json.Unmarshal(l.Generation, &generation) == nil {
+		var one int
+		var more []int
+		if json.Unmarshal(generation.EOS, &one) == nil && generation.EOS.Kind() == '0' {
+			add(one)
+		} else if json.Unmarshal(generation.EOS, &more) == nil {
+			for _, id := range more {
+				add(id)
+			}
+		}
+	}
+	if id, ok := t.ID(eos); ok {
+		add(int(id))
+	}
+	if known := t.Info().EOD; len(ends) == 0 && len(known) > 0 {
+		add(int(known[0].ID))
+	}
+	switch {
+	case l.BOS >= 0 && l.BOS < l.Config.Vocabulary:
+		return l.BOS, ends
+	case len(ends) > 0:
+		return int(ends[0]), ends
+	}
+	return -1, nil
+}
+
+// prompt makes tokens of a record: of its chat, or of its text. An error is about the record.
+func (g *generator) prompt(r *record.Record, text record.Path, scratch *[]byte) ([]uint32, error) {
+	if chat.IsConversation(r) && (text.String() == "text" || !r.Has(text)) {
+		return g.chats.Prompt(r)
+	}
+	b, err := r.Text(text, scratch)
+	if err != nil {
+		return nil, err
+	}
+	return g.prompts.Encode(b)
+}
+
+// write lets the model write, and counts what it has written.
+func (g *generator) write(ctx context.Context, prompt []uint32, record uint64, put func(sample int, text string) error) ([]generate.Completion, error) {
+	list, err := g.Write(ctx, prompt, record, g.samples, put)
+	if p := (*generate.PromptError)(nil); errors.As(err, &p) && p.Long {
+		err = fmt.Errorf("%w; %s", err, g.longer)
+	}
+	for _, c := range list {
+		g.tokens.Add(int64(c.Tokens))
+		g.ends[c.End]++
+	}
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = context.Cause(ctx)
+	}
+	return list, err
+}
+
+// summary says what was written, and why it ended.
+func (g *generator) summary() string {
+	n, seconds := g.tokens.Load(), time.Since(g.began).Seconds()
+	var why []string
+	for _, e := range []struct{ end, words string }{
+		{generate.EndToken, "ended by the model"}, {generate.EndStop, "stopped at a text"}, {generate.EndLength, "cut by " + g.maxTokens},
+		{generate.EndContext, "cut at the end of the context"},
+	} {
+		if g.ends[e.end] > 0 {
+			why = append(why, fmt.Sprintf("%s %s", grouped(g.ends[e.end]), e.words))
+		}
+	}
+	if why == nil {
+		return "no completions: there were no records"
+	}
+	return fmt.Sprintf("%s written, %.1f a second; completions: %s", count(n, "token"), float64(n)/max(seconds, 1e-3), strings.Join(why, ", "))
+}
+
+// isPromptError says that an error is about one prompt, and others may be written on.
+func isPromptError(err error) bool {
+	return errors.As(err, new(*generate.PromptError)) || errors.Is(err, generate.ErrNoBeginning)
+}
+
+// completionOf is what a record gets: a text, or a list of several samples.
+func completionOf(list []generate.Completion, samples int) any {
+	if samples == 1 {
+		return list[0].Text
+	}
+	texts := make([]string, len(list))
+	for i, c := range list {
+		texts[i] = c.Text
+	}
+	return texts
+}
