@@ -40,6 +40,7 @@ var benchmarks = []benchmark{
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
+	{"recipe-train", "examples/basque/recipe.train.yaml: how long it takes, and that its model learns Basque and keeps English", runRecipeTrain},
 	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
