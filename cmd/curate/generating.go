@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,8 +47,10 @@ func (g *generating) check() error {
 	if err := g.options.Check(g.name); err != nil {
 		return &pipeline.UsageError{Problem: err.Error()}
 	}
-	if g.options.MaxTokens < 1 {
-		return usage("%s %d: at least 1", g.name("max_tokens"), g.options.MaxTokens)
+	if n := g.options.MaxTokens; n < 1 {
+		return usage("%s %d: at least 1", g.name("max_tokens"), n)
+	} else if n > math.MaxInt32 {
+		return usage("%s %d: at most %d", g.name("max_tokens"), n, math.MaxInt32)
 	}
 	if slices.Contains(g.options.Stop, "") {
 		return usage("%s is empty; leave it out, or give it a text", g.name("stop"))

@@ -72,7 +72,7 @@ func NewWriter(m *model.Model, t *tokenize.Tokenizer, o Options) (*Writer, error
 		return nil, err
 	}
 	if o.MaxTokens < 1 || o.MaxTokens > math.MaxInt32 || o.Context < 0 || o.Room < 0 {
-		return nil, fmt.Errorf("max tokens %d, context %d: the first must be at least 1, the other not negative", o.MaxTokens, o.Context)
+		return nil, fmt.Errorf("max tokens %d, context %d, room %d: the first must be from 1 to %d, the others not negative", o.MaxTokens, o.Context, o.Room, math.MaxInt32)
 	}
 	for _, s := range o.Stop {
 		if s == "" || !utf8.ValidString(s) {
