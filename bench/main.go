@@ -26,7 +26,7 @@ type benchmark struct {
 var benchmarks = []benchmark{
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
-	{"decode", "a model of 134M parameters writes greedy text on one core, and torch the same", runDecode},
+	{"decode", "a model of 134M parameters writes greedy texts on one core, one and 32 at once, and torch the same", runDecode},
 	{"exact", "exact deduplication as the command, from files to files, 1 and 2 workers, and datatrove's", runExact},
 	{"experiments", "what cleaning, replay, deduplication and lengths are worth to a small model: docs/experiments.md", runExperiments},
 	{"export", "check: models of curate in transformers, and of transformers in curate: logits and greedy text", runExport},

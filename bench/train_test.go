@@ -107,6 +107,36 @@ func TestCompareLosses(t *testing.T) {
 	}
 }
 
+// TestCompareTexts: logits must agree up to where texts part, and few may.
+func TestCompareTexts(t *testing.T) {
+	const texts = 6
+	one := func() *decodeAnswer {
+		a := &decodeAnswer{IDs: make([]int32, texts*decodeLength), Logits: make([]float64, texts*decodeLength)}
+		for i := range a.Logits {
+			a.IDs[i], a.Logits[i] = int32(i), 5+float64(i%7)
+		}
+		return a
+	}
+	for name, c := range map[string]struct {
+		change func(*decodeAnswer)
+		same   int
+	}{
+		"same":    {func(*decodeAnswer) {}, texts * decodeLength},
+		"parts":   {func(b *decodeAnswer) { b.IDs[decodeLength+3]++; b.Logits[decodeLength+4] = 1 }, (texts-1)*decodeLength + 3},
+		"unlike":  {func(b *decodeAnswer) { b.IDs[decodeLength+3]++; b.Logits[decodeLength+3] *= 1.001 }, -1},
+		"logit":   {func(b *decodeAnswer) { b.Logits[100] *= 0.999 }, -1},
+		"nothing": {func(b *decodeAnswer) { b.Logits[0] = math.NaN() }, -1},
+		"many":    {func(b *decodeAnswer) { b.IDs[0]++; b.IDs[decodeLength]++ }, -1},
+		"fewer":   {func(b *decodeAnswer) { b.IDs = b.IDs[1:] }, -1},
+	} {
+		b := one()
+		c.change(b)
+		if _, same, err := compareTexts(one(), b, texts); (err == nil) != (c.same >= 0) || err == nil && same != c.same || err != nil && !errors.Is(err, errOutput) {
+			t.Errorf("%s: %d, %v", name, same, err)
+		}
+	}
+}
+
 // TestLengths has rows and columns.
 func TestLengths(t *testing.T) {
 	x := []float32{3, 0, 1, 4, 5, 2}

@@ -81,13 +81,17 @@ func ReadModelConfig(ctx context.Context, st store.Store, dir string) (*model.Co
 	if err != nil {
 		return nil, export.Extra{}, "", err
 	}
-	name := path.Join(dir, ModelConfigFile)
+	c, extra, err := ReadModelConfigFile(ctx, st, path.Join(dir, ModelConfigFile))
+	return c, extra, dir, err
+}
+
+// ReadModelConfigFile reads a file as config.json, whatever its name and what lies beside it.
+func ReadModelConfigFile(ctx context.Context, st store.Store, name string) (*model.Config, export.Extra, error) {
 	b, err := readFile(ctx, st, name, 16<<20)
 	if err != nil {
-		return nil, export.Extra{}, "", err
+		return nil, export.Extra{}, err
 	}
-	c, extra, err := export.ReadConfig(name, b)
-	return c, extra, dir, err
+	return export.ReadConfig(name, b)
 }
 
 // Load reads a model: from a folder as Hugging Face has it (config.json, model.safetensors or its index and parts), from a

@@ -82,8 +82,8 @@ class Llama(nn.Module):
             x = x[:, -1:]
         return F.linear(F.rms_norm(x, (x.shape[-1],), self.norm, self.epsilon), self.head)
 
-    def caches(self, capacity):
-        empty = lambda: torch.zeros(1, self.heads_of, capacity, self.size)
+    def caches(self, rows, capacity):
+        empty = lambda: torch.zeros(rows, self.heads_of, capacity, self.size)
         return [(empty(), empty()) for _ in self.blocks]
 
 

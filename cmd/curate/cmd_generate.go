@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +16,7 @@ import (
 	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/record"
+	"curate/train/generate"
 )
 
 // maxSamples of a prompt are held until all are written.
@@ -41,7 +44,8 @@ MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a train
 Tokens are drawn as transformers has it: first --repetition-penalty, then --temperature, --top-k, --top-p, --min-p, and a
 draw from what is left. By default that is temperature 0.8 and nothing else; --temperature 0 takes the likeliest token.
 The draw is a function of --seed, the record's number in the input, the sample and the position, so that the same
-command writes the same with the same kernels, whatever -j and -n.
+command writes the same with the same kernels, whatever -j and -n. Up to 32 texts are written at a time, which is several
+times as fast, as far as --memory has room for their keys and values; curate size says what those take.
 
 A text ends where the model ends it (the EOS of config.json, generation_config.json and the tokenizer), before the first
 --stop, after --max-tokens, or where prompt and completion fill the context, --length.
@@ -168,7 +172,7 @@ func (g *generator) one(ctx context.Context, prompt string, out io.Writer) error
 	if g.samples > 1 {
 		put = nil
 	}
-	list, err := g.write(ctx, ids, 0, put)
+	list, err := g.write(ctx, ids, put)
 	if isPromptError(err) {
 		return usage("--prompt: %v", err)
 	}
@@ -202,55 +206,112 @@ type generateRun struct {
 	log  func(string)
 	done atomic.Int64
 	bad  int64
+	held int // bytes of records that are being written behind
 	line []byte
-	dec  []byte
+	dec  []byte // the reader's
 }
 
+// generateInput is a record, or why it cannot be used, or the end of all.
+type generateInput struct {
+	file   string
+	record *record.Record
+	number uint64
+	prompt []uint32
+	err    error
+	end    error
+}
+
+// all writes behind all records. They are read beside the model's work, so that whoever sends one at a time gets its completion
+// before the next, and otherwise several are written at once.
 func (g *generateRun) all(ctx context.Context, env environment, inputs []string) error {
-	look := looking{maxRecord: lookRecord, textField: g.text.Names()[0]}
-	quarantine := func(file string, r *record.Record, cause error) {
-		if g.bad++; g.bad <= 20 {
-			g.log(fmt.Sprintf("%s:%d: %v; nothing is written", file, r.LineNo, cause))
-		} else if g.bad == 21 {
-			g.log("more records cannot be used; they are counted")
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(context.Canceled)
+	records := make(chan generateInput, 8)
+	go g.read(ctx, env, inputs, records)
+	return g.each(ctx, func(wait bool) (*generate.Job, error) {
+		var in generateInput
+		if wait {
+			select {
+			case in = <-records:
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		} else if g.held > lookRecord {
+			return nil, nil
+		} else {
+			select {
+			case in = <-records:
+			default:
+				return nil, nil
+			}
 		}
-	}
-	look.bad = func(file string, r *record.Record) error {
-		quarantine(file, r, r.Err)
-		return nil
-	}
-	return look.each(ctx, env.stdin, inputs, func(file string, r *record.Record) error {
-		number := uint64(g.done.Load() + g.bad)
-		if err := r.CanSet(pathCompletion); err != nil {
-			quarantine(file, r, err)
-			return nil
+		if in.end != nil {
+			return nil, in.end
 		}
-		ids, err := g.prompt(r, g.text, &g.dec)
-		if err != nil {
-			quarantine(file, r, err)
-			return nil
-		}
-		list, err := g.write(ctx, ids, number, nil)
-		if isPromptError(err) {
-			quarantine(file, r, err)
-			return nil
-		} else if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("%s:%d: %w", file, r.LineNo, err)
-		} else if err != nil {
-			return err
-		}
-		completion, err := json.Marshal(completionOf(list, g.samples))
-		if err != nil {
-			return err
-		}
-		if err := r.Set(pathCompletion, completion); err != nil {
-			return err
-		}
-		g.line = r.AppendLine(g.line[:0])
-		if _, err := g.out.Write(g.line); err != nil {
-			return err
-		}
-		g.done.Add(1)
-		return nil
+		g.held += len(in.record.Line)
+		return &generate.Job{Prompt: in.prompt, Err: in.err, Record: in.number, Name: in.name(), Done: func(list []generate.Completion, err error) error {
+			g.held -= len(in.record.Line)
+			if err != nil {
+				g.quarantine(&in, err)
+				return nil
+			}
+			return g.put(in.record, list)
+		}}, nil
 	})
+}
+
+func (in *generateInput) name() string { return fmt.Sprintf("%s:%d", in.file, in.record.LineNo) }
+
+// read sends all records, and then the end.
+func (g *generateRun) read(ctx context.Context, env environment, inputs []string, to chan<- generateInput) {
+	number := uint64(0)
+	send := func(in generateInput) error {
+		in.number = number
+		number++
+		select {
+		case to <- in:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	look := looking{maxRecord: lookRecord, textField: g.text.Names()[0]}
+	look.bad = func(file string, r *record.Record) error {
+		return send(generateInput{file: file, record: &record.Record{LineNo: r.LineNo}, err: r.Err})
+	}
+	err := look.each(ctx, env.stdin, inputs, func(file string, r *record.Record) error {
+		// What looking gives is gone afterwards.
+		var own record.Batch
+		in := generateInput{file: file, record: own.Append(r.ID, r.LineNo, bytes.Clone(r.Line))}
+		own.Parse()
+		if in.err = r.CanSet(pathCompletion); in.err == nil {
+			in.prompt, in.err = g.prompt(in.record, g.text, &g.dec)
+		}
+		return send(in)
+	})
+	_ = send(generateInput{end: cmp.Or(err, io.EOF)}) // or nobody waits for it any more
+}
+
+func (g *generateRun) quarantine(in *generateInput, cause error) {
+	if g.bad++; g.bad <= 20 {
+		g.log(fmt.Sprintf("%s: %v; nothing is written", in.name(), cause))
+	} else if g.bad == 21 {
+		g.log("more records cannot be used; they are counted")
+	}
+}
+
+func (g *generateRun) put(r *record.Record, list []generate.Completion) error {
+	completion, err := json.Marshal(completionOf(list, g.samples))
+	if err != nil {
+		return err
+	}
+	if err := r.Set(pathCompletion, completion); err != nil {
+		return err
+	}
+	g.line = r.AppendLine(g.line[:0])
+	if _, err := g.out.Write(g.line); err != nil {
+		return err
+	}
+	g.done.Add(1)
+	return nil
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,8 +28,8 @@ func newSize(environment) *cobra.Command {
 		Long: `Say how many parameters a model has, or one would have, by what they are for; the bytes of its weights as f32, bf16, int8
 (GGUF's Q8_0) and 4 bits (Q4_0); its cache of keys and values, operations a token, and the memory of training, by length.
 
-MODEL is a folder as Hugging Face has it, of which config.json is read and nothing else, a checkpoint, or the folder of a
-training run. Without one, flags say the shape of a new model, as those of curate train do.
+MODEL is a folder as Hugging Face has it, of which config.json is read and nothing else, that file alone, a checkpoint, or
+the folder of a training run. Without one, flags say the shape of a new model, as those of curate train do.
 
 The formulas are in docs/size.md. Formats of blocks want rows of a multiple of 32 weights; a matrix whose rows are not
 stays f16, and the table says which.`,
@@ -47,11 +49,8 @@ stays f16, and the table says which.`,
 			case len(args) == 1 && len(given) > 0:
 				return usage("%s and --%s: name a model, or the shape of a new one", args[0], given[0])
 			case len(args) == 1:
-				if err := localDir("size", args[0]); err != nil {
-					return err
-				}
 				var err error
-				if c, _, _, err = train.ReadModelConfig(cmd.Context(), store.NewLocal(nil), filepath.ToSlash(args[0])); err != nil {
+				if c, err = sizeConfig(cmd.Context(), args[0]); err != nil {
 					return err
 				}
 			default:
@@ -94,6 +93,20 @@ stays f16, and the table says which.`,
 	fs.IntSliceVar(&rows, "rows", []int{1, 4, 16}, "`N` rows that are trained at once; separate several with commas")
 	fs.BoolVar(&asJSON, "json", false, "print JSON, and no table")
 	return cmd
+}
+
+// sizeConfig reads config.json: of a model's folder, or that file, which is all that one needs of a model that is elsewhere.
+func sizeConfig(ctx context.Context, name string) (c *model.Config, err error) {
+	st := store.NewLocal(nil)
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		c, _, err = train.ReadModelConfigFile(ctx, st, filepath.ToSlash(name))
+		return c, err
+	}
+	if err := localDir("size", name); err != nil {
+		return nil, err
+	}
+	c, _, _, err = train.ReadModelConfig(ctx, st, filepath.ToSlash(name))
+	return c, err
 }
 
 // modelSize is what a model takes. Numbers are bytes where nothing else is said.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,8 +47,10 @@ func (g *generating) check() error {
 	if err := g.options.Check(g.name); err != nil {
 		return &pipeline.UsageError{Problem: err.Error()}
 	}
-	if g.options.MaxTokens < 1 {
-		return usage("%s %d: at least 1", g.name("max_tokens"), g.options.MaxTokens)
+	if n := g.options.MaxTokens; n < 1 {
+		return usage("%s %d: at least 1", g.name("max_tokens"), n)
+	} else if n > math.MaxInt32 {
+		return usage("%s %d: at most %d", g.name("max_tokens"), n, math.MaxInt32)
 	}
 	if slices.Contains(g.options.Stop, "") {
 		return usage("%s is empty; leave it out, or give it a text", g.name("stop"))
@@ -87,7 +90,11 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	if need := fixed + generate.PromptPart*each; need > memory {
 		return nil, usage("%s needs %s to write; %s allows %s", g.model, pipeline.FormatBytes(need), g.name("memory"), pipeline.FormatBytes(memory))
 	}
-	o.Room = int((memory - fixed) / each)
+	// Each text that is written beside others needs rows of numbers, one for each token of the vocabulary: the scores, those of
+	// the prompt, and what sampling sorts. They may take a quarter of what is left.
+	text := 20 * int64(config.Vocabulary)
+	o.Together = int(max(1, min(generate.DefaultTogether, (memory-fixed)/4/text)))
+	o.Room = int(max(generate.PromptPart, (memory-fixed-int64(o.Together)*text)/each))
 	path := g.tokenizer
 	l, err := train.Load(ctx, st, filepath.ToSlash(dir))
 	if err != nil {
@@ -186,20 +193,50 @@ func (g *generator) prompt(r *record.Record, text record.Path, scratch *[]byte) 
 	return g.prompts.Encode(b)
 }
 
-// write lets the model write, and counts what it has written.
-func (g *generator) write(ctx context.Context, prompt []uint32, record uint64, put func(sample int, text string) error) ([]generate.Completion, error) {
-	list, err := g.Write(ctx, prompt, record, g.samples, put)
-	if p := (*generate.PromptError)(nil); errors.As(err, &p) && p.Long {
-		err = fmt.Errorf("%w; %s", err, g.longer)
-	}
+// write lets the model write behind one prompt.
+func (g *generator) write(ctx context.Context, prompt []uint32, put func(sample int, text string) error) ([]generate.Completion, error) {
+	list, err := g.Write(ctx, prompt, 0, g.samples, put)
+	g.count(list)
+	return list, whoStopped(ctx, g.explained(err))
+}
+
+// each lets the model write behind many.
+func (g *generator) each(ctx context.Context, next func(wait bool) (*generate.Job, error)) error {
+	return whoStopped(ctx, g.Each(ctx, func(wait bool) (*generate.Job, error) {
+		j, err := next(wait)
+		if j != nil {
+			done := j.Done
+			j.Samples = g.samples
+			j.Done = func(list []generate.Completion, err error) error {
+				g.count(list)
+				return done(list, g.explained(err))
+			}
+		}
+		return j, err
+	}))
+}
+
+func (g *generator) count(list []generate.Completion) {
 	for _, c := range list {
 		g.tokens.Add(int64(c.Tokens))
 		g.ends[c.End]++
 	}
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = context.Cause(ctx)
+}
+
+// explained says what helps against a prompt that is too long.
+func (g *generator) explained(err error) error {
+	if p := (*generate.PromptError)(nil); errors.As(err, &p) && p.Long {
+		return fmt.Errorf("%w; %s", err, g.longer)
 	}
-	return list, err
+	return err
+}
+
+// whoStopped is the reason for which a context was cancelled, in place of the fact.
+func whoStopped(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // summary says what was written, and why it ended.

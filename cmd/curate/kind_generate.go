@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"math"
 	"path"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/stage"
+	"curate/train/generate"
 )
 
 // samplesFile is what a step of kind generate makes.
@@ -108,20 +110,28 @@ func (g *generating) asTask(c *computing, prompts []string, s recipe.Setting) *p
 			s.Progress.Total.Store(int64(len(prompts)))
 			now.Store(w)
 			var lines strings.Builder
-			for i, prompt := range prompts {
+			given := 0
+			err = w.each(ctx, func(bool) (*generate.Job, error) {
+				if given == len(prompts) {
+					return nil, io.EOF
+				}
+				i, prompt := given, prompts[given]
+				given++
 				ids, err := w.prompts.Encode([]byte(prompt))
 				if err != nil {
-					return fmt.Errorf("prompt %d: %w", i+1, err)
+					return nil, fmt.Errorf("prompt %d: %w", i+1, err)
 				}
-				list, err := w.write(ctx, ids, uint64(i), nil)
-				if err != nil {
-					return fmt.Errorf("prompt %d: %w", i+1, err)
-				}
-				if err := writeSample(&lines, prompt, list[0].Text); err != nil {
-					return err
-				}
-				s.Log.Info(fmt.Sprintf("%q → %q", shortened(prompt, 30), shortened(list[0].Text, 70)))
-				s.Progress.Consumed.Add(1)
+				return &generate.Job{Prompt: ids, Record: uint64(i), Name: fmt.Sprintf("prompt %d", i+1), Done: func(list []generate.Completion, err error) error {
+					if err != nil {
+						return fmt.Errorf("prompt %d: %w", i+1, err)
+					}
+					s.Log.Info(fmt.Sprintf("%q → %q", shortened(prompt, 30), shortened(list[0].Text, 70)))
+					s.Progress.Consumed.Add(1)
+					return writeSample(&lines, prompt, list[0].Text)
+				}}, nil
+			})
+			if err != nil {
+				return err
 			}
 			s.Log.Info(w.summary())
 			return writeText(ctx, st, path.Join(filepath.ToSlash(s.Dir), samplesFile), lines.String())

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"curate/tokenize"
@@ -20,8 +20,10 @@ type Options struct {
 	MaxTokens int
 	// Context is how many tokens the model is given at most, prompt and completion together; 0 is any number.
 	Context int
-	// Room is how many tokens there is memory for; 0 is any number.
+	// Room is how many tokens there is memory for, of all texts that are written at once; 0 is any number.
 	Room int
+	// Together is how many texts are written at once, at most; 0 is DefaultTogether. It changes nothing but the speed.
+	Together int
 	// Stop are texts that end a completion, of which they are no part.
 	Stop []string
 	// Ends are tokens that end a text, of which they are no part.
@@ -52,175 +54,277 @@ type PromptError struct {
 
 func (e *PromptError) Error() string { return e.Problem }
 
+// DefaultTogether is a number of texts from which on more make little difference: a model's products read its weights once for
+// all of them, and are bound by multiplications then.
+const DefaultTogether = 32
+
+// Job is a prompt that a model is to go on from.
+type Job struct {
+	Prompt  []uint32
+	Record  uint64 // what the draws of its tokens go by, beside the seed
+	Samples int    // completions of it
+	Name    string // for errors that end the writing; "": it has none
+	// Put, if it is not nil, gets the text of each sample as it comes: whole characters. The samples are written one after
+	// another then.
+	Put func(sample int, text string) error
+	// Err says that there is no prompt. It keeps its turn: Done gets it behind what comes before.
+	Err error
+	// Done gets the completions. With Err, or a *PromptError, there are none.
+	Done func(list []Completion, err error) error
+}
+
+// job is one that is not done yet.
+type job struct {
+	*Job
+	prompt      []int32
+	most        int // tokens of a completion
+	list        []Completion
+	begun, live int // samples
+	ended       int
+	scores      []float32 // behind the prompt
+	err         error
+}
+
 // Writer lets a model write, for one goroutine.
 type Writer struct {
-	m       *model.Model
-	o       Options
-	chooser *Chooser
-	text    *Text
-	known   int // tokens that stand for something have lower ids
-	cache   *model.Cache
-	room    int // of the cache
-	prompt  []int32
-	scores  []float32 // behind the prompt
+	m      *model.Model
+	t      *tokenize.Tokenizer
+	o      Options
+	known  int // tokens that stand for something have lower ids
+	places []*place
+	jobs   []*job // in order
+
+	// Of those that go on by a token.
+	live   []*place
+	caches []*model.Cache
+	tokens []int32
+	scores []float32 // [places, Vocabulary]
 }
 
 // NewWriter makes a writer. Tokens that the model has and the tokenizer has not are never written.
 func NewWriter(m *model.Model, t *tokenize.Tokenizer, o Options) (*Writer, error) {
-	w := &Writer{m: m, o: o, text: NewText(t), known: min(t.Info().VocabSize, m.Config.Vocabulary)}
+	w := &Writer{m: m, t: t, o: o, known: min(t.Info().VocabSize, m.Config.Vocabulary)}
 	if err := o.Check(func(name string) string { return name }); err != nil {
 		return nil, err
 	}
-	if o.MaxTokens < 1 || o.MaxTokens > math.MaxInt32 || o.Context < 0 || o.Room < 0 {
-		return nil, fmt.Errorf("max tokens %d, context %d: the first must be at least 1, the other not negative", o.MaxTokens, o.Context)
+	if o.MaxTokens < 1 || o.MaxTokens > math.MaxInt32 || o.Context < 0 || o.Room < 0 || o.Together < 0 {
+		return nil, fmt.Errorf("max tokens %d, context %d, room %d, together %d: the first must be from 1 to %d, the others not negative", o.MaxTokens, o.Context, o.Room, o.Together, math.MaxInt32)
+	}
+	if o.Together == 0 {
+		w.o.Together = DefaultTogether
 	}
 	for _, s := range o.Stop {
 		if s == "" || !utf8.ValidString(s) {
 			return nil, fmt.Errorf("a text to stop at is %q: it must not be empty, and be UTF-8", s)
 		}
 	}
-	w.chooser = NewChooser(o.Sampling, m.Config.Vocabulary)
 	return w, nil
 }
 
-// Write makes samples completions of a prompt. record is what the draws of its tokens go by, beside the seed. put, if it is
-// not nil, gets the text of each as it comes: whole characters. With an error, what was written so far is given, too, of which
-// the last is not finished. A *PromptError is about the prompt.
-func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samples int, put func(sample int, text string) error) ([]Completion, error) {
-	most, err := w.fits(prompt)
-	if err != nil {
-		return nil, err
-	}
-	w.cache.Truncate(0)
-	// The prompt goes in parts, so that it can be stopped.
-	for from := 0; from < len(prompt); from += PromptPart {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+// Write makes samples completions of a prompt, as of a Job. With an error, what was written so far is given, too; of that, what
+// has no End is not finished.
+func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samples int, put func(sample int, text string) error) (list []Completion, err error) {
+	j := &Job{Prompt: prompt, Record: record, Samples: samples, Put: put, Done: func(all []Completion, err error) error {
+		list = all
+		return err
+	}}
+	given := false
+	rest, err := w.run(ctx, func(bool) (*Job, error) {
+		if given {
+			return nil, io.EOF
 		}
-		scores, err := w.m.Extend(w.cache, w.prompt[from:min(len(prompt), from+PromptPart)])
-		if err != nil {
-			return nil, err
-		}
-		w.scores = append(w.scores[:0], scores[:w.known]...)
+		given = true
+		return j, nil
+	})
+	if rest != nil {
+		list = rest
 	}
-	var out []Completion
-	for i := range samples {
-		c, err := w.sample(ctx, prompt, Draw{Seed: w.o.Seed, Record: record, Sample: uint32(i)}, most, func(text string) error {
-			if put == nil || text == "" {
-				return nil
-			}
-			return put(i, text)
-		})
-		out = append(out, c)
-		if err != nil {
-			return out, err
-		}
-	}
-	return out, nil
+	return list, err
 }
 
-// PromptPart is how many tokens of a prompt run through the model at once, for which it needs room.
-const PromptPart = 256
+// Each writes one job after another, several at a time; Done is called in their order. What is written of a job is the same
+// whatever is written beside it.
+//
+// next gives a job, or io.EOF: there are no more; another error ends the writing, too, when all that came before is done. With
+// wait there is nothing else to do; without, it may give nil: there is none yet.
+func (w *Writer) Each(ctx context.Context, next func(wait bool) (*Job, error)) error {
+	_, err := w.run(ctx, next)
+	return err
+}
 
-// fits makes room for a prompt and what is written behind it, and says how many tokens that may be.
-func (w *Writer) fits(prompt []uint32) (most int, err error) {
-	n := len(prompt)
-	if n == 0 {
-		return 0, &PromptError{Problem: "the prompt has no token, and a model goes on from one at least"}
-	}
-	w.prompt = w.prompt[:0]
-	for i, id := range prompt {
-		if int64(id) >= int64(w.m.Config.Vocabulary) {
-			return 0, &PromptError{Problem: fmt.Sprintf("token %d of the prompt is %d, and the model knows %d", i, id, w.m.Config.Vocabulary)}
+// run is Each. With an error it gives what was written of the first job that is not done.
+func (w *Writer) run(ctx context.Context, next func(wait bool) (*Job, error)) (rest []Completion, err error) {
+	defer func() {
+		if err != nil && len(w.jobs) > 0 {
+			rest = w.unfinished(w.jobs[0])
 		}
-		w.prompt = append(w.prompt, int32(id))
+		for _, p := range w.places {
+			p.job, p.live = nil, false
+		}
+		w.jobs = w.jobs[:0]
+	}()
+	for end := error(nil); ; {
+		for end == nil && w.takes() {
+			j, err := next(len(w.jobs) == 0)
+			if err != nil {
+				end = err
+			} else if j == nil {
+				break
+			} else if err := w.add(ctx, j); err != nil {
+				return nil, err
+			}
+			if err := w.settle(); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case len(w.jobs) > 0:
+			if err := w.step(ctx); err != nil {
+				return nil, err
+			}
+		case end == io.EOF:
+			return nil, nil
+		case end != nil:
+			return nil, end
+		}
 	}
-	most = w.o.MaxTokens
+}
+
+// takes says whether there is a place, perhaps, for a further job. Those that are written and wait for one before them are
+// bounded.
+func (w *Writer) takes() bool {
+	if len(w.jobs) >= 4*w.o.Together {
+		return false
+	}
+	live := 0
+	for _, p := range w.places {
+		if p.live {
+			live++
+		}
+	}
+	n := len(w.jobs)
+	return live < w.o.Together && (n == 0 || w.jobs[n-1].begun == w.jobs[n-1].Samples || w.jobs[n-1].err != nil)
+}
+
+// add takes a job, and begins with it if there is a place.
+func (w *Writer) add(ctx context.Context, given *Job) error {
+	j := &job{Job: given, err: given.Err}
+	if j.err == nil {
+		j.err = w.check(j)
+	}
+	if j.err == nil {
+		j.list = make([]Completion, j.Samples)
+	}
+	w.jobs = append(w.jobs, j)
+	return w.begin(ctx)
+}
+
+// check makes sure that a prompt is one, and says how many tokens may be written behind it.
+func (w *Writer) check(j *job) error {
+	n := len(j.Prompt)
+	if n == 0 {
+		return &PromptError{Problem: "the prompt has no token, and a model goes on from one at least"}
+	}
+	j.prompt = make([]int32, n)
+	for i, id := range j.Prompt {
+		if int64(id) >= int64(w.m.Config.Vocabulary) {
+			return &PromptError{Problem: fmt.Sprintf("token %d of the prompt is %d, and the model knows %d", i, id, w.m.Config.Vocabulary)}
+		}
+		j.prompt[i] = int32(id)
+	}
+	j.most = w.o.MaxTokens
 	if w.o.Context > 0 {
 		if n >= w.o.Context {
-			return 0, &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context), Long: true}
+			return &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context), Long: true}
 		}
-		most = min(most, w.o.Context-n)
+		j.most = min(j.most, w.o.Context-n)
 	}
-	need := n + most
-	if w.o.Room > 0 && need > w.o.Room {
-		return 0, &PromptError{Problem: fmt.Sprintf("the prompt and what is written have up to %d tokens, and there is memory for %d: let less be written, or give more memory", need, w.o.Room)}
+	if need := j.room(); w.o.Room > 0 && need > w.o.Room {
+		return &PromptError{Problem: fmt.Sprintf("the prompt and what is written have up to %d tokens, and there is memory for %d: let less be written, or give more memory", need, w.o.Room)}
 	}
-	if need > w.room {
-		w.room = need + need/4 // records vary
-		if w.o.Room > 0 {
-			w.room = min(w.room, w.o.Room)
-		}
-		if w.o.Context > 0 {
-			w.room = min(w.room, w.o.Context)
-		}
-		w.cache = w.m.NewCache(w.room)
-	}
-	return most, nil
+	return nil
 }
 
-func (w *Writer) sample(ctx context.Context, prompt []uint32, d Draw, most int, put func(text string) error) (c Completion, err error) {
-	w.cache.Truncate(len(prompt))
-	w.text.Begin(prompt)
-	w.chooser.Begin()
-	for _, id := range w.prompt {
-		w.chooser.See(id)
-	}
-	var text strings.Builder
-	defer func() { c.Text = text.String() }()
-	stop := &stopper{stops: w.o.Stop}
-	pass := func(more string) (found bool, err error) {
-		out, found := stop.add(more)
-		text.WriteString(out)
-		return found, put(out)
-	}
-	scores := slices.Clone(w.scores)
-	for {
-		if err := ctx.Err(); err != nil {
-			return c, err
-		}
-		d.Position = uint32(c.Tokens)
-		token, err := w.chooser.Next(scores, d)
-		if err != nil {
-			return c, fmt.Errorf("token %d: %w", c.Tokens, err)
-		}
-		w.chooser.See(token)
-		c.Tokens++
-		if slices.Contains(w.o.Ends, uint32(token)) {
-			c.End = EndToken
-			break
-		}
-		found, err := pass(w.text.Add(uint32(token)))
-		if err != nil {
-			return c, err
-		}
-		if found {
-			c.End = EndStop
-			return c, nil
-		}
-		if c.Tokens == most {
-			c.End = EndLength
-			if most < w.o.MaxTokens {
-				c.End = EndContext
+// room is how many tokens a sample has, prompt and completion.
+func (j *job) room() int { return len(j.prompt) + j.most }
+
+// begin gives places to samples that have none, in order.
+func (w *Writer) begin(ctx context.Context) error {
+	for _, j := range w.jobs {
+		for j.err == nil && j.begun < j.Samples && (j.Put == nil || j.live == 0) {
+			p := w.place(j)
+			if p == nil {
+				return nil
 			}
-			break
+			if err := w.open(ctx, p, j); err != nil {
+				return err
+			}
 		}
-		if scores, err = w.m.Extend(w.cache, []int32{token}); err != nil {
-			return c, err
+	}
+	return nil
+}
+
+// settle is done with the first jobs, as far as they have ended.
+func (w *Writer) settle() error {
+	for len(w.jobs) > 0 {
+		j := w.jobs[0]
+		if j.err == nil && j.ended < j.Samples {
+			return nil
 		}
-		scores = scores[:w.known]
+		w.jobs = slices.Delete(w.jobs, 0, 1)
+		for _, p := range w.places {
+			if p.job == j {
+				p.job = nil
+			}
+		}
+		if err := j.Done(j.list, j.err); err != nil {
+			return err
+		}
 	}
-	// What was held back is the text's end, unless it makes a stop whole.
-	found, err := pass(w.text.End())
-	if err != nil {
-		return c, err
+	return nil
+}
+
+// step writes a token of each text.
+func (w *Writer) step(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	if found {
-		c.End = EndStop
-		return c, nil
+	w.live, w.caches, w.tokens = w.live[:0], w.caches[:0], w.tokens[:0]
+	for _, p := range w.places {
+		if !p.live {
+			continue
+		}
+		if err := w.next(p); err != nil {
+			return err
+		}
+		if p.live {
+			w.live, w.caches, w.tokens = append(w.live, p), append(w.caches, p.cache), append(w.tokens, p.token)
+		}
 	}
-	text.WriteString(stop.held)
-	return c, put(stop.held)
+	v := w.m.Config.Vocabulary
+	if n := len(w.live) * v; len(w.scores) < n {
+		w.scores = make([]float32, max(n, min(2*n, w.o.Together*v)))
+	}
+	if err := w.m.ExtendEach(w.caches, w.tokens, w.scores[:len(w.live)*v]); err != nil {
+		return err
+	}
+	for i, p := range w.live {
+		p.scores = w.scores[i*v:][:w.known]
+	}
+	if err := w.settle(); err != nil {
+		return err
+	}
+	return w.begin(ctx)
+}
+
+// unfinished is what there is of a job's samples that have begun.
+func (w *Writer) unfinished(j *job) []Completion {
+	for _, p := range w.places {
+		if p.live && p.job == j {
+			j.list[p.sample] = p.completion("")
+		}
+	}
+	return j.list[:j.begun]
 }
 
 // ErrNoBeginning is that of an empty prompt and a model without a token to begin with.

@@ -24,6 +24,7 @@ type attention struct {
 	// What the pieces of the call at hand work on. They are method values made once: a new closure would be garbage of
 	// every call.
 	job           attentionJob
+	sequences     []cachedSequence // of extend
 	forwardPiece  func(i, worker int)
 	deltaPiece    func(i, worker int)
 	backwardPiece func(i, worker int)
@@ -36,8 +37,7 @@ type attentionJob struct {
 	starts                            []int32
 	queryTiles, keyTiles, wholeGroups int
 
-	cached            []float32 // of extend, and what follows
-	past, n, capacity int
+	tokens int // of extend: new ones of each of sequences
 }
 
 // newAttention makes the attention of a model. Its room grows with the first batch of a shape, and stays.

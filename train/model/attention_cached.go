@@ -2,38 +2,49 @@ package model
 
 import "curate/kernel"
 
-// extend puts the attention of n tokens that come after past ones into out, [n, heads·headSize]: qkv holds the n new ones.
-// cached has the keys of all, [kvHeads, capacity, headSize], and then the values; those of the new ones are put there first.
-func (a *attention) extend(p *kernel.Pool, qkv []float32, past, n int, cached []float32, capacity int, out []float32) {
-	a.grow(p, past+n)
-	s, size := a.stride(), a.headSize
-	for h := range 2 * a.kvHeads {
-		for i := range n {
-			copy(cached[(h*capacity+past+i)*size:][:size], qkv[i*s+(a.heads+h)*size:])
-		}
-	}
-	a.job = attentionJob{
-		pool: p, qkv: qkv, out: out, cached: cached, past: past, n: n, capacity: capacity, queryTiles: ceil(n, queryTile),
-	}
-	p.Each(a.heads*a.job.queryTiles, a.extendPiece)
-	a.job = attentionJob{}
+// cachedSequence is a sequence that is extended by some tokens. qkv holds those, and out, [tokens, heads·headSize], gets their
+// attention. cached has the keys of all, [kvHeads, capacity, headSize], and then the values; past tokens are in it.
+type cachedSequence struct {
+	qkv, out, cached []float32
+	past, capacity   int
 }
 
-// extendTile is a piece of extend: a tile of queries of one head.
+// extend puts the attention of n tokens that come after those of a sequence into its out, for each of a.sequences. Keys and
+// values of the new ones are put behind those of the others first. What comes of a sequence does not depend on the others.
+func (a *attention) extend(p *kernel.Pool, n int) {
+	s, size, longest := a.stride(), a.headSize, 0
+	for q := range a.sequences {
+		c := &a.sequences[q]
+		longest = max(longest, c.past+n)
+		for h := range 2 * a.kvHeads {
+			for i := range n {
+				copy(c.cached[(h*c.capacity+c.past+i)*size:][:size], c.qkv[i*s+(a.heads+h)*size:])
+			}
+		}
+	}
+	a.grow(p, longest)
+	a.job = attentionJob{pool: p, tokens: n, queryTiles: ceil(n, queryTile)}
+	p.Each(len(a.sequences)*a.heads*a.job.queryTiles, a.extendPiece)
+	a.job = attentionJob{}
+	clear(a.sequences) // hold on to nobody's memory
+}
+
+// extendTile is a piece of extend: a tile of queries of one head of a sequence.
 func (a *attention) extendTile(i, worker int) {
 	j := &a.job
-	head, tile := i/j.queryTiles, j.queryTiles-1-i%j.queryTiles
+	unit, tile := i/j.queryTiles, j.queryTiles-1-i%j.queryTiles
+	c, head := &a.sequences[unit/a.heads], unit%a.heads
 	kv := head / (a.heads / a.kvHeads)
 	h := attentionHead{
-		size: a.headSize, scale: a.scale, prec: a.prec, past: j.past,
-		q: j.qkv[head*a.headSize:], ldq: a.stride(),
-		k: j.cached[kv*j.capacity*a.headSize:], v: j.cached[(a.kvHeads+kv)*j.capacity*a.headSize:], ldk: a.headSize,
+		size: a.headSize, scale: a.scale, prec: a.prec, past: c.past,
+		q: c.qkv[head*a.headSize:], ldq: a.stride(),
+		k: c.cached[kv*c.capacity*a.headSize:], v: c.cached[(a.kvHeads+kv)*c.capacity*a.headSize:], ldk: a.headSize,
 	}
 	if a.slopes != nil {
 		h.slope, h.ramp = a.slopes[head], a.ramp
 	}
 	i0 := tile * queryTile
-	n := min(queryTile, j.n-i0)
-	out := j.out[(i0*a.heads+head)*a.headSize:]
+	n := min(queryTile, j.tokens-i0)
+	out := c.out[(i0*a.heads+head)*a.headSize:]
 	a.tiles[worker].attend(&h, i0, n, j.pool.Set(), j.pool.Scratch(worker), out, a.heads*a.headSize, nil)
 }

@@ -8,6 +8,11 @@ import (
 	"curate/kernel"
 )
 
+func extendOne(a *attention, p *kernel.Pool, qkv []float32, past, n int, cached []float32, capacity int, out []float32) {
+	a.sequences = append(a.sequences[:0], cachedSequence{qkv, out, cached, past, capacity})
+	a.extend(p, n)
+}
+
 // However a sequence is cut into calls of extend, the attention of its tokens is that of the whole.
 func TestAttentionExtend(t *testing.T) {
 	seed := rand.Uint64()
@@ -26,7 +31,7 @@ func TestAttentionExtend(t *testing.T) {
 			out := filled(len(want))
 			for past := 0; past < c.length; {
 				n := 1 + r.IntN(min(c.length-past, []int{1, 3, 300}[r.IntN(3)]))
-				a.extend(pool, c.qkv[past*a.stride():], past, n, cached, capacity, out[past*c.heads*c.size:])
+				extendOne(a, pool, c.qkv[past*a.stride():], past, n, cached, capacity, out[past*c.heads*c.size:])
 				past += n
 			}
 			pool.Close()
@@ -45,10 +50,10 @@ func BenchmarkAttentionExtend(b *testing.B) {
 	defer pool.Close()
 	a := newAttention(c.heads, c.kvHeads, c.size, c.scale(), nil, kernel.F32)
 	cached, out := make([]float32, 2*c.kvHeads*c.length*c.size), make([]float32, c.length*c.heads*c.size)
-	a.extend(pool, c.qkv, 0, c.length, cached, c.length, out)
+	extendOne(a, pool, c.qkv, 0, c.length, cached, c.length, out)
 	b.SetBytes(int64(4 * len(cached)))
 	for b.Loop() {
-		a.extend(pool, c.qkv, c.length-1, 1, cached, c.length, out)
+		extendOne(a, pool, c.qkv, c.length-1, 1, cached, c.length, out)
 	}
 	if math.IsNaN(float64(out[0])) {
 		b.Fatal("not a number")

@@ -367,8 +367,8 @@ func TestAttentionAllocs(t *testing.T) {
 			run := func() {
 				a.forward(pool, c.qkv, c.starts, out, lse)
 				a.backward(pool, c.qkv, c.starts, out, lse, c.dout, dqkv)
-				a.extend(pool, c.qkv, 0, c.length-1, cached, c.length, out)
-				a.extend(pool, c.qkv, c.length-1, 1, cached, c.length, out)
+				extendOne(a, pool, c.qkv, 0, c.length-1, cached, c.length, out)
+				extendOne(a, pool, c.qkv, c.length-1, 1, cached, c.length, out)
 			}
 			// With two, it may take some runs until each worker has had the largest product and so has its room.
 			for range 8 {

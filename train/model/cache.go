@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
 
 // extendTokens is how many tokens run through the model at once when a cache is extended by many, so that the room for them
 // is bounded.
@@ -9,13 +13,14 @@ const extendTokens = 256
 // Cache holds keys and values of the tokens of one sequence that a model has seen.
 type Cache struct {
 	length, capacity int
+	headSize         int
 	layers           [][]float32 // of each layer: keys [kvHeads, capacity, headSize], turned by RoPE, then values
 	logits           []float32   // [Vocabulary]: what Extend gives
 }
 
 // NewCache has room for capacity tokens.
 func (m *Model) NewCache(capacity int) *Cache {
-	c := &Cache{capacity: max(0, capacity), layers: make([][]float32, m.Config.Layers), logits: make([]float32, m.Config.Vocabulary)}
+	c := &Cache{capacity: max(0, capacity), headSize: m.Config.HeadSize, layers: make([][]float32, m.Config.Layers), logits: make([]float32, m.Config.Vocabulary)}
 	for l := range c.layers {
 		c.layers[l] = make([]float32, 2*m.Config.KVHeads*c.capacity*m.Config.HeadSize)
 	}
@@ -28,54 +33,135 @@ func (c *Cache) Len() int { return c.length }
 // Truncate forgets all tokens but the first n.
 func (c *Cache) Truncate(n int) { c.length = max(0, min(c.length, n)) }
 
+// Copy makes the first n tokens of another cache of the model the only ones of this one. An error says that it does not hold
+// so many, or that there is no room.
+func (c *Cache) Copy(from *Cache, n int) error {
+	switch {
+	case n < 0 || n > from.length:
+		return fmt.Errorf("%d tokens of a cache that holds %d cannot be copied", n, from.length)
+	case n > c.capacity:
+		return fmt.Errorf("%d tokens are too many for a cache that has room for %d", n, c.capacity)
+	case len(c.layers) != len(from.layers) || len(c.logits) != len(from.logits) || len(c.layers[0])*from.capacity != len(from.layers[0])*c.capacity:
+		return errOtherModel
+	}
+	c.length = n
+	if n == 0 || c == from {
+		return nil
+	}
+	for l, x := range from.layers {
+		// The numbers of a head's tokens lie together, capacity times the head's size.
+		y := c.layers[l]
+		size := c.headSize
+		for h := range len(x) / (from.capacity * size) {
+			copy(y[h*c.capacity*size:][:n*size], x[h*from.capacity*size:])
+		}
+	}
+	return nil
+}
+
+var errOtherModel = errors.New("the cache is of a model of another configuration")
+
 // Extend runs the model on the tokens that follow those of the cache, and gives the logits after the last of them, valid
 // until the next call with this cache. An error says that a token is none of the vocabulary's, or that there is no room; the
 // cache is as it was then.
 func (m *Model) Extend(c *Cache, tokens []int32) ([]float32, error) {
-	config := m.Config
-	if len(c.layers) != config.Layers || len(c.logits) != config.Vocabulary ||
-		len(c.layers[0]) != 2*config.KVHeads*c.capacity*config.HeadSize {
-		return nil, fmt.Errorf("the cache is of a model of another configuration")
-	}
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("a cache is extended by at least one token")
 	}
-	if free := c.capacity - c.length; len(tokens) > free {
-		return nil, fmt.Errorf("%d tokens are too many for a cache that holds %d and has room for %d", len(tokens), c.length, c.capacity)
-	}
-	for t, token := range tokens {
-		if token < 0 || int(token) >= config.Vocabulary {
-			return nil, fmt.Errorf("position %d: token %d is none of the vocabulary's %d", c.length+t, token, config.Vocabulary)
-		}
+	if err := m.ready(c, tokens); err != nil {
+		return nil, err
 	}
 	m.reserve(1, min(len(tokens), extendTokens), false)
-	if config.Family == Llama && m.table.length < c.capacity {
-		m.table = newRopeTable(config, c.capacity)
-	}
+	m.one[0] = c
 	for len(tokens) > 0 {
 		n := min(len(tokens), extendTokens)
-		m.embed(n, tokens[:n], m.last)
-		for l := range c.layers {
-			m.blockExtend(&m.places.blocks[l], c, c.layers[l], n, m.last)
-		}
-		c.length += n
+		m.extend(m.one[:], tokens[:n])
 		tokens = tokens[n:]
 		if len(tokens) == 0 {
-			m.headForward(1, nil, m.last[(n-1)*config.Width:], c.logits)
+			m.headForward(1, nil, m.last[(n-1)*m.Config.Width:], c.logits)
 		}
 	}
+	m.one[0] = nil
 	return c.logits, nil
 }
 
-// blockExtend is blockForward for n tokens that follow those of a cache: x, [n, Width], is input and output.
-func (m *Model) blockExtend(l *layer, c *Cache, cached []float32, n int, x []float32) {
-	k := &m.kept[0]
+// ExtendEach is Extend by one token for several sequences at once: tokens[i] follows those of caches[i], and row i of dst,
+// [len(caches), Vocabulary], gets the logits after it. They are, bit for bit, what Extend gives, and come sooner: a product
+// with the rows of several tokens reads the weights once. An error says which sequence it is about; all caches are as they
+// were then. No cache may be there twice.
+func (m *Model) ExtendEach(caches []*Cache, tokens []int32, dst []float32) error {
+	v := m.Config.Vocabulary
+	if len(tokens) != len(caches) || len(dst) != len(caches)*v {
+		return fmt.Errorf("%d tokens and room for %d logits, which are %d each, do not go with %d sequences", len(tokens), len(dst), v, len(caches))
+	}
+	for i, c := range caches {
+		if err := m.ready(c, tokens[i:i+1]); err != nil {
+			return fmt.Errorf("sequence %d: %w", i, err)
+		}
+		if slices.Contains(caches[:i], c) {
+			return fmt.Errorf("sequence %d: its cache is another one's, too", i)
+		}
+	}
+	// Logits of so many rows fit into the room that headForward has.
+	for most := min(extendTokens, headRows(extendTokens, v)); len(caches) > 0; {
+		n := min(len(caches), most)
+		m.reserve(1, n, false)
+		m.extend(caches[:n], tokens[:n])
+		m.headForward(n, nil, m.last, dst[:n*v])
+		caches, tokens, dst = caches[n:], tokens[n:], dst[n*v:]
+	}
+	return nil
+}
+
+// ready makes sure that a cache can be extended, and that there are angles for all its positions.
+func (m *Model) ready(c *Cache, tokens []int32) error {
+	config := m.Config
+	if len(c.layers) != config.Layers || len(c.logits) != config.Vocabulary || c.headSize != config.HeadSize ||
+		len(c.layers[0]) != 2*config.KVHeads*c.capacity*config.HeadSize {
+		return errOtherModel
+	}
+	if free := c.capacity - c.length; len(tokens) > free {
+		return fmt.Errorf("%d tokens are too many for a cache that holds %d and has room for %d", len(tokens), c.length, c.capacity)
+	}
+	for t, token := range tokens {
+		if token < 0 || int(token) >= config.Vocabulary {
+			return fmt.Errorf("position %d: token %d is none of the vocabulary's %d", c.length+t, token, config.Vocabulary)
+		}
+	}
+	if config.Family == Llama && (m.table == nil || m.table.length < c.capacity) {
+		m.table = newRopeTable(config, c.capacity)
+	}
+	return nil
+}
+
+// extend runs the blocks on tokens that follow those of caches, as many of each, and puts what the last one gives into m.last.
+func (m *Model) extend(caches []*Cache, tokens []int32) {
+	n := len(tokens)
+	m.embed(n, tokens, m.last)
+	for l := range m.Config.Layers {
+		m.blockExtend(l, caches, n, m.last)
+	}
+	for _, c := range caches {
+		c.length += n / len(caches)
+	}
+}
+
+// blockExtend is blockForward for n tokens that follow those of caches, as many of each: x, [n, Width], is input and output.
+func (m *Model) blockExtend(number int, caches []*Cache, n int, x []float32) {
+	l, k, a := &m.places.blocks[number], &m.kept[0], m.attention
 	l.norm1.forward(m, n, nil, x, m.normed, k.stats1)
 	l.qkv.forward(m, n, m.normed, k.qkv)
 	if m.table != nil {
-		m.rope(n, n, c.length, k.qkv)
+		m.ropeCached(n, caches, k.qkv)
 	}
-	m.attention.extend(m.pool, k.qkv, c.length, n, cached, c.capacity, k.attended)
+	each := n / len(caches)
+	a.sequences = a.sequences[:0]
+	for i, c := range caches {
+		a.sequences = append(a.sequences, cachedSequence{
+			k.qkv[i*each*a.stride():], k.attended[i*each*a.heads*a.headSize:], c.layers[number], c.length, c.capacity,
+		})
+	}
+	a.extend(m.pool, each)
 	l.out.forwardAdd(m, n, k.attended, x, x)
 
 	l.norm2.forward(m, n, nil, x, m.normed, k.stats2)

@@ -1,8 +1,10 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,5 +160,166 @@ func BenchmarkExtend(b *testing.B) {
 		if _, err := m.Extend(cache, token); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Several sequences at once have, bit for bit, the logits that each has alone, whatever their number and lengths.
+func TestExtendEach(t *testing.T) {
+	seed := rand.Uint64()
+	for _, name := range kernel.Names() {
+		set, _ := kernel.Named(name)
+		for kind, c := range cacheConfigs() {
+			for _, prec := range []kernel.Precision{kernel.F32, kernel.BF16} {
+				r := rand.New(rand.NewPCG(seed, 2))
+				pool := kernel.NewPool(set, 1+r.IntN(3))
+				p := NewParams(NewLayout(c))
+				p.Init(c, 0.3, 5)
+				m, err := New(c, p, pool, prec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				const most = 37
+				token := func() int32 { return r.Int32N(int32(c.Vocabulary)) }
+				var alone, together []*Cache
+				for range most {
+					prompt := make([]int32, 1+r.IntN([]int{4, 330}[r.IntN(2)]))
+					for i := range prompt {
+						prompt[i] = token()
+					}
+					a, b := m.NewCache(len(prompt)+9), m.NewCache(len(prompt)+5+r.IntN(5))
+					if _, err := m.Extend(a, prompt); err != nil {
+						t.Fatal(err)
+					}
+					if err := b.Copy(a, len(prompt)); err != nil {
+						t.Fatal(err)
+					}
+					alone, together = append(alone, a), append(together, b)
+				}
+				for range 5 {
+					n := 1 + r.IntN(most)
+					// Some of them, in any order.
+					var caches []*Cache
+					var tokens []int32
+					order := r.Perm(most)[:n]
+					for _, i := range order {
+						if together[i].Len() == together[i].capacity {
+							t.Fatal("no room")
+						}
+						caches, tokens = append(caches, together[i]), append(tokens, token())
+					}
+					dst := make([]float32, n*c.Vocabulary)
+					if err := m.ExtendEach(caches, tokens, dst); err != nil {
+						t.Fatal(err)
+					}
+					for k, i := range order {
+						want, err := m.Extend(alone[i], tokens[k:k+1])
+						if err != nil {
+							t.Fatal(err)
+						}
+						if got := dst[k*c.Vocabulary : (k+1)*c.Vocabulary]; !slices.Equal(got, want) {
+							t.Fatalf("seed %d: %s, %s, precision %v: sequence %d of %d, of %d tokens, is another one than alone", seed, name, kind, prec, k, n, alone[i].Len())
+						}
+					}
+				}
+				pool.Close()
+			}
+		}
+	}
+}
+
+// More sequences than have room at once, of a large vocabulary.
+func TestExtendEachMany(t *testing.T) {
+	c := cacheConfigs()["llama"]
+	c.Vocabulary = 40_000
+	m := cacheModel(t, c, 2)
+	n := headRows(extendTokens, c.Vocabulary) + 3
+	var caches []*Cache
+	tokens := make([]int32, n)
+	for i := range tokens {
+		caches, tokens[i] = append(caches, m.NewCache(1)), int32(i*7)
+	}
+	dst := make([]float32, n*c.Vocabulary)
+	if err := m.ExtendEach(caches, tokens, dst); err != nil {
+		t.Fatal(err)
+	}
+	for i := range tokens {
+		want, err := m.Extend(m.NewCache(1), tokens[i:i+1])
+		if err != nil || !slices.Equal(want, dst[i*c.Vocabulary:(i+1)*c.Vocabulary]) {
+			t.Fatalf("sequence %d of %d is another one than alone; %v", i, n, err)
+		}
+	}
+}
+
+func TestExtendEachErrors(t *testing.T) {
+	configs := cacheConfigs()
+	m := cacheModel(t, configs["llama"], 1)
+	one, two, full := m.NewCache(4), m.NewCache(4), m.NewCache(0)
+	other := cacheModel(t, configs["btlm"], 1).NewCache(4)
+	for _, c := range []struct {
+		caches []*Cache
+		tokens []int32
+		rows   int
+		want   string
+	}{
+		{[]*Cache{one}, []int32{1, 2}, 1, "do not go with 1 sequences"},
+		{[]*Cache{one, two}, []int32{1, 2}, 1, "2 tokens and room for 50 logits"},
+		{[]*Cache{one, full}, []int32{1, 2}, 2, "sequence 1: 1 tokens are too many"},
+		{[]*Cache{one, two}, []int32{1, 50}, 2, "sequence 1: position 0: token 50 is none"},
+		{[]*Cache{one, other}, []int32{1, 2}, 2, "sequence 1: the cache is of a model of another configuration"},
+		{[]*Cache{one, two, one}, []int32{1, 2, 3}, 3, "sequence 2: its cache is another one's, too"},
+	} {
+		if err := m.ExtendEach(c.caches, c.tokens, make([]float32, c.rows*50)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %v", c.want, err)
+		}
+	}
+	if one.Len()+two.Len() != 0 {
+		t.Error("a cache has grown")
+	}
+	if _, err := m.Extend(one, []int32{1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		to   *Cache
+		n    int
+		want string
+	}{
+		{two, 4, "of a cache that holds 3"}, {two, -1, "cannot be copied"}, {m.NewCache(2), 3, "room for 2"}, {other, 2, "another configuration"},
+	} {
+		if err := c.to.Copy(one, c.n); err == nil || !strings.Contains(err.Error(), c.want) || c.to.Len() != 0 {
+			t.Errorf("%v: %v", c.want, err)
+		}
+	}
+	if err := one.Copy(one, 2); err != nil || one.Len() != 2 {
+		t.Error("a cache is not copied to itself:", err)
+	}
+}
+
+// BenchmarkExtendEach is a token each of several sequences, by the token.
+func BenchmarkExtendEach(b *testing.B) {
+	c := cacheConfigs()["llama"]
+	c.Vocabulary, c.Width, c.Layers, c.Heads, c.KVHeads, c.HeadSize, c.FFN = 8192, 256, 6, 4, 4, 64, 704
+	for _, n := range []int{1, 4, 16, 32, 64} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			m := cacheModel(b, c, 1)
+			caches, tokens, dst := make([]*Cache, n), make([]int32, n), make([]float32, n*c.Vocabulary)
+			for i := range caches {
+				caches[i] = m.NewCache(128)
+				if _, err := m.Extend(caches[i], make([]int32, 100)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportAllocs()
+			done := 0
+			for b.Loop() {
+				for _, x := range caches {
+					x.Truncate(100)
+				}
+				if err := m.ExtendEach(caches, tokens, dst); err != nil {
+					b.Fatal(err)
+				}
+				done += n
+			}
+			b.ReportMetric(float64(done)/b.Elapsed().Seconds(), "tokens/s")
+		})
 	}
 }

@@ -60,6 +60,7 @@ type Model struct {
 	losses          []float32 // [N]
 	counted         []int32   // tokens whose target is not Ignore
 	order           []uint64  // [N]: see embedBackward
+	one             [1]*Cache // what Extend extends
 
 	watch func(what string, x []float32) // for tests: sees activations; nil: nobody does
 }

@@ -62,14 +62,29 @@ func (m *Model) ropeBackward(n, length, first int, dqkv []float32) {
 }
 
 func (m *Model) turn(sin []float32, n, length, first int, qkv []float32) {
-	width, size, half := m.Config.qkv(), m.Config.HeadSize, m.table.half
-	turned := (m.Config.Heads + m.Config.KVHeads) * size
+	width := m.Config.qkv()
 	m.eachBlock(n, func(from, to, _, _ int) {
 		for t := from; t < to; t++ {
-			at := (first + t%length) * half
-			for h := t * width; h < t*width+turned; h += size {
-				m.set.Rotate(qkv[h:h+size], m.table.cos[at:at+half], sin[at:at+half])
-			}
+			m.turnToken(sin, first+t%length, qkv[t*width:])
+		}
+	})
+}
+
+// turnToken turns those of one token.
+func (m *Model) turnToken(sin []float32, position int, qkv []float32) {
+	size, half := m.Config.HeadSize, m.table.half
+	at := position * half
+	for h := 0; h < (m.Config.Heads+m.Config.KVHeads)*size; h += size {
+		m.set.Rotate(qkv[h:h+size], m.table.cos[at:at+half], sin[at:at+half])
+	}
+}
+
+// ropeCached is rope for sequences that are extended by as many tokens each, n in all, which follow those of their caches.
+func (m *Model) ropeCached(n int, caches []*Cache, qkv []float32) {
+	width, each := m.Config.qkv(), n/len(caches)
+	m.eachBlock(n, func(from, to, _, _ int) {
+		for t := from; t < to; t++ {
+			m.turnToken(m.table.sin, caches[t/each].length+t%each, qkv[t*width:])
 		}
 	})
 }
