@@ -132,6 +132,9 @@ func compileCondition(c Condition, signals []string) (*program, error) {
 	root := code.Node()
 	ast.Walk(&root, used)
 	for _, name := range used.names {
+		if name == "record" {
+			return nil, c.errorf(0, "record is the whole record; name a field of it, record.NAME")
+		}
 		if _, ok := env[name]; ok {
 			prog.signals = append(prog.signals, name)
 		} else if names, ok := p.paths[name]; ok {
