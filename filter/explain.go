@@ -153,7 +153,7 @@ func (f *Filter) explain(v *View, c *check) ExplainedTest {
 		}
 		for i, name := range e.signals {
 			value := jsontext.Value("null")
-			if s := v.values[e.from[i]]; s.known && s.ok {
+			if s := v.values[e.from[i]]; s.known && s.ok && s.v-s.v == 0 {
 				value = jsontext.Value(number(s.v))
 			}
 			t.Asked = append(t.Asked, AskedValue{name, value})
@@ -179,8 +179,7 @@ func (f *Filter) explain(v *View, c *check) ExplainedTest {
 			v.problem = before
 		}
 	}
-	if s.ok {
-		value := s.v
+	if value := s.v; s.ok && value-value == 0 { // JSON knows no infinity
 		t.Value = &value
 	}
 	switch {
