@@ -354,9 +354,9 @@ func call(name string, at ast.Node, args ...ast.Node) ast.Node {
 
 // constants are the values of a list that is written in an expression.
 type constants struct {
-	texts           map[string]bool
-	numbers         map[float64]bool
-	null, yes, no   bool
+	texts         map[string]bool
+	numbers       map[float64]bool
+	null, yes, no bool
 }
 
 // constantsOf are those of a list of constants, nil for anything else.
@@ -522,5 +522,24 @@ func decodeValue(raw []byte) (any, error) {
 	}
 	var v any
 	err := json.Unmarshal(raw, &v)
-	return v, err
+	return wholeNumbers(v), err
+}
+
+// wholeNumbers makes numbers without a fraction integers, of which an expression can take a remainder.
+func wholeNumbers(v any) any {
+	switch v := v.(type) {
+	case float64:
+		if n := int64(v); v > -1<<53 && v < 1<<53 && float64(n) == v {
+			return int(n)
+		}
+	case []any:
+		for i := range v {
+			v[i] = wholeNumbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = wholeNumbers(v[k])
+		}
+	}
+	return v
 }

@@ -71,8 +71,8 @@ type check struct {
 	last      bool                // of a rule that edits: its edit counts if none of its tests has failed
 	// recut, if it is not 0, makes the view forget its cuts before this check, and cut words by cuts[recut-1].
 	recut      int
-	asked      bool     // an expression asks for the signal
-	only       bool     // it is there for that alone
+	asked      bool // an expression asks for the signal
+	only       bool // it is there for that alone
 	expression *condition
 }
 

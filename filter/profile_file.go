@@ -3,7 +3,6 @@ package filter
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -442,6 +441,7 @@ func (d *profileReader) conditions() error {
 			}
 		}
 	}
+	slices.SortStableFunc(d.p.Conditions, func(a, b Condition) int { return int(one(a.Keep) - one(b.Keep)) })
 	return nil
 }
 

@@ -195,7 +195,7 @@ func TestOwnProfile(t *testing.T) {
 
 	// A profile on top of a file.
 	more := tree.parse(t, "conf/sub/more.yaml")
-	if more.Name != "more" || more.Version != 1 || len(more.Rules) != 3 || len(more.Conditions) != 3 || more.Conditions[0].Expression != "url == nil" || more.Conditions[2].Name != "second" {
+	if more.Name != "more" || more.Version != 1 || len(more.Rules) != 3 || len(more.Conditions) != 3 || more.Conditions[0].Expression != "url == nil" || more.Conditions[1].Name != "second" {
 		t.Errorf("%+v", more)
 	}
 	if set := more.Languages[0].Rules[0].Set; len(set) != 3 || set[2].Param != "max_doc_words" {
@@ -308,7 +308,7 @@ func TestConditionsOfProfile(t *testing.T) {
 rules: [{rule: gopher_quality, set: {min_stop_words: 0, min_doc_words: 2}}]
 drop_if:
   no_license: license == nil
-  repeats: top_2_gram > 0.5
+  repeats: top_2_gram > 0.9
   score: score > 3
 keep_if:
   stops: stop_words >= 1

@@ -29,7 +29,7 @@ type View struct {
 	gopher         gopherWords
 	fineweb        finewebLines
 	c4             c4Result
-	viewCut                     // words, as the profile wants them
+	viewCut                    // words, as the profile wants them
 	cuts           []viewCut   // of a composition
 	fields         []text.Span // Python's words: words, or ownFields where they are others
 
