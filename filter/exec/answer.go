@@ -40,6 +40,9 @@ type answer struct {
 	signals  []signal
 }
 
+// scoreName is the signal that the member "score" is.
+var scoreName = []byte("score")
+
 type signal struct {
 	name  []byte
 	json  []byte // the number as the program wrote it
@@ -94,7 +97,7 @@ func (a *answer) members(object []byte) error {
 				return errors.New(`has a "keep" that is not true or false`)
 			}
 		case "score":
-			if err := a.signal([]byte("score"), m.value); err != nil {
+			if err := a.signal(scoreName, m.value); err != nil {
 				return err
 			}
 		case "signals":
@@ -221,6 +224,14 @@ func show(s []byte) string {
 		return strconv.Quote(string(bytes.ToValidUTF8(s[:most], nil))) + "…"
 	}
 	return strconv.Quote(string(s))
+}
+
+// short is the beginning of a JSON text.
+func short(s []byte) []byte {
+	if len(s) > 200 {
+		return append(bytes.ToValidUTF8(s[:200], nil), "…"...)
+	}
+	return s
 }
 
 // scanner goes through the members of a JSON object that has been checked.

@@ -372,7 +372,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{"too many", Config{}, []string{"a", "two:", "b"}, []string{"more lines than it was given", "one line for each"}},
 		{"too few and an end", Config{}, []string{"answer:{\"keep\":true}", "exit:0", "b"}, []string{"answered 1 of 3 lines and ended (exit status 0)", `id "r1" (line 2, byte 100 of input 1)`, `cannot go on with "0"`}},
-		{"out of order", Config{}, []string{`answer:{"id":"r1","keep":true}`, "b"}, []string{`answered about id "\"r1\""`, `the next was "\"r0\""`}},
+		{"out of order", Config{}, []string{`answer:{"id":"r1","keep":true}`, "b"}, []string{`answered about id "r1" where the next was "r0"`}},
 		{"a crash", Config{Restarts: -1}, []string{"answer:{\"keep\":true}", "exit:7"}, []string{"ended with exit status 7", `id "r1"`, `cannot go on with "7"`}},
 		{"crashes", Config{Restarts: 2}, []string{"answer:{\"keep\":true}", "exit:7"}, []string{"exit status 7", "the last of 3 times", `id "r1"`, `cannot go on with "7"`}},
 		{"no answer", Config{Restarts: -1, Timeout: 50 * time.Millisecond}, []string{"answer:{\"keep\":true}", "sleep:"}, []string{"did not answer within 50ms", "flush", `id "r1"`, "nothing on standard error"}},

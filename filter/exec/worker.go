@@ -259,7 +259,7 @@ func (w *worker) take(r *record.Record, line []byte) error {
 	}
 	if a.id != nil {
 		if id, ok := r.Value(c.IDField); ok && !sameValue(id, a.id) {
-			return fmt.Errorf("it answered about id %s where the next was %s: answers come in the order of the lines, one for each", show(a.id), show(id))
+			return fmt.Errorf("it answered about id %s where the next was %s: answers come in the order of the lines, one for each", short(a.id), short(id))
 		}
 	}
 	reason, err := w.e.verdict(a)
