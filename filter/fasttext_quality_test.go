@@ -34,7 +34,7 @@ func quality(set ...Setting) []Setting {
 }
 
 type qualityAnswer struct {
-	ID       string `json:"id"`
+	ID                            string `json:"id"`
 	Document, Paragraph, Sentence struct {
 		Keep  bool
 		Mean  float64

@@ -134,7 +134,7 @@ func (a *answer) members(object []byte) error {
 
 func (a *answer) signal(name, value []byte) error {
 	if !isName(string(name)) {
-		return fmt.Errorf("has a signal named %q; a name is of letters, digits and _, and of at most %d bytes", show(name), maxName)
+		return fmt.Errorf("has a signal named %s; a name is of letters, digits and _, and of at most %d bytes", show(name), maxName)
 	}
 	if a.find(string(name)) != nil {
 		return fmt.Errorf("has the signal %q twice", name)

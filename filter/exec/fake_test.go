@@ -63,8 +63,7 @@ func classify(args []string) {
 			tee.Write(line)
 		}
 		var r struct {
-			ID   any
-			Text string
+			ID, Text any
 		}
 		if err := json.Unmarshal(line, &r); err != nil {
 			say("%v", err)
@@ -79,7 +78,8 @@ func classify(args []string) {
 				os.Exit(8)
 			}
 		}
-		what, rest, _ := strings.Cut(r.Text, ":")
+		text, _ := r.Text.(string)
+		what, rest, _ := strings.Cut(text, ":")
 		switch what {
 		case "answer":
 			fmt.Println(rest)
@@ -112,7 +112,7 @@ func classify(args []string) {
 			n, _ := strconv.Atoi(rest)
 			fmt.Println(`{"keep":true,"x":"` + strings.Repeat("y", n) + `"}`)
 		default:
-			b, _ := json.Marshal(map[string]any{"id": r.ID, "score": float64(len(r.Text)) / 100, "signals": map[string]any{"spaces": strings.Count(r.Text, " ")}})
+			b, _ := json.Marshal(map[string]any{"id": r.ID, "score": float64(len(text)) / 100, "signals": map[string]any{"spaces": strings.Count(text, " ")}})
 			fmt.Println(string(b))
 		}
 	}

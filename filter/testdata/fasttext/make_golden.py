@@ -14,7 +14,7 @@ from datatrove.pipeline.filters import FastTextClassifierFilter
 
 docs_file, out = sys.argv[1:3]
 raw = subprocess.run(["zstd", "-dc", docs_file], check=True, capture_output=True).stdout
-docs = [json.loads(line) for line in raw.decode().splitlines()]
+docs = [json.loads(line) for line in raw.decode().split("\n") if line]
 
 # A toy: hq is what looks like English, cc what looks like Basque, zz the rest.
 with tempfile.NamedTemporaryFile("w", suffix=".txt") as train:
