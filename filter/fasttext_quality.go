@@ -56,12 +56,12 @@ var fasttextQuality = Rule{
 	Tests: []Test{
 		{
 			Reason: "low_score", Signal: "fasttext_score",
-			Measure: "score that the model gives; of paragraphs or sentences that are not only white space the highest",
+			Measure: "score that the model gives; of paragraphs or sentences the highest; where strip is on, what is only white space has 0",
 			Compare: Below, Param: "min_score", ZeroOff: true,
 			Value: func(v *View, p Values) (float64, bool) { return v.Scratch(p).(*qualityScratch).best, true },
 		}, {
 			Reason: "pareto", Signal: "pareto_score",
-			Measure: "score that the model gives, and a number drawn from the Pareto distribution",
+			Measure: "score that the model gives, and a number drawn from the Pareto distribution; with pareto_alpha 0 it does not apply",
 			Compare: AtOrBelow, Fixed: 1,
 			Value: func(v *View, p Values) (float64, bool) {
 				s := v.Scratch(p).(*qualityScratch)
@@ -198,7 +198,9 @@ func qualityEdit(v *View, p Values) {
 	s.best = 0
 	switch s.m.unit {
 	case ofDocument:
-		s.best = s.score(v.doc)
+		if s.best = s.score(v.doc); s.m.strip && len(text.TrimLeft(v.doc)) == 0 {
+			s.best = 0 // datatrove drops what is only white space, whatever the model says of it
+		}
 		v.fresh = false // the text stays, also where a rule before has left another that did not count
 	case ofSentence:
 		s.sentences = text.Sentences(s.sentences[:0], v.doc)
@@ -236,7 +238,7 @@ func qualityEdit(v *View, p Values) {
 // part asks about the part that out ends with, from lo on, and leaves it or takes it out.
 func (s *qualityScratch) part(out []byte, lo int) []byte {
 	score := s.score(out[lo:])
-	if score > s.best && len(text.TrimLeft(out[lo:])) > 0 {
+	if score > s.best && (!s.m.strip || len(text.TrimLeft(out[lo:])) > 0) {
 		s.best = score
 	}
 	if s.m.min > 0 && score < s.m.min {
