@@ -64,6 +64,9 @@ func FuzzAnswer(f *testing.F) {
 }
 
 func TestAnswerAllocates(t *testing.T) {
+	if underRace {
+		t.Skip("pools forget under the race detector")
+	}
 	var a answer
 	line := []byte(`{"id":"abc","keep":true,"score":0.75,"signals":{"a":1,"b":0.5},"label":"good"}`)
 	if err := a.parse(line); err != nil {
