@@ -5,6 +5,7 @@ import "slices"
 // rules is the registry, sorted by name.
 var rules = []Rule{
 	c4Quality,
+	fasttextQuality,
 	finewebQuality,
 	gopherQuality,
 	gopherRepetition,
@@ -26,8 +27,10 @@ func ruleNamed(name string) (*Rule, bool) {
 var profiles = []*Profile{
 	&basqueProfile,
 	&c4Profile,
+	&datatroveFasttextProfile,
 	&finewebProfile,
 	&gopherProfile,
+	&nemoFasttextQualityProfile,
 }
 
 // Profiles are all profiles, sorted by name.

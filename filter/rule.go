@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Rule is a list of tests on a document. Adding one is a file with a variable of this type, a line in the
@@ -47,7 +48,9 @@ type Text struct {
 	Choices []string // what it can be; none if it can be anything
 	// File says that it names a file, which Prepare reads. The stage's identity has the file's digest instead of
 	// its name.
-	File     bool
+	File bool
+	// DigestBy names the text with the digest that the file has to have. Open is given it behind a URL: "URL#sha256:HEX".
+	DigestBy string
 	Required bool // there is no default, and a profile without it cannot be used
 	Help     string
 	Source   string // of the default
@@ -110,7 +113,15 @@ func (p Values) Open(name string) (io.ReadCloser, error) {
 	if p.more.open == nil {
 		return nil, fmt.Errorf("%s.%s names a file, and files cannot be read here", p.rule.Name, name)
 	}
-	return p.more.open(p.Text(name))
+	path := p.Text(name)
+	for i := range p.rule.Texts {
+		if t := &p.rule.Texts[i]; t.Name == name && t.DigestBy != "" && strings.Contains(path, "://") && !strings.Contains(path, "#") {
+			if digest := p.Text(t.DigestBy); digest != "" {
+				path += "#" + digest
+			}
+		}
+	}
+	return p.more.open(path)
 }
 
 // Made is what Prepare has made.

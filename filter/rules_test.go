@@ -120,6 +120,9 @@ var ruleCases = []struct {
 	{"c4_quality", "curly_bracket", sentences(5) + "\nif (a) { return \"b\"", sentences(5) + "\nif (a) { return b;"},
 	{"c4_quality", "too_few_sentences", sentences(4), sentences(5)},
 
+	{"fasttext_quality", "low_score", badToy, goodToy},
+	{"fasttext_quality", "pareto", "The page is the one that you have opened 1 times.", "The page is the one that you have opened 4 times."},
+
 	{"fineweb_quality", "empty", " \n\u00a0\n", "-- this line has a dot at its end."},
 	{"fineweb_quality", "line_punct_ratio", endings(1), endings(2)},
 	{"fineweb_quality", "short_line_ratio", short(68), short(67)},
@@ -304,6 +307,9 @@ func FuzzCheck(f *testing.F) {
 			continue
 		}
 		filters = append(filters, mustNew(f, Config{Profile: p.Name}))
+	}
+	for _, unit := range []string{"document", "paragraph", "sentence"} {
+		filters = append(filters, only(f, "fasttext_quality", quality(Setting{Param: "unit", Value: unit})...))
 	}
 	filters = append(filters, only(f, "fineweb_quality"), // so that short texts come that far
 		only(f, "c4_quality", Setting{Param: "min_num_sentences", Value: 0}, Setting{Param: "min_words_per_line", Value: 0}),

@@ -83,16 +83,7 @@ type linguaIdentifier struct {
 // A confidence is rounded to 1e-6 and the average to 1e-4: the bits that vary between runs are those below
 // 1e-13 or so.
 func (w *linguaIdentifier) Identify(text []byte) Answer {
-	w.sample.Take(text, w.e.limit)
-	clear(w.sums)
-	var weight int64
-	for i := range w.sample.Pieces() {
-		piece := w.sample.Piece(i)
-		weight += int64(len(piece))
-		for _, c := range w.e.detector.ComputeLanguageConfidenceValues(string(piece)) {
-			w.sums[w.e.at[c.Language()]] += int64(len(piece)) * int64(math.Round(float64(c.Value()*1e6)))
-		}
-	}
+	weight := w.ask(text)
 	best, second := 0, int64(-1)
 	for i := 1; i < len(w.sums); i++ {
 		switch v := w.sums[i]; {
@@ -110,5 +101,35 @@ func (w *linguaIdentifier) Identify(text []byte) Answer {
 	if w.sample.Pieces() > 1 && score(w.sums[best]) < majority {
 		return Answer{Language: Und}
 	}
-	return Answer{w.e.languages[best], float64(score(w.sums[best])) / 1e4}
+	return Answer{Language: w.e.languages[best], Score: float64(score(w.sums[best])) / 1e4}
+}
+
+// ask fills sums. It returns the bytes of the sample.
+func (w *linguaIdentifier) ask(text []byte) (weight int64) {
+	w.sample.Take(text, w.e.limit)
+	clear(w.sums)
+	for i := range w.sample.Pieces() {
+		piece := w.sample.Piece(i)
+		weight += int64(len(piece))
+		for _, c := range w.e.detector.ComputeLanguageConfidenceValues(string(piece)) {
+			w.sums[w.e.at[c.Language()]] += int64(len(piece)) * int64(math.Round(float64(c.Value()*1e6)))
+		}
+	}
+	return weight
+}
+
+// shares is for the cascade.
+func (w *linguaIdentifier) shares(dst []float64, text []byte) []float64 {
+	w.ask(text)
+	var all int64
+	for _, x := range w.sums {
+		all += x
+	}
+	if all == 0 {
+		return dst
+	}
+	for _, x := range w.sums {
+		dst = append(dst, float64(x)/float64(all))
+	}
+	return dst
 }

@@ -100,6 +100,12 @@ var linguaUnknown = []struct{ code, name, becomes string }{
 	{"oc", "Occitan", "ca or fr"},
 }
 
+// linguaKnown is linguaLanguage for the table of engines.
+func linguaKnown(_ *Config, code string) (string, error) {
+	l, err := linguaLanguage(code)
+	return l.Code, err
+}
+
 // linguaLanguage finds one of lingua's languages. The error says what was probably meant.
 func linguaLanguage(code string) (Language, error) {
 	names := make([]string, len(linguaLanguages))

@@ -86,7 +86,7 @@ func TestLinguaLanguages(t *testing.T) {
 // TestPages holds what is found on translated pages. Every page was looked at with the whole set of languages.
 func TestPages(t *testing.T) {
 	want := map[string]int{"ca": 20, "de": 20, "en": 20, "es": 20, "eu": 20, "fr": 20, "it": 20, "pt": 20}
-	id := mustNew(t, Config{}).engine.NewIdentifier()
+	id := mustNew(t, Config{Engine: "lingua"}).engine.NewIdentifier()
 	found := map[string]map[string]int{}
 	for _, p := range pages(t) {
 		a := id.Identify([]byte(p.Text))
@@ -115,7 +115,7 @@ func TestPages(t *testing.T) {
 }
 
 func TestIdentify(t *testing.T) {
-	s := mustNew(t, Config{})
+	s := mustNew(t, Config{Engine: "lingua"})
 	id := s.engine.NewIdentifier()
 	eu := "Euskal Herriko Unibertsitateak corpus handi bat argitaratu du, eta edonork erabil dezake bere ikerketetan, doan eta askatasunez. "
 	en := "The university has published a large corpus, and everybody may use it for their own research, free of charge and without conditions. "
@@ -145,7 +145,7 @@ func TestIdentify(t *testing.T) {
 // TestStable: lingua sums in the order of Go maps and of goroutines; nothing of that is to be seen. Many runs at
 // once, with texts of scripts that have as many words each.
 func TestStable(t *testing.T) {
-	s := mustNew(t, Config{})
+	s := mustNew(t, Config{Engine: "lingua"})
 	texts := []string{"мир мир ok ok ελ", "ab αβ аб ab αβ", "a", "no", "la casa", "Ñ", "kaixo hello"}
 	for i, p := range pages(t) {
 		if i%3 == 0 {
@@ -179,7 +179,7 @@ func TestStable(t *testing.T) {
 // TestLoadOnce: however many goroutines ask for an identifier, models are loaded once, and nothing keeps running.
 func TestLoadOnce(t *testing.T) {
 	before := runtime.NumGoroutine()
-	s := mustNew(t, Config{Languages: []string{"cy", "ga"}})
+	s := mustNew(t, Config{Engine: "lingua", Languages: []string{"cy", "ga"}})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -202,7 +202,7 @@ func TestLoadOnce(t *testing.T) {
 	var with, ms runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&ms)
-	cfg, err := Config{Languages: []string{"mi", "vi"}}.Resolve()
+	cfg, err := Config{Engine: "lingua", Languages: []string{"mi", "vi"}}.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,5 +225,5 @@ func TestLinguaStage(t *testing.T) {
 			lines = append(lines, l)
 		}
 	}
-	stagetest.Mapper(t, mustNew(t, Config{Keep: []string{"eu"}, Verdicts: true}), lines)
+	stagetest.Mapper(t, mustNew(t, Config{Engine: "lingua", Keep: []string{"eu"}, Verdicts: true}), lines)
 }

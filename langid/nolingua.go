@@ -2,9 +2,9 @@
 
 package langid
 
-import "errors"
+import "fmt"
 
 // newLingua says why there is no such engine.
-func newLingua(Config) (Engine, error) {
-	return nil, errors.New("this binary was built without lingua (-tags nolingua); build it without that tag to identify languages")
+func newLingua(cfg Config) (Engine, error) {
+	return nil, fmt.Errorf("this binary was built without lingua (-tags nolingua), which the engine %q asks; the engine \"fasttext\" is in it", cfg.Engine)
 }

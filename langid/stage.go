@@ -23,12 +23,11 @@ type Stage struct {
 	text   record.Path
 	engine Engine
 	spec   stage.Spec
-	found  []answerText // by language, in the order of engine.Languages, then Und
+	found  map[string]*answerText
 }
 
 // answerText is what is written for a language, made once.
 type answerText struct {
-	code     string
 	language []byte // "eu", as JSON
 	keep     bool
 	reason   string // "language_eu"
@@ -49,7 +48,7 @@ func New(cfg Config) (*Stage, error) {
 }
 
 func newStage(cfg Config, engine Engine) (*Stage, error) {
-	s := &Stage{cfg: cfg, engine: engine}
+	s := &Stage{cfg: cfg, engine: engine, found: map[string]*answerText{}}
 	var err error
 	if s.text, err = record.ParsePath(cfg.TextField); err != nil {
 		return nil, err
@@ -58,26 +57,48 @@ func newStage(cfg Config, engine Engine) (*Stage, error) {
 		return nil, fmt.Errorf("the text is in %q, which the stage overwrites; move it to another field", cfg.TextField)
 	}
 	for _, code := range append(slices.Clone(engine.Languages()), Und) {
-		a := answerText{code: code, language: strconv.AppendQuote(nil, code), reason: "language_" + code}
+		quoted, err := jsontext.AppendQuote(nil, code)
+		if err != nil {
+			return nil, err
+		}
+		a := &answerText{language: quoted, reason: "language_" + code}
 		a.keep = len(cfg.Keep) == 0 || slices.Contains(cfg.Keep, code)
 		a.verdict = append(a.verdict, `{"engine":"`+cfg.Engine+`","verdict":"`...)
 		if a.keep {
 			a.verdict = append(a.verdict, `keep"`...)
 		} else {
-			a.verdict = append(a.verdict, `drop","rule":"`+Rule+`","reason":"`+a.reason+`"`...)
+			a.verdict = append(a.verdict, `drop","rule":"`+Rule+`","reason":"language_`...)
+			a.verdict = append(a.verdict, quoted[1:]...)
 		}
-		a.verdict = append(a.verdict, `,"language":"`+code+`","score":`...)
-		s.found = append(s.found, a)
+		a.verdict = append(append(a.verdict, `,"language":`...), quoted...)
+		a.verdict = append(a.verdict, `,"score":`...)
+		s.found[code] = a
 	}
 	// Keys in the order of their names.
-	raw, err := json.Marshal(struct {
+	spec := struct {
 		Annotate    bool     `json:"annotate"`
 		Engine      string   `json:"engine"`
 		Keep        []string `json:"keep"`
-		Languages   []string `json:"languages"`
-		SampleBytes int      `json:"sample_bytes"`
+		Languages   []string `json:"languages"` // none: all of the model
+		MinScore    float64  `json:"min_score"`
+		Model       string   `json:"model,omitempty"`
+		SampleBytes int      `json:"sample_bytes,omitempty"`
+		Second      []string `json:"second,omitempty"`
 		TextField   string   `json:"text_field"`
-	}{cfg.Annotate, cfg.Engine, append([]string{}, cfg.Keep...), cfg.Languages, cfg.SampleBytes, s.text.String()})
+	}{
+		Annotate: cfg.Annotate, Engine: cfg.Engine, Keep: append([]string{}, cfg.Keep...), Languages: append([]string{}, cfg.Languages...),
+		MinScore: cfg.MinScore, Second: cfg.Second, TextField: s.text.String(),
+	}
+	if kind, err := engineNamed(cfg.Engine); err == nil && kind.fasttext {
+		spec.Model = "sha256:" + lidDigest
+		if cfg.Model != nil {
+			spec.Model = "sha256:" + cfg.Model.digest
+		}
+	}
+	if cfg.Lingua() {
+		spec.SampleBytes = cfg.SampleBytes
+	}
+	raw, err := json.Marshal(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -147,20 +168,24 @@ func (w *worker) one(r *record.Record) error {
 		return err
 	}
 	answer := w.id.Identify(doc)
-	found := &s.found[len(s.found)-1]
-	for i := range s.found {
-		if s.found[i].code == answer.Language {
-			found = &s.found[i]
-		}
-	}
+	found := s.found[answer.Language]
 	w.json = append(w.json[:0], found.verdict...)
-	score := len(w.json)
+	start := len(w.json)
 	w.json = strconv.AppendFloat(w.json, answer.Score, 'f', -1, 64)
+	end := len(w.json)
 	drop := !found.keep && !s.cfg.Annotate
 	if drop || s.cfg.Annotate {
-		verdict := append(w.json, '}')
+		for _, o := range answer.Opinions {
+			if o.Engine != "" {
+				w.json = append(append(append(w.json, `,"`...), o.Engine...), `":{"language":`...)
+				w.json, _ = jsontext.AppendQuote(w.json, o.Language) // codes are valid UTF-8
+				w.json = append(w.json, `,"score":`...)
+				w.json = append(strconv.AppendFloat(w.json, o.Score, 'f', -1, 64), '}')
+			}
+		}
+		w.json = append(w.json, '}')
 		if s.cfg.Annotate || s.cfg.Verdicts {
-			err = r.Set(curateLangid, verdict)
+			err = r.Set(curateLangid, w.json)
 		} else {
 			err = r.CanSet(curateLangid) // whether somebody keeps dropped records decides nothing
 		}
@@ -171,7 +196,7 @@ func (w *worker) one(r *record.Record) error {
 	if err := r.Set(languagePath, found.language); err != nil {
 		return err
 	}
-	if err := r.Set(scorePath, w.json[score:]); err != nil {
+	if err := r.Set(scorePath, w.json[start:end]); err != nil {
 		return err
 	}
 	switch {

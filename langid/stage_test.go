@@ -29,6 +29,7 @@ func (e endings) Identify(text []byte) Answer {
 
 func withEndings(t testing.TB, cfg Config) *Stage {
 	t.Helper()
+	cfg.Engine = "lingua" // whose set of languages is small
 	cfg, err := cfg.Resolve()
 	if err != nil {
 		t.Fatal(err)
@@ -136,11 +137,19 @@ func TestWritten(t *testing.T) {
 
 func TestSpec(t *testing.T) {
 	s := withEndings(t, Config{Keep: []string{"eu"}, Verdicts: true})
-	const want = `{"annotate":false,"engine":"lingua","keep":["eu"],"languages":["ca","de","en","es","eu","fr","it","pt","tr"],"sample_bytes":300,"text_field":"text"}`
+	const want = `{"annotate":false,"engine":"lingua","keep":["eu"],"languages":["ca","de","en","es","eu","fr","it","pt","tr"],"min_score":0,"sample_bytes":300,"text_field":"text"}`
 	if spec := s.Spec(); spec.Name != "langid" || string(spec.Config.(json.RawMessage)) != want {
 		t.Errorf("%s %s\nwant\n%s", spec.Name, spec.Config, want)
 	}
-	cfg, err := Config{TextField: "language.text"}.Resolve()
+	fast, err := New(Config{Engine: "fasttext", Languages: []string{"eu", "gl"}, MinScore: 0.25})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const wantFast = `{"annotate":false,"engine":"fasttext","keep":[],"languages":["eu","gl"],"min_score":0.25,"model":"sha256:` + lidDigest + `","text_field":"text"}`
+	if spec := fast.Spec(); string(spec.Config.(json.RawMessage)) != wantFast {
+		t.Errorf("%s\nwant\n%s", spec.Config, wantFast)
+	}
+	cfg, err := Config{Engine: "lingua", TextField: "language.text"}.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}

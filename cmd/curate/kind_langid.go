@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
+	"strings"
 
 	"curate/langid"
 	"curate/pipeline/recipe"
@@ -14,37 +16,62 @@ var langidKind = recipe.Kind{
 	Summary: "says in which language each document is, and keeps those in given languages",
 	Keys: []recipe.Key{
 		{Name: "keep", Type: recipe.Texts, Help: "codes of the languages that stay; without it nothing is dropped"},
-		{Name: "languages", Type: recipe.Texts, Help: "codes of the set that an answer is from; default without keep ca, de, en, es, eu, fr, it, pt; with it what it names, what is mistaken for those, and common languages"},
+		{Name: "languages", Type: recipe.Texts, Help: "codes of the set that an answer is from; default all of fastText's model; for lingua without keep ca, de, en, es, eu, fr, it, pt, with it what it names, what is mistaken for those, and common languages"},
+		{Name: "min_score", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1, Help: "und where the score is lower"},
 		{Name: "engine", Type: recipe.Text, Default: langid.DefaultEngine, Choices: langid.Engines(), Help: "which one answers"},
-		{Name: "sample_bytes", Type: recipe.Integer, Default: int64(langid.DefaultSample), Min: langid.MinSample, Max: langid.MaxSample, Help: "bytes of letters that the engine is asked about"},
+		{Name: "model", Type: recipe.Text, Help: "path of another fastText model, .bin or .ftz, for fasttext and cascade"},
+		{Name: "sample_bytes", Type: recipe.Integer, Default: int64(langid.DefaultSample), Min: langid.MinSample, Max: langid.MaxSample, Help: "bytes of letters that lingua is asked about"},
 	},
 	Check: func(v *recipe.Values) error {
-		_, err := langidConfig(v, recipe.Setting{}).Resolve()
+		if path := v.Text("model"); path != "" { // which is read when the step is built, with what the names mean in it
+			if err := isThere(path); err != nil {
+				return v.Errorf("model", "%v", err)
+			}
+			return nil
+		}
+		_, err := langidConfig(v, recipe.Setting{}, nil).Resolve()
 		return err
 	},
 	Reserve: func(v *recipe.Values, _ int) int64 {
-		cfg, err := langidConfig(v, recipe.Setting{}).Resolve()
-		if err != nil { // Check has said so
-			return 0
+		var model int64
+		if st, err := os.Stat(v.Text("model")); err == nil {
+			if model = st.Size(); strings.HasSuffix(st.Name(), ".ftz") {
+				model *= 8 // its numbers are codes, and are unpacked
+			}
 		}
-		return cfg.Memory()
+		cfg, err := langidConfig(v, recipe.Setting{}, nil).Resolve()
+		if err != nil { // Check has said so, or the names are those of another model
+			return model
+		}
+		return model + cfg.Memory()
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		st, err := langid.New(langidConfig(v, s))
+		model, err := openLangidModel(v.Text("model"))
+		if err != nil {
+			return nil, v.Errorf("model", "%v", err)
+		}
+		cfg, err := langidConfig(v, s, model).Resolve()
 		if err != nil {
 			return nil, v.Errorf("", "%v", err)
 		}
-		debug.SetGCPercent(langid.GCPercent)
+		st, err := langid.New(cfg)
+		if err != nil {
+			return nil, v.Errorf("", "%v", err)
+		}
+		if cfg.Lingua() {
+			debug.SetGCPercent(langid.GCPercent)
+		}
 		return []stage.Stage{st}, nil
 	},
-	Stays: true, // lingua keeps its models for good
+	Stays: true, // models stay for good
 	Chunk: langidChunk,
-	Speed: 0.4,
+	Speed: 8,
 }
 
-func langidConfig(v *recipe.Values, s recipe.Setting) langid.Config {
+func langidConfig(v *recipe.Values, s recipe.Setting, model *langid.Model) langid.Config {
 	return langid.Config{
 		Keep: v.Texts("keep"), Languages: v.Texts("languages"), Engine: v.Text("engine"), SampleBytes: int(v.Integer("sample_bytes")),
+		MinScore: v.Number("min_score"), Model: model,
 		TextField: s.TextField.String(), Verdicts: true,
 	}
 }

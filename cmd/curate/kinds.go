@@ -7,6 +7,7 @@ import "curate/pipeline/recipe"
 var recipeKinds = []recipe.Kind{
 	dedupKind,
 	evalKind,
+	execKind,
 	filterKind,
 	generateKind,
 	langidKind,

@@ -73,6 +73,11 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			lid, err := filepath.Abs("../../langid/models/lid.176.ftz")
+			e.Setenv("LID", lid)
+			if err != nil {
+				return err
+			}
 			eval, err := filepath.Abs("../../train/eval/testdata")
 			e.Setenv("EVAL", eval)
 			if err != nil {

@@ -103,7 +103,7 @@ func (t *translating) inFlight() int {
 
 // languages are what texts in doubt may be in; ok is false where the engine does not know the target.
 func (t *translating) languages() (langid.Config, bool) {
-	cfg, err := langid.Config{Keep: []string{t.cfg.To, t.cfg.From}}.Resolve()
+	cfg, err := langid.Config{Engine: "lingua", Keep: []string{t.cfg.To, t.cfg.From}}.Resolve()
 	return cfg, err == nil
 }
 
@@ -303,7 +303,7 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 		return nil, err
 	}
 	for _, code := range []string{cfg.From, cfg.To} {
-		if _, err := (langid.Config{Keep: []string{code}}).Resolve(); err != nil && !check.Knows(code) {
+		if _, err := (langid.Config{Engine: "lingua", Keep: []string{code}}).Resolve(); err != nil && !check.Knows(code) {
 			log.Warn(fmt.Sprintf("nothing here tells %q from other languages: answers in a wrong one are not found (languages are ISO 639-1 codes, such as eu)", code))
 		}
 	}

@@ -19,6 +19,8 @@ type Kind struct {
 	Name    string
 	Summary string
 	Keys    []Key // in the order in which they are explained
+	// Short, if there is one, is the key whose value may stand in place of all keys: "exec: CMD" for "exec: {command: CMD}".
+	Short string
 	// Result says that its output is what it found, not records: it is the last of its step, and no step reads from
 	// it but by a StepOrPath key.
 	Result bool
@@ -120,6 +122,14 @@ type value struct {
 	objects []*Values // one of an Object
 	step    *Step     // that a StepOrPath names
 	steps   []*Step   // that the texts of a RecordsOf name, nil for paths
+}
+
+// long is a value with its keys, where it may be written without.
+func (k *Kind) long(n *node) *node {
+	if k.Short == "" || n.kind == mapping || n.isNull() {
+		return n
+	}
+	return &node{kind: mapping, at: n.at, keys: []entry{{name: k.Short, at: n.at, val: n}}}
 }
 
 func names(keys []Key) []string {

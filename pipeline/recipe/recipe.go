@@ -149,7 +149,7 @@ func (r *Recipe) step(n *node) (*Step, error) {
 		if i < 0 {
 			return nil, e.at.errorf("%v", stage.UnknownName("key or stage of a step", e.name, all))
 		}
-		v, err := read(e.val, r.kinds[i].Keys)
+		v, err := read(r.kinds[i].long(e.val), r.kinds[i].Keys)
 		if err != nil {
 			return nil, err
 		}

@@ -53,6 +53,14 @@ var testKinds = []Kind{
 		},
 		Speed: 50, Factor: 1,
 	},
+	{
+		Name: "pick", Summary: "keeps records with words", Short: "words",
+		Keys: []Key{{Name: "words", Type: Texts, Required: true, Help: "that stay"}, {Name: "loud", Type: Boolean, Help: "nothing"}},
+		Build: func(_ context.Context, v *Values, s Setting) ([]stage.Stage, error) {
+			return []stage.Stage{cutter{word: v.Texts("words")[0], text: s.TextField}}, nil
+		},
+		Speed: 50,
+	},
 }
 
 const head = "version: 1\nrun: out\n"
@@ -112,6 +120,36 @@ steps:
 
 // join writes values with a space between any two.
 func join(values ...any) string { return strings.TrimSpace(fmt.Sprintln(values...)) }
+
+// TestShort: a kind with a short form takes a value in place of its keys, and is printed with them.
+func TestShort(t *testing.T) {
+	r, err := parseTest(head + "steps:\n  - {name: a, read: x, pick: w}\n  - {name: b, read: x, pick: [v, w]}\n  - {name: c, read: x, pick: {words: u, loud: true}}\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := r.WriteConfig(&b); err != nil {
+		t.Fatal(err)
+	}
+	again, err := parseTest(b.String())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	for _, r := range []*Recipe{r, again} {
+		got := join(r.Steps[0].Uses[0].Values.Texts("words"), r.Steps[1].Uses[0].Values.Texts("words"), r.Steps[2].Uses[0].Values.Texts("words"), r.Steps[2].Uses[0].Values.Boolean("loud"))
+		if want := "[w] [v w] [u] true"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	for text, want := range map[string]string{"pick:": `the key "words" is missing`, "pick: []": `"words" is an empty list`, "pick: ''": `"words" holds an empty text`} {
+		if _, err := parseTest(head + "steps:\n  - name: a\n    read: x\n    " + text + "\n"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+	if b.Reset(); WriteSchema(&b, testKinds) != nil || !strings.Contains(b.String(), `"anyOf"`) || !strings.Contains(Help(testKinds), "pick: VALUE is pick: {words: VALUE}") {
+		t.Errorf("neither schema nor help has the short form:\n%s", b.String())
+	}
+}
 
 func TestParseErrors(t *testing.T) {
 	step := func(s string) string { return head + "steps:\n  - " + strings.ReplaceAll(s, "\n", "\n    ") + "\n" }

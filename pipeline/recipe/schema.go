@@ -20,6 +20,10 @@ func WriteSchema(w io.Writer, kinds []Kind) error {
 		if _, required := k["required"]; !required {
 			k["type"] = []string{"object", "null"}
 		}
+		if short := kinds[i].Short; short != "" {
+			at := slices.IndexFunc(kinds[i].Keys, func(k Key) bool { return k.Name == short })
+			k = map[string]any{"anyOf": []any{k, property(&kinds[i].Keys[at])}}
+		}
 		props[kinds[i].Name] = k
 	}
 	root := object(topKeys)
@@ -177,6 +181,9 @@ func Help(kinds []Kind) string {
 	b.WriteString("and one or more stages:\n")
 	for _, k := range slices.SortedFunc(slices.Values(kinds), func(a, b Kind) int { return strings.Compare(a.Name, b.Name) }) {
 		b.WriteString("  " + k.Name + ": " + k.Summary + "\n")
+		if k.Short != "" {
+			b.WriteString("    (" + k.Name + ": VALUE is " + k.Name + ": {" + k.Short + ": VALUE})\n")
+		}
 		helpKeys(&b, "    ", k.Keys)
 	}
 	return b.String()

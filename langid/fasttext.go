@@ -1,0 +1,137 @@
+package langid
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"curate/fasttext"
+)
+
+// fasttextEngine asks a fastText model about the whole text. It takes no sample: it is a hundred times as fast as
+// lingua, and the mean over a text is what the model was trained for.
+type fasttextEngine struct {
+	given     *Model // nil: lid.176.ftz
+	languages []string
+	all       bool // languages are those of the model
+
+	once  sync.Once
+	model *Model
+	among []int // labels, where not all
+}
+
+func newFasttext(cfg Config) (Engine, error) { return fasttextOf(cfg), nil }
+
+func fasttextOf(cfg Config) *fasttextEngine {
+	e := &fasttextEngine{given: cfg.Model, languages: cfg.Languages}
+	if e.all = len(cfg.Languages) == 0; e.all {
+		e.languages = lidLanguages
+		if cfg.Model != nil {
+			e.languages = cfg.Model.sorted
+		}
+	}
+	return e
+}
+
+func (e *fasttextEngine) Languages() []string { return e.languages }
+
+func (e *fasttextEngine) Load() {
+	e.once.Do(func() {
+		if e.model = e.given; e.model == nil {
+			e.model = readLid()
+		}
+		for label, code := range e.model.codes {
+			if _, ok := slices.BinarySearch(e.languages, code); ok && !e.all {
+				e.among = append(e.among, label)
+			}
+		}
+	})
+}
+
+func (e *fasttextEngine) NewIdentifier() Identifier { return e.newIdentifier() }
+
+func (e *fasttextEngine) newIdentifier() *fasttextIdentifier {
+	e.Load()
+	return &fasttextIdentifier{e: e, p: e.model.ft.NewPredictor()}
+}
+
+type fasttextIdentifier struct {
+	e    *fasttextEngine
+	p    *fasttext.Predictor
+	line []byte
+	best []fasttext.Prediction
+}
+
+func (w *fasttextIdentifier) Identify(text []byte) Answer {
+	label, p := w.label(text)
+	if label < 0 {
+		return Answer{Language: Und}
+	}
+	return Answer{Language: w.e.model.codes[label], Score: rounded(p)}
+}
+
+// label is the most probable of the languages with its probability: among some of the model's, it is divided by
+// theirs together. It is -1 of a text without letters, and where the model has no number for it.
+func (w *fasttextIdentifier) label(text []byte) (int, float64) {
+	if _, letters, _ := nextWord(text, 0); letters == 0 {
+		return -1, 0
+	}
+	// As the reference is asked by others: datatrove 0.10.1, utils/lid.py.
+	w.line = fasttext.AppendLine(w.line[:0], text, fasttext.Spaces)
+	some := w.p.Read(w.line)
+	if cap(w.line) > scratchLimit {
+		w.line = nil
+	}
+	if !some {
+		return -1, 0
+	}
+	label, p := -1, math.NaN()
+	if w.e.all {
+		w.best = w.p.Best(w.best[:0], 1, 0)
+		if len(w.best) > 0 {
+			label, p = w.best[0].Label, float64(w.best[0].Probability)
+		}
+	} else {
+		var sum, most float64
+		for _, l := range w.e.among {
+			x := float64(w.p.Of(l))
+			if sum += x; x > most || label < 0 {
+				label, most = l, x
+			}
+		}
+		p = most / sum
+	}
+	if math.IsNaN(p) || w.e.model.codes[max(label, 0)] == Und {
+		return -1, 0
+	}
+	return label, p
+}
+
+// rounded is a score as it is written. fastText's probabilities reach 1.00001.
+func rounded(p float64) float64 { return math.Round(1e4*min(p, 1)) / 1e4 }
+
+// each appends, for every label of the model, its share of the probability in the text that was asked about last,
+// 0 for those that are not among the languages.
+func (w *fasttextIdentifier) each(dst []float64) []float64 {
+	sum := 0.0
+	if w.e.all {
+		for l := range w.e.model.codes {
+			x := float64(w.p.Of(l))
+			sum += x
+			dst = append(dst, x)
+		}
+	} else {
+		for range w.e.model.codes {
+			dst = append(dst, 0)
+		}
+		for _, l := range w.e.among {
+			x := float64(w.p.Of(l))
+			sum += x
+			dst[l] = x
+		}
+	}
+	for i := range dst {
+		dst[i] /= sum
+	}
+	return dst
+}
