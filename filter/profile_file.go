@@ -61,7 +61,7 @@ func parseProfile(name string, data []byte, open func(path string) ([]byte, erro
 
 // path is where a path of the file leads.
 func (d *profileReader) path(p string) string {
-	if filepath.IsAbs(p) {
+	if filepath.IsAbs(p) || strings.Contains(p, "://") {
 		return p
 	}
 	return filepath.Join(filepath.Dir(d.file), filepath.FromSlash(p))

@@ -13,6 +13,7 @@ import (
 func newFilter(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
 	var profile, printProfile string
+	var set []string
 	var explain explaining
 	cmd := &cobra.Command{
 		Use:   "filter --profile NAME [INPUT…]",
@@ -23,13 +24,14 @@ failed, and why.
 A profile is one of those below, a file of yours (a path with a slash, or one that ends in .yaml or .yml:
 docs/formats/profile.md), or several of them with commas between, in the order in which documents must pass
 them. --print-profile writes any of them as a file to begin from. --explain says of one record what every test
-of the profile makes of it, and what it would take to pass.
+of the profile makes of it, and what it would take to pass. docs/filter.md has all rules and thresholds.
 
-` + inputHelp + "\n\n" + profileHelp(),
+` + inputHelp + "\n\nThe profiles:\n\n" + strings.TrimRight(filter.ProfilesHelp(), "\n"),
 		Example: `  zstd -dc pages.jsonl.zst | curate filter --profile gopher > kept.jsonl
   curate filter --profile gopher --dropped dropped.jsonl.zst -o clean/ raw/*.jsonl.zst
   curate filter --profile gopher --annotate pages.jsonl.zst | head -1
   curate filter --print-profile gopher > mine.yaml
+  curate filter --profile gopher --set gopher_quality.min_doc_words=25 pages.jsonl.zst > kept.jsonl
   curate filter --profile c4,mine.yaml pages.jsonl.zst > kept.jsonl
   curate filter --profile mine.yaml --explain page-17 pages.jsonl.zst`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,6 +51,9 @@ of the profile makes of it, and what it would take to pass.
 			if err != nil {
 				return usage("--profile: %v", err)
 			}
+			if p, err = applySettings(p, set); err != nil {
+				return usage("--set: %v", err)
+			}
 			if explain.id != "" {
 				for _, name := range []string{"output", "dropped", "quarantine", "ledger", "annotate", "print-config", "restart", "format"} {
 					if cmd.Flags().Changed(name) {
@@ -59,7 +64,7 @@ of the profile makes of it, and what it would take to pass.
 				if err != nil {
 					return usage("--text-field: %v", err)
 				}
-				f, err := filter.NewOf(p, filterConfig(path))
+				f, err := filter.NewOf(p, filterConfig(cmd.Context(), path))
 				if err != nil {
 					return usage("--profile: %v", err)
 				}
@@ -69,7 +74,7 @@ of the profile makes of it, and what it would take to pass.
 				return usage("--json and --id-field belong to --explain ID")
 			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				cfg := filterConfig(s.textField)
+				cfg := filterConfig(cmd.Context(), s.textField)
 				cfg.Annotate, cfg.Verdicts = flags.annotate, flags.dropped != ""
 				f, err := filter.NewOf(p, cfg)
 				if err != nil {
@@ -80,6 +85,7 @@ of the profile makes of it, and what it would take to pass.
 		},
 	}
 	cmd.Flags().StringVar(&profile, "profile", "", "`NAME` of the profile, path of one, or several with commas between (required)")
+	cmd.Flags().StringArrayVar(&set, "set", nil, "`RULE.PARAMETER=VALUE` instead of the profile's; a list is =@FILE, a line each; may be repeated")
 	cmd.Flags().StringVar(&explain.id, "explain", "", "say what every test makes of the record with this `ID` (or FILE:LINE), and end")
 	cmd.Flags().StringVar(&explain.idField, "id-field", "id", "with --explain: dotted `PATH` of a record's id")
 	cmd.Flags().BoolVar(&explain.json, "json", false, "with --explain: write JSON")
@@ -109,14 +115,4 @@ func writeProfile(cmd *cobra.Command, name string) error {
 	}
 	_, err = cmd.OutOrStdout().Write(out)
 	return err
-}
-
-// profileHelp describes every profile with its tests and thresholds, from the tables of package filter.
-func profileHelp() string {
-	var b strings.Builder
-	for _, p := range filter.Profiles() {
-		b.WriteString(p.Help())
-		b.WriteByte('\n')
-	}
-	return strings.TrimRight(b.String(), "\n")
 }

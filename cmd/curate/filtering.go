@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"curate/corpus/download"
 	"curate/filter"
 	"curate/record"
 )
@@ -47,8 +48,32 @@ func profileNamed(name string) (filter.Profile, error) {
 }
 
 // filterConfig is what every filter of this program has in common.
-func filterConfig(textField record.Path) filter.Config {
-	return filter.Config{TextField: textField, Open: func(name string) (io.ReadCloser, error) { return os.Open(name) }}
+func filterConfig(ctx context.Context, textField record.Path) filter.Config {
+	var files download.Files
+	return filter.Config{TextField: textField, Open: func(name string) (io.ReadCloser, error) { return files.Open(ctx, name) }}
+}
+
+// applySettings sets parameters of rules: "RULE.PARAMETER=VALUE", and of a list "RULE.LIST=@FILE", a line each.
+func applySettings(p filter.Profile, settings []string) (filter.Profile, error) {
+	for _, s := range settings {
+		name, value, ok := strings.Cut(s, "=")
+		rule, param, dotted := strings.Cut(name, ".")
+		if !ok || !dotted {
+			return p, fmt.Errorf("%q: write RULE.PARAMETER=VALUE", s)
+		}
+		if file, ok := strings.CutPrefix(value, "@"); ok {
+			data, err := smallFile(file)
+			if err != nil {
+				return p, err
+			}
+			value = string(data)
+		}
+		var err error
+		if p, err = p.Set(rule, param, value); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
 // explaining is what --explain asks for.

@@ -16,11 +16,11 @@ var filterKind = recipe.Kind{
 		{Name: "profile", Type: recipe.Text, Required: true, Help: "of rules with thresholds, made for a language: a name, the path of a file, or several with commas between"},
 	},
 	Check: func(v *recipe.Values) error {
-		_, err := filterOf(v, record.Path{})
+		_, err := filterOf(context.Background(), v, record.Path{})
 		return err
 	},
-	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		f, err := filterOf(v, s.TextField)
+	Build: func(ctx context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
+		f, err := filterOf(ctx, v, s.TextField)
 		if err != nil {
 			return nil, err
 		}
@@ -29,8 +29,8 @@ var filterKind = recipe.Kind{
 	Speed: 30,
 }
 
-func filterOf(v *recipe.Values, textField record.Path) (*filter.Filter, error) {
-	cfg := filterConfig(textField)
+func filterOf(ctx context.Context, v *recipe.Values, textField record.Path) (*filter.Filter, error) {
+	cfg := filterConfig(ctx, textField)
 	cfg.Verdicts, cfg.Histograms = true, true
 	p, err := profilesNamed(v.Text("profile"))
 	if err != nil {
