@@ -25,10 +25,10 @@ var (
 )
 
 func dolmaGopher(version, lines string, of func(*View) *dolmaLines) Rule {
-	words := func(reason, measure string, compare Comparison, param string, value func(*View) (float64, bool)) Test {
+	words := func(reason, measure string, compare Comparison, param string, value func(*View, Values) (float64, bool)) Test {
 		return Test{
 			Reason: reason, Signal: "dolma_" + reason, Measure: measure, Compare: compare, Param: param, ZeroOff: true,
-			Value: func(v *View, _ Values) (float64, bool) { return dolmaRounded(value(v)) },
+			Value: func(v *View, p Values) (float64, bool) { return dolmaRounded(value(v, p)) },
 		}
 	}
 	share := func(reason, measure, param string, count func(*dolmaLines) int) Test {
@@ -45,8 +45,8 @@ func dolmaGopher(version, lines string, of func(*View) *dolmaLines) Rule {
 		count  = "number of words at white space"
 		median = "median of the lengths in characters of the words, the mean of two in the middle"
 	)
-	wordCount := func(v *View) (float64, bool) { return float64(len(v.Fields())), true }
-	medianLength := func(v *View) (float64, bool) { return v.dolmaWords().median, true }
+	wordCount := func(v *View, _ Values) (float64, bool) { return float64(len(v.Fields())), true }
+	medianLength := func(v *View, p Values) (float64, bool) { return v.dolmaWords(p).median, true }
 	rule := Rule{
 		Name:    "dolma_gopher_" + version,
 		Version: 1,
@@ -66,19 +66,27 @@ func dolmaGopher(version, lines string, of func(*View) *dolmaLines) Rule {
 			{Name: "max_duplicate_lines", Default: 0.3, Unit: "of all lines", Source: dolmaMixer},
 			{Name: "max_characters_in_duplicate_lines", Default: 0.3, Unit: "per character that is not white space", Source: dolmaMixer + "; the paper's is 0.2"},
 		}, dolmaNGramParams()...),
+		Lists: []List{
+			{Name: "stop_words", Default: gopherStopWords, Help: "at most 64, looked for in their very spelling", Source: dolmaTagger},
+		},
+		Prepare: func(p Values) (any, error) { return newStopWords(p.List("stop_words")) },
 		Tests: []Test{
 			words("character_count", "number of characters", Below, "min_character_count",
-				func(v *View) (float64, bool) { return float64(v.CodePoints()), true }),
+				func(v *View, _ Values) (float64, bool) { return float64(v.CodePoints()), true }),
 			words("word_count", count, Below, "min_word_count", wordCount),
 			words("word_count", count, Above, "max_word_count", wordCount),
 			words("median_word_length", median, Below, "min_median_word_length", medianLength),
 			words("median_word_length", median, Above, "max_median_word_length", medianLength),
 			words("symbol_to_word_ratio", "share of words that hold \"#\" or \"…\" (not \"...\")", Above, "max_symbol_to_word_ratio",
-				func(v *View) (float64, bool) { return float64(v.dolmaWords().symbols) / dolmaPart(len(v.Fields())), true }),
+				func(v *View, p Values) (float64, bool) {
+					return float64(v.dolmaWords(p).symbols) / dolmaPart(len(v.Fields())), true
+				}),
 			words("fraction_of_words_with_alpha_character", "share of words with at least one letter", Below, "min_words_with_alpha_character",
-				func(v *View) (float64, bool) { return float64(v.dolmaWords().alpha) / dolmaPart(len(v.Fields())), true }),
-			words("required_word_count", "number of words that are stop words of the profile, in their very spelling, one that occurs twice counted twice", Below, "min_required_word_count",
-				func(v *View) (float64, bool) { return float64(v.dolmaWords().required), true }),
+				func(v *View, p Values) (float64, bool) {
+					return float64(v.dolmaWords(p).alpha) / dolmaPart(len(v.Fields())), true
+				}),
+			words("required_word_count", "number of words that are stop words, in their very spelling, one that occurs twice counted twice", Below, "min_required_word_count",
+				func(v *View, p Values) (float64, bool) { return float64(v.dolmaWords(p).required), true }),
 			share("fraction_of_lines_starting_with_bullet_point", "share of lines that begin with \"*\" or \"-\", without white space before it", "max_lines_starting_with_bullet_point",
 				func(l *dolmaLines) int { return l.bullets }),
 			share("fraction_of_lines_ending_with_ellipsis", "share of lines that end with \"…\", without white space after it", "max_lines_ending_with_ellipsis",
@@ -89,8 +97,8 @@ func dolmaGopher(version, lines string, of func(*View) *dolmaLines) Rule {
 				Reason: "fraction_of_characters_in_duplicate_lines", Signal: "dolma_" + version + "_fraction_of_characters_in_duplicate_lines",
 				Measure: "characters in lines that occur more than once, all occurrences, by the characters of words; may be more than 1; lines are " + lines,
 				Compare: Above, Param: "max_characters_in_duplicate_lines", ZeroOff: true,
-				Value: func(v *View, _ Values) (float64, bool) {
-					return dolmaRounded(float64(of(v).copied)/dolmaPart(v.dolmaWords().points), true)
+				Value: func(v *View, p Values) (float64, bool) {
+					return dolmaRounded(float64(of(v).copied)/dolmaPart(v.dolmaWords(p).points), true)
 				},
 			},
 		},
@@ -100,14 +108,14 @@ func dolmaGopher(version, lines string, of func(*View) *dolmaLines) Rule {
 		rule.Tests = append(rule.Tests, words("fraction_of_characters_in_most_common_"+n+"grams",
 			"characters of the most frequent "+n+"-gram of words (of several the first) times its count, overlapping occurrences included, by the characters of words; may be more than 1",
 			Above, "max_characters_in_most_common_"+n+"grams",
-			func(v *View) (float64, bool) { return v.dolmaMostCommon(g.n) }))
+			func(v *View, p Values) (float64, bool) { return v.dolmaMostCommon(p, g.n) }))
 	}
 	for _, g := range dupNGrams {
 		n := strconv.Itoa(g.n)
 		rule.Tests = append(rule.Tests, words("fraction_of_characters_in_duplicate_"+n+"grams",
 			"characters of the "+n+"-grams of words that occur more than once, all occurrences, by those of all "+n+"-grams, a word counted once for each "+n+"-gram that holds it",
 			Above, "max_characters_in_duplicate_"+n+"grams",
-			func(v *View) (float64, bool) { return v.dolmaDuplicate(g.n) }))
+			func(v *View, p Values) (float64, bool) { return v.dolmaDuplicate(p, g.n) }))
 	}
 	return rule
 }
@@ -153,13 +161,14 @@ type dolmaWordCounts struct {
 // manyPoints is where lengths of words are no longer counted one by one for the median.
 const manyPoints = 64
 
-func (v *View) dolmaWords() *dolmaWordCounts {
+func (v *View) dolmaWords(p Values) *dolmaWordCounts {
 	n := &v.dolma.words
 	if !v.first(haveDolmaWords) {
 		return n
 	}
 	*n = dolmaWordCounts{}
 	words := v.Fields()
+	stop := p.Made().(*stopWords)
 	ascii := v.CodePoints() == len(v.doc)
 	symbols := bytes.IndexByte(v.doc, '#') >= 0 || !ascii && bytes.Contains(v.doc, ellipsis)
 	var lengths [manyPoints]int32
@@ -184,7 +193,7 @@ func (v *View) dolmaWords() *dolmaWordCounts {
 		if hasLetter(word) {
 			n.alpha++
 		}
-		if v.stop != nil && v.stop.bit(word) != 0 {
+		if stop.bit(word) != 0 {
 			n.required++
 		}
 	}
@@ -228,22 +237,22 @@ func hasLetter(word []byte) bool {
 }
 
 // dolmaMostCommon does not apply to a text without an n-gram, as the tagger writes no attribute.
-func (v *View) dolmaMostCommon(n int) (float64, bool) {
+func (v *View) dolmaMostCommon(p Values, n int) (float64, bool) {
 	at, count := v.fieldGrams().MostFrequentAt(n, text.Space)
 	if count == 0 {
 		return 0, false
 	}
-	all := v.dolmaWords().points
+	all := v.dolmaWords(p).points
 	ends := v.dolma.ends
 	return float64(count*int(ends[at+n]-ends[at])) / dolmaPart(all), true
 }
 
-func (v *View) dolmaDuplicate(n int) (float64, bool) {
+func (v *View) dolmaDuplicate(p Values, n int) (float64, bool) {
 	m := len(v.Fields()) - n + 1
 	if m <= 0 {
 		return 0, false
 	}
-	v.dolmaWords()
+	v.dolmaWords(p)
 	ends := v.dolma.ends
 	all, repeated := 0, 0
 	for i := range m {
@@ -310,3 +319,14 @@ func splitFeeds(dst []text.Span, doc []byte) []text.Span {
 		lo += i + 1
 	}
 }
+
+// dolmaView is what a View knows for the rules of dolma.
+type dolmaView struct {
+	words  dolmaWordCounts
+	ends   []int32 // code points of the words up to each, 0 first
+	long   []int32 // code points of long words
+	spans  []text.Span
+	v1, v2 dolmaLines
+}
+
+func (d *dolmaView) size() int { return 4*(cap(d.ends)+cap(d.long)) + spanSize*cap(d.spans) }

@@ -186,3 +186,15 @@ func (v *View) nemoDuplicateParagraphs() duplicates {
 	}
 	return v.nemo.duplicates
 }
+
+// nemoView is what a View knows for the rules of NeMo-Curator.
+type nemoView struct {
+	characters nemoCharacters
+	urls       nemoFound
+	words      nemoWordCounts
+	lines      nemoLineCounts
+	paragraphs []text.Span
+	duplicates duplicates // of paragraphs
+}
+
+func (n *nemoView) size() int { return spanSize * cap(n.paragraphs) }

@@ -4,10 +4,38 @@ import "slices"
 
 // rules is the registry, sorted by name.
 var rules = []Rule{
+	c4Badwords,
 	c4Quality,
+	dolmaC4V1,
+	dolmaC4V2,
+	dolmaGopherV1,
+	dolmaGopherV2,
 	finewebQuality,
 	gopherQuality,
 	gopherRepetition,
+	nemoBoilerPlateString,
+	nemoBullets,
+	nemoCommonEnglishWords,
+	nemoEllipsis,
+	nemoLongWord,
+	nemoMeanWordLength,
+	nemoNonAlphaNumeric,
+	nemoNumbers,
+	nemoParentheses,
+	nemoPornographicURLs,
+	nemoPunctuation,
+	nemoRepeatedLines,
+	nemoRepeatedLinesByChar,
+	nemoRepeatedParagraphs,
+	nemoRepeatedParagraphsByChar,
+	nemoRepeatingDuplicateNGrams,
+	nemoRepeatingTopNGrams,
+	nemoSymbolsToWords,
+	nemoURLs,
+	nemoWhiteSpace,
+	nemoWordCount,
+	nemoWordsWithoutAlphabets,
+	slimpajamaShort,
 }
 
 // Rules are all rules, sorted by name.
@@ -26,8 +54,15 @@ func ruleNamed(name string) (*Rule, bool) {
 var profiles = []*Profile{
 	&basqueProfile,
 	&c4Profile,
+	&dolmaC4V1Profile,
+	&dolmaC4V2Profile,
+	&dolmaGopherV1Profile,
+	&dolmaGopherV1ReleasedProfile,
+	&dolmaGopherV2Profile,
 	&finewebProfile,
 	&gopherProfile,
+	&nemoEnglishProfile,
+	&slimpajamaProfile,
 }
 
 // Profiles are all profiles, sorted by name.

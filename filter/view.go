@@ -31,6 +31,10 @@ type View struct {
 	cut            func(dst []text.Span, doc []byte) []text.Span // words, as the profile wants them
 	spaces         bool                                          // at white space
 	fields         []text.Span                                   // Python's words: words, or ownFields where they are others
+	fieldRepeats   text.Repeats                                  // of fields, where they are not words
+	again          []text.Again
+	nemo           nemoView
+	dolma          dolmaView
 
 	given   []viewField // fields of the record besides the text
 	scratch []any       // of rules, by the order of the profile
@@ -62,7 +66,7 @@ type value struct {
 type duplicates struct{ elements, points int }
 
 // cuts says which parts of a View belong to the current document.
-type cuts uint16
+type cuts uint32
 
 const (
 	havePoints cuts = 1 << iota
@@ -78,6 +82,16 @@ const (
 	haveTextLines
 	haveDupLines
 	haveFineweb
+	haveFieldRepeats // has its words
+	haveNemoCharacters
+	haveNemoURLs
+	haveNemoWords
+	haveNemoLines
+	haveNemoParagraphs
+	haveNemoDuplicates
+	haveDolmaWords
+	haveDolmaLinesV1
+	haveDolmaLinesV2
 	givenWords // to ResetWords
 )
 
@@ -253,11 +267,25 @@ func (v *View) nGrams() *text.Repeats {
 	return &v.repeats
 }
 
-const spanSize = 8
+// fieldGrams is ready for questions about n-grams of Fields.
+func (v *View) fieldGrams() *text.Repeats {
+	if f := v.Fields(); v.have&haveWords != 0 && v.have&givenWords == 0 && len(f) > 0 && len(v.words) == len(f) && &v.words[0] == &f[0] {
+		return v.nGrams()
+	}
+	if v.first(haveFieldRepeats) {
+		v.fieldRepeats.Words(v.doc, v.Fields(), v.CodePoints())
+	}
+	return &v.fieldRepeats
+}
+
+const (
+	spanSize  = 8
+	againSize = 12
+)
 
 // Size is the memory held, in bytes, without the document.
 func (v *View) Size() int {
-	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
+	return v.repeats.Size() + v.fieldRepeats.Size() + againSize*cap(v.again) + v.nemo.size() + v.dolma.size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
 		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line)
 }
 
@@ -271,7 +299,9 @@ func (v *View) Shrink(limit int) {
 		v.own, v.lines, v.pieces, v.paragraphs, v.textLines = nil, nil, nil, nil, nil
 		v.sentences, v.pieceSentences, v.ownFields = nil, nil, nil
 		v.edited, v.lower, v.line = [2][]byte{}, nil, nil
+		v.again, v.nemo, v.dolma = nil, nemoView{}, dolmaView{}
 		limit = 0
 	}
 	v.repeats.Shrink(limit)
+	v.fieldRepeats.Shrink(limit)
 }
