@@ -260,6 +260,7 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 	for i := range f.tests {
 		c := &f.tests[i]
 		if c.edit != nil {
+			v.fresh = false // an edit before it may have been given up
 			c.edit(v, c.params)
 			failed = false
 		}

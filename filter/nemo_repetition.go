@@ -58,12 +58,9 @@ var (
 		},
 		Tests: []Test{{
 			Reason: "repeated_paragraphs", Signal: "nemo_different_paragraphs",
-			Measure: "number of different paragraphs by the number of paragraphs, cut at each two line feeds, empty ones included; 0 for a text that is only white space",
+			Measure: "number of different paragraphs by the number of paragraphs, cut at each two line feeds, empty ones included",
 			Compare: Below, Param: "max_repeated_paragraphs_ratio",
 			Value: func(v *View, _ Values) (float64, bool) {
-				if len(v.Fields()) == 0 {
-					return 0, true
-				}
 				n := len(v.nemoParagraphs())
 				return ratio(n-v.nemoDuplicateParagraphs().elements, n)
 			},
