@@ -29,7 +29,7 @@ var c4Badwords = Rule{
 		Compare: Found, Param: "filter_badwords",
 		Value: func(v *View, p Values) (float64, bool) {
 			v.lower = text.AppendLower(v.lower[:0], v.doc)
-			return one(p.Made().(*phrases).in(v.lower)), true
+			return one(p.Made().(*phraseSet).in(v.lower)), true
 		},
 	}},
 }

@@ -97,7 +97,7 @@ func dolmaC4(version, script string, holdsScript func(lower []byte) bool) Rule {
 				Measure: "1 if the lower case of the text holds a word or phrase of naughty_words",
 				Compare: Found, Param: "filter_naughty_word",
 				Value: func(v *View, p Values) (float64, bool) {
-					return one(found(v, p).naughty), !p.Made().(*phrases).empty()
+					return one(found(v, p).naughty), !p.Made().(*phraseSet).empty()
 				},
 			},
 			lines("lines_with_no_ending_punctuation", "number of lines that end in none of . ? ! \" before white space", "max_lines_with_no_ending_punctuation", func(f *dolmaC4Found) int { return f.open }),
@@ -117,7 +117,7 @@ func dolmaC4Edit(v *View, p Values, f *dolmaC4Found, holdsScript func(lower []by
 	var (
 		open, short = p.On("remove_lines_with_no_ending_punctuation"), p.On("remove_lines_with_too_few_words")
 		minWords    = int(p.Of("min_words_per_line"))
-		naughty     = p.Made().(*phrases)
+		naughty     = p.Made().(*phraseSet)
 		doc, fields = v.doc, v.Fields()
 	)
 	*f = dolmaC4Found{curly: bytes.IndexByte(doc, '{') >= 0}

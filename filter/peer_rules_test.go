@@ -97,7 +97,7 @@ func dolmaCases(version string) []ruleCase {
 		{g, "symbol_to_word_ratio", with(50, add(6, "…")), with(50, add(5, "##"))},
 		{g, "fraction_of_words_with_alpha_character", with(50, numbers(11)), with(50, numbers(10))},
 		{g, "required_word_count", with(50, func(w []string) { w[1] = "Of" }), with(50, func(w []string) { w[1] = "the" })},
-		{g, "fraction_of_lines_starting_with_bullet_point", tenLines(10, func(l string) string { return "*" + l }), tenLines(9, func(l string) string { return "-" + l })},
+		{g, "fraction_of_lines_starting_with_bullet_point", tenLines(10, func(l string) string { return "* " + l }), tenLines(9, func(l string) string { return "- " + l })},
 		{g, "fraction_of_lines_ending_with_ellipsis", tenLines(4, func(l string) string { return l + "…" }), tenLines(3, func(l string) string { return l + "…" })},
 		{g, "fraction_of_duplicate_lines", "the of\n" + parts("\n", 6, 20, 1, 4), "the of\n" + parts("\n", 6, 20, 1, 1)},
 		{g, "fraction_of_characters_in_duplicate_lines", "the of\n" + parts("\n", 8, 20, 100, 1), "the of\n" + parts("\n", 8, 60, 30, 1)},

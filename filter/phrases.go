@@ -18,9 +18,9 @@ const (
 	wordless        // a character outside of \w of Python's re
 )
 
-// phrases looks for a list of phrases in one pass: the automaton of Aho and Corasick 1975 over bytes, with sorted
+// phraseSet looks for a list of phrases in one pass: the automaton of Aho and Corasick 1975 over bytes, with sorted
 // edges, so that memory is a small multiple of the list. It is never changed once it is made.
-type phrases struct {
+type phraseSet struct {
 	root   [256]int32 // states after the first byte; 0 is the root
 	states []phraseState
 	edges  []phraseEdge
@@ -40,7 +40,7 @@ type phraseEdge struct {
 }
 
 // newPhrases makes the automaton; boundOf says of each phrase what must stand beside it. Empty ones are left out.
-func newPhrases(list []string, boundOf func(phrase string) bound) (*phrases, error) {
+func newPhrases(list []string, boundOf func(phrase string) bound) (*phraseSet, error) {
 	list = slices.Clone(list)
 	slices.Sort(list)
 	list = slices.Compact(list)
@@ -57,7 +57,7 @@ func newPhrases(list []string, boundOf func(phrase string) bound) (*phrases, err
 	if total >= math.MaxInt32 {
 		return nil, fmt.Errorf("the phrases have %d bytes; fewer than 2 GiB are possible", total)
 	}
-	p := &phrases{states: []phraseState{{}}}
+	p := &phraseSet{states: []phraseState{{}}}
 	// In sorted order the phrases that begin alike lie side by side: a state is a range of them and a depth.
 	type part struct{ lo, hi, depth int }
 	parts := []part{{0, len(list), 0}}
@@ -104,7 +104,7 @@ func newPhrases(list []string, boundOf func(phrase string) bound) (*phrases, err
 
 // next is the state to which an edge leads, or 0. While the automaton is made it is asked of states whose edges
 // are complete.
-func (p *phrases) next(s int32, c byte) int32 {
+func (p *phraseSet) next(s int32, c byte) int32 {
 	for _, e := range p.edges[p.states[s].edges:p.states[s+1].edges] {
 		if e.c >= c {
 			if e.c == c {
@@ -117,7 +117,7 @@ func (p *phrases) next(s int32, c byte) int32 {
 }
 
 // after is the state after another byte.
-func (p *phrases) after(s int32, c byte) int32 {
+func (p *phraseSet) after(s int32, c byte) int32 {
 	for s != 0 {
 		if t := p.next(s, c); t != 0 {
 			return t
@@ -128,7 +128,7 @@ func (p *phrases) after(s int32, c byte) int32 {
 }
 
 // in tells whether the text holds one of the phrases with what has to stand beside it.
-func (p *phrases) in(doc []byte) bool {
+func (p *phraseSet) in(doc []byte) bool {
 	s := int32(0)
 	for i, c := range doc {
 		if s = p.after(s, c); s == 0 {
@@ -176,4 +176,4 @@ func trimmed(list []string) []string {
 }
 
 // empty says that there is no phrase to look for.
-func (p *phrases) empty() bool { return len(p.states) == 2 }
+func (p *phraseSet) empty() bool { return len(p.states) == 2 }

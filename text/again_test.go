@@ -74,8 +74,8 @@ func TestAgain(t *testing.T) {
 			t.Fatalf("seed %d, round %d, %q: %d copies of %d characters, want %d of %d", seed, round, doc, e, p, elements, points)
 		}
 	}
+	doc := []byte("a b c a b c a b")
 	if n := testing.AllocsPerRun(50, func() {
-		doc := []byte("a b c a b c a b")
 		spans = Words(spans[:0], doc)
 		r.Words(doc, spans, len(doc))
 		again = r.Again(again[:0], 2, Space)
