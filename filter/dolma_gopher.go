@@ -277,8 +277,7 @@ type dolmaLines struct {
 
 func (v *View) dolmaLinesV1() *dolmaLines {
 	if v.first(haveDolmaLinesV1) {
-		v.dolma.spans = splitFeeds(v.dolma.spans[:0], v.doc)
-		v.countDolmaLines(&v.dolma.v1, v.dolma.spans)
+		v.countDolmaLines(&v.dolma.v1, v.FeedLines())
 	}
 	return &v.dolma.v1
 }
@@ -307,26 +306,12 @@ func (v *View) countDolmaLines(n *dolmaLines, lines []text.Span) {
 	n.copies, n.copied = v.repeats.Copies(v.doc, lines)
 }
 
-// splitFeeds appends what lies between line feeds, as Python's split("\n").
-func splitFeeds(dst []text.Span, doc []byte) []text.Span {
-	lo := 0
-	for {
-		i := bytes.IndexByte(doc[lo:], '\n')
-		if i < 0 {
-			return append(dst, text.Span{Lo: int32(lo), Hi: int32(len(doc))})
-		}
-		dst = append(dst, text.Span{Lo: int32(lo), Hi: int32(lo + i)})
-		lo += i + 1
-	}
-}
-
 // dolmaView is what a View knows for the rules of dolma.
 type dolmaView struct {
 	words  dolmaWordCounts
 	ends   []int32 // code points of the words up to each, 0 first
 	long   []int32 // code points of long words
-	spans  []text.Span
 	v1, v2 dolmaLines
 }
 
-func (d *dolmaView) size() int { return 4*(cap(d.ends)+cap(d.long)) + spanSize*cap(d.spans) }
+func (d *dolmaView) size() int { return 4 * (cap(d.ends) + cap(d.long)) }

@@ -54,6 +54,10 @@ func TestStage(t *testing.T) {
 		"fineweb":            {Profile: "fineweb"},
 		"fineweb, annotated": {Profile: "fineweb", Annotate: true},
 		"basque":             {Profile: "basque"},
+		"nemo":               {Profile: "nemo-curator/english", Annotate: true},
+		"dolma c4":           {Profile: "dolma/c4-v2"},
+		"slimpajama":         {Profile: "slimpajama"},
+		"fineweb@1":          {Profile: "fineweb@1"},
 	} {
 		t.Run(name, func(t *testing.T) { stagetest.Mapper(t, mustNew(t, cfg), lines(t)) })
 	}
@@ -312,7 +316,7 @@ func TestSpec(t *testing.T) {
 	}
 }
 
-// TestSpecTests: package report knows two comparisons, and draws each test that is made once.
+// TestSpecTests: package report knows four comparisons, and draws each test that is made once.
 func TestSpecTests(t *testing.T) {
 	for _, p := range Profiles() {
 		f := mustNew(t, Config{Profile: p.Name})
@@ -336,7 +340,7 @@ func TestSpecTests(t *testing.T) {
 			t.Errorf("%s: %d tests in the configuration, %d are made", p.Name, len(cfg.Tests), made)
 		}
 		for _, c := range cfg.Tests {
-			if c.Compare != "above" && c.Compare != "below" {
+			if !slices.Contains([]string{"above", "below", "at_or_above", "at_or_below"}, c.Compare) {
 				t.Errorf("%s: %s is compared %q", p.Name, c.Reason, c.Compare)
 			}
 		}

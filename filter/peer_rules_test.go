@@ -84,7 +84,53 @@ var peerCases = slices.Concat([]ruleCase{
 	{"slimpajama_short", "short", "  " + a(100) + " \n . " + a(98) + "...\n", a(100) + " .\n" + a(99)},
 	{"dolma_c4_v1", "has_javascript", "Needs JavaScript here.", "Needs javascript, here."},
 	{"dolma_c4_v2", "has_javascript", "Needs xjavaScripts here.", "Needs java script here."},
+
+	{"fineweb1_quality", "line_punct_ratio", quoted(100, 12), quoted(100, 13)},
+	{"fineweb1_quality", "short_line_ratio", short(67), short(66)},
+	{"fineweb1_quality", "char_dup_ratio", full(99) + "\n" + full(1), full(100) + "\n" + full(1)},
+	{"fineweb1_quality", "list_ratio", rows(10), quoted(10, 10)},
 }, dolmaCases("v1"), dolmaCases("v2"))
+
+// quoted are n lines of seven words, of which the first end with a quotation mark.
+func quoted(n, ends int) string {
+	var l []string
+	for i := range n {
+		line := five(1000+10*i, 7)
+		if i < ends {
+			line += `"`
+		}
+		l = append(l, line)
+	}
+	return strings.Join(l, "\n")
+}
+
+// withFineweb1 adds the cases of the Gopher rules for those of FineWeb's generation.
+func withFineweb1(cases []ruleCase) []ruleCase {
+	for _, c := range cases {
+		if !strings.HasPrefix(c.rule, "gopher_") {
+			continue
+		}
+		c.rule = "fineweb1_" + c.rule
+		switch c.reason {
+		case "gopher_enough_stop_words":
+			c.dropped = with(50, func(w []string) { w[1] = "Of" })
+			c.beside = with(50, func(w []string) { w[1] = "the" })
+		case "dup_para_frac", "dup_para_char_frac": // empty lines repeat each other
+			c.beside = parts("\n", 8, 30, 30, 1)
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// rows are lines of two words of twenty letters and a full stop.
+func rows(n int) string {
+	var l []string
+	for i := range n {
+		l = append(l, strings.Join(unique(100*i, 2, 20), " ")+".")
+	}
+	return strings.Join(l, "\n")
+}
 
 func dolmaCases(version string) []ruleCase {
 	g, c := "dolma_gopher_"+version, "dolma_c4_"+version
@@ -223,7 +269,7 @@ func TestDolmaRounded(t *testing.T) {
 // TestPeersAllocateNothing holds what package filter promises for every profile.
 func TestPeersAllocateNothing(t *testing.T) {
 	doc := []byte(strings.Repeat("The quick café — of that (1) http://x.y/z — have it.\n\nRead more\n", 20) + twice(200))
-	for _, p := range []string{"nemo-curator/english", "dolma/gopher-v1", "dolma/gopher-v2", "dolma/c4-v1", "dolma/c4-v2", "slimpajama"} {
+	for _, p := range []string{"nemo-curator/english", "dolma/gopher-v1", "dolma/gopher-v2", "dolma/c4-v1", "dolma/c4-v2", "slimpajama", "fineweb@1"} {
 		f := mustNew(t, Config{Profile: p})
 		v := f.NewView()
 		var signals []Signal

@@ -14,6 +14,7 @@ import (
 // a time uses it.
 type NLTK struct {
 	sentences []Span // of Words
+	words     []Span // of a sentence
 	marks     []byte // of the sentence that Words cuts
 	this      []byte // types of two tokens, in lower case
 	next      []byte

@@ -15,20 +15,55 @@ func (k *NLTK) Words(dst []Span, text []byte) []Span {
 	return dst
 }
 
+// AppendWords appends the words of text as NLTK writes them, quotation marks as "“" and "”", with a blank between
+// them, and where each stands in dst.
+func (k *NLTK) AppendWords(dst []byte, spans []Span, text []byte) ([]byte, []Span) {
+	k.sentences = k.Sentences(k.sentences[:0], text)
+	for _, s := range k.sentences {
+		k.words = k.treebank(k.words[:0], text, int(s.Lo), int(s.Hi))
+		for _, w := range k.words {
+			if len(dst) > 0 {
+				dst = append(dst, ' ')
+			}
+			at := len(dst)
+			switch word := w.Of(text); {
+			case k.marks[w.Lo-s.Lo]&treebankOpened != 0:
+				dst = append(dst, "``"...)
+			case len(word) == 1 && word[0] == '"':
+				dst = append(dst, "''"...)
+			default:
+				dst = append(dst, word...)
+			}
+			spans = append(spans, Span{int32(at), int32(len(dst))})
+		}
+	}
+	return dst, spans
+}
+
+// Size is the memory held, in bytes.
+func (k *NLTK) Size() int {
+	return 8*(cap(k.sentences)+cap(k.words)) + cap(k.marks) + cap(k.this) + cap(k.next) + cap(k.pair)
+}
+
+// Shrink gives the memory back.
+func (k *NLTK) Shrink() { *k = NLTK{} }
+
 // Marks of a byte of a sentence. NLTK puts blanks around what is to be a word of its own, by one regular expression
 // after another; here a blank before a byte is a mark.
 const (
 	treebankEarly  byte = 1 << iota // a blank before it that the search for opening quotation marks sees
 	treebankLate                    // one that it makes, and what comes after it
+	treebankLast                    // one that brackets, dashes, "*" and closing quotation marks make
 	treebankOpened                  // it is of an opening quotation mark, and no longer what it was
-	treebankGap    = treebankEarly | treebankLate
+	treebankGap    = treebankEarly | treebankLate | treebankLast
 )
 
 // Classes of bytes: what a walk over a sentence must look at.
 const (
-	treebankQuote uint8 = 1 << iota // of the first walk
-	treebankSign                    // of the second walk
-	treebankApart                   // a word of its own, wherever it stands
+	treebankQuote  uint8 = 1 << iota // of the first walk
+	treebankSign                     // of the second walk
+	treebankApart                    // a word of its own, wherever it stands
+	treebankPadded                   // one, too, but an apostrophe before it does not see it
 )
 
 var treebankBytes = func() (t [256]uint8) {
@@ -38,8 +73,11 @@ var treebankBytes = func() (t [256]uint8) {
 	for _, c := range []byte(":,.-") {
 		t[c] |= treebankSign
 	}
-	for _, c := range []byte(";@#$%&?!*[](){}<>") {
+	for _, c := range []byte(";@#$%&?!") {
 		t[c] |= treebankSign | treebankApart
+	}
+	for _, c := range []byte("*[](){}<>") {
+		t[c] |= treebankSign | treebankPadded
 	}
 	return t
 }()
@@ -51,13 +89,16 @@ func (k *NLTK) treebank(dst []Span, text []byte, lo, hi int) []Span {
 	if cap(k.marks) < n+3 { // marks behind the end need no check
 		k.marks = make([]byte, n+3, roomFor(n+3))
 	}
-	m := k.marks[:n+3]
+	k.marks = k.marks[:n+3]
+	m := k.marks
 	clear(m)
 	quotes := openings(s, m)
 	finalStop(s, m)
 	signs(s, m)
 	if quotes {
-		clitics(s, m)
+		apostrophes(s, m)
+		clitics(s, m, false)
+		clitics(s, m, true)
 	}
 	// Words are what lies between marks and white space.
 	for i := 0; i < n; {
@@ -180,6 +221,7 @@ func finalStop(s, m []byte) {
 			if i := end - 1; i > 0 && (m[i]&treebankGap != 0 || s[i-1] != '.') {
 				m[i] |= treebankLate
 				m[end] |= treebankLate
+				m[len(s)] |= treebankLate
 			}
 			return
 		}
@@ -208,9 +250,13 @@ func signs(s, m []byte) {
 		if class&treebankSign == 0 {
 			continue
 		}
-		if class&treebankApart != 0 {
-			m[i] |= treebankLate
-			m[i+1] |= treebankLate
+		if class&(treebankApart|treebankPadded) != 0 {
+			mark := treebankLate
+			if class&treebankPadded != 0 {
+				mark = treebankLast
+			}
+			m[i] |= mark
+			m[i+1] |= mark
 			continue
 		}
 		switch c {
@@ -240,63 +286,77 @@ func signs(s, m []byte) {
 			}
 		case '-', '\'':
 			if i+1 < len(s) && s[i+1] == c && (m[i]|m[i+1])&treebankOpened == 0 {
-				m[i] |= treebankLate
-				m[i+2] |= treebankLate
+				m[i] |= treebankLast
+				m[i+2] |= treebankLast
 				i++
 			}
 		case '"':
 			if m[i]&treebankOpened == 0 {
-				m[i] |= treebankLate
-				m[i+1] |= treebankLate
+				m[i] |= treebankLast
+				m[i+1] |= treebankLast
 			}
 		case '`':
 		default:
 			if n, opening := wide(s, i); n > 0 && !opening {
-				m[i] |= treebankLate
-				m[i+n] |= treebankLate
+				m[i] |= treebankLast
+				m[i+n] |= treebankLast
 				i += n - 1
 			}
 		}
 	}
 }
 
-// clitics marks what the last of ENDING_QUOTES find: 's, 'm, 'd, ', 'll, 're, 've and n't before a blank.
-func clitics(s, m []byte) {
+// apostrophes marks those before a blank, as the last but one of PUNCTUATION: brackets and closing quotation marks make
+// theirs later.
+func apostrophes(s, m []byte) {
 	for i := 1; i < len(s); i++ {
 		at := bytes.IndexByte(s[i:], '\'')
 		if at < 0 {
 			return
 		}
 		i += at
-		if m[i]&treebankOpened != 0 || i+1 < len(s) && s[i+1] == '\'' && m[i+1]&treebankGap == 0 {
+		blank := m[i+1]&(treebankEarly|treebankLate) != 0 || i+1 < len(s) && s[i+1] == ' '
+		if blank && s[i-1] != '\'' && m[i]&treebankOpened == 0 {
+			m[i] |= treebankLate
+		}
+	}
+}
+
+// clitics marks what the last but one of ENDING_QUOTES finds, 's, 'm, 'd and ' before a blank, and then the last, 'll,
+// 're, 've and n't: what the first has found is followed by a blank.
+func clitics(s, m []byte, last bool) {
+	for i := 1; i < len(s); i++ {
+		at := bytes.IndexByte(s[i:], '\'')
+		if at < 0 {
+			return
+		}
+		i += at
+		if m[i]&treebankOpened != 0 || i+1 < len(s) && s[i+1] == '\'' && m[i+1]&treebankGap == 0 || blankBefore(s, m, i) || s[i-1] == '\'' {
 			continue
 		}
-		free := !blankBefore(s, m, i) && s[i-1] != '\''
+		if !last {
+			if blankAt(s, m, i+1) {
+				m[i] |= treebankLast
+			} else if blankAt(s, m, i+2) {
+				switch s[i+1] {
+				case 's', 'S', 'm', 'M', 'd', 'D':
+					m[i] |= treebankLast
+				}
+			}
+			continue
+		}
 		if blankAt(s, m, i+1) {
-			if free {
-				m[i] |= treebankLate
-			}
 			continue
 		}
-		one := s[i+1]
 		if blankAt(s, m, i+2) {
-			switch one {
-			case 's', 'S', 'm', 'M', 'd', 'D':
-				if free {
-					m[i] |= treebankLate
-				}
-			case 't', 'T':
-				not := one - 't' + 'n' // N before T
-				if free && s[i-1] == not && i >= 2 && !blankBefore(s, m, i-1) && s[i-2] != '\'' {
-					m[i-1] |= treebankLate
-				}
+			not := s[i+1] == 't' && s[i-1] == 'n' || s[i+1] == 'T' && s[i-1] == 'N'
+			if not && i >= 2 && !blankBefore(s, m, i-1) && s[i-2] != '\'' {
+				m[i-1] |= treebankLast
 			}
-			continue
-		}
-		if free && blankAt(s, m, i+3) {
+		} else if blankAt(s, m, i+3) {
 			switch string(s[i+1 : i+3]) {
 			case "ll", "LL", "re", "RE", "ve", "VE":
-				m[i] |= treebankLate
+				m[i] |= treebankLast
 			}
 		}
 	}
@@ -325,15 +385,12 @@ func contractions(dst []Span, s, m []byte, from, to, lo int) []Span {
 	}
 	at := from // what is not appended begins
 	if len(word) >= 4 {
-		boundary := true // no character of \w stands before
+		boundary := true                            // no character of \w stands before
+		tis := from == 0 || blankBefore(s, m, from) // a blank stands before, in the text or put there
+		twas := tis                                 // and that behind 'tis
+	walk:
 		for i := 0; i+4 <= len(word); {
 			c := word[i]
-			if boundary && i == 0 && c == '\'' && (from == 0 || blankBefore(s, m, from)) {
-				if n := tis(word); n > 0 {
-					span(from, from+2)
-					at = from + 2
-				}
-			}
 			if boundary {
 				switch c | 0x20 {
 				case 'c', 'd', 'g', 'l', 'm', 'w':
@@ -341,16 +398,28 @@ func contractions(dst []Span, s, m []byte, from, to, lo int) []Span {
 						if hasContraction(word[i:], t) {
 							span(at, from+i)
 							span(from+i, from+i+t.first)
-							span(from+i+t.first, from+i+len(t.whole))
-							at = from + i + len(t.whole)
-							i += len(t.whole) - 1
-							break
+							i += len(t.whole)
+							span(from+i-len(t.whole)+t.first, from+i)
+							at, tis, twas = from+i, true, true
+							continue walk // "not" ends where no character of \w follows
 						}
+					}
+				case '\'':
+					if n := itIs(word[i:], tis, twas); n > 0 {
+						span(at, from+i)
+						span(from+i, from+i+2)
+						span(from+i+2, from+i+n)
+						twas = n == len(tisWord)
+						tis = false
+						i += n
+						at = from + i
+						continue walk
 					}
 				}
 			}
 			r, n := utf8.DecodeRune(word[i:])
 			boundary = kindOf(r)&kindWord == 0
+			tis, twas = false, false
 			i += n
 		}
 	}
@@ -384,12 +453,18 @@ func equalLower(a []byte, lower string) bool {
 	return true
 }
 
-// tis is the length of 'tis or 'twas at the beginning of a word, CONTRACTIONS3, or 0.
-func tis(word []byte) int {
-	for _, t := range []string{"'tis", "'twas"} {
-		if len(word) >= len(t) && equalLower(word[:len(t)], t) && wordEnds(word[len(t):], false) {
-			return len(t)
-		}
+const (
+	tisWord  = "'tis"
+	twasWord = "'twas"
+)
+
+// itIs is the length of 'tis or 'twas at the beginning of a word, CONTRACTIONS3, or 0.
+func itIs(word []byte, tis, twas bool) int {
+	if tis && hasContraction(word, treebankPair{tisWord, 2, false}) {
+		return len(tisWord)
+	}
+	if twas && hasContraction(word, treebankPair{twasWord, 2, false}) {
+		return len(twasWord)
 	}
 	return 0
 }
