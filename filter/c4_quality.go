@@ -35,7 +35,11 @@ var c4Quality = Rule{
 		{Name: "filter_curly_bracket", Default: 1, Unit: c4Switch, Source: c4Paper},
 		{Name: "filter_policy", Default: 1, Unit: c4Switch + ": takes lines with six phrases about cookies, terms and privacy out", Source: c4Code, Inside: true},
 	},
-	Edit: c4Edit,
+	Texts: []Text{
+		{Name: "sentences", Default: "spacy-en", Choices: []string{"nltk-en", "spacy-en"}, Help: "how sentences are cut: by spaCy's rules for English, or by NLTK's Punkt for English", Source: datatroveC4},
+	},
+	NewScratch: func(any) any { return new(text.NLTK) },
+	Edit:       c4Edit,
 	Edits: "lines lose the white space at their ends and their citations; a line goes that has a word longer than max_word_length, " +
 		"does not end as a sentence does, has too few words, or holds \"javascript\" or one of the phrases \"terms of use\", \"privacy policy\", " +
 		"\"cookie policy\", \"uses cookies\", \"use of cookies\", \"use cookies\" in any case. What stays is joined by line feeds",
@@ -52,7 +56,7 @@ var c4Quality = Rule{
 			Value: func(v *View, p Values) (float64, bool) { return one(v.c4.curly), p.On("filter_curly_bracket") },
 		}, {
 			Reason: "too_few_sentences", Signal: "sentences",
-			Measure: "number of sentences of the lines that stay, each cut by spaCy's rules for English",
+			Measure: "number of sentences of the lines that stay, each cut as sentences says",
 			Compare: Below, Param: "min_num_sentences", ZeroOff: true,
 			Value: func(v *View, _ Values) (float64, bool) {
 				return float64(v.c4.sentences), !v.c4.lorem && !v.c4.curly
@@ -97,9 +101,13 @@ func c4Edit(v *View, p Values) {
 		doc, fields = v.doc, v.Fields()
 	)
 	v.c4 = c4Result{}
+	var nltk *text.NLTK
+	if p.Text("sentences") == "nltk-en" {
+		nltk = v.Scratch(p).(*text.NLTK)
+	}
 	pieces, joint := v.Lines(), byte('\n')
 	if !paragraphs {
-		v.pieceSentences = text.Sentences(v.pieceSentences[:0], doc)
+		v.pieceSentences = c4Sentences(v.pieceSentences[:0], doc, nltk)
 		pieces, joint = v.pieceSentences, ' '
 	}
 	// Most documents hold none of the phrases, and then no line need be looked at for one.
@@ -152,7 +160,7 @@ func c4Edit(v *View, p Values) {
 			continue
 		}
 		if paragraphs {
-			v.sentences = text.Sentences(v.sentences[:0], line)
+			v.sentences = c4Sentences(v.sentences[:0], line, nltk)
 			v.c4.sentences += len(v.sentences)
 		} else {
 			v.c4.sentences++
@@ -166,6 +174,14 @@ func c4Edit(v *View, p Values) {
 	lo := len(out) - len(text.TrimLeft(out))
 	out = append(out[:0], text.TrimRight(out[lo:])...)
 	v.setEdit(out)
+}
+
+// c4Sentences are NLTK's, or without it spaCy's.
+func c4Sentences(dst []text.Span, doc []byte, nltk *text.NLTK) []text.Span {
+	if nltk != nil {
+		return nltk.Sentences(dst, doc)
+	}
+	return text.Sentences(dst, doc)
 }
 
 // endsAsSentence is datatrove's END_PUNCTUATION without ELLIPSIS.

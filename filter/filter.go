@@ -157,6 +157,7 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 			v.recut(c.recut - 1)
 		}
 		if c.edit != nil {
+			v.fresh = false // an edit before it may have been given up
 			c.edit(v, c.params)
 			failed = false
 		}

@@ -99,9 +99,7 @@ var before = map[bool]string{true: "• ", false: " \t- "}
 
 // ruleCases has two documents for each reason: one that is dropped for it, and one beside it, at the threshold
 // where that can be met.
-var ruleCases = []struct {
-	rule, reason, dropped, beside string
-}{
+var ruleCases = withFineweb1(append([]ruleCase{
 	{"gopher_repetition", "dup_para_frac", parts("\n\n", 6, 20, 1, 4), parts("\n\n\n", 6, 20, 1, 3)},
 	{"gopher_repetition", "dup_para_char_frac", parts("\n\n", 8, 20, 100, 1), parts("\n\n", 8, 30, 30, 1)},
 	{"gopher_repetition", "dup_line_frac", parts("\n", 6, 20, 1, 4), parts("\n", 6, 20, 1, 3)},
@@ -141,7 +139,7 @@ var ruleCases = []struct {
 		tenLines(4, func(l string) string { return l + "… \u3000" }), tenLines(3, func(l string) string { return l + "...\r" })},
 	{"gopher_quality", "gopher_below_alpha_threshold", with(50, numbers(11)), with(50, numbers(10))},
 	{"gopher_quality", "gopher_enough_stop_words", with(50, func(w []string) { w[1] = "the"; w[2] = "Of" }), with(50, nil)},
-}
+}, peerCases...))
 
 // sentences are n lines of five words and a full stop.
 func sentences(n int) string {
@@ -195,7 +193,8 @@ func list(words, n int) string {
 
 func TestRules(t *testing.T) {
 	for _, c := range ruleCases {
-		f := only(t, c.rule)
+		needed := settingsFor(c.rule, c.reason)
+		f := only(t, c.rule, needed...)
 		v := f.NewView()
 		if rule, reason := f.Check(v, []byte(c.dropped)); rule != c.rule || reason != c.reason {
 			t.Errorf("%s %s: dropped for %s %q", c.rule, c.reason, rule, reason)
@@ -205,17 +204,25 @@ func TestRules(t *testing.T) {
 		}
 		// A threshold of 0 switches the test off where the rule says so.
 		r, _ := ruleNamed(c.rule)
-		at := slices.IndexFunc(r.Tests, func(t Test) bool { return t.Reason == c.reason })
-		if at < 0 {
+		off := slices.Clone(needed)
+		still := false // it can be dropped for the reason
+		found := false
+		for i := range r.Tests {
+			if test := &r.Tests[i]; test.Reason == c.reason {
+				found = true
+				if test.Param == "" {
+					still = true
+					continue
+				}
+				off = append(off, Setting{Param: test.Param, Value: 0})
+				still = still || !(test.ZeroOff || test.Compare == Found || test.Compare == Below || test.Compare == AtOrBelow) // nothing is below 0
+			}
+		}
+		if !found {
 			t.Errorf("rule %s has no reason %q", c.rule, c.reason)
-			continue
 		}
-		if r.Tests[at].Param == "" {
-			continue
-		}
-		off := only(t, c.rule, Setting{Param: r.Tests[at].Param})
-		_, reason := off.Check(off.NewView(), []byte(c.dropped))
-		if (reason == c.reason) == (r.Tests[at].ZeroOff || r.Tests[at].Compare == Found) && c.reason != "line_punct_ratio" {
+		g := only(t, c.rule, off...)
+		if _, reason := g.Check(g.NewView(), []byte(c.dropped)); (reason == c.reason) != still {
 			t.Errorf("%s %s: with a threshold of 0 the answer is %q", c.rule, c.reason, reason)
 		}
 	}
@@ -243,7 +250,7 @@ func TestRegistry(t *testing.T) {
 		}
 		used := map[string]bool{}
 		for _, c := range r.Tests {
-			once("reason of "+r.Name+": ", c.Reason)
+			once("reason of "+r.Name+": ", c.Reason+" "+string(c.Compare)) // a number may be too small or too large
 			used[c.Param] = true
 			if !reason.MatchString(c.Reason) || !name.MatchString(c.Signal) || c.Measure == "" || c.Value == nil || !slices.Contains([]Comparison{Above, Below, AtOrAbove, AtOrBelow, Found}, c.Compare) {
 				t.Errorf("rule %s, reason %q: incomplete or badly named", r.Name, c.Reason)
@@ -252,7 +259,7 @@ func TestRegistry(t *testing.T) {
 				t.Errorf("signal %s is described in two ways: %q, %q", c.Signal, m, c.Measure)
 			}
 			measures[c.Signal] = c.Measure
-			if !slices.ContainsFunc(ruleCases, func(k struct{ rule, reason, dropped, beside string }) bool {
+			if !slices.ContainsFunc(ruleCases, func(k ruleCase) bool {
 				return k.rule == r.Name && k.reason == c.Reason
 			}) {
 				t.Errorf("no row of ruleCases meets %s %s", r.Name, c.Reason)

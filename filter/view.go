@@ -29,9 +29,17 @@ type View struct {
 	gopher         gopherWords
 	fineweb        finewebLines
 	c4             c4Result
-	viewCut                    // words, as the profile wants them
-	cuts           []viewCut   // of a composition
-	fields         []text.Span // Python's words: words, or ownFields where they are others
+	viewCut                     // words, as the profile wants them
+	cuts           []viewCut    // of a composition
+	fields         []text.Span  // Python's words: words, or ownFields where they are others
+	fieldRepeats   text.Repeats // of fields, where they are not words
+	again          []text.Again
+	feedLines      []text.Span
+	nemo           nemoView
+	dolma          dolmaView
+	dupAllLines    duplicates // of lines
+	fineweb1       fineweb1Words
+	fineweb1Shape  finewebLines
 
 	given   []viewField // fields of the record besides the text
 	scratch []any       // of rules, by the order of the profile
@@ -73,7 +81,7 @@ type value struct {
 type duplicates struct{ elements, points int }
 
 // cuts says which parts of a View belong to the current document.
-type cuts uint16
+type cuts uint32
 
 const (
 	havePoints cuts = 1 << iota
@@ -89,6 +97,21 @@ const (
 	haveTextLines
 	haveDupLines
 	haveFineweb
+	haveFieldRepeats // has its words
+	haveFeedLines
+	haveNemoCharacters
+	haveNemoURLs
+	haveNemoWords
+	haveNemoLines
+	haveNemoParagraphs
+	haveNemoDuplicates
+	haveDolmaWords
+	haveDolmaLinesV1
+	haveDolmaLinesV2
+	haveNLTKGrams
+	haveDupAllLines
+	haveFineweb1Words
+	haveFineweb1Lines
 	givenWords // to ResetWords
 )
 
@@ -155,6 +178,12 @@ func (v *View) Field(name string) (value []byte, ok bool) {
 		}
 	}
 	return nil, false
+}
+
+// scratchMemory is a rule's scratch that grows with the text.
+type scratchMemory interface {
+	Size() int // in bytes
+	Shrink()   // gives the memory back
 }
 
 // Scratch is what the rule's NewScratch has made for this view.
@@ -242,6 +271,27 @@ func (v *View) Lines() []text.Span {
 	return v.lines
 }
 
+// FeedLines are what lies between line feeds, empty ones included, as Python's split("\n").
+func (v *View) FeedLines() []text.Span {
+	if v.first(haveFeedLines) {
+		v.feedLines = splitFeeds(v.feedLines[:0], v.doc)
+	}
+	return v.feedLines
+}
+
+// splitFeeds appends what lies between line feeds.
+func splitFeeds(dst []text.Span, doc []byte) []text.Span {
+	lo := 0
+	for {
+		i := bytes.IndexByte(doc[lo:], '\n')
+		if i < 0 {
+			return append(dst, text.Span{Lo: int32(lo), Hi: int32(len(doc))})
+		}
+		dst = append(dst, text.Span{Lo: int32(lo), Hi: int32(lo + i)})
+		lo += i + 1
+	}
+}
+
 // Pieces are those of text.SplitNewlines: what lies between runs of line feeds.
 func (v *View) Pieces() []text.Span {
 	if v.first(havePieces) {
@@ -291,11 +341,31 @@ func (v *View) nGrams() *text.Repeats {
 	return &v.repeats
 }
 
-const spanSize = 8
+// fieldGrams is ready for questions about n-grams of Fields.
+func (v *View) fieldGrams() *text.Repeats {
+	if f := v.Fields(); v.have&haveWords != 0 && v.have&givenWords == 0 && len(f) > 0 && len(v.words) == len(f) && &v.words[0] == &f[0] {
+		return v.nGrams()
+	}
+	if v.first(haveFieldRepeats) {
+		v.fieldRepeats.Words(v.doc, v.Fields(), v.CodePoints())
+	}
+	return &v.fieldRepeats
+}
+
+const (
+	spanSize  = 8
+	againSize = 12
+)
 
 // Size is the memory held, in bytes, without the document.
 func (v *View) Size() int {
-	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
+	size := 0
+	for _, m := range v.scratch {
+		if m, ok := m.(scratchMemory); ok {
+			size += m.Size()
+		}
+	}
+	return size + v.repeats.Size() + v.fieldRepeats.Size() + againSize*cap(v.again) + v.nemo.size() + v.dolma.size() + spanSize*(cap(v.feedLines)+cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
 		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line)
 }
 
@@ -309,7 +379,14 @@ func (v *View) Shrink(limit int) {
 		v.own, v.lines, v.pieces, v.paragraphs, v.textLines = nil, nil, nil, nil, nil
 		v.sentences, v.pieceSentences, v.ownFields = nil, nil, nil
 		v.edited, v.lower, v.line = [2][]byte{}, nil, nil
+		for _, m := range v.scratch {
+			if m, ok := m.(scratchMemory); ok {
+				m.Shrink()
+			}
+		}
+		v.again, v.feedLines, v.nemo, v.dolma = nil, nil, nemoView{}, dolmaView{}
 		limit = 0
 	}
 	v.repeats.Shrink(limit)
+	v.fieldRepeats.Shrink(limit)
 }

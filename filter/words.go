@@ -16,6 +16,8 @@ type wordCut struct {
 
 // wordCuts are sorted by name.
 var wordCuts = []wordCut{
+	{"nltk-en", "those of NLTK 3.8.1 for English (word_tokenize: Punkt's sentences, then Treebank's words), but that a quotation mark stays what it is",
+		func() func([]text.Span, []byte) []text.Span { return new(text.NLTK).Words }},
 	{"whitespace", "the runs of characters between white space (the Unicode property White_Space)",
 		func() func([]text.Span, []byte) []text.Span { return text.Words }},
 }

@@ -199,7 +199,7 @@ func (s Signal) Plot() plot {
 		x = min(max(x, left), plotWidth)
 		l := line{X: coordinate(x), From: "0", Span: coordinate(x)}
 		switch t.Compare {
-		case "above":
+		case "above", "at_or_above":
 			l.From, l.Span = coordinate(x), coordinate(plotWidth-x)
 		case "": // nothing is dropped
 			l.Span, l.Label, l.At = "0", number(t.Value), coordinate(min(max(100*x/plotWidth, 3), 97))

@@ -190,6 +190,12 @@ func (r *Repeats) MostFrequent(n int, join Join) (codePoints, count int) {
 		return 0, 0
 	}
 	r.hash(join)
+	at, count := r.mostFrequent(n, m, join)
+	return r.codePoints(at, n) + (n-1)*join.len(), count
+}
+
+// mostFrequent is the first place and the count, among m n-grams whose hashes are ready.
+func (r *Repeats) mostFrequent(n, m int, join Join) (at, count int) {
 	candidates := r.sieveWindows(n, m, join)
 	slots, first := r.table.start(candidates, m)
 	prefix, counts := r.prefix, r.counts[:m]
@@ -221,7 +227,7 @@ func (r *Repeats) MostFrequent(n int, join Join) (codePoints, count int) {
 			}
 		}
 	}
-	return r.codePoints(int(bestAt), n) + (n-1)*join.len(), int(best)
+	return int(bestAt), int(best)
 }
 
 // Repeated goes through the words from the first on. An n-gram that was met before adds its code points to

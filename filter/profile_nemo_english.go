@@ -1,0 +1,33 @@
+package filter
+
+var nemoEnglishProfile = Profile{
+	Name:       "nemo-curator/english",
+	Version:    1,
+	Summary:    "the heuristic filters of NeMo-Curator for English",
+	Reproduces: nemoEnglish + ": its filters, order and thresholds, but for the choice between several most frequent n-grams, which depends on Python's hash seed there and is the first here",
+	Language:   "ENGLISH ONLY. Letters beyond ASCII count as not alphanumeric, so that text in another script is always dropped and text with many accents often; the common words are English",
+	Words:      "whitespace",
+	Rules: []RuleUse{
+		{Rule: "nemo_non_alpha_numeric"},
+		{Rule: "nemo_symbols_to_words"},
+		{Rule: "nemo_numbers"},
+		{Rule: "nemo_urls"},
+		{Rule: "nemo_white_space"},
+		{Rule: "nemo_parentheses"},
+		{Rule: "nemo_boiler_plate_string"},
+		{Rule: "nemo_repeated_lines"},
+		{Rule: "nemo_repeated_paragraphs"},
+		{Rule: "nemo_repeated_lines_by_char"},
+		{Rule: "nemo_repeated_paragraphs_by_char"},
+		{Rule: "nemo_word_count"},
+		{Rule: "nemo_punctuation"},
+		{Rule: "nemo_words_without_alphabets"},
+		{Rule: "nemo_common_english_words"},
+		{Rule: "nemo_mean_word_length"},
+		{Rule: "nemo_long_word"},
+		{Rule: "nemo_ellipsis"},
+		{Rule: "nemo_repeating_top_n_grams"},
+		{Rule: "nemo_repeating_duplicate_n_grams"},
+		{Rule: "nemo_bullets"},
+	},
+}
