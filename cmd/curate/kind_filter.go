@@ -15,7 +15,7 @@ var filterKind = recipe.Kind{
 		{Name: "profile", Type: recipe.Text, Required: true, Choices: profileNames(), Help: "of rules with thresholds, made for a language"},
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		f, err := filter.New(filter.Config{Profile: v.Text("profile"), TextField: s.TextField, Verdicts: true, Histograms: true})
+		f, err := filter.New(filter.Config{Profile: v.Text("profile"), TextField: s.TextField, Verdicts: true, Histograms: true, Overlap: true})
 		if err != nil {
 			return nil, v.Errorf("profile", "%v", err)
 		}
