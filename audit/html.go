@@ -79,6 +79,10 @@ func tagEnd(doc []byte, i int) int {
 	if end < 0 || body[end] != '>' {
 		return 0
 	}
+	// a <b and c> d is no tag: what stands behind the name are attributes, of which hardly any has no value.
+	if inside := bytes.TrimRight(body[:end], " \t\r\n/"); len(inside) > 0 && (closing || bytes.IndexByte(inside, '=') < 0) {
+		return 0
+	}
 	return i + 1 + k + end + 1
 }
 

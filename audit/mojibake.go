@@ -73,7 +73,7 @@ func garbled(doc []byte, i int) (size int, doubtful bool) {
 		b[n] = c
 		at += size
 	}
-	if r, size := utf8.DecodeRune(b[:want]); r == utf8.RuneError || size != want {
+	if _, size := utf8.DecodeRune(b[:want]); size != want {
 		return 0, false
 	}
 	if want > 2 {
