@@ -4,6 +4,7 @@ package audit
 const (
 	findControl = iota
 	findEmpty
+	findHTML
 	findAttributes
 	findEntities
 	findTags
@@ -17,6 +18,7 @@ const (
 var findings = [numFindings]struct{ name, about string }{
 	{"control", "control characters but tab, line feed and carriage return: U+0000 to U+001F, U+007F to U+009F"},
 	{"empty", "documents without text, or of white space alone"},
+	{"html", "any of the three that follow"},
 	{"html_attributes", "attributes of HTML outside of tags, such as class=\""},
 	{"html_entities", "entities of HTML, such as &nbsp; or &#8217;"},
 	{"html_tags", "tags of HTML, comments and processing instructions"},

@@ -56,6 +56,7 @@ func (a *Auditor) Look(doc []byte) {
 		findMojibake:    garbled,
 		findReplacement: c.replacement,
 	}
+	a.found[findHTML] = a.residue.attributes + a.residue.entities + a.residue.tags
 	a.at = [numFindings]int{
 		findControl:     c.firstControl,
 		findAttributes:  a.residue.firstAttribute,
@@ -63,6 +64,12 @@ func (a *Auditor) Look(doc []byte) {
 		findTags:        a.residue.firstTag,
 		findMojibake:    first,
 		findReplacement: c.firstReplacement,
+	}
+	a.at[findHTML] = len(doc)
+	for _, f := range [...]int{findAttributes, findEntities, findTags} {
+		if a.found[f] > 0 {
+			a.at[findHTML] = min(a.at[findHTML], a.at[f])
+		}
 	}
 	switch {
 	case dark == 0:

@@ -299,11 +299,12 @@ func (a *Audit) signal(i int, t *signalTally) Signal {
 	}
 	edge := func(bin int) float64 { return rounded(stage.BinEdge(bin)) }
 	out.Q1, out.Median, out.Q3 = edge(s.q1), edge(s.median), edge(s.q3)
-	if s.lowKnown {
-		out.Low = edge(s.low)
+	// A fence beyond what there can be is none.
+	if low := edge(s.low); s.low > 1 && (signals[i].ratio || low >= 1) {
+		out.Low = low
 	}
-	if s.highKnown {
-		out.High = edge(s.high + 1)
+	if high := edge(s.high + 1); s.high < stage.Bins-1 && (!signals[i].ratio || high <= 1) {
+		out.High = high
 	}
 	value := func(v int64) float64 { return real(i, v) }
 	out.Largest = a.examples(t.largest, value)

@@ -63,11 +63,10 @@ const (
 
 // spread is how the values of a signal lie.
 type spread struct {
-	documents, zeros    int64
-	q1, median, q3      int // bins
-	low, high           int // the least and the last bin within the fences
-	below, above        int64
-	lowKnown, highKnown bool // there are bins below and above
+	documents, zeros int64
+	q1, median, q3   int // bins
+	low, high        int // the least and the last bin within the fences
+	below, above     int64
 }
 
 // spreadOf reads a histogram.
@@ -97,7 +96,6 @@ func spreadOf(bins *[stage.Bins]int64) spread {
 	s.q1, s.median, s.q3 = at(part(1)), at(part(2)), at(part(3))
 	wide := max(s.q3-s.q1, leastSpread)
 	s.low, s.high = s.q1-fence*wide, s.q3+fence*wide
-	s.lowKnown, s.highKnown = s.low > 1, s.high < stage.Bins-1
 	for b := 1; b < stage.Bins; b++ {
 		switch {
 		case b < s.low:

@@ -67,17 +67,11 @@ func (r *Result) byGroup(out *bufio.Writer) {
 }
 
 func (g *Group) row(name string) []string {
-	of := func(names ...string) string {
-		most := int64(0) // a document may have several of them
-		for _, n := range names {
-			most = max(most, g.Findings[n])
-		}
-		return percent(shareOf(most, g.Documents))
-	}
+	of := func(find int) string { return percent(shareOf(g.Findings[findings[find].name], g.Documents)) }
 	empty := g.Findings[findings[findEmpty].name] + g.Findings[findings[findNearEmpty].name]
 	return []string{
 		name, thousands(g.Documents), thousands(g.Bytes), percent(g.DuplicateByteShare), percent(g.BoilerplateShare),
-		of("html_tags", "html_entities", "html_attributes"), of("mojibake"), of("control"), percent(shareOf(empty, g.Documents)),
+		of(findHTML), of(findMojibake), of(findControl), percent(shareOf(empty, g.Documents)),
 		topLanguages(g.Languages),
 	}
 }
@@ -105,7 +99,7 @@ func (r *Result) findings(out *bufio.Writer) {
 	out.WriteByte('\n')
 	table(out, rows, 1, len(rows[0]))
 	for _, f := range r.Findings {
-		if len(f.Examples) > 0 {
+		if len(f.Examples) > 0 && f.Name != findings[findHTML].name { // those of its kinds
 			fmt.Fprintf(out, "%s\n", f.Name)
 			examples(out, f.Examples)
 		}

@@ -123,41 +123,48 @@ func readAudit(ctx context.Context, in files, s *Step) error {
 	a.By = cut(a.By, 80)
 	a.Left = max(0, len(a.Groups)-auditGroups)
 	a.Groups = largestGroups(a.Groups, auditGroups)
-	list := func(examples *[]AuditExample) {
-		*examples = (*examples)[:min(len(*examples), auditList)]
-		for i := range *examples {
-			s.locate(&(*examples)[i])
-		}
-	}
 	a.Findings = a.Findings[:min(len(a.Findings), auditList)]
 	for i := range a.Findings {
 		a.Findings[i].Name = cut(a.Findings[i].Name, 40)
-		list(&a.Findings[i].Examples)
 	}
 	a.Boilerplate.Top = a.Boilerplate.Top[:min(len(a.Boilerplate.Top), auditList)]
 	for i := range a.Boilerplate.Top {
-		l := &a.Boilerplate.Top[i]
-		l.Text = cut(l.Text, auditText)
-		s.locate(&l.First)
+		a.Boilerplate.Top[i].Text = cut(a.Boilerplate.Top[i].Text, auditText)
 	}
 	a.Signals = a.Signals[:min(len(a.Signals), auditList)]
 	for i := range a.Signals {
 		a.Signals[i].Name = cut(a.Signals[i].Name, 40)
-		list(&a.Signals[i].Largest)
-		list(&a.Signals[i].Smallest)
 	}
 	a.Languages = a.Languages[:min(len(a.Languages), auditGroups)]
 	for i := range a.Languages {
 		a.Languages[i].Code = cut(a.Languages[i].Code, 40)
-		list(&a.Languages[i].Examples)
 	}
 	s.Audit = a
 	return nil
 }
 
-// locate names the file of an example, as the step has it.
-func (s *Step) locate(e *AuditExample) {
-	e.File, e.Text = s.input(e.Number), cut(e.Text, auditText)
+// locate names the files of the examples, once the step's inputs are known, and keeps lists short.
+func (a *Audit) locate(s *Step) {
+	one := func(e *AuditExample) { e.File, e.Text = s.input(e.Number), cut(e.Text, auditText) }
+	list := func(examples *[]AuditExample) {
+		*examples = (*examples)[:min(len(*examples), auditList)]
+		for i := range *examples {
+			one(&(*examples)[i])
+		}
+	}
+	for i := range a.Findings {
+		list(&a.Findings[i].Examples)
+	}
+	for i := range a.Boilerplate.Top {
+		one(&a.Boilerplate.Top[i].First)
+	}
+	for i := range a.Signals {
+		list(&a.Signals[i].Largest)
+		list(&a.Signals[i].Smallest)
+	}
+	for i := range a.Languages {
+		list(&a.Languages[i].Examples)
+	}
 }
 
 // largestGroups are those with the most bytes, in their order.
@@ -213,14 +220,8 @@ func (a *Audit) Rows() []auditRow {
 	return append(rows, auditRow{"all", a.All})
 }
 
-// Of is the share of the documents that have one of the findings, at least.
-func (c AuditCounts) Of(names ...string) string {
-	most := int64(0) // a document may have several
-	for _, n := range names {
-		most = max(most, c.Findings[n])
-	}
-	return percent(most, c.Documents)
-}
+// Of is the share of the documents that have a finding.
+func (c AuditCounts) Of(name string) string { return percent(c.Findings[name], c.Documents) }
 
 // Empty is the share of those that are empty, or nearly so.
 func (c AuditCounts) Empty() string {
@@ -243,9 +244,9 @@ func (c AuditCounts) TopLanguages() string {
 // Place is where an example is.
 func (e AuditExample) Place() string {
 	if e.Line > 0 {
-		return fmt.Sprintf("%s:%s", e.File, group(e.Line))
+		return fmt.Sprintf("%s:%d", e.File, e.Line)
 	}
-	return fmt.Sprintf("%s, row or byte %s", e.File, group(e.Offset))
+	return fmt.Sprintf("%s (row or byte %d)", e.File, e.Offset)
 }
 
 const auditAbout = `What is wrong with the texts, before anything is dropped. A line was seen before if it is anywhere before in the corpus, exactly but for white space around it. Shares of lines are shares of their bytes. Outliers lie beyond Tukey's outer fences, counted in logarithms; zeros are left out.`
@@ -253,7 +254,7 @@ const auditAbout = `What is wrong with the texts, before anything is dropped. A 
 const auditPage = `
 {{with .Audit}}{{$a := .}}<p>{{group .All.Documents}} documents, {{group .All.Bytes}} bytes, {{group .All.Lines}} lines that are not blank, {{group .Boilerplate.Of}} of them distinct. {{percentOf .All.DuplicateLineShare}} of the lines ({{group .All.DuplicateLines}}) and {{percentOf .All.DuplicateByteShare}} of their bytes were seen before.</p>
 <table><tr><th>{{or .By "documents"}}<th class="n">documents<th class="n">bytes<th class="n">seen before<th class="n">boilerplate<th class="n">HTML<th class="n">mojibake<th class="n">control<th class="n">near empty<th>languages
-{{range .Rows}}<tr><td>{{.Name}}<td class="n">{{group .Documents}}<td class="n">{{group .Bytes}}<td class="n">{{percentOf .DuplicateByteShare}}<td class="n">{{percentOf .BoilerplateShare}}<td class="n">{{.Of "html_tags" "html_entities" "html_attributes"}}<td class="n">{{.Of "mojibake"}}<td class="n">{{.Of "control"}}<td class="n">{{.Empty}}<td>{{.TopLanguages}}
+{{range .Rows}}<tr><td>{{.Name}}<td class="n">{{group .Documents}}<td class="n">{{group .Bytes}}<td class="n">{{percentOf .DuplicateByteShare}}<td class="n">{{percentOf .BoilerplateShare}}<td class="n">{{.Of "html"}}<td class="n">{{.Of "mojibake"}}<td class="n">{{.Of "control"}}<td class="n">{{.Empty}}<td>{{.TopLanguages}}
 {{end}}</table>{{if .Left}}<p>{{.Left}} smaller groups are not shown.</p>{{end}}
 <h4>findings</h4>
 {{range .Findings}}{{if .Documents}}<details><summary>{{.Name}}: {{group .Documents}} documents ({{percentOf .Share}}), {{group .Occurrences}} times</summary>
@@ -265,7 +266,7 @@ const auditPage = `
 {{end}}</table>{{end}}
 <h4>outliers</h4>
 <table><tr><th>signal<th class="n">lower quartile<th class="n">median<th class="n">upper quartile<th class="n">outliers below<th class="n"><th class="n">outliers from<th class="n">
-{{range .Signals}}<tr><td>{{.Name}}<td class="n">{{number .Q1}}<td class="n">{{number .Median}}<td class="n">{{number .Q3}}<td class="n">{{if .Low}}{{number .Low}}{{end}}<td class="n">{{group .Below}}<td class="n">{{if .High}}{{number .High}}{{end}}<td class="n">{{group .Above}}
+{{range .Signals}}<tr><td>{{.Name}}<td class="n">{{short .Q1}}<td class="n">{{short .Median}}<td class="n">{{short .Q3}}<td class="n">{{if .Low}}{{short .Low}}{{end}}<td class="n">{{group .Below}}<td class="n">{{if .High}}{{short .High}}{{end}}<td class="n">{{group .Above}}
 {{end}}</table>
 {{range .Signals}}{{if .Largest}}<details><summary>{{.Name}}: the most</summary>
 {{template "audit examples" .Largest}}</details>
@@ -278,7 +279,7 @@ const auditPage = `
 {{end}}</table>{{end}}{{end}}`
 
 // auditExamples is the template "audit examples".
-const auditExamples = `<table>{{range .}}<tr><td><bdi>{{.Place}}</bdi><td class="n">{{with .Value}}{{number .}}{{end}}<td><bdi>{{shown .Text}}</bdi>
+const auditExamples = `<table class="excerpts">{{range .}}<tr><td><bdi>{{.Place}}</bdi><td class="n">{{with .Value}}{{short .}}{{end}}<td><bdi>{{shown .Text}}</bdi>
 {{end}}</table>`
 
 // shown puts an excerpt into a line in which control characters can be seen.

@@ -124,7 +124,7 @@ func (s *Step) nearestOfKept(ctx context.Context, in files, list []Nearest, meas
 		for _, m := range measure(d.rec) {
 			for i := range list {
 				n := &list[i]
-				if n.Signal != m.Name || n.fails(m.Value) { // a later stage may have made another text of it
+				if n.Signal != m.Name || n.fails(m.Value) || n.farthest(m.Value) { // a later stage may have made another text of it
 					continue
 				}
 				if hash == 0 {
@@ -156,6 +156,10 @@ func (t *Threshold) fails(v float64) bool {
 	}
 	return false
 }
+
+// farthest says of a value that it is 0 where only much fails: nothing could be farther from the threshold, and nearly all
+// kept documents are there.
+func (t *Threshold) farthest(v float64) bool { return strings.HasSuffix(t.Compare, "above") && v <= 0 }
 
 // takeNearest looks at what was dropped. Its verdict has the value of the test that it failed.
 func takeNearest(s *Step) func(*dropped) {
@@ -204,24 +208,24 @@ func (n *Nearest) take(list []Near, d *dropped, value float64, text record.Path)
 	return slices.Insert(list, k, e)[:min(len(list)+1, nearestLimit)]
 }
 
-func hasNearest(s *Step) bool {
-	return slices.ContainsFunc(s.Nearest, func(n Nearest) bool { return len(n.Out)+len(n.In) > 0 })
-}
+func (n Nearest) isEmpty() bool { return len(n.Out)+len(n.In) == 0 }
+
+func hasNearest(s *Step) bool { return len(s.Nearest) > 0 }
 
 // KeptCut says that not all of the kept records were looked at.
 func (s *Step) KeptCut() bool { return s.keptCut }
 
-const nearestAbout = `Up to twenty documents on each side of each threshold, the nearest first: dropped ones just beyond it, and kept ones just within. Whoever thinks of moving a threshold sees here what would come or go. What was kept is measured anew, as it was written, if the program that makes the report knows the rules.`
+const nearestAbout = `Up to twenty documents on each side of each threshold, the nearest first: dropped ones just beyond it, and kept ones just within. Whoever thinks of moving a threshold sees here what would come or go. What was kept is measured anew, as it was written, if the program that makes the report knows the rules; those that have nothing of what there may be too much of are left out.`
 
 const nearestPage = `{{if .KeptCut}}<p>Of what was kept, the first 256 MiB were looked at.</p>
-{{end}}{{range .Nearest}}{{if or .Out .In}}<details><summary>{{.Reason}}: dropped if {{.Signal}} is {{compared .Compare}} {{number .Value}}; {{group .Dropped}} were</summary>
+{{end}}{{range .Nearest}}<details><summary>{{.Reason}}: dropped if {{.Signal}} is {{compared .Compare}} {{number .Value}}; {{group .Dropped}} were</summary>
 <div class="nearest">{{if .Out}}<table><tr><th class="n">value<th>dropped<th>text
 {{range .Out}}<tr><td class="n">{{number .Value}}<td><bdi>{{.ID}}</bdi><td><bdi>{{oneLine .Text}}</bdi>
 {{end}}</table>{{end}}
 {{if .In}}<table><tr><th class="n">value<th>kept<th>text
 {{range .In}}<tr><td class="n">{{number .Value}}<td><bdi>{{.ID}}</bdi><td><bdi>{{oneLine .Text}}</bdi>
 {{end}}</table>{{end}}</div></details>
-{{end}}{{end}}`
+{{end}}`
 
 // compared is a comparison in words.
 func compared(c string) string { return strings.ReplaceAll(c, "_", " ") }

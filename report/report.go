@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -244,6 +245,9 @@ func (s *Step) gather(ctx context.Context, in files, sections []section) error {
 	if s.settings.task() {
 		return nil
 	}
+	if s.Audit != nil {
+		s.Audit.locate(s)
+	}
 	var wanted []func(*dropped)
 	for i := range sections {
 		if sections[i].drops != nil {
@@ -253,11 +257,13 @@ func (s *Step) gather(ctx context.Context, in files, sections []section) error {
 	if wanted == nil {
 		return nil
 	}
-	return in.dropped(ctx, s, func(d *dropped) {
+	err = in.dropped(ctx, s, func(d *dropped) {
 		for _, take := range wanted {
 			take(d)
 		}
 	})
+	s.Nearest = slices.DeleteFunc(s.Nearest, Nearest.isEmpty)
+	return err
 }
 
 // WriteJSON writes the numbers, indented, with sorted keys where there is no order.
