@@ -61,7 +61,7 @@ type Example struct {
 	Offset int64    `json:"offset"`        // of the record's line in the uncompressed file, in bytes; a row's number in Parquet
 	Line   int64    `json:"line,omitzero"` // of the record in its file, from 1
 	Value  *float64 `json:"value,omitempty"`
-	Text   string   `json:"text"`
+	Text   string   `json:"text,omitzero"` // an excerpt
 }
 
 // Finding is something that documents should not have.

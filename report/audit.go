@@ -51,7 +51,7 @@ type AuditExample struct {
 	Offset int64    `json:"offset"`
 	Line   int64    `json:"line,omitzero"`
 	Value  *float64 `json:"value,omitempty"`
-	Text   string   `json:"text"`
+	Text   string   `json:"text,omitzero"`
 }
 
 // AuditFinding is something that documents should not have.
