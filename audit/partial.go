@@ -19,6 +19,7 @@ type partial struct {
 	tally  *tally
 	blocks [][]seen
 	lines  int // in all blocks
+	room   int // lines that these have room for
 	texts  int // bytes that the lines' keys take
 }
 
@@ -38,9 +39,10 @@ const seenSize = 56
 // NewPartial implements stage.Reducer.
 func (a *Audit) NewPartial() stage.Partial { return &partial{a: a, tally: newTally()} }
 
-// Size implements stage.Partial. Seal sorts all lines in one piece beside the blocks.
+// Size implements stage.Partial. Seal sorts all lines in one piece beside the blocks; an eighth is for what allocations
+// are rounded up by, and for garbage.
 func (p *partial) Size() int {
-	return p.tally.size() + p.lines*(seenSize+sortedSize) + p.texts
+	return p.tally.size() + (p.room*seenSize+p.lines*sortedSize+p.texts)/8*9
 }
 
 // Add implements stage.Partial.
@@ -51,7 +53,7 @@ func (p *partial) Add(b *record.Batch) error {
 			n += len(r.Key())
 		}
 	}
-	block := make([]seen, 0, n/64)
+	block := make([]seen, 0, n/48) // of lines of middle length
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
@@ -68,6 +70,7 @@ func (p *partial) Add(b *record.Batch) error {
 	if len(block) > 0 {
 		p.blocks = append(p.blocks, block)
 		p.lines += len(block)
+		p.room += cap(block)
 	}
 	return nil
 }
@@ -195,6 +198,7 @@ func (p *partial) Join(next stage.Partial) error {
 	}
 	p.blocks = append(p.blocks, q.blocks...)
 	p.lines += q.lines
+	p.room += q.room
 	p.texts += q.texts
 	*q = partial{}
 	return nil
