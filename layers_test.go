@@ -19,6 +19,7 @@ var layers = []struct {
 	pkg, mayImport, why string
 }{
 	{".", "", "holds only tests of the whole tree"},
+	{"audit", "record stage stage/runs stats", "groups and their names are those of stats; the engine of languages is handed in"},
 	{"cmd/curate", "...", "the only place that knows everything, a terminal, or os.Exit"},
 	{"corpus", "record corpus/...", "knows files and bytes, and no meaning"},
 	{"corpus/compress", "", "bytes in, bytes out"},

@@ -32,6 +32,9 @@ type Config struct {
 	// Histograms tallies each signal that was computed for a decision, as "SIGNAL@BIN" with the bins of
 	// stage.Bin. It changes no decision and is no part of the stage's identity.
 	Histograms bool
+	// Overlap tallies which tests dropped documents fail together (OverlapMark), for which all tests are made on those. It
+	// changes no decision and is no part of the stage's identity.
+	Overlap bool
 }
 
 // Rule and reason of a document without any text: no rule can be asked about it, since shares of nothing do
@@ -224,6 +227,9 @@ func (f *Filter) NewWorker() stage.Worker {
 		w.counts = make([]uint32, f.signals*stage.Bins)
 		w.names = make([]string, len(w.counts))
 	}
+	if f.cfg.Overlap {
+		w.overlap = newOverlap(f)
+	}
 	return w
 }
 
@@ -249,6 +255,8 @@ type worker struct {
 	counts []uint32 // with Histograms: signal * stage.Bins + bin
 	filled []int32  // those that are not 0
 	names  []string // of the tallies, made when first needed
+
+	overlap *overlap // with Overlap
 }
 
 // Map implements stage.Worker.
@@ -290,6 +298,9 @@ func (w *worker) tally(b *record.Batch) {
 		w.counts[i] = 0
 	}
 	w.filled = w.filled[:0]
+	if w.overlap != nil {
+		w.overlap.tally(b)
+	}
 }
 
 func (w *worker) count() {
@@ -343,6 +354,9 @@ func (w *worker) one(r *record.Record) {
 		r.Flag(rule, reason)
 	default:
 		r.DropFor(rule, reason)
+		if w.overlap != nil {
+			w.overlap.count(w, r)
+		}
 	}
 }
 

@@ -88,13 +88,15 @@ func (f files) lines(ctx context.Context, folder string, take func(p place, line
 	return f.eachPart(ctx, list, take)
 }
 
-// kept does the same for the kept records.
+// kept does the same for the kept records, unless they are in Parquet, which has no lines.
 func (f files) kept(ctx context.Context, take func(p place, line []byte) error) error {
 	list, err := f.st.List(ctx, f.root)
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(info store.Info) bool { return path.Dir(path.Clean(info.Name)) != path.Clean(f.root) })
+	list = slices.DeleteFunc(list, func(info store.Info) bool {
+		return strings.HasSuffix(info.Name, ".parquet") || path.Dir(path.Clean(info.Name)) != path.Clean(f.root)
+	})
 	return f.eachPart(ctx, list, take)
 }
 

@@ -38,6 +38,7 @@ type Level struct {
 	Measured    map[string]int64 `json:"measured,omitzero"`  // text_bytes, words, tokens of what came through
 	Tallies     map[string]int64 `json:"tallies,omitzero"`   // the stage's counters that are no histogram
 	signals     []histogram
+	overlaps    map[string]int64
 }
 
 // Reason of drops.
@@ -91,7 +92,8 @@ func readFunnel(ctx context.Context, in files, s *Step) error {
 			Name: st.Name, Version: st.Version, Read: st.Read, Kept: st.Kept, Quarantined: st.Quarantined,
 			Dropped: reasons(st.Dropped, st.Read), Annotated: reasons(st.Annotated, st.Read), Measured: st.Measured,
 		}
-		if l.Tallies, l.signals = histograms(st.Tallies); len(l.Tallies) == 0 {
+		l.Tallies, l.signals = histograms(st.Tallies)
+		if l.Tallies, l.overlaps = overlaps(l.Tallies); len(l.Tallies) == 0 {
 			l.Tallies = nil
 		}
 		f.Stages = append(f.Stages, l)

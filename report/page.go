@@ -53,6 +53,7 @@ nav a{margin-right:1rem}a{color:var(--bar)}.about,figcaption span,.example span,
 .bars,.zero{fill:var(--bar)}.zero{opacity:.6}.out{fill:var(--out)}figure line{stroke:var(--cut);stroke-width:2;vector-effect:non-scaling-stroke}
 .whole .plots{grid-template-columns:1fr}.marks{position:relative;height:1.2rem;font-size:.8rem}.marks span{position:absolute;transform:translateX(-50%)}
 .axis{display:flex;justify-content:space-between;font-size:.8rem}.test{font-size:.85rem}
+.nearest table{table-layout:fixed;width:100%;font-size:.85rem;margin:.3rem 0 1rem}.nearest td,.nearest th{overflow:hidden;text-overflow:ellipsis}.nearest th:first-child{width:5rem}.nearest th:nth-child(2){width:12rem}.nearest td:last-child,.excerpts td:last-child{white-space:normal}
 details{margin:.3rem 0}summary{cursor:pointer}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);border:1px solid var(--edge);padding:.5rem .7rem;margin:.2rem 0;max-height:24rem;overflow-y:auto;unicode-bidi:isolate;font-size:.85rem}
 .example{margin:.6rem 0 1rem}.example p{margin:.1rem 0}code{font-size:.85em;overflow-wrap:anywhere}
@@ -69,6 +70,7 @@ func (r *Run) templates() (*template.Template, error) {
 		"bar":           bar,
 		"billRows":      (*Translation).billRows,
 		"bytes":         func(n int) string { return group(int64(n)) },
+		"compared":      compared,
 		"cells":         func(f *Funnel, i int) []cell { return f.cells(i, keys) },
 		"figures":       figures,
 		"fine":          fine,
@@ -81,6 +83,10 @@ func (r *Run) templates() (*template.Template, error) {
 		"lengthFigures": (*Translation).figures,
 		"lengthPlots":   (*Shards).lengthPlots,
 		"number":        number,
+		"oneLine":       oneLine,
+		"shareBar":      func(share float64) template.HTML { return bar(int64(1e6*share), 1e6) },
+		"short":         short,
+		"shown":         shown,
 		"percentOf":     percentOf,
 		"pieces":        pieces,
 		"points":        points,
@@ -92,7 +98,7 @@ func (r *Run) templates() (*template.Template, error) {
 		"topReasonBars": topAndRest,
 		"verdict":       func(v jsontext.Value) string { return cut(string(v), 2000) },
 	})
-	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}, {"plots", plotsPage}, {"chart", chartPage}, {"cut", cutPage}, {"masked", maskedPage}, {"side by side", sideBySidePage}}
+	parts := []struct{ name, text string }{{"page", pageHead}, {"reasons", reasonsTable}, {"example", examplePage}, {"plots", plotsPage}, {"chart", chartPage}, {"cut", cutPage}, {"masked", maskedPage}, {"side by side", sideBySidePage}, {"audit examples", auditExamples}}
 	for _, s := range sections {
 		parts = append(parts, struct{ name, text string }{"section " + s.id, s.page})
 	}

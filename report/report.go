@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -51,6 +52,9 @@ type Step struct {
 	Funnel        *Funnel        `json:"funnel,omitzero"`
 	Results       *Results       `json:"results,omitzero"`
 	Signals       []Signal       `json:"signals,omitzero"`
+	Overlaps      []*Overlap     `json:"overlaps,omitzero"`
+	Nearest       []Nearest      `json:"nearest,omitzero"`
+	Audit         *Audit         `json:"audit,omitzero"`
 	Translation   *Translation   `json:"translation,omitzero"`
 	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
 	Shards        *Shards        `json:"shards,omitzero"`
@@ -64,6 +68,8 @@ type Step struct {
 	settings  settings
 	text      record.Path // where the records have their text
 	reference string      // file to set beside what was translated
+	measure   Measure     // may be nil
+	keptCut   bool        // not all of what was kept was measured
 }
 
 // Title is the name of a step, or what it does.
@@ -104,15 +110,26 @@ func IsRun(ctx context.Context, st store.Store, dir string) (bool, error) {
 // finished are listed as such; a directory with no finished step is an error. References are set beside what their steps
 // have translated.
 func Read(ctx context.Context, st store.Store, dir string, references ...Reference) (*Run, error) {
-	return read(ctx, st, dir, sections, references)
+	return ReadWith(ctx, st, dir, Options{References: references})
+}
+
+// Options are what else there is to read with.
+type Options struct {
+	References []Reference
+	Measure    Measure // may be nil
+}
+
+// ReadWith is Read with more than references.
+func ReadWith(ctx context.Context, st store.Store, dir string, o Options) (*Run, error) {
+	return read(ctx, st, dir, sections, o)
 }
 
 // ReadFunnel gathers what WriteFunnel tells, which takes no look at records.
 func ReadFunnel(ctx context.Context, st store.Store, dir string) (*Run, error) {
-	return read(ctx, st, dir, sections[:1], nil)
+	return read(ctx, st, dir, sections[:1], Options{})
 }
 
-func read(ctx context.Context, st store.Store, dir string, sections []section, references []Reference) (*Run, error) {
+func read(ctx context.Context, st store.Store, dir string, sections []section, o Options) (*Run, error) {
 	run := &Run{Version: Version}
 	several, err := IsRun(ctx, st, dir)
 	if err != nil {
@@ -150,11 +167,12 @@ func read(ctx context.Context, st store.Store, dir string, sections []section, r
 	} else {
 		run.Steps = []*Step{{Dir: "."}}
 	}
-	if err := run.refer(dir, references); err != nil {
+	if err := run.refer(dir, o.References); err != nil {
 		return nil, err
 	}
 	finished := 0
 	for _, s := range run.Steps {
+		s.measure = o.Measure
 		if err := s.gather(ctx, files{st, path.Join(dir, s.Dir)}, sections); err != nil {
 			return nil, err
 		}
@@ -227,6 +245,9 @@ func (s *Step) gather(ctx context.Context, in files, sections []section) error {
 	if s.settings.task() {
 		return nil
 	}
+	if s.Audit != nil {
+		s.Audit.locate(s)
+	}
 	var wanted []func(*dropped)
 	for i := range sections {
 		if sections[i].drops != nil {
@@ -236,11 +257,13 @@ func (s *Step) gather(ctx context.Context, in files, sections []section) error {
 	if wanted == nil {
 		return nil
 	}
-	return in.dropped(ctx, s, func(d *dropped) {
+	err = in.dropped(ctx, s, func(d *dropped) {
 		for _, take := range wanted {
 			take(d)
 		}
 	})
+	s.Nearest = slices.DeleteFunc(s.Nearest, Nearest.isEmpty)
+	return err
 }
 
 // WriteJSON writes the numbers, indented, with sorted keys where there is no order.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
 
 	"curate/corpus"
@@ -70,7 +71,7 @@ func step(t *testing.T, dir string, workers int, stages []stage.Stage, inputs ..
 
 func gopher(t *testing.T) stage.Stage {
 	t.Helper()
-	f, err := filter.New(filter.Config{Profile: "gopher", Verdicts: true, Histograms: true})
+	f, err := filter.New(filter.Config{Profile: "gopher", Verdicts: true, Histograms: true, Overlap: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,11 +143,26 @@ func run(t *testing.T, examples string, workers int) {
 
 func read(t *testing.T, dir string) *report.Run {
 	t.Helper()
-	r, err := report.Read(t.Context(), store.NewLocal(nil), dir)
+	r, err := report.ReadWith(t.Context(), store.NewLocal(nil), dir, report.Options{Measure: measure})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// measure computes the signals of gopher anew.
+func measure(stage string, _ jsontext.Value) func(r *record.Record) []report.Measured {
+	f, err := filter.New(filter.Config{Profile: "gopher"})
+	if stage != "filter" || err != nil {
+		return nil
+	}
+	signals := f.NewMeasure()
+	return func(r *record.Record) (list []report.Measured) {
+		for _, s := range signals(r) {
+			list = append(list, report.Measured{Name: s.Name, Value: s.Value})
+		}
+		return list
+	}
 }
 
 func render(t *testing.T, r *report.Run) (html, numbers, funnel string) {

@@ -27,9 +27,9 @@ const (
 // and the limit bounds what maxGroups names take.
 const maxValue = 1024
 
-// appendGroup appends the name of the record's group, the one that it has by the field. scratch is for decoding.
+// AppendGroup appends the name of the record's group, the one that it has by the field. scratch is for decoding.
 // The error is a *record.FieldError.
-func appendGroup(dst []byte, r *record.Record, by record.Path, scratch *[]byte) ([]byte, error) {
+func AppendGroup(dst []byte, r *record.Record, by record.Path, scratch *[]byte) ([]byte, error) {
 	v, ok := r.Value(by)
 	if !ok {
 		return append(dst, kindNull), nil
@@ -98,8 +98,8 @@ func appendCompact(dst, v []byte, limit int) []byte {
 	return dst
 }
 
-// checkName says whether a name that was read can have been written.
-func checkName(name []byte, grouped bool) bool {
+// CheckGroup says whether the name of a group that was read can have been written.
+func CheckGroup(name []byte, grouped bool) bool {
 	if !grouped || len(name) == 0 {
 		return !grouped && len(name) == 0
 	}
@@ -118,8 +118,8 @@ func checkName(name []byte, grouped bool) bool {
 	return bytes.Equal(appendCompact(nil, value, len(value)), value)
 }
 
-// appendValue appends the JSON value that the name stands for.
-func appendValue(dst []byte, name []byte) ([]byte, error) {
+// AppendGroupValue appends the JSON value that the name of a group stands for.
+func AppendGroupValue(dst []byte, name []byte) ([]byte, error) {
 	switch name[0] {
 	case kindNull:
 		return append(dst, "null"...), nil

@@ -85,7 +85,7 @@ func (s *sealedReader) advance() (ok bool, err error) {
 	if err := s.Full(s.next); err != nil {
 		return false, err
 	}
-	if !checkName(s.next, s.grouped) {
+	if !CheckGroup(s.next, s.grouped) {
 		return false, s.Corrupt("the name is none of a group")
 	}
 	if s.groups > 0 && bytes.Compare(s.next, s.name) <= 0 {

@@ -128,7 +128,7 @@ func (w *worker) one(r *record.Record) error {
 	}
 	if w.s.grouped {
 		// The text has been counted, so its scratch is free.
-		if k, err = appendGroup(k, r, w.s.by, &w.text); err != nil {
+		if k, err = AppendGroup(k, r, w.s.by, &w.text); err != nil {
 			return err
 		}
 	}
@@ -286,7 +286,7 @@ func (s *Stats) writeResult(ctx context.Context, w io.Writer, in []io.Reader, bu
 		line = append(line[:0], head...)
 		if s.grouped {
 			var err error
-			if line, err = appendValue(line, name); err != nil {
+			if line, err = AppendGroupValue(line, name); err != nil {
 				return err
 			}
 			line = append(line, ',')

@@ -134,7 +134,7 @@ func readRow(line []byte) (by string, grouped bool, r row, err error) {
 			return bad(err)
 		}
 		if i == 0 && !grouped && key != names[0] {
-			by, grouped, r.label = key, true, label(v)
+			by, grouped, r.label = key, true, GroupLabel(v)
 			i--
 			continue
 		}
@@ -152,8 +152,8 @@ func readRow(line []byte) (by string, grouped bool, r row, err error) {
 	return by, grouped, r, nil
 }
 
-// label is the name of a group as people read it.
-func label(v jsontext.Value) string {
+// GroupLabel is the value of a group as people read it.
+func GroupLabel(v jsontext.Value) string {
 	if v[0] != '"' {
 		return printable(string(v))
 	}

@@ -2,16 +2,21 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"path"
 	"path/filepath"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/filter"
+	"curate/record"
 	"curate/report"
 )
 
@@ -23,7 +28,8 @@ func newReport(env environment) *cobra.Command {
 		Short: "Show what a run has kept and dropped, and why, as one HTML file",
 		Long: `Show what a run has kept and dropped, and why, as one HTML file that needs no network and no script:
 the funnel of documents, bytes, words and tokens through every stage, the reasons of what was dropped with
-examples, the distribution of what the rules measured with the thresholds, what was translated at which
+examples, the distribution of what the rules measured with the thresholds, the documents nearest to those,
+which rules overlap, what an audit has found, what was translated at which
 price, with some rows beside their source, how similar the duplicates are, what was quarantined, and the
 configuration. The same numbers are written as JSON beside it. Of one command's directory there are
 examples only if the command was given --dropped, and translated rows only with --keep-source.
@@ -55,7 +61,7 @@ same schema and with the same "id". Rows that are in FILE are shown before other
 			if err != nil {
 				return err
 			}
-			run, err := report.Read(cmd.Context(), st, dir, beside...)
+			run, err := report.ReadWith(cmd.Context(), st, dir, report.Options{References: beside, Measure: measureStage})
 			if err != nil {
 				return err
 			}
@@ -102,6 +108,59 @@ same schema and with the same "id". Rows that are in FILE are shown before other
 	cmd.Flags().StringVarP(&out, "output", "o", "", "`PATH` of the page, ending in .html")
 	cmd.Flags().StringArrayVar(&references, "reference", nil, "`STEP=FILE` of rows to set beside what the step has translated; FILE alone for the directory of one command")
 	return cmd
+}
+
+// measureStage computes the signals of kept records anew, if this program's rules are those of the run: the configuration
+// of the stage must be the same to the byte.
+func measureStage(name string, config jsontext.Value) func(r *record.Record) []report.Measured {
+	if name != "filter" {
+		return nil
+	}
+	var is struct {
+		Annotate  bool     `json:"annotate"`
+		Fields    []string `json:"fields"`
+		Profile   string   `json:"profile"`
+		TextField string   `json:"text_field"`
+	}
+	if json.Unmarshal(config, &is) != nil {
+		return nil
+	}
+	profile, err := profilesNamed(is.Profile) // those of the table: a file's name is not in the configuration
+	if err != nil {
+		return nil
+	}
+	cfg := filterConfig(context.Background(), record.Path{})
+	cfg.Annotate, cfg.Fields = is.Annotate, map[string]record.Path{}
+	if cfg.TextField, err = record.ParsePath(is.TextField); err != nil {
+		return nil
+	}
+	for _, f := range is.Fields {
+		field, path, _ := strings.Cut(f, "=")
+		if cfg.Fields[field], err = record.ParsePath(path); err != nil {
+			return nil
+		}
+	}
+	f, err := filter.NewOf(profile, cfg)
+	if err != nil {
+		return nil
+	}
+	now, err := json.Marshal(f.Spec().Config)
+	if err != nil {
+		return nil
+	}
+	then := config.Clone()
+	if then.Canonicalize() != nil || (*jsontext.Value)(&now).Canonicalize() != nil || !bytes.Equal(then, now) {
+		return nil
+	}
+	measure := f.NewMeasure()
+	var list []report.Measured
+	return func(r *record.Record) []report.Measured {
+		list = list[:0]
+		for _, s := range measure(r) {
+			list = append(list, report.Measured{Name: s.Name, Value: s.Value})
+		}
+		return list
+	}
 }
 
 // reportReferences reads what --reference was given.

@@ -63,6 +63,7 @@ type stageFlags struct {
 	say        func(log *slog.Logger)                     // what else there is to say of a run that came to its end; may be nil
 	count      func(log *slog.Logger, c *pipeline.Counts) // the same of what was counted; may be nil
 	live       func() string                              // what the progress says beside records; may be nil
+	sees       func(m *corpus.Manifest)                   // is shown the inputs before the run; may be nil
 	values     func() yaml.MapSlice                       // what --print-config shows beside the stages; may be nil
 	dry        bool                                       // records are looked at, and go nowhere
 	given      func(flag string) bool                     // whether it is on the command line
@@ -371,6 +372,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	manifest, err := expand(ctx, show.log, args)
 	if err != nil {
 		return err
+	}
+	if f.sees != nil {
+		f.sees(manifest)
 	}
 	s.onMachine()
 	job := f.job(env, s, manifest, stages)

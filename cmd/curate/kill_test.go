@@ -91,6 +91,9 @@ func TestKillMinHash(t *testing.T) {
 	killed(t, "dedup", "--method", "minhash", "--keep", "longest", "--threshold", "0.5")
 }
 
+// TestKillAudit does so with a stage that has a result and no records.
+func TestKillAudit(t *testing.T) { killed(t, "audit", "--language-lines", "0") }
+
 // killsOf is CURATE_KILLS, or what stands for it.
 func killsOf(t *testing.T, unset int) int {
 	s := os.Getenv("CURATE_KILLS")
@@ -115,7 +118,11 @@ func killed(t *testing.T, stage ...string) {
 	in := killInputs(t, scale)
 	command := func(out string, j int) *exec.Cmd {
 		side := filepath.Dir(out)
-		return curate(t, append(slices.Concat(stage, []string{"-q", "-o", out, "--dropped", filepath.Join(side, "dropped.jsonl.zst"),
+		var dropped []string
+		if stage[0] != "audit" {
+			dropped = []string{"--dropped", filepath.Join(side, "dropped.jsonl.zst")}
+		}
+		return curate(t, append(slices.Concat(stage, dropped, []string{"-q", "-o", out,
 			"--quarantine", filepath.Join(side, "quarantine.jsonl"), "--ledger", filepath.Join(side, "ledger.json"), "--max-quarantined", "1%",
 			"--split-size", "256KiB", "--max-record", "1MiB", "-j", fmt.Sprint(j), "--memory", []string{"320MiB", "1GiB"}[rng.IntN(2)]}), in...)...)
 	}

@@ -31,7 +31,7 @@ var filterKind = recipe.Kind{
 
 func filterOf(ctx context.Context, v *recipe.Values, textField record.Path) (*filter.Filter, error) {
 	cfg := filterConfig(ctx, textField)
-	cfg.Verdicts, cfg.Histograms = true, true
+	cfg.Verdicts, cfg.Histograms, cfg.Overlap = true, true, true
 	p, err := profilesNamed(v.Text("profile"))
 	if err != nil {
 		return nil, v.Errorf("profile", "%v", err)

@@ -25,6 +25,7 @@ func commands(env environment) []*cobra.Command {
 	return []*cobra.Command{
 		newLangid(env),
 		newFilter(env),
+		newAudit(env),
 		newExec(env),
 		newDedup(env),
 		newSample(env),
