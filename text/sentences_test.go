@@ -15,6 +15,7 @@ import (
 
 // TestSentences holds what the rules that the documentation names do, and why.
 func TestSentences(t *testing.T) {
+	english, _ := SpacyFor("en")
 	for _, c := range []struct{ name, want string }{ // sentences parted by "|"
 		{"nothing", ""},
 		{"only white space", "  "},
@@ -62,7 +63,7 @@ func TestSentences(t *testing.T) {
 			want, plain = []string{"One.", "  Two"}, "One.  Two"
 		}
 		var got []string
-		for _, s := range Sentences(nil, []byte(plain)) {
+		for _, s := range english.Sentences(nil, []byte(plain), new(SpacyScratch)) {
 			got = append(got, plain[s.Lo:s.Hi])
 		}
 		if !slices.Equal(got, want) {
@@ -153,11 +154,13 @@ func FuzzSentences(f *testing.F) {
 	for _, s := range []string{"", " ", "He said \"no.\" Then (yes.) End", "by Dr.Craig id. a…?b 5US$. ", "。 ...!?..", "x@10.0.0.1/a.B", "30°C. °c."} {
 		f.Add(s)
 	}
+	english, _ := SpacyFor("en")
+	scratch := new(SpacyScratch)
 	f.Fuzz(func(t *testing.T, s string) {
 		if !utf8.ValidString(s) {
 			return
 		}
-		spans := Sentences(nil, []byte(s))
+		spans := english.Sentences(nil, []byte(s), scratch)
 		at := int32(0)
 		for i, p := range spans {
 			if p.Lo != at || p.Hi < p.Lo || p.Hi == p.Lo && len(s) > 0 || !utf8.ValidString(s[p.Lo:p.Hi]) {
@@ -185,28 +188,12 @@ func pythonSpace(r rune) rune {
 
 func BenchmarkSentences(b *testing.B) {
 	text := []byte(strings.Repeat("The committee met on Tuesday to discuss the new budget. Members of the council said (e.g. here) that they have to be careful with spending.\n", 100))
+	english, _ := SpacyFor("en")
 	var dst []Span
+	var scratch SpacyScratch
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = Sentences(dst[:0], text)
-	}
-}
-
-func TestSpecialsAreSorted(t *testing.T) {
-	for name, l := range map[string][]string{"specials": specials, "torn": torn} {
-		if !slices.IsSorted(l) || len(l) > 255 {
-			t.Errorf("%s is not sorted, or too long for a byte", name)
-		}
-	}
-	for _, s := range specials {
-		if !isTokenSpecial([]byte(s)) {
-			t.Errorf("%q is not found", s)
-		}
-	}
-	for _, s := range torn {
-		if !isTorn([]byte(s)) {
-			t.Errorf("%q is not found", s)
-		}
+		dst = english.Sentences(dst[:0], text, &scratch)
 	}
 }
