@@ -52,7 +52,7 @@ var c4Quality = Rule{
 			Value: func(v *View, p Values) (float64, bool) { return one(v.c4.curly), p.On("filter_curly_bracket") },
 		}, {
 			Reason: "too_few_sentences", Signal: "sentences",
-			Measure: "number of sentences of the lines that stay, each cut by spaCy's rules for English",
+			Measure: "number of sentences of the lines that stay, each cut by spaCy's rules for the language whose words the profile has, else English",
 			Compare: Below, Param: "min_num_sentences", ZeroOff: true,
 			Value: func(v *View, _ Values) (float64, bool) {
 				return float64(v.c4.sentences), !v.c4.lorem && !v.c4.curly
@@ -99,7 +99,7 @@ func c4Edit(v *View, p Values) {
 	v.c4 = c4Result{}
 	pieces, joint := v.Lines(), byte('\n')
 	if !paragraphs {
-		v.pieceSentences = text.Sentences(v.pieceSentences[:0], doc)
+		v.pieceSentences = v.language().Sentences(v.pieceSentences[:0], doc, &v.spacyScratch)
 		pieces, joint = v.pieceSentences, ' '
 	}
 	// Most documents hold none of the phrases, and then no line need be looked at for one.
@@ -152,7 +152,7 @@ func c4Edit(v *View, p Values) {
 			continue
 		}
 		if paragraphs {
-			v.sentences = text.Sentences(v.sentences[:0], line)
+			v.sentences = v.language().Sentences(v.sentences[:0], line, &v.spacyScratch)
 			v.c4.sentences += len(v.sentences)
 		} else {
 			v.c4.sentences++

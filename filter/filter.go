@@ -217,7 +217,8 @@ func build(p Profile, cfg Config) (*Filter, error) {
 
 // NewView makes the reusable scratch for Check and Verdict: one for each goroutine.
 func (f *Filter) NewView() *View {
-	v := &View{cut: f.words.new(), spaces: f.words.name == "whitespace", values: make([]value, f.signals), given: make([]viewField, len(f.fields)), scratch: make([]any, len(f.rules))}
+	v := &View{spaces: f.words.name == "whitespace", spacyCode: f.words.spacy, values: make([]value, f.signals), given: make([]viewField, len(f.fields)), scratch: make([]any, len(f.rules))}
+	v.cut = f.words.new(v)
 	for i := range f.fields {
 		v.given[i].name = f.fields[i].name
 	}

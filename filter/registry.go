@@ -4,6 +4,7 @@ import "slices"
 
 // rules is the registry, sorted by name.
 var rules = []Rule{
+	c4Paragraph,
 	c4Quality,
 	finewebQuality,
 	gopherQuality,
@@ -26,6 +27,11 @@ func ruleNamed(name string) (*Rule, bool) {
 var profiles = []*Profile{
 	&basqueProfile,
 	&c4Profile,
+	&datatroveC4ParagraphProfile,
+	&datatroveC4QualityProfile,
+	&datatroveFinewebQualityProfile,
+	&datatroveGopherQualityProfile,
+	&datatroveGopherRepetitionProfile,
 	&finewebProfile,
 	&gopherProfile,
 }

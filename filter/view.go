@@ -30,7 +30,10 @@ type View struct {
 	c4             c4Result
 	cut            func(dst []text.Span, doc []byte) []text.Span // words, as the profile wants them
 	spaces         bool                                          // at white space
-	fields         []text.Span                                   // Python's words: words, or ownFields where they are others
+	spacyCode      string                                        // of the language whose rules cut words and sentences
+	spacy          *text.Spacy                                   // made when first asked for
+	spacyScratch   text.SpacyScratch
+	fields         []text.Span // Python's words: words, or ownFields where they are others
 
 	given   []viewField // fields of the record besides the text
 	scratch []any       // of rules, by the order of the profile
@@ -170,6 +173,18 @@ func (v *View) Words() []text.Span {
 	return v.words
 }
 
+// language cuts words and sentences by spaCy's rules.
+func (v *View) language() *text.Spacy {
+	if v.spacy == nil {
+		code := v.spacyCode
+		if code == "" {
+			code = "en"
+		}
+		v.spacy, _ = text.SpacyFor(code) // a line of wordCuts
+	}
+	return v.spacy
+}
+
 // Fields are the words of Python's str.split, whatever the words of the profile are.
 func (v *View) Fields() []text.Span {
 	if v.first(haveFields) {
@@ -258,7 +273,7 @@ const spanSize = 8
 // Size is the memory held, in bytes, without the document.
 func (v *View) Size() int {
 	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
-		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line)
+		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line) + v.spacyScratch.Size()
 }
 
 // Shrink forgets the document, and gives the memory back that an unusually long one needed, if it is above
@@ -271,6 +286,7 @@ func (v *View) Shrink(limit int) {
 		v.own, v.lines, v.pieces, v.paragraphs, v.textLines = nil, nil, nil, nil, nil
 		v.sentences, v.pieceSentences, v.ownFields = nil, nil, nil
 		v.edited, v.lower, v.line = [2][]byte{}, nil, nil
+		v.spacyScratch.Shrink(0)
 		limit = 0
 	}
 	v.repeats.Shrink(limit)

@@ -1,6 +1,11 @@
 package filter
 
 import (
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/clipperhouse/uax29/v2/words"
+
 	"curate/stage"
 	"curate/text"
 )
@@ -9,15 +14,62 @@ import (
 type wordCut struct {
 	name    string
 	summary string // for help
-	// new makes a cutter for one goroutine. It appends the words of a document, which is valid UTF-8, as spans in
+	// spacy is the language whose rules cut sentences, too, as text.SpacyFor names it; English where there is none.
+	spacy string
+	// new makes a cutter for one view. It appends the words of a document, which is valid UTF-8, as spans in
 	// order that do not overlap, none of them empty.
-	new func() func(dst []text.Span, doc []byte) []text.Span
+	new func(*View) func(dst []text.Span, doc []byte) []text.Span
 }
 
 // wordCuts are sorted by name.
 var wordCuts = []wordCut{
-	{"whitespace", "the runs of characters between white space (the Unicode property White_Space)",
-		func() func([]text.Span, []byte) []text.Span { return text.Words }},
+	spacyCut("ca", "Catalan"),
+	spacyCut("de", "German"),
+	spacyCut("en", "English"),
+	spacyCut("es", "Spanish"),
+	spacyCut("eu", "Basque"),
+	spacyCut("it", "Italian"),
+	spacyCut("pt", "Portuguese"),
+	spacyCut("xx", "any language that has none of its own"),
+	{"unicode", "the segments between word boundaries of Unicode Standard Annex 29, those left out that are only punctuation and white space", "",
+		func(*View) func([]text.Span, []byte) []text.Span { return newUnicodeWords() }},
+	{"whitespace", "the runs of characters between white space (the Unicode property White_Space)", "",
+		func(*View) func([]text.Span, []byte) []text.Span { return text.Words }},
+}
+
+func spacyCut(code, language string) wordCut {
+	return wordCut{"spacy-" + code, "the tokens of spaCy's rules for " + language + " (3.8, blank), white space left out: punctuation marks are words, and \"isn't\" may be two", code,
+		func(v *View) func([]text.Span, []byte) []text.Span {
+			s := v.language()
+			return func(dst []text.Span, doc []byte) []text.Span { return s.Words(dst, doc, &v.spacyScratch) }
+		}}
+}
+
+// newUnicodeWords makes a cutter for one goroutine.
+func newUnicodeWords() func(dst []text.Span, doc []byte) []text.Span {
+	segments := words.FromBytes(nil)
+	return func(dst []text.Span, doc []byte) []text.Span {
+		segments.SetText(doc)
+		for segments.Next() {
+			if w := segments.Value(); holdsWord(w) {
+				dst = append(dst, text.Span{Lo: int32(segments.Start()), Hi: int32(segments.End())})
+			}
+		}
+		segments.SetText(nil) // the document is its owner's
+		return dst
+	}
+}
+
+// holdsWord says that w holds something else than punctuation and white space.
+func holdsWord(w []byte) bool {
+	for i := 0; i < len(w); {
+		r, n := utf8.DecodeRune(w[i:])
+		if !unicode.IsPunct(r) && !unicode.IsSpace(r) {
+			return true
+		}
+		i += n
+	}
+	return false
 }
 
 // wordCutNamed finds a way to cut words. The error names the nearest.

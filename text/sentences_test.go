@@ -2,9 +2,7 @@ package text
 
 import (
 	"bufio"
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -69,59 +67,6 @@ func TestSentences(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", c.name, got, want)
 		}
-	}
-}
-
-// TestConformanceSentences compares the ends of sentences with datatrove's for English.
-func TestConformanceSentences(t *testing.T) {
-	dir := os.Getenv("CURATE_CONFORMANCE")
-	if dir == "" || !exists(filepath.Join(dir, "filter-dedup", "datatrove.jsonl.zst")) {
-		t.Log("no CURATE_CONFORMANCE with filter-dedup: running the copies of package filter")
-		dir = "../filter/testdata"
-	}
-	texts := map[string]string{}
-	eachLine(t, filepath.Join(dir, "filter-dedup", "docs.jsonl.zst"), func(l []byte) {
-		var d struct{ ID, Text string }
-		if err := json.Unmarshal(l, &d); err != nil {
-			t.Fatal(err)
-		}
-		texts[d.ID] = d.Text
-	})
-	ran, agreed, sentences := 0, 0, 0
-	eachLine(t, filepath.Join(dir, "filter-dedup", "datatrove.jsonl.zst"), func(l []byte) {
-		var d struct {
-			ID   string
-			Ends map[string]json.RawMessage `json:"sentence_ends"`
-		}
-		if err := json.Unmarshal(l, &d); err != nil {
-			t.Fatal(err)
-		}
-		raw, ok := d.Ends["eng"]
-		if !ok || texts[d.ID] == "" { // datatrove's list is empty then, its pieces are one
-			return
-		}
-		var want, got []int
-		if err := json.Unmarshal(raw, &want); err != nil {
-			t.Fatal(err)
-		}
-		text := []byte(texts[d.ID])
-		n := 0
-		for _, s := range Sentences(nil, text) {
-			n += CodePoints(s.Of(text))
-			got = append(got, n)
-		}
-		ran++
-		sentences += len(want)
-		got[len(got)-1] = want[len(want)-1] // the last piece ends with the text, the last sentence may before
-		if slices.Equal(got, want) {
-			agreed++
-		} else {
-			t.Errorf("%s: sentences end at %v, datatrove's at %v", d.ID, got, want)
-		}
-	})
-	t.Logf("%d of %d texts agree, %d sentences", agreed, ran, sentences)
-	if ran == 0 {
-		t.Error("no cases")
 	}
 }
 
