@@ -11,18 +11,18 @@ func (s *Spacy) cut(dst []Span, doc []byte, lo, hi int, scratch *SpacyScratch) [
 	}
 	for last := 0; lo < hi && hi-lo != last; {
 		c := doc[lo:hi]
-		if s.specials.has(c) {
+		if s.known.isSpecial(c) {
 			break
 		}
 		last = len(c)
 		pre := s.prefix(c, digits)
-		if pre > 0 && s.specials.has(c[pre:]) {
+		if pre > 0 && s.known.isSpecial(c[pre:]) {
 			dst = append(dst, Span{int32(lo), int32(lo + pre)})
 			lo += pre
 			break
 		}
 		suf := s.suffix(c[pre:])
-		if suf > 0 && s.specials.has(c[:len(c)-suf]) {
+		if suf > 0 && s.known.isSpecial(c[:len(c)-suf]) {
 			hi -= suf
 			suffixes = append(suffixes, int32(hi))
 			break
@@ -64,8 +64,8 @@ func digitsAt(t []byte) int {
 // core appends the tokens of what is left between prefixes and suffixes.
 func (s *Spacy) core(dst []Span, doc []byte, lo, hi int) []Span {
 	c := doc[lo:hi]
-	if cuts, ok := s.specials.of(c); ok {
-		return cuts.append(dst, lo, hi)
+	if k := s.known.of(c); k.special {
+		return k.cuts.append(dst, lo, hi)
 	}
 	if isURL(c) {
 		return append(dst, Span{int32(lo), int32(hi)})

@@ -2,14 +2,24 @@ package text
 
 import (
 	"cmp"
+	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// spacySpecials is the table of special cases: what Tokenizer.rules holds, white space left out.
-type spacySpecials struct {
-	cuts    map[string]specialCuts
-	longest int
+// knownTexts are the special cases, which are what Tokenizer.rules holds but for white space, and the tokens of torn
+// ones: what the tokenizer looks up. One table for both makes one look-up of most words.
+type knownTexts struct {
+	texts   map[string]knownText
+	longest int         // in bytes
+	sieve   [256]uint64 // what is no known text is nearly always not in it: a bit for the first eight bytes and the length
+}
+
+type knownText struct {
+	special bool
+	cuts    specialCuts
+	symbol  uint16 // of a token of a torn special case, from 1
 }
 
 // specialCuts are the ends of the tokens of a special case but the last.
@@ -21,8 +31,8 @@ type specialCuts struct {
 // tokenMark parts the tokens in the tables.
 const tokenMark = "·"
 
-func newSpecials(tables ...[]string) spacySpecials {
-	s := spacySpecials{cuts: map[string]specialCuts{}}
+func newKnownTexts(tables ...[]string) knownTexts {
+	k := knownTexts{texts: map[string]knownText{}}
 	for _, t := range tables {
 		for _, marked := range t {
 			whole := strings.ReplaceAll(marked, tokenMark, "")
@@ -36,25 +46,50 @@ func newSpecials(tables ...[]string) spacySpecials {
 				c.ends[c.n] = uint8(at)
 				marked = rest
 			}
-			s.cuts[whole] = c // a language's own come later
-			s.longest = max(s.longest, len(whole))
+			k.put(whole, knownText{special: true, cuts: c}) // a language's own come later
 		}
 	}
-	return s
+	return k
 }
 
-func (s *spacySpecials) of(t []byte) (specialCuts, bool) {
-	if len(t) > s.longest {
-		return specialCuts{}, false
+func (k *knownTexts) put(text string, known knownText) {
+	k.texts[text] = known
+	k.longest = max(k.longest, len(text))
+	i := sieveBit(firstEight([]byte(text)), len(text))
+	k.sieve[i>>6] |= 1 << (i & 63)
+}
+
+func (k *knownTexts) of(t []byte) knownText {
+	if len(t) > k.longest || !k.may(firstEight(t), len(t)) {
+		return knownText{}
 	}
-	c, ok := s.cuts[string(t)]
-	return c, ok
+	return k.texts[string(t)]
 }
 
-func (s *spacySpecials) has(t []byte) bool {
-	_, ok := s.of(t)
-	return ok
+// may is false of a text that is not known, by its first eight bytes and its length.
+func (k *knownTexts) may(first uint64, size int) bool {
+	i := sieveBit(first, size)
+	return k.sieve[i>>6]>>(i&63)&1 != 0
 }
+
+func sieveBit(first uint64, size int) uint64 { return (first ^ uint64(size)<<59) * golden >> 50 }
+
+// golden is odd and close to 2^64 / golden ratio: its products spread over all bits (Knuth, TAOCP 3, section 6.4).
+const golden = 0x9E3779B97F4A7C15
+
+// firstEight are the first eight bytes of t, or all and zeros.
+func firstEight(t []byte) uint64 {
+	if len(t) >= 8 {
+		return binary.LittleEndian.Uint64(t)
+	}
+	v := uint64(0)
+	for i, c := range t {
+		v |= uint64(c) << (8 * i)
+	}
+	return v
+}
+
+func (k *knownTexts) isSpecial(t []byte) bool { return k.of(t).special }
 
 // append appends the tokens of the special case from lo to hi.
 func (c specialCuts) append(dst []Span, lo, hi int) []Span {
@@ -70,25 +105,19 @@ func (c specialCuts) append(dst []Span, lo, hi int) []Span {
 // tornCases are the special cases that affixes or infixes may tear apart, as the tokens that the rules alone make
 // of them: Tokenizer._special_matcher. A trie finds them among the tokens of a text.
 type tornCases struct {
-	symbols map[string]uint16 // tokens, from 1
-	flags   []uint8           // of symbols: mayBegin, mayGoOn
-	pairs   map[uint32]bool   // symbols side by side
-	next    map[uint32]uint16 // state << 16 | symbol
-	whole   []bool            // of states: a special case ends there
-	longest int               // token in bytes
+	flags []uint8           // of symbols: mayBegin, mayGoOn
+	pairs map[uint32]bool   // symbols side by side
+	next  map[uint32]uint16 // state << 16 | symbol
+	whole []bool            // of states: a special case ends there
 }
 
-// tornSpecials asks s, whose table of special cases is made.
-func (s *Spacy) tornSpecials() tornCases {
-	t := tornCases{symbols: map[string]uint16{}, flags: []uint8{0}, pairs: map[uint32]bool{}, next: map[uint32]uint16{}, whole: []bool{false}}
+// findTorn fills s.torn, and s.known with its tokens. The special cases are in s.known.
+func (s *Spacy) findTorn() {
+	t := tornCases{flags: []uint8{0}, pairs: map[uint32]bool{}, next: map[uint32]uint16{}, whole: []bool{false}}
 	rules := &Spacy{rules: s.rules} // without special cases
 	var scratch SpacyScratch
 	var tokens []Span
-	cases := make([]string, 0, len(s.specials.cuts))
-	for c := range s.specials.cuts {
-		cases = append(cases, c)
-	}
-	slices.Sort(cases) // numbers do not depend on the map's order
+	cases := slices.Sorted(maps.Keys(s.known.texts)) // numbers do not depend on the map's order
 	for _, text := range cases {
 		c := []byte(text)
 		f := infixSearch{rules: s.rules, t: c}
@@ -103,13 +132,13 @@ func (s *Spacy) tornSpecials() tornCases {
 		state, before := uint16(0), uint16(0)
 		for i, w := range tokens {
 			token := text[w.Lo:w.Hi]
-			symbol, ok := t.symbols[token]
-			if !ok {
-				symbol = uint16(len(t.flags))
-				t.symbols[token] = symbol
+			known := s.known.texts[token]
+			if known.symbol == 0 {
+				known.symbol = uint16(len(t.flags))
+				s.known.put(token, known)
 				t.flags = append(t.flags, 0)
-				t.longest = max(t.longest, len(token))
 			}
+			symbol := known.symbol
 			if i > 0 {
 				t.flags[before] |= mayBegin
 				t.flags[symbol] |= mayGoOn
@@ -127,22 +156,14 @@ func (s *Spacy) tornSpecials() tornCases {
 		}
 		t.whole[state] = true
 	}
-	return t
-}
-
-// symbol is the number of a token, 0 if no torn case has it.
-func (t *tornCases) symbol(token []byte) uint16 {
-	if len(token) > t.longest {
-		return 0
-	}
-	return t.symbols[string(token)]
+	s.torn = t
 }
 
 // places says where in a torn case the token may stand: mayBegin before another, mayGoOn behind one.
-func (t *tornCases) places(token []byte) uint8 { return t.flags[t.symbol(token)] }
+func (s *Spacy) places(token []byte) uint8 { return s.torn.flags[s.known.of(token).symbol] }
 
-func (t *tornCases) sideBySide(a, b []byte) bool {
-	return t.pairs[uint32(t.symbol(a))<<16|uint32(t.symbol(b))]
+func (s *Spacy) sideBySide(a, b []byte) bool {
+	return s.torn.pairs[uint32(s.known.of(a).symbol)<<16|uint32(s.known.of(b).symbol)]
 }
 
 // tornMatch is a torn case among tokens.
@@ -157,7 +178,7 @@ func (s *Spacy) mend(dst []Span, doc []byte, tokens []Span, scratch *SpacyScratc
 	for i := range tokens {
 		state := uint16(0)
 		for k := i; k < len(tokens); k++ {
-			symbol := t.symbol(tokens[k].Of(doc))
+			symbol := s.known.of(tokens[k].Of(doc)).symbol
 			if symbol == 0 {
 				break
 			}
@@ -198,8 +219,8 @@ func (s *Spacy) mend(dst []Span, doc []byte, tokens []Span, scratch *SpacyScratc
 		dst = append(dst, tokens[at:m.lo]...)
 		at = m.hi
 		lo, hi := tokens[m.lo].Lo, tokens[m.hi-1].Hi
-		if cuts, ok := s.specials.of(doc[lo:hi]); ok {
-			dst = cuts.append(dst, int(lo), int(hi))
+		if k := s.known.of(doc[lo:hi]); k.special {
+			dst = k.cuts.append(dst, int(lo), int(hi))
 		} else {
 			dst = append(dst, tokens[m.lo:m.hi]...)
 		}
