@@ -20,7 +20,7 @@ var c4Paragraph = Rule{
 	Tests: []Test{{
 		Reason: "< 3 paragraphs", Signal: "paragraph_lines",
 		Measure: "number of lines (cut at line feeds, their white space counted) of at least min_paragraph_len characters",
-		Compare: Below, Param: "min_paragraphs",
+		Compare: Below, Param: "min_paragraphs", ZeroOff: true,
 		Value: func(v *View, p Values) (float64, bool) {
 			n, least := 0, int(p.Of("min_paragraph_len"))
 			for _, l := range v.Pieces() {
