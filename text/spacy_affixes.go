@@ -98,7 +98,7 @@ func (s *Spacy) prefix(t []byte, digits int) int {
 		return 0
 	case r == '%', r == '=', r == '§', r == '—', r == '–':
 		return n
-	case isDigit(r) && bytes.HasPrefix(t[min(digits, len(t)):], degree):
+	case s.rules&prefixDegrees != 0 && isDigit(r) && bytes.HasPrefix(t[min(digits, len(t)):], degree):
 		return digits + len(degree)
 	}
 	if s.rules&prefixMoney != 0 {
