@@ -99,7 +99,7 @@ func c4Edit(v *View, p Values) {
 	v.c4 = c4Result{}
 	pieces, joint := v.Lines(), byte('\n')
 	if !paragraphs {
-		v.pieceSentences = v.language().Sentences(v.pieceSentences[:0], doc, &v.spacyScratch)
+		v.pieceSentences = v.spacy.sentences(v.pieceSentences[:0], doc)
 		pieces, joint = v.pieceSentences, ' '
 	}
 	// Most documents hold none of the phrases, and then no line need be looked at for one.
@@ -152,7 +152,7 @@ func c4Edit(v *View, p Values) {
 			continue
 		}
 		if paragraphs {
-			v.sentences = v.language().Sentences(v.sentences[:0], line, &v.spacyScratch)
+			v.sentences = v.spacy.sentences(v.sentences[:0], line)
 			v.c4.sentences += len(v.sentences)
 		} else {
 			v.c4.sentences++

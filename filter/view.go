@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 
+	"curate/record"
 	"curate/text"
 )
 
@@ -28,11 +29,8 @@ type View struct {
 	gopher         gopherWords
 	fineweb        finewebLines
 	c4             c4Result
-	cut            func(dst []text.Span, doc []byte) []text.Span // words, as the profile wants them
-	spaces         bool                                          // at white space
-	spacyCode      string                                        // of the language whose rules cut words and sentences
-	spacy          *text.Spacy                                   // made when first asked for
-	spacyScratch   text.SpacyScratch
+	viewCut                    // words, as the profile wants them
+	cuts           []viewCut   // of a composition
 	fields         []text.Span // Python's words: words, or ownFields where they are others
 
 	given   []viewField // fields of the record besides the text
@@ -46,6 +44,17 @@ type View struct {
 	line    []byte
 
 	values []value // by signal, while a Filter checks the document
+
+	record      *record.Record // that expressions ask; nil is one without fields
+	expressions *evaluator
+	problem     error // of the first expression that could not be evaluated
+}
+
+// viewCut cuts words.
+type viewCut struct {
+	cut    func(dst []text.Span, doc []byte) []text.Span
+	spaces bool // at white space
+	spacy  *spacyRules
 }
 
 // viewField is a field of the record in a View.
@@ -96,10 +105,37 @@ func (v *View) first(c cuts) bool {
 func (v *View) Reset(doc []byte) {
 	v.doc, v.have = doc, 0
 	v.fresh, v.changed = false, false
+	v.record, v.problem = nil, nil
 	clear(v.values)
 	for i := range v.given {
 		v.given[i].value, v.given[i].known = nil, false
 	}
+}
+
+// recut forgets what was cut, and cuts words in another way from here on. Words that were given stay.
+func (v *View) recut(cut int) {
+	if given := v.have & givenWords; given != 0 && len(v.cuts) == 1 {
+		v.have = given | haveWords
+	} else {
+		v.have = 0
+	}
+	v.viewCut = v.cuts[cut]
+}
+
+// SetRecord gives the document the record whose fields expressions ask for, after Reset. It does not change while the
+// view is asked about the document.
+func (v *View) SetRecord(r *record.Record) { v.record = r }
+
+// Problem is why an expression could not be evaluated; nil if all could. No reason that was found behind it counts.
+func (v *View) Problem() error { return v.problem }
+
+// holds asks an expression about the document.
+func (v *View) holds(c *condition) (bool, error) {
+	for i, name := range c.signals {
+		s := &v.values[c.from[i]]
+		v.expressions.setSignal(name, s.v, s.known && s.ok)
+	}
+	return v.expressions.eval(c.program, v.record)
 }
 
 // SetField gives the document a field that the profile's rules look at, after Reset; another name is ignored.
@@ -171,18 +207,6 @@ func (v *View) Words() []text.Span {
 		v.words = v.own
 	}
 	return v.words
-}
-
-// language cuts words and sentences by spaCy's rules.
-func (v *View) language() *text.Spacy {
-	if v.spacy == nil {
-		code := v.spacyCode
-		if code == "" {
-			code = "en"
-		}
-		v.spacy, _ = text.SpacyFor(code) // a line of wordCuts
-	}
-	return v.spacy
 }
 
 // Fields are the words of Python's str.split, whatever the words of the profile are.
@@ -273,7 +297,15 @@ const spanSize = 8
 // Size is the memory held, in bytes, without the document.
 func (v *View) Size() int {
 	return v.repeats.Size() + spanSize*(cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
-		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line) + v.spacyScratch.Size()
+		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line) + v.spacySize()
+}
+
+func (v *View) spacySize() int {
+	n := 0
+	for _, c := range v.cuts {
+		n += c.spacy.scratch.Size()
+	}
+	return n
 }
 
 // Shrink forgets the document, and gives the memory back that an unusually long one needed, if it is above
@@ -286,7 +318,9 @@ func (v *View) Shrink(limit int) {
 		v.own, v.lines, v.pieces, v.paragraphs, v.textLines = nil, nil, nil, nil, nil
 		v.sentences, v.pieceSentences, v.ownFields = nil, nil, nil
 		v.edited, v.lower, v.line = [2][]byte{}, nil, nil
-		v.spacyScratch.Shrink(0)
+		for _, c := range v.cuts {
+			c.spacy.scratch.Shrink(0)
+		}
 		limit = 0
 	}
 	v.repeats.Shrink(limit)

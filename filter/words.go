@@ -14,11 +14,12 @@ import (
 type wordCut struct {
 	name    string
 	summary string // for help
-	// spacy is the language whose rules cut sentences, too, as text.SpacyFor names it; English where there is none.
+	// spacy is the language whose rules cut words and sentences, as text.SpacyFor names it; where there is none,
+	// sentences are cut as English.
 	spacy string
-	// new makes a cutter for one view. It appends the words of a document, which is valid UTF-8, as spans in
-	// order that do not overlap, none of them empty.
-	new func(*View) func(dst []text.Span, doc []byte) []text.Span
+	// new makes a cutter for one goroutine, where the words are not spaCy's. It appends the words of a document, which
+	// is valid UTF-8, as spans in order that do not overlap, none of them empty.
+	new func() func(dst []text.Span, doc []byte) []text.Span
 }
 
 // wordCuts are sorted by name.
@@ -31,18 +32,46 @@ var wordCuts = []wordCut{
 	spacyCut("it", "Italian"),
 	spacyCut("pt", "Portuguese"),
 	spacyCut("xx", "any language that has none of its own"),
-	{"unicode", "the segments between word boundaries of Unicode Standard Annex 29, those left out that are only punctuation and white space", "",
-		func(*View) func([]text.Span, []byte) []text.Span { return newUnicodeWords() }},
+	{"unicode", "the segments between word boundaries of Unicode Standard Annex 29, those left out that are only punctuation and white space", "", newUnicodeWords},
 	{"whitespace", "the runs of characters between white space (the Unicode property White_Space)", "",
-		func(*View) func([]text.Span, []byte) []text.Span { return text.Words }},
+		func() func([]text.Span, []byte) []text.Span { return text.Words }},
 }
 
 func spacyCut(code, language string) wordCut {
-	return wordCut{"spacy-" + code, "the tokens of spaCy's rules for " + language + " (3.8, blank), white space left out: punctuation marks are words, and \"isn't\" may be two", code,
-		func(v *View) func([]text.Span, []byte) []text.Span {
-			s := v.language()
-			return func(dst []text.Span, doc []byte) []text.Span { return s.Words(dst, doc, &v.spacyScratch) }
-		}}
+	return wordCut{"spacy-" + code, "the tokens of spaCy's rules for " + language + " (3.8, blank), white space left out: punctuation marks are words, and \"isn't\" may be two", code, nil}
+}
+
+// newView is the way to cut words, and sentences, in one view.
+func (w *wordCut) newView() viewCut {
+	c := viewCut{spaces: w.name == "whitespace", spacy: &spacyRules{code: w.spacy}}
+	if w.new == nil {
+		c.cut = c.spacy.words
+	} else {
+		c.cut, c.spacy.code = w.new(), "en"
+	}
+	return c
+}
+
+// spacyRules are those of a language, with the memory of one view.
+type spacyRules struct {
+	code    string
+	rules   *text.Spacy // found when first needed
+	scratch text.SpacyScratch
+}
+
+func (s *spacyRules) language() *text.Spacy {
+	if s.rules == nil {
+		s.rules, _ = text.SpacyFor(s.code) // TestWordCuts has asked for each
+	}
+	return s.rules
+}
+
+func (s *spacyRules) words(dst []text.Span, doc []byte) []text.Span {
+	return s.language().Words(dst, doc, &s.scratch)
+}
+
+func (s *spacyRules) sentences(dst []text.Span, doc []byte) []text.Span {
+	return s.language().Sentences(dst, doc, &s.scratch)
 }
 
 // newUnicodeWords makes a cutter for one goroutine.

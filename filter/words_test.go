@@ -10,11 +10,7 @@ import (
 	"curate/text"
 )
 
-func (w *wordCut) view() *View {
-	v := &View{spacyCode: w.spacy}
-	v.cut = w.new(v)
-	return v
-}
+func (w *wordCut) view() *View { return &View{viewCut: w.newView()} }
 
 func wordsOf(v *View, doc string) (out []string) {
 	v.Reset([]byte(doc))
@@ -27,6 +23,11 @@ func wordsOf(v *View, doc string) (out []string) {
 func TestWordCuts(t *testing.T) {
 	if !slices.IsSortedFunc(wordCuts, func(a, b wordCut) int { return strings.Compare(a.name, b.name) }) {
 		t.Error("the table is not sorted by name")
+	}
+	for i := range wordCuts {
+		if _, ok := text.SpacyFor(wordCuts[i].newView().spacy.code); !ok {
+			t.Errorf("%s: no such language", wordCuts[i].name)
+		}
 	}
 	const doc = "Don't (e.g.) stop, l'home: 3.5km dir-li …\u00a0naïve #tag 今天."
 	for _, c := range []struct{ name, want string }{
