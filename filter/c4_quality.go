@@ -36,7 +36,7 @@ var c4Quality = Rule{
 		{Name: "filter_policy", Default: 1, Unit: c4Switch + ": takes lines with six phrases about cookies, terms and privacy out", Source: c4Code, Inside: true},
 	},
 	Texts: []Text{
-		{Name: "sentences", Default: "spacy-en", Choices: []string{"nltk-en", "spacy-en"}, Help: "how sentences are cut: by spaCy's rules for English, or by NLTK's Punkt for English", Source: datatroveC4},
+		{Name: "sentences", Default: "spacy", Choices: []string{"nltk-en", "spacy"}, Help: "how sentences are cut: by spaCy's rules for the language whose words the profile has, else for English, or by NLTK's Punkt for English", Source: datatroveC4},
 	},
 	NewScratch: func(any) any { return new(text.NLTK) },
 	Edit:       c4Edit,
@@ -107,7 +107,7 @@ func c4Edit(v *View, p Values) {
 	}
 	pieces, joint := v.Lines(), byte('\n')
 	if !paragraphs {
-		v.pieceSentences = c4Sentences(v.pieceSentences[:0], doc, nltk)
+		v.pieceSentences = v.c4Sentences(v.pieceSentences[:0], doc, nltk)
 		pieces, joint = v.pieceSentences, ' '
 	}
 	// Most documents hold none of the phrases, and then no line need be looked at for one.
@@ -160,7 +160,7 @@ func c4Edit(v *View, p Values) {
 			continue
 		}
 		if paragraphs {
-			v.sentences = c4Sentences(v.sentences[:0], line, nltk)
+			v.sentences = v.c4Sentences(v.sentences[:0], line, nltk)
 			v.c4.sentences += len(v.sentences)
 		} else {
 			v.c4.sentences++
@@ -177,11 +177,11 @@ func c4Edit(v *View, p Values) {
 }
 
 // c4Sentences are NLTK's, or without it spaCy's.
-func c4Sentences(dst []text.Span, doc []byte, nltk *text.NLTK) []text.Span {
+func (v *View) c4Sentences(dst []text.Span, doc []byte, nltk *text.NLTK) []text.Span {
 	if nltk != nil {
 		return nltk.Sentences(dst, doc)
 	}
-	return text.Sentences(dst, doc)
+	return v.spacy.sentences(dst, doc)
 }
 
 // endsAsSentence is datatrove's END_PUNCTUATION without ELLIPSIS.

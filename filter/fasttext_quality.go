@@ -203,7 +203,7 @@ func qualityEdit(v *View, p Values) {
 		}
 		v.fresh = false // the text stays, also where a rule before has left another that did not count
 	case ofSentence:
-		s.sentences = text.Sentences(s.sentences[:0], v.doc)
+		s.sentences = v.spacy.sentences(s.sentences[:0], v.doc)
 		out := v.edit()
 		for _, x := range s.sentences {
 			out = s.part(append(out, x.Of(v.doc)...), len(out))

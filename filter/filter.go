@@ -108,7 +108,7 @@ func NewOf(p Profile, cfg Config) (*Filter, error) { return build(p, cfg) }
 func (f *Filter) NewView() *View {
 	v := &View{values: make([]value, f.signals), given: make([]viewField, len(f.fields)), scratch: make([]any, len(f.rules))}
 	for _, c := range f.cuts {
-		v.cuts = append(v.cuts, viewCut{c.new(), c.name == "whitespace"})
+		v.cuts = append(v.cuts, c.newView())
 	}
 	v.viewCut = v.cuts[0]
 	if f.conditions {

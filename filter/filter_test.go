@@ -79,8 +79,8 @@ func TestVerdict(t *testing.T) {
 	good := `{"text":` + quote(prose) + `}`
 	signals := `{"dup_para_frac":0,"dup_para_char_frac":0,"dup_line_frac":0,"dup_line_char_frac":0,"top_2_gram":0.045296,` +
 		`"top_3_gram":0.059233,"top_4_gram":0.069686,"dup_5_gram":0,"dup_6_gram":0,"dup_7_gram":0,"dup_8_gram":0,"dup_9_gram":0,` +
-		`"dup_10_gram":0,"words":53,"mean_word_length":4.433962,"hash_ratio":0,"ellipsis_ratio":0,"bullet_lines":0,` +
-		`"end_ellipsis_lines":0,"alpha_words":1,"stop_words":8}`
+		`"dup_10_gram":0,"words":53,"mean_word_length":4.320755,"hash_ratio":0,"ellipsis_ratio":0,"bullet_lines":0,` +
+		`"end_ellipsis_lines":0,"alpha_words":0.898305,"stop_words":8}`
 	for _, c := range []struct {
 		name, line string
 		cfg        Config
@@ -268,7 +268,7 @@ func TestSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"annotate":false,"fields":[],"profile":"gopher","profile_version":1,"rules":[` +
+	want := `{"annotate":false,"fields":[],"profile":"gopher","profile_version":2,"rules":[` +
 		`{"name":"gopher_repetition","params":{"dup_10_gram":0.1,"dup_5_gram":0.15,"dup_6_gram":0.14,"dup_7_gram":0.13,"dup_8_gram":0.12,` +
 		`"dup_9_gram":0.11,"dup_line_char_frac":0.2,"dup_line_frac":0.3,"dup_para_char_frac":0.2,"dup_para_frac":0.3,"top_2_gram":0.2,` +
 		`"top_3_gram":0.18,"top_4_gram":0.16},"version":1},` +
@@ -299,7 +299,7 @@ func TestSpec(t *testing.T) {
 		`{"compare":"above","reason":"gopher_too_many_end_ellipsis","rule":"gopher_quality","signal":"end_ellipsis_lines","threshold":0.3},` +
 		`{"compare":"below","reason":"gopher_below_alpha_threshold","rule":"gopher_quality","signal":"alpha_words","threshold":0.8},` +
 		`{"compare":"below","reason":"gopher_enough_stop_words","rule":"gopher_quality","signal":"stop_words","threshold":2}` +
-		`],"text_field":"text","words":"whitespace"}`
+		`],"text_field":"text","words":"spacy-en"}`
 	if string(got) != want {
 		t.Errorf("configuration\n%s\nwant\n%s", got, want)
 	}

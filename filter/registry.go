@@ -5,6 +5,7 @@ import "slices"
 // rules is the registry, sorted by name.
 var rules = []Rule{
 	c4Badwords,
+	c4Paragraph,
 	c4Quality,
 	fasttextQuality,
 	dolmaC4V1,
@@ -64,6 +65,11 @@ var profiles = []*Profile{
 	&dolmaGopherV1Profile,
 	&dolmaGopherV1ReleasedProfile,
 	&dolmaGopherV2Profile,
+	&datatroveC4ParagraphProfile,
+	&datatroveC4QualityProfile,
+	&datatroveFinewebQualityProfile,
+	&datatroveGopherQualityProfile,
+	&datatroveGopherRepetitionProfile,
 	&finewebProfile,
 	&fineweb1Profile,
 	&gopherProfile,

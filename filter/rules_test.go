@@ -114,6 +114,8 @@ var ruleCases = withFineweb1(append([]ruleCase{
 	{"gopher_repetition", "duplicated_9_n_grams", phrases(9, 51), phrases(9, 61)},
 	{"gopher_repetition", "duplicated_10_n_grams", phrases(10, 65), phrases(10, 75)},
 
+	{"c4_paragraph", "< 3 paragraphs", paragraphs(199), paragraphs(200)},
+
 	{"c4_quality", "lorem_ipsum", sentences(5) + "\nHere is Lorem IPSUM.", sentences(5) + "\nLorem ipsum."},
 	{"c4_quality", "curly_bracket", sentences(5) + "\nif (a) { return \"b\"", sentences(5) + "\nif (a) { return b;"},
 	{"c4_quality", "too_few_sentences", sentences(4), sentences(5)},
@@ -140,6 +142,15 @@ var ruleCases = withFineweb1(append([]ruleCase{
 	{"gopher_quality", "gopher_below_alpha_threshold", with(50, numbers(11)), with(50, numbers(10))},
 	{"gopher_quality", "gopher_enough_stop_words", with(50, func(w []string) { w[1] = "the"; w[2] = "Of" }), with(50, nil)},
 }, peerCases...))
+
+// paragraphs are two lines of 200 characters and one of n, with short ones between them.
+func paragraphs(n int) string {
+	var l []string
+	for _, n := range []int{200, n, 200} {
+		l = append(l, strings.Repeat("é", n), "short", "")
+	}
+	return strings.Join(l, "\n")
+}
 
 // sentences are n lines of five words and a full stop.
 func sentences(n int) string {

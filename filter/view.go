@@ -62,6 +62,7 @@ type View struct {
 type viewCut struct {
 	cut    func(dst []text.Span, doc []byte) []text.Span
 	spaces bool // at white space
+	spacy  *spacyRules
 }
 
 // viewField is a field of the record in a View.
@@ -366,7 +367,15 @@ func (v *View) Size() int {
 		}
 	}
 	return size + v.repeats.Size() + v.fieldRepeats.Size() + againSize*cap(v.again) + v.nemo.size() + v.dolma.size() + spanSize*(cap(v.feedLines)+cap(v.own)+cap(v.lines)+cap(v.pieces)+cap(v.paragraphs)+cap(v.textLines)+cap(v.sentences)+cap(v.ownFields)+cap(v.pieceSentences)) +
-		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line)
+		cap(v.edited[0]) + cap(v.edited[1]) + cap(v.lower) + cap(v.line) + v.spacySize()
+}
+
+func (v *View) spacySize() int {
+	n := 0
+	for _, c := range v.cuts {
+		n += c.spacy.scratch.Size()
+	}
+	return n
 }
 
 // Shrink forgets the document, and gives the memory back that an unusually long one needed, if it is above
@@ -385,6 +394,9 @@ func (v *View) Shrink(limit int) {
 			}
 		}
 		v.again, v.feedLines, v.nemo, v.dolma = nil, nil, nemoView{}, dolmaView{}
+		for _, c := range v.cuts {
+			c.spacy.scratch.Shrink(0)
+		}
 		limit = 0
 	}
 	v.repeats.Shrink(limit)

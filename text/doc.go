@@ -10,6 +10,6 @@
 // that each n-gram of words is one piece: lower.go, simplify.go. What they know of characters (python.go) is pinned to
 // Unicode 14.0: it must not change with the Go release.
 //
-// Read span.go first, then words.go, lines.go, and repeats.go for n-grams; sentences.go cuts sentences,
-// words_wc.go counts as wc does.
+// Read span.go first, then words.go, lines.go, and repeats.go for n-grams; spacy.go cuts words as spaCy does, which
+// sentences.go puts together to sentences; words_wc.go counts as wc does.
 package text

@@ -431,3 +431,18 @@ func punktContext(typ []byte) (lower, insideUpper, onlyBegin bool) {
 	}
 	return false, false, false
 }
+
+// spaceAt is the length of the white space of str.isspace that begins at i, or 0.
+func spaceAt(text []byte, i int) int {
+	if i >= len(text) {
+		return 0
+	}
+	c := classes[text[i]]
+	if c&pySpace != 0 {
+		return 1
+	}
+	if c&leadWhite != 0 {
+		return wideWhite(text, i)
+	}
+	return 0
+}

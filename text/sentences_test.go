@@ -2,9 +2,7 @@ package text
 
 import (
 	"bufio"
-	"encoding/json"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +13,7 @@ import (
 
 // TestSentences holds what the rules that the documentation names do, and why.
 func TestSentences(t *testing.T) {
+	english, _ := SpacyFor("en")
 	for _, c := range []struct{ name, want string }{ // sentences parted by "|"
 		{"nothing", ""},
 		{"only white space", "  "},
@@ -62,65 +61,12 @@ func TestSentences(t *testing.T) {
 			want, plain = []string{"One.", "  Two"}, "One.  Two"
 		}
 		var got []string
-		for _, s := range Sentences(nil, []byte(plain)) {
+		for _, s := range english.Sentences(nil, []byte(plain), new(SpacyScratch)) {
 			got = append(got, plain[s.Lo:s.Hi])
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", c.name, got, want)
 		}
-	}
-}
-
-// TestConformanceSentences compares the ends of sentences with datatrove's for English.
-func TestConformanceSentences(t *testing.T) {
-	dir := os.Getenv("CURATE_CONFORMANCE")
-	if dir == "" || !exists(filepath.Join(dir, "filter-dedup", "datatrove.jsonl.zst")) {
-		t.Log("no CURATE_CONFORMANCE with filter-dedup: running the copies of package filter")
-		dir = "../filter/testdata"
-	}
-	texts := map[string]string{}
-	eachLine(t, filepath.Join(dir, "filter-dedup", "docs.jsonl.zst"), func(l []byte) {
-		var d struct{ ID, Text string }
-		if err := json.Unmarshal(l, &d); err != nil {
-			t.Fatal(err)
-		}
-		texts[d.ID] = d.Text
-	})
-	ran, agreed, sentences := 0, 0, 0
-	eachLine(t, filepath.Join(dir, "filter-dedup", "datatrove.jsonl.zst"), func(l []byte) {
-		var d struct {
-			ID   string
-			Ends map[string]json.RawMessage `json:"sentence_ends"`
-		}
-		if err := json.Unmarshal(l, &d); err != nil {
-			t.Fatal(err)
-		}
-		raw, ok := d.Ends["eng"]
-		if !ok || texts[d.ID] == "" { // datatrove's list is empty then, its pieces are one
-			return
-		}
-		var want, got []int
-		if err := json.Unmarshal(raw, &want); err != nil {
-			t.Fatal(err)
-		}
-		text := []byte(texts[d.ID])
-		n := 0
-		for _, s := range Sentences(nil, text) {
-			n += CodePoints(s.Of(text))
-			got = append(got, n)
-		}
-		ran++
-		sentences += len(want)
-		got[len(got)-1] = want[len(want)-1] // the last piece ends with the text, the last sentence may before
-		if slices.Equal(got, want) {
-			agreed++
-		} else {
-			t.Errorf("%s: sentences end at %v, datatrove's at %v", d.ID, got, want)
-		}
-	})
-	t.Logf("%d of %d texts agree, %d sentences", agreed, ran, sentences)
-	if ran == 0 {
-		t.Error("no cases")
 	}
 }
 
@@ -153,11 +99,13 @@ func FuzzSentences(f *testing.F) {
 	for _, s := range []string{"", " ", "He said \"no.\" Then (yes.) End", "by Dr.Craig id. a…?b 5US$. ", "。 ...!?..", "x@10.0.0.1/a.B", "30°C. °c."} {
 		f.Add(s)
 	}
+	english, _ := SpacyFor("en")
+	scratch := new(SpacyScratch)
 	f.Fuzz(func(t *testing.T, s string) {
 		if !utf8.ValidString(s) {
 			return
 		}
-		spans := Sentences(nil, []byte(s))
+		spans := english.Sentences(nil, []byte(s), scratch)
 		at := int32(0)
 		for i, p := range spans {
 			if p.Lo != at || p.Hi < p.Lo || p.Hi == p.Lo && len(s) > 0 || !utf8.ValidString(s[p.Lo:p.Hi]) {
@@ -185,28 +133,12 @@ func pythonSpace(r rune) rune {
 
 func BenchmarkSentences(b *testing.B) {
 	text := []byte(strings.Repeat("The committee met on Tuesday to discuss the new budget. Members of the council said (e.g. here) that they have to be careful with spending.\n", 100))
+	english, _ := SpacyFor("en")
 	var dst []Span
+	var scratch SpacyScratch
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = Sentences(dst[:0], text)
-	}
-}
-
-func TestSpecialsAreSorted(t *testing.T) {
-	for name, l := range map[string][]string{"specials": specials, "torn": torn} {
-		if !slices.IsSorted(l) || len(l) > 255 {
-			t.Errorf("%s is not sorted, or too long for a byte", name)
-		}
-	}
-	for _, s := range specials {
-		if !isTokenSpecial([]byte(s)) {
-			t.Errorf("%q is not found", s)
-		}
-	}
-	for _, s := range torn {
-		if !isTorn([]byte(s)) {
-			t.Errorf("%q is not found", s)
-		}
+		dst = english.Sentences(dst[:0], text, &scratch)
 	}
 }
