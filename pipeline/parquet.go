@@ -34,17 +34,17 @@ func tables(out Target, others ...Target) (lanes, streams int) {
 }
 
 // LeastMemory is the least Job.Memory for j workers and these outputs.
-func LeastMemory(j int, out, dropped, quarantine Target) int64 {
-	lanes, streams := tables(out, dropped, quarantine)
+func LeastMemory(j int, out Target, others ...Target) int64 {
+	lanes, streams := tables(out, others...)
 	return MinMemory(j) + int64(lanes+streams)*tableMemory
 }
 
 // CostOf is a Job.RecordCost with what the outputs add to it.
-func CostOf(cost int64, out, dropped, quarantine Target) int64 {
+func CostOf(cost int64, out Target, others ...Target) int64 {
 	if cost == 0 {
 		cost = DefaultRecordCost
 	}
-	if lanes, streams := tables(out, dropped, quarantine); lanes+streams > 0 {
+	if lanes, streams := tables(out, others...); lanes+streams > 0 {
 		cost += tableCost
 	}
 	return cost

@@ -42,6 +42,9 @@ func (j *Job) targets() [outputs]*Target {
 	if j.Dropped.Path != "" || j.KeepDropped {
 		t[outDropped] = &j.Dropped
 	}
+	if j.Signals.Path != "" {
+		t[outSignals] = &j.Signals
+	}
 	return t
 }
 

@@ -34,7 +34,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	var outs [outputs]*output
 	var files atomicFiles
 	defer files.close()
-	for o, t := range []Target{j.Out, j.Dropped, j.Quarantine} {
+	for o, t := range []Target{outKept: j.Out, outDropped: j.Dropped, outQuarantine: j.Quarantine, outSignals: j.Signals} {
 		switch {
 		case t.File:
 			w, err := files.create(ctx, j.Store, t.Path, j.Log)
