@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"curate/corpus"
+	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
 	"curate/record"
@@ -54,6 +55,8 @@ type Job struct {
 	Out, Dropped, Quarantine Target
 	// Signals has a row for every record that is read, in order. A Job of more than one phase has none.
 	Signals Target
+	// SignalColumns are columns that they have as Parquet, whatever the first rows hold.
+	SignalColumns []parquet.Column
 	Ledger                   string // path
 
 	Workers   int

@@ -58,11 +58,12 @@ func (t *Target) parts() corpus.Format {
 	return t.Format
 }
 
-// newStream is an output that goes to w. As Parquet, its lines become rows.
-func newStream(f corpus.Format, w io.Writer) *output {
+// newStream is an output that goes to w. As Parquet, its lines become rows, with the columns given and
+// others.
+func newStream(f corpus.Format, w io.Writer, columns []parquet.Column) *output {
 	o := &output{format: f, stream: w}
 	if f.Parquet {
-		o.rows = parquet.NewRecords(w)
+		o.rows = parquet.NewRecords(w, columns...)
 		o.stream = o.rows
 	}
 	return o

@@ -41,7 +41,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 			if err != nil {
 				return nil, err
 			}
-			outs[o] = newStream(t.Format, w)
+			outs[o] = newStream(t.Format, w, j.columnsOf(o))
 		case o == outKept:
 			outs[o] = &output{format: t.Format, stream: j.Stdout}
 		}

@@ -1,0 +1,101 @@
+package filter
+
+import "fmt"
+
+// Thresholds are the tests of a profile, asked about signals that are known already. It is immutable.
+type Thresholds struct {
+	f       *Filter
+	tests   []int    // of f.tests: those that are on
+	columns []int    // of signals, by test
+	signals []string // that the tests compare, each once
+	asks    []bool   // by rule of the profile: it has a test that is on
+}
+
+// Decisions that are no number of a test.
+const (
+	Passes = -1 // every test
+	Empty  = -2 // dropped before any test: EmptyRule, EmptyReason
+)
+
+// Thresholds are the filter's tests without its rules.
+func (f *Filter) Thresholds() (*Thresholds, error) {
+	t := &Thresholds{f: f, asks: make([]bool, len(f.profile.Rules))}
+	at := map[string]int{}
+	for i := range f.tests {
+		c := &f.tests[i]
+		if c.off {
+			continue
+		}
+		if near, ok := onStep(c.threshold); ok && near != c.threshold {
+			return nil, fmt.Errorf("profile %q: %s.%s is %s, and signals in a sidecar are known to six decimals; round it, or filter the text", f.profile.Name, c.rule, c.test.Param, number(c.threshold))
+		}
+		k, ok := at[c.test.Signal]
+		if !ok {
+			k = len(t.signals)
+			at[c.test.Signal] = k
+			t.signals = append(t.signals, c.test.Signal)
+		}
+		t.tests = append(t.tests, i)
+		t.columns = append(t.columns, k)
+	}
+	for i, u := range f.profile.Rules {
+		for _, k := range t.tests {
+			t.asks[i] = t.asks[i] || f.tests[k].rule == u.Rule
+		}
+	}
+	return t, nil
+}
+
+// Signals are the names of those that the tests compare, each once, in the order of the tests.
+func (t *Thresholds) Signals() []string { return t.signals }
+
+// Decide sets first[i] to the number of the first test that row i fails, or to Passes. columns are the values by signal, in
+// the order of Signals, each as long as first; NaN for one that does not apply.
+func (t *Thresholds) Decide(first []int32, columns [][]float64) {
+	for i := range first {
+		first[i] = Passes
+	}
+	// From the last test to the first, so that the first is what stays: without a branch for rows that have failed.
+	for n := len(t.tests) - 1; n >= 0; n-- {
+		c := &t.f.tests[t.tests[n]]
+		values, threshold := columns[t.columns[n]][:len(first)], c.threshold
+		if c.test.Compare == Below {
+			for i, v := range values {
+				if v < threshold {
+					first[i] = int32(n)
+				}
+			}
+			continue
+		}
+		for i, v := range values {
+			if v > threshold {
+				first[i] = int32(n)
+			}
+		}
+	}
+}
+
+// Reason is what a decision says: rule and reason, "" to keep the document.
+func (t *Thresholds) Reason(decision int32) (rule, reason string) {
+	switch {
+	case decision == Empty:
+		return EmptyRule, EmptyReason
+	case decision < 0:
+		return "", ""
+	}
+	c := &t.f.tests[t.tests[decision]]
+	return c.rule, c.test.Reason
+}
+
+// Tests are how many tests there are, for a table of decisions.
+func (t *Thresholds) Tests() int { return len(t.tests) }
+
+// Grounds are what a decision was made on; signal is its number in Signals, -1 if there is none.
+func (t *Thresholds) Grounds(decision int32) (g Grounds, signal int) {
+	if decision < 0 {
+		g.Rule, g.Reason = t.Reason(decision)
+		return g, -1
+	}
+	c := &t.f.tests[t.tests[decision]]
+	return c.grounds(0), t.columns[decision]
+}
