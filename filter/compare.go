@@ -3,6 +3,8 @@ package filter
 import (
 	"cmp"
 	"slices"
+
+	"curate/record"
 )
 
 // Grounds are what a decision about a document was made on. Those of a document that is kept are empty; without a
@@ -11,12 +13,15 @@ type Grounds struct {
 	Rule, Reason string
 	Signal       string
 	Value        float64
-	Compare      Comparison // Above or Below
+	Compare      Comparison // not Found
 	Threshold    float64
 }
 
 // Kept says whether they are those of a document that is kept.
 func (g *Grounds) Kept() bool { return g.Reason == "" }
+
+// Condition is how the signal fails: "> 0.3".
+func (g *Grounds) Condition() string { return g.Compare.sign() + " " + number(g.Threshold) }
 
 // Name is "RULE:REASON" as in a ledger, "" to keep.
 func (g *Grounds) Name() string {
@@ -27,19 +32,21 @@ func (g *Grounds) Name() string {
 }
 
 func (c *check) grounds(v float64) Grounds {
-	g := Grounds{Rule: c.rule, Reason: c.test.Reason, Signal: c.test.Signal, Value: v, Compare: Above, Threshold: c.threshold}
-	if c.test.Compare == Below {
-		g.Compare = Below
+	g := Grounds{Rule: c.rule, Reason: c.test.Reason, Signal: c.test.Signal, Value: v, Compare: c.test.Compare, Threshold: c.threshold}
+	if g.Compare == Found { // the switch is on
+		g.Compare = Above
 	}
 	return g
 }
 
-// Decide is Check that says on what grounds.
-func (f *Filter) Decide(v *View, doc []byte) Grounds {
-	rule, reason := f.Check(v, doc)
+// groundsOf are those of the decision about the document in the view.
+func (f *Filter) groundsOf(v *View, rule, reason string) Grounds {
 	for i := range f.tests {
 		c := &f.tests[i]
-		if s := v.values[c.signal]; c.rule == rule && c.test.Reason == reason && !c.off && s.known && s.ok && c.fails(s.v) {
+		if c.off {
+			continue
+		}
+		if s := v.values[c.signal]; c.rule == rule && c.test.Reason == reason && s.known && s.ok && c.fails(s.v) {
 			return c.grounds(s.v)
 		}
 	}
@@ -116,4 +123,33 @@ func (c *Comparing) Differences() Differences {
 		return cmp.Or(cmp.Compare(b.Documents, a.Documents), cmp.Compare(a.A, b.A), cmp.Compare(a.B, b.B))
 	})
 	return d
+}
+
+// Decider asks a profile about records, one at a time. It is used by one goroutine.
+type Decider struct {
+	f      *Filter
+	view   *View
+	text   []byte
+	fields [][]byte
+}
+
+// NewDecider makes one.
+func (f *Filter) NewDecider() *Decider {
+	return &Decider{f: f, view: f.NewView(), fields: make([][]byte, len(f.fields))}
+}
+
+// Record decides about a record; an error says that it has no text.
+func (d *Decider) Record(r *record.Record) (Grounds, error) {
+	doc, err := r.Text(d.f.cfg.TextField, &d.text)
+	if err != nil {
+		return Grounds{}, err
+	}
+	d.view.Reset(doc)
+	for i := range d.f.fields {
+		if v, err := r.Text(d.f.fields[i].path, &d.fields[i]); err == nil {
+			d.view.SetField(d.f.fields[i].name, v)
+		}
+	}
+	rule, reason := d.f.decide(d.view, false)
+	return d.f.groundsOf(d.view, rule, reason), nil
 }

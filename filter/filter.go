@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -31,6 +32,11 @@ type Config struct {
 	// Verdicts writes verdict and signals into dropped records. Ask for it when somebody keeps them; it
 	// changes no decision, so it is no part of the stage's identity.
 	Verdicts bool
+	// Signals notes a row of the sidecar for each record (record.SetSignals). It changes no decision and is no part of the
+	// stage's identity.
+	Signals bool
+	// IDField is where a record has an id of its own, for those rows; "id" by default.
+	IDField record.Path
 	// Histograms tallies each signal that was computed for a decision, as "SIGNAL@BIN" with the bins of
 	// stage.Bin. It changes no decision and is no part of the stage's identity.
 	Histograms bool
@@ -56,6 +62,8 @@ type Filter struct {
 	fields  []field  // of the record, that rules look at
 	spec    stage.Spec
 	head    []byte // {"profile":"…","verdict":"
+	bases   []string // by the order of the profile: what the rules' signals depend on
+	basis   string   // all of them, for a row
 }
 
 // check is a test with its threshold.
@@ -89,6 +97,9 @@ func build(p Profile, cfg Config) (*Filter, error) {
 	if cfg.TextField.String() == "" {
 		cfg.TextField = record.MustPath("text")
 	}
+	if cfg.IDField.String() == "" {
+		cfg.IDField = record.MustPath("id")
+	}
 	f := &Filter{cfg: cfg, profile: p}
 	var err error
 	if f.words, err = wordCutNamed(p.Words); err != nil {
@@ -121,6 +132,7 @@ func build(p Profile, cfg Config) (*Filter, error) {
 
 	signals := map[string]int{}
 	old := 0 // signals below were computed from text that a rule may have edited since
+	behind := "" // digest of the rules so far that edit
 	for i := range p.Rules {
 		params, err := p.Rules[i].values()
 		if err == nil {
@@ -136,6 +148,11 @@ func build(p Profile, cfg Config) (*Filter, error) {
 			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
 		}
 		resolved.Rules = append(resolved.Rules, ruleConfig{rule.Name, identity, rule.Version})
+		basis, err := params.basis(identity, p.Words, cfg.Fields, &behind)
+		if err != nil {
+			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
+		}
+		f.bases = append(f.bases, basis)
 		if rule.Prepare != nil {
 			if params.more.made, err = rule.Prepare(params); err != nil {
 				return nil, fmt.Errorf("profile %q: %s: %w", p.Name, rule.Name, err)
@@ -198,6 +215,12 @@ func build(p Profile, cfg Config) (*Filter, error) {
 		}
 	}
 	f.signals = len(signals)
+	f.basis = strings.Join(f.bases, ",")
+	if cfg.Signals {
+		if err := f.checkSignals(); err != nil {
+			return nil, err
+		}
+	}
 	raw, err := json.Marshal(resolved)
 	if err != nil {
 		return nil, err
@@ -405,7 +428,10 @@ func (w *worker) one(r *record.Record) {
 			w.view.SetField(f.fields[i].name, v)
 		}
 	}
-	rule, reason := f.decide(w.view, f.cfg.Annotate)
+	rule, reason := f.decide(w.view, f.cfg.Annotate || f.cfg.Signals)
+	if f.cfg.Signals {
+		r.SetSignals(w.row(r, len(doc) == 0))
+	}
 	if w.counts != nil {
 		w.count()
 	}

@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -45,8 +46,8 @@ func (f *Filter) checkSignals() error {
 	return nil
 }
 
-// row is the sidecar's row of the document in the view, all of whose signals are known.
-func (w *worker) row(r *record.Record) []byte {
+// row is the sidecar's row of the document in the view, all of whose signals are known; an empty one has none.
+func (w *worker) row(r *record.Record, empty bool) []byte {
 	j := append(w.json[:0], `{"`+RowRecord+`":`...)
 	j = strconv.AppendUint(j, uint64(r.ID), 10)
 	if id, ok := r.Value(w.f.cfg.IDField); ok && len(id) <= maxRowID && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9') {
@@ -56,7 +57,7 @@ func (w *worker) row(r *record.Record) []byte {
 	j = append(j, `,"`+RowBasis+`":"`...)
 	j = append(j, w.f.basis...)
 	j = append(j, '"')
-	if w.view.empty() {
+	if empty {
 		j = append(j, `,"`+RowWithout+`":"`+WithoutText+`"`...)
 	}
 	w.signals = w.f.appendSignals(w.signals[:0], w.view)
@@ -112,48 +113,44 @@ func appendStep(dst []byte, v float64) []byte {
 
 // ruleBasis is everything that the values of a rule's signals depend on.
 type ruleBasis struct {
-	Rule    string             `json:"rule"`
-	Version int                `json:"version"`
-	Params  map[string]float64 `json:"params"`
-	Words   string             `json:"words"`
-	Stop    []string           `json:"stop_words"`
-	Behind  string             `json:"behind"` // the rules before it that edit the text
+	Rule    string         `json:"rule"`
+	Version int            `json:"version"`
+	Params  map[string]any `json:"params"`
+	Fields  []string       `json:"fields"`
+	Words   string         `json:"words"`
+	Behind  string         `json:"behind"` // the rules before it that edit the text
 }
 
-// makeBasis says for each rule of the profile what its signals were computed by: "RULE@VERSION#DIGEST", joined by
-// commas. A threshold counts only where another rule's signals depend on it: whether a rule that edits the text lets a
-// document pass decides which text the rules behind it see.
-func (f *Filter) makeBasis() ([]string, error) {
-	var list []string
-	behind := ""
-	for i := range f.profile.Rules {
-		rule, values, err := f.profile.Rules[i].thresholds()
+// basis says what the rule's signals are computed by: "RULE@VERSION#DIGEST". identity are all its parameters. A threshold
+// counts only where other signals depend on it: whether a rule that edits the text lets a document pass decides which
+// text the rules behind it see; for those, behind is turned to a rule that edits.
+func (p Values) basis(identity map[string]any, words string, fields map[string]record.Path, behind *string) (string, error) {
+	b := ruleBasis{p.rule.Name, p.rule.Version, identity, []string{}, words, *behind}
+	for _, fd := range p.rule.Fields {
+		path := fd.Path
+		if set, ok := fields[fd.Name]; ok {
+			path = set.String()
+		}
+		b.Fields = append(b.Fields, path)
+	}
+	if p.rule.Edit != nil {
+		sum, err := b.digest()
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		b := ruleBasis{rule.Name, rule.Version, map[string]float64{}, f.profile.Words, f.profile.StopWords, behind}
-		all := b
-		all.Params = map[string]float64{}
-		for k, p := range rule.Params {
-			if all.Params[p.Name] = values[k]; p.Inside {
-				b.Params[p.Name] = values[k]
-			}
-		}
-		sum, err := digestOf(b)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, fmt.Sprintf("%s@%d#%s", rule.Name, rule.Version, sum))
-		if rule.Edit != nil {
-			if behind, err = digestOf(all); err != nil {
-				return nil, err
-			}
+		*behind = sum
+	}
+	b.Params = maps.Clone(identity)
+	for i := range p.rule.Params {
+		if !p.rule.Params[i].Inside {
+			delete(b.Params, p.rule.Params[i].Name)
 		}
 	}
-	return list, nil
+	sum, err := b.digest()
+	return fmt.Sprintf("%s@%d#%s", p.rule.Name, p.rule.Version, sum), err
 }
 
-func digestOf(b ruleBasis) (string, error) {
+func (b *ruleBasis) digest() (string, error) {
 	raw, err := json.Marshal(b, json.Deterministic(true))
 	if err != nil {
 		return "", err
@@ -172,7 +169,7 @@ func (t *Thresholds) CheckBasis(basis string) error {
 		rule, _, _ := strings.Cut(want, "@")
 		var signals []string
 		for _, c := range t.f.tests {
-			if c.rule == rule && !slices.Contains(signals, c.test.Signal) {
+			if c.test != nil && c.rule == rule && !slices.Contains(signals, c.test.Signal) {
 				signals = append(signals, c.test.Signal)
 			}
 		}
@@ -183,3 +180,6 @@ func (t *Thresholds) CheckBasis(basis string) error {
 	}
 	return nil
 }
+
+// Rounded is a signal as --annotate and reports show it.
+func Rounded(v float64) float64 { return math.Round(float64(v*1e6)) / 1e6 }

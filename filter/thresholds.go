@@ -1,4 +1,4 @@
-package filter
+t.asks[i] = t.asks[i] || f.tests[k].params.more.use == ipackage filter
 
 import "fmt"
 
@@ -19,11 +19,11 @@ const (
 
 // Thresholds are the filter's tests without its rules.
 func (f *Filter) Thresholds() (*Thresholds, error) {
-	t := &Thresholds{f: f, asks: make([]bool, len(f.profile.Rules))}
+	t := &Thresholds{f: f, asks: make([]bool, len(f.rules))}
 	at := map[string]int{}
 	for i := range f.tests {
 		c := &f.tests[i]
-		if c.off {
+		if c.off || c.test == nil {
 			continue
 		}
 		if near, ok := onStep(c.threshold); ok && near != c.threshold {
@@ -38,9 +38,9 @@ func (f *Filter) Thresholds() (*Thresholds, error) {
 		t.tests = append(t.tests, i)
 		t.columns = append(t.columns, k)
 	}
-	for i, u := range f.profile.Rules {
+	for i := range t.asks {
 		for _, k := range t.tests {
-			t.asks[i] = t.asks[i] || f.tests[k].rule == u.Rule
+			t.asks[i] = t.asks[i] || f.tests[k].params.more.use == i
 		}
 	}
 	return t, nil
@@ -58,18 +58,35 @@ func (t *Thresholds) Decide(first []int32, columns [][]float64) {
 	// From the last test to the first, so that the first is what stays: without a branch for rows that have failed.
 	for n := len(t.tests) - 1; n >= 0; n-- {
 		c := &t.f.tests[t.tests[n]]
-		values, threshold := columns[t.columns[n]][:len(first)], c.threshold
-		if c.test.Compare == Below {
-			for i, v := range values {
-				if v < threshold {
-					first[i] = int32(n)
-				}
+		failing(first, int32(n), columns[t.columns[n]][:len(first)], c.test.Compare, c.threshold)
+	}
+}
+
+// failing sets first[i] to n where the value fails: a loop for each comparison.
+func failing(first []int32, n int32, values []float64, compare Comparison, threshold float64) {
+	switch compare {
+	case Below:
+		for i, v := range values {
+			if v < threshold {
+				first[i] = n
 			}
-			continue
 		}
+	case AtOrAbove:
+		for i, v := range values {
+			if v >= threshold {
+				first[i] = n
+			}
+		}
+	case AtOrBelow:
+		for i, v := range values {
+			if v <= threshold {
+				first[i] = n
+			}
+		}
+	default:
 		for i, v := range values {
 			if v > threshold {
-				first[i] = int32(n)
+				first[i] = n
 			}
 		}
 	}
