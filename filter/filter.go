@@ -61,7 +61,7 @@ type Filter struct {
 	rules   []Values // by the order of the profile
 	fields  []field  // of the record, that rules look at
 	spec    stage.Spec
-	head    []byte // {"profile":"…","verdict":"
+	head    []byte   // {"profile":"…","verdict":"
 	bases   []string // by the order of the profile: what the rules' signals depend on
 	basis   string   // all of them, for a row
 }
@@ -131,7 +131,7 @@ func build(p Profile, cfg Config) (*Filter, error) {
 	}{cfg.Annotate, []string{}, p.Name, p.Version, nil, nil, cfg.TextField.String(), p.Words}
 
 	signals := map[string]int{}
-	old := 0 // signals below were computed from text that a rule may have edited since
+	old := 0     // signals below were computed from text that a rule may have edited since
 	behind := "" // digest of the rules so far that edit
 	for i := range p.Rules {
 		params, err := p.Rules[i].values()

@@ -228,7 +228,7 @@ func (x *Fitting) Propose() (*Proposal, error) {
 	if len(list) == 0 {
 		return nil, fmt.Errorf("no word has a letter: there are no stop words to propose; are words cut as the language wants it?")
 	}
-	why := fmt.Sprintf("words of %s of all words or more, at least %d: %s", percent(x.cfg.StopShare), x.cfg.StopWords, shares(p.StopWords))
+	why := fmt.Sprintf("words of %s of all words or more, at least %d: %s", asPercent(x.cfg.StopShare), x.cfg.StopWords, shares(p.StopWords))
 	p.set("gopher_quality", Setting{"stop_words", list, why})
 	p.fitted["gopher_quality.stop_words"] = why
 	return p, nil
@@ -297,7 +297,7 @@ func (x *Fitting) threshold(i, step int) (v float64, why string) {
 		if !above {
 			side = "below"
 		}
-		why = fmt.Sprintf("%s: %s is %s; of %s texts %s are %s %s", x.cfg.Method, percent(share), said, grouped(own.n), percent(float64(beyond)/float64(own.n)), side, number6(at))
+		why = fmt.Sprintf("%s: %s is %s; of %s texts %s are %s %s", x.cfg.Method, asPercent(share), said, grouped(own.n), asPercent(float64(beyond)/float64(own.n)), side, number6(at))
 	case FitMedianRatio:
 		a, b := own.median(), ref.median()
 		if b == 0 {
@@ -408,10 +408,10 @@ func part(n, of int64) string {
 	if of == 0 {
 		return "none"
 	}
-	return percent(float64(n) / float64(of))
+	return asPercent(float64(n) / float64(of))
 }
 
-func percent(v float64) string {
+func asPercent(v float64) string {
 	return strconv.FormatFloat(math.Round(float64(v*1e4))/1e2, 'f', -1, 64) + " %"
 }
 
@@ -427,7 +427,7 @@ func shares(words []StopWord) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(w.Word + " " + percent(w.Share))
+		b.WriteString(w.Word + " " + asPercent(w.Share))
 	}
 	return b.String()
 }

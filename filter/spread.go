@@ -8,7 +8,7 @@ import "math"
 type spread struct {
 	n           int64
 	sum, square float64
-	zero        bin                // of what is not above 2^-32
+	zero        bin // of what is not above 2^-32
 	octaves     [octaves]*[1024]bin
 }
 

@@ -1,4 +1,4 @@
-t.asks[i] = t.asks[i] || f.tests[k].params.more.use == ipackage filter
+package filter
 
 import "fmt"
 

@@ -182,7 +182,9 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 // DefaultRecordCost is what a byte of a long line takes: the line, its batch, an edit, and the rendered line.
 const DefaultRecordCost = 8
 
-func (j *Job) recordCost() int64 { return CostOf(j.RecordCost, j.Out, j.Dropped, j.Quarantine, j.Signals) }
+func (j *Job) recordCost() int64 {
+	return CostOf(j.RecordCost, j.Out, j.Dropped, j.Quarantine, j.Signals)
+}
 
 // DefaultMaxRecord is min(256 MiB, memory/cost), where a cost of 0 is DefaultRecordCost.
 func DefaultMaxRecord(memory, cost int64) int {

@@ -86,7 +86,7 @@ func (r *Record) Tokens() (ids []uint32, ok bool) {
 type row struct {
 	mask           [2]int32 // range in b.masks
 	prompt, chosen int32    // SetPair; prompt is -1 without
-	signals        [2]int    // range in b.arena
+	signals        [2]int   // range in b.arena
 }
 
 // row is the record's in b.rows, made if it has none.

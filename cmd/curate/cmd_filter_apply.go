@@ -1,8 +1,3 @@
-		err := write(b)
-		if e := b.Flush(); err == nil {
-			err = e
-		}
-		return err
 package main
 
 import (
@@ -195,7 +190,7 @@ func writeLines(w io.Writer, format corpus.Format, write func(w io.Writer) error
 	case format.Compression == compress.None:
 		b := bufio.NewWriterSize(w, 256<<10)
 		err := write(b)
-		if e := b.Flush(); err == nil && !errors.Is(e, syscall.EPIPE) || e != nil && err == nil {
+		if e := b.Flush(); err == nil {
 			err = e
 		}
 		return err
