@@ -47,7 +47,7 @@ func (f *Filter) groundsOf(v *View, rule, reason string) Grounds {
 			continue
 		}
 		if s := v.values[c.signal]; c.rule == rule && c.test.Reason == reason && s.known && s.ok && c.fails(s.v) {
-			return c.grounds(s.v)
+			return c.grounds(stepped(s.v)) // as it is known from a sidecar
 		}
 	}
 	return Grounds{Rule: rule, Reason: reason}

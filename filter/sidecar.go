@@ -180,6 +180,3 @@ func (t *Thresholds) CheckBasis(basis string) error {
 	}
 	return nil
 }
-
-// Rounded is a signal as --annotate and reports show it.
-func Rounded(v float64) float64 { return math.Round(float64(v*1e6)) / 1e6 }

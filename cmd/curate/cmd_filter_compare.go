@@ -221,7 +221,7 @@ func (x *comparing) text() []byte {
 	return b.Bytes()
 }
 
-func shownValue(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+func shownValue(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
 // jsonGrounds are grounds in JSON.
 type jsonGrounds struct {
@@ -240,8 +240,7 @@ func groundsJSON(g filter.Grounds) jsonGrounds {
 	}
 	j := jsonGrounds{Verdict: "drop", Rule: g.Rule, Reason: g.Reason, Signal: g.Signal, Compare: string(g.Compare)}
 	if g.Signal != "" {
-		v := filter.Rounded(g.Value)
-		j.Value, j.Threshold = &v, &g.Threshold
+		j.Value, j.Threshold = &g.Value, &g.Threshold
 	}
 	return j
 }

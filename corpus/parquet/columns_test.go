@@ -162,8 +162,11 @@ func TestColumnsOfOthers(t *testing.T) {
 			continue
 		}
 		for i, line := range strings.Split(strings.TrimSuffix(string(want), "\n"), "\n") {
+			if i >= len(got) {
+				break
+			}
 			for _, v := range strings.Split(got[i], " ") {
-				if v != "-" && !strings.Contains(line, v) {
+				if v != "-" && v[0] != '{' && v[0] != '[' && !strings.Contains(line, v) { // JSON is a string in rows of others
 					t.Errorf("%s, row %d: %s is not in %s", name, i, v, line)
 				}
 			}
