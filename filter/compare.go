@@ -31,8 +31,8 @@ func (g *Grounds) Name() string {
 	return g.Rule + ":" + g.Reason
 }
 
-func (c *check) grounds(v float64) Grounds {
-	g := Grounds{Rule: c.rule, Reason: c.test.Reason, Signal: c.test.Signal, Value: v, Compare: c.test.Compare, Threshold: c.threshold}
+func (f *Filter) grounds(c *check, v float64) Grounds {
+	g := Grounds{Rule: c.rule, Reason: c.test.Reason, Signal: f.names[c.signal], Value: v, Compare: c.test.Compare, Threshold: c.threshold}
 	if g.Compare == Found { // the switch is on
 		g.Compare = Above
 	}
@@ -41,13 +41,14 @@ func (c *check) grounds(v float64) Grounds {
 
 // groundsOf are those of the decision about the document in the view.
 func (f *Filter) groundsOf(v *View, rule, reason string) Grounds {
-	for i := range f.tests {
-		c := &f.tests[i]
-		if c.off {
+	tests := f.testsFor(v)
+	for i := range tests {
+		c := &tests[i]
+		if c.off || c.test == nil {
 			continue
 		}
 		if s := v.values[c.signal]; c.rule == rule && c.test.Reason == reason && s.known && s.ok && c.fails(s.v) {
-			return c.grounds(stepped(s.v)) // as it is known from a sidecar
+			return f.grounds(c, stepped(s.v)) // as it is known from a sidecar
 		}
 	}
 	return Grounds{Rule: rule, Reason: reason}
@@ -138,18 +139,14 @@ func (f *Filter) NewDecider() *Decider {
 	return &Decider{f: f, view: f.NewView(), fields: make([][]byte, len(f.fields))}
 }
 
-// Record decides about a record; an error says that it has no text.
+// Record decides about a record; an error says why it is to be quarantined.
 func (d *Decider) Record(r *record.Record) (Grounds, error) {
-	doc, err := r.Text(d.f.cfg.TextField, &d.text)
-	if err != nil {
+	if err := d.f.look(d.view, r, &d.text, d.fields); err != nil {
 		return Grounds{}, err
 	}
-	d.view.Reset(doc)
-	for i := range d.f.fields {
-		if v, err := r.Text(d.f.fields[i].path, &d.fields[i]); err == nil {
-			d.view.SetField(d.f.fields[i].name, v)
-		}
-	}
 	rule, reason := d.f.decide(d.view, false)
+	if d.view.problem != nil && reason == "" {
+		return Grounds{}, d.view.problem
+	}
 	return d.f.groundsOf(d.view, rule, reason), nil
 }

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -111,43 +110,29 @@ func appendStep(dst []byte, v float64) []byte {
 	return strconv.AppendFloat(dst, v, format, -1, 64)
 }
 
-// ruleBasis is everything that the values of a rule's signals depend on.
+// ruleBasis is everything that the values of a rule's signals depend on, besides the document.
 type ruleBasis struct {
-	Rule    string         `json:"rule"`
-	Version int            `json:"version"`
-	Params  map[string]any `json:"params"`
-	Fields  []string       `json:"fields"`
-	Words   string         `json:"words"`
-	Behind  string         `json:"behind"` // the rules before it that edit the text
+	Rule    string       `json:"rule"`
+	Version int          `json:"version"`
+	Kept    string       `json:"kept"`    // lists, texts, files and parameters that are no thresholds; an expression
+	Signals []string     `json:"signals"` // the columns that hold them
+	Fields  []string     `json:"fields"`  // of the record; of an expression what its signals depend on
+	Words   string       `json:"words"`
+	Behind  string       `json:"behind"`        // the rules before it that edit the text
+	All     []ruleConfig `json:"all,omitempty"` // of a rule that edits, for those behind it
 }
 
-// basis says what the rule's signals are computed by: "RULE@VERSION#DIGEST". identity are all its parameters. A threshold
-// counts only where other signals depend on it: whether a rule that edits the text lets a document pass decides which
-// text the rules behind it see; for those, behind is turned to a rule that edits.
-func (p Values) basis(identity map[string]any, words string, fields map[string]record.Path, behind *string) (string, error) {
-	b := ruleBasis{p.rule.Name, p.rule.Version, identity, []string{}, words, *behind}
-	for _, fd := range p.rule.Fields {
-		path := fd.Path
-		if set, ok := fields[fd.Name]; ok {
-			path = set.String()
-		}
-		b.Fields = append(b.Fields, path)
-	}
-	if p.rule.Edit != nil {
-		sum, err := b.digest()
-		if err != nil {
-			return "", err
-		}
-		*behind = sum
-	}
-	b.Params = maps.Clone(identity)
-	for i := range p.rule.Params {
-		if !p.rule.Params[i].Inside {
-			delete(b.Params, p.rule.Params[i].Name)
-		}
-	}
-	sum, err := b.digest()
-	return fmt.Sprintf("%s@%d#%s", p.rule.Name, p.rule.Version, sum), err
+// basis notes what the signals of a rule depend on: "RULE@VERSION#DIGEST".
+func (b *builder) basis(r *ruleBasis) error {
+	sum, err := r.digest()
+	b.f.bases = append(b.f.bases, fmt.Sprintf("%s@%d#%s", r.Rule, r.Version, sum))
+	return err
+}
+
+// basisOf is the basis of a signal.
+func (b *builder) basisOf(signal int) int {
+	i := slices.IndexFunc(b.f.tests, func(c check) bool { return c.test != nil && c.signal == signal })
+	return b.f.tests[i].basis
 }
 
 func (b *ruleBasis) digest() (string, error) {
@@ -169,8 +154,8 @@ func (t *Thresholds) CheckBasis(basis string) error {
 		rule, _, _ := strings.Cut(want, "@")
 		var signals []string
 		for _, c := range t.f.tests {
-			if c.test != nil && c.rule == rule && !slices.Contains(signals, c.test.Signal) {
-				signals = append(signals, c.test.Signal)
+			if c.test != nil && c.basis == i && !slices.Contains(signals, t.f.names[c.signal]) {
+				signals = append(signals, t.f.names[c.signal])
 			}
 		}
 		if slices.ContainsFunc(has, func(s string) bool { return strings.HasPrefix(s, rule+"@") }) {

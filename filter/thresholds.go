@@ -8,7 +8,7 @@ type Thresholds struct {
 	tests   []int    // of f.tests: those that are on
 	columns []int    // of signals, by test
 	signals []string // that the tests compare, each once
-	asks    []bool   // by rule of the profile: it has a test that is on
+	asks    []bool   // by Filter.bases: a test that is on compares a signal of it
 }
 
 // Decisions that are no number of a test.
@@ -19,7 +19,10 @@ const (
 
 // Thresholds are the filter's tests without its rules.
 func (f *Filter) Thresholds() (*Thresholds, error) {
-	t := &Thresholds{f: f, asks: make([]bool, len(f.rules))}
+	if f.languages != nil {
+		return nil, fmt.Errorf("profile %q has thresholds by language, and a sidecar does not say in which language a document is; filter the text", f.profile.Name)
+	}
+	t := &Thresholds{f: f, asks: make([]bool, len(f.bases))}
 	at := map[string]int{}
 	for i := range f.tests {
 		c := &f.tests[i]
@@ -29,19 +32,15 @@ func (f *Filter) Thresholds() (*Thresholds, error) {
 		if near, ok := onStep(c.threshold); ok && near != c.threshold {
 			return nil, fmt.Errorf("profile %q: %s.%s is %s, and signals in a sidecar are known to six decimals; round it, or filter the text", f.profile.Name, c.rule, c.test.Param, number(c.threshold))
 		}
-		k, ok := at[c.test.Signal]
+		k, ok := at[f.names[c.signal]]
 		if !ok {
 			k = len(t.signals)
-			at[c.test.Signal] = k
-			t.signals = append(t.signals, c.test.Signal)
+			at[f.names[c.signal]] = k
+			t.signals = append(t.signals, f.names[c.signal])
 		}
 		t.tests = append(t.tests, i)
 		t.columns = append(t.columns, k)
-	}
-	for i := range t.asks {
-		for _, k := range t.tests {
-			t.asks[i] = t.asks[i] || f.tests[k].params.more.use == i
-		}
+		t.asks[c.basis] = true
 	}
 	return t, nil
 }
@@ -114,5 +113,5 @@ func (t *Thresholds) Grounds(decision int32) (g Grounds, signal int) {
 		return g, -1
 	}
 	c := &t.f.tests[t.tests[decision]]
-	return c.grounds(0), t.columns[decision]
+	return t.f.grounds(c, 0), t.columns[decision]
 }

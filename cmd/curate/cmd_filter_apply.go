@@ -15,6 +15,7 @@ import (
 	"curate/corpus/parquet"
 	"curate/filter"
 	"curate/pipeline"
+	"curate/record"
 )
 
 func newFilterApply(env environment) *cobra.Command {
@@ -51,7 +52,7 @@ columns needed are read; or an output directory, whose signals are meant. None o
 			if flags.out != "" && flags.out != "-" && !target.File {
 				return usage("-o %s is not the name of a data file; name it .jsonl, .jsonl.gz, .jsonl.zst or .parquet", flags.out)
 			}
-			f, err := filterNamed(profile, filter.Config{})
+			f, err := filterNamed(profile, filterConfig(record.Path{}))
 			if err != nil {
 				return usage("--profile: %v", err)
 			}
@@ -98,7 +99,7 @@ columns needed are read; or an output directory, whose signals are meant. None o
 	fs.BoolVarP(&flags.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.BoolVarP(&flags.verbose, "verbose", "v", false, "say more")
 	fs.StringVar(&flags.logFormat, "log", "text", "`FORMAT` of messages: text or json")
-	completeProfiles(cmd)
+	completeProfiles(cmd, "profile")
 	return cmd
 }
 

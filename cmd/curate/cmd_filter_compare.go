@@ -44,11 +44,11 @@ With --signals the INPUT is sidecars of curate filter --signals, and no text is 
 			if examples < 0 {
 				return usage("--examples %d: 0 or more", examples)
 			}
-			cfg := filter.Config{}
-			var err error
-			if cfg.TextField, err = record.ParsePath(textField); err != nil {
+			field, err := record.ParsePath(textField)
+			if err != nil {
 				return usage("--text-field: %v", err)
 			}
+			cfg := filterConfig(field)
 			if cfg.IDField, err = record.ParsePath(idField); err != nil {
 				return usage("--id-field: %v", err)
 			}

@@ -97,7 +97,10 @@ proposal: look at texts on both sides of the thresholds. The inputs are read twi
 				return err
 			}
 			p.Say(m.Measured())
-			b := p.YAML(m.Measured())
+			b, err := p.YAML(m.Measured())
+			if err != nil {
+				return err
+			}
 			if out != "" && out != "-" {
 				err = writeWhole(cmd.Context(), out, func(w io.Writer) error { _, err := w.Write(b); return err })
 			} else {

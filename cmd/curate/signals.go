@@ -156,10 +156,7 @@ func eachLine(ctx context.Context, st store.Store, stdin io.Reader, file corpus.
 	rows := signalRows{file: file.Name(), ids: &parquet.Texts{}, basis: &parquet.Texts{}, without: &parquet.Texts{}, values: make([][]float64, len(names))}
 	paths := make([]record.Path, len(names))
 	for i, n := range names {
-		var err error
-		if paths[i], err = record.ParsePath(n); err != nil {
-			return err
-		}
+		paths[i] = record.NamePath(n)
 	}
 	head := [...]record.Path{record.MustPath(filter.RowRecord), record.MustPath(filter.RowID), record.MustPath(filter.RowBasis), record.MustPath(filter.RowWithout)}
 	flush := func() error {

@@ -84,11 +84,7 @@ func OpenColumns(ctx context.Context, r io.ReaderAt, size int64, wanted []Wanted
 	c.source = source{r: r, end: c.footer.start, ctx: ctx, maxHeld: maxHeld}
 	paths := make([]record.Path, 0, len(wanted))
 	for _, w := range wanted {
-		p, err := record.ParsePath(w.Name)
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, p)
+		paths = append(paths, record.NamePath(w.Name))
 	}
 	if c.schema, err = newSchema(c.footer, &c.source, paths); err != nil {
 		return nil, err
