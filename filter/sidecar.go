@@ -165,3 +165,6 @@ func (t *Thresholds) CheckBasis(basis string) error {
 	}
 	return nil
 }
+
+// Basis is what the rows of the filter have as theirs.
+func (f *Filter) Basis() string { return f.basis }
