@@ -50,8 +50,8 @@ type FitConfig struct {
 
 const (
 	tenTail = 0.1
-	// What the lists of FineWeb-2 agree with: none of the 1,929 is shorter than 8 words, and the shortest word lists of
-	// languages whose word frequencies are published end at eight of a thousand words.
+	// None of the 1,929 lists of FineWeb-2 is shorter than 8 words. From eight of a thousand words on, lists come out as long
+	// as they are there: of Spanish pages 15 words (there 16, 13 of them the same), of French ones 15 (18, 12).
 	stopShare    = 0.008
 	leastStop    = 8
 	mostStop     = 64 // of stopWords

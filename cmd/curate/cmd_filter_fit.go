@@ -59,15 +59,15 @@ proposal: look at texts on both sides of the thresholds. The inputs are read twi
 					cfg.Method = filter.FitQuantile
 				}
 			}
+			x, err := filter.NewFitting(cfg)
+			if err != nil {
+				return usage("%v", err)
+			}
 			if len(reference) > 0 && !cfg.Method.NeedsReference() {
 				return usage("--reference: the method %s compares with nothing; leave one of them out", cfg.Method)
 			}
 			if len(reference) == 0 && cfg.Method.NeedsReference() {
 				return usage("--method %s compares with texts in English: name them with --reference", cfg.Method)
-			}
-			x, err := filter.NewFitting(cfg)
-			if err != nil {
-				return usage("%v", err)
 			}
 			if len(args) == 0 {
 				return usage("the texts are missing: name files. They are read twice, so standard input cannot be one")
