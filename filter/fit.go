@@ -103,7 +103,6 @@ type Fitting struct {
 	cfg       FitConfig
 	f         *Filter
 	view      *View
-	signals   []Signal
 	texts     []spread // by signal
 	reference []spread
 	dropped   []int64 // of the reference, by test: texts that the English threshold drops

@@ -39,9 +39,9 @@ func TestRows(t *testing.T) {
 // TestSignals is what is noted beside edits, for the output of signals, and gone with a reset.
 func TestSignals(t *testing.T) {
 	b := &Batch{}
-	r := b.Append(MakeID(1, 0), 1, []byte(`{"a":1}`))
+	b.Append(MakeID(1, 0), 1, []byte(`{"a":1}`))
 	other := b.Append(MakeID(1, 8), 2, []byte(`{}`))
-	r = &b.Records[0]
+	r := &b.Records[0]
 	b.Parse()
 	r.SetSignals([]byte(`{"old":1}`))
 	if err := r.Set(MustPath("b"), []byte("2")); err != nil {
