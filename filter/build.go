@@ -163,13 +163,27 @@ func build(p Profile, cfg Config) (*Filter, error) {
 	if err := canonical.Canonicalize(); err != nil {
 		return nil, err
 	}
-	f.spec = stage.Spec{Name: "filter", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.TextField}}
+	f.spec = stage.Spec{Name: "filter", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.TextField}, Uses: b.uses()}
 	name, err := jsontext.AppendQuote(nil, p.Name)
 	if err != nil {
 		return nil, err
 	}
 	f.head = append(append([]byte(`{"profile":`), name...), `,"verdict":"`...)
 	return f, nil
+}
+
+// uses are the fields of the record besides the text.
+func (b *builder) uses() []record.Path {
+	var list []record.Path
+	for _, fd := range b.f.fields {
+		list = append(list, fd.path)
+	}
+	for i := range b.f.tests {
+		if c := b.f.tests[i].expression; c != nil {
+			list = append(list, c.fields...)
+		}
+	}
+	return list
 }
 
 // part adds the tests of one profile.

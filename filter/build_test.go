@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"curate/stage/stagetest"
 )
 
 func lookup(t testing.TB, names ...string) Profile {
@@ -139,5 +141,29 @@ func TestCompositionWithConditions(t *testing.T) {
 	}
 	if r := mapOne(t, made(t, Compose(tree.parse(t, "b.yaml"), c4), Config{}), line); r.Reason != "second" {
 		t.Errorf("%v %q %v", r.Outcome, r.Reason, r.Err)
+	}
+}
+
+// TestOwnStage: the laws of a stage hold for a user's profile and a composition.
+func TestOwnStage(t *testing.T) {
+	tree := files{"p.yaml": `
+extends: c4
+rules: [{rule: c4_quality, set: {min_num_sentences: 1}}, {rule: gopher_quality, set: {min_doc_words: 5, min_stop_words: 0}}]
+languages: {eu: {gopher_quality: {min_doc_words: 2}}}
+drop_if: {odd: id endsWith "1", error: count > 3 and words > 100}
+`}
+	p := tree.parse(t, "p.yaml")
+	for name, f := range map[string]*Filter{
+		"own":         made(t, p, Config{Verdicts: true, Histograms: true}),
+		"annotated":   made(t, p, Config{Annotate: true}),
+		"composition": made(t, Compose(p, lookup(t, "gopher")), Config{Histograms: true}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if s := fmt.Sprint(f.Spec().Uses); s != "[language id count]" {
+				t.Error(s)
+			}
+			some := lines(t)
+			stagetest.Mapper(t, f, append(some[:60:60], some[len(some)-10:]...))
+		})
 	}
 }

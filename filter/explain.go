@@ -239,10 +239,11 @@ func (x *Explanation) WriteText(w io.Writer) error {
 	}
 	fmt.Fprintf(&b, "\n%d words (%s)", x.Words.Count, x.Words.Cut)
 	if len(x.Words.First) > 0 {
-		b.WriteString(": " + shorten(strings.Join(x.Words.First, " ")))
-		if x.Words.Count > len(x.Words.First) {
-			b.WriteString(" …")
+		first := shorten(strings.Join(x.Words.First, " "))
+		if x.Words.Count > len(x.Words.First) && !strings.HasSuffix(first, "…") {
+			first += " …"
 		}
+		b.WriteString(": " + first)
 	}
 	b.WriteString("\n")
 	fails := 0
@@ -294,11 +295,11 @@ func (t *ExplainedTest) write(b *strings.Builder) {
 		b.WriteString("\n")
 		return
 	}
-	value := "does not apply"
 	if t.Value != nil {
-		value = number(*t.Value)
+		fmt.Fprintf(b, "%s = %s", t.Signal, number(*t.Value))
+	} else {
+		fmt.Fprintf(b, "%s does not apply", t.Signal)
 	}
-	fmt.Fprintf(b, "%s = %s", t.Signal, value)
 	if t.Result != ResultOff {
 		fmt.Fprintf(b, ", fails if %s %s", t.FailsIf.sign(), number(t.Threshold))
 	}

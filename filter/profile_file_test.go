@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -416,4 +417,33 @@ func FuzzParseProfile(f *testing.F) {
 			t.Errorf("%s\n%s", a.Spec().Config, b.Spec().Config)
 		}
 	})
+}
+
+// TestPrintedTexts: whatever a text is made of, it is read again as it was.
+func TestPrintedTexts(t *testing.T) {
+	pieces := []string{"a", "1", "1e3", "-", "- ", ": ", "#", " #", "'", `"`, `\`, "\t", "\n", "[", "]", "{", "}", ",", "&", "*", "!", "|", ">", "%", "@", "`", "~", "null", "true", "é", "☃", "?", "=", " ", "0x1", ".inf", "2020-01-01", "\u2028", "\x01", "\r"}
+	for seed := range uint64(4000) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		text := func() string {
+			var b strings.Builder
+			for range 1 + r.IntN(4) {
+				b.WriteString(pieces[r.IntN(len(pieces))])
+			}
+			return b.String()
+		}
+		word := text()
+		p := Profile{Name: "x", Version: 1, Words: "whitespace", Summary: text(), Rules: []RuleUse{{"gopher_quality", []Setting{{"stop_words", []string{word, "b"}, text()}}}},
+			Conditions: []Condition{{Name: "c", Expression: fmt.Sprintf("source == %q", text())}}}
+		out, err := p.YAML()
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		again, err := ParseProfile("x.yaml", out, files{}.read)
+		if err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, out)
+		}
+		if !reflect.DeepEqual(again, p) {
+			t.Fatalf("seed %d:\n%#v\nis read as\n%#v\n%s", seed, p, again, out)
+		}
+	}
 }

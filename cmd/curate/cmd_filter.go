@@ -51,7 +51,7 @@ of the profile makes of it, and what it would take to pass.
 				return usage("--profile: %v", err)
 			}
 			if explain.id != "" {
-				for _, name := range []string{"output", "dropped", "quarantine", "ledger", "signals", "annotate", "print-config", "restart"} {
+				for _, name := range []string{"output", "dropped", "quarantine", "ledger", "signals", "annotate", "print-config", "restart", "format"} {
 					if cmd.Flags().Changed(name) {
 						return usage("--%s with --explain: one record is looked at, and nothing else is written", name)
 					}
