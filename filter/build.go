@@ -93,6 +93,8 @@ type builder struct {
 	cut   int // in f.cuts, in force
 	recut int // for the next check, see check.recut
 
+	behind string // digest of the rules so far that edit the text
+
 	languages []string  // of all parts
 	variants  [][]check // by language, beside f.tests
 	inPart    map[string]int
@@ -101,6 +103,9 @@ type builder struct {
 func build(p Profile, cfg Config) (*Filter, error) {
 	if cfg.TextField.String() == "" {
 		cfg.TextField = record.MustPath("text")
+	}
+	if cfg.IDField.String() == "" {
+		cfg.IDField = record.MustPath("id")
 	}
 	parts := p.parts
 	if len(parts) == 0 {
@@ -138,6 +143,12 @@ func build(p Profile, cfg Config) (*Filter, error) {
 		}
 	}
 	f.signals = len(f.names)
+	f.basis = strings.Join(f.bases, ",")
+	if cfg.Signals {
+		if err := f.checkSignals(); err != nil {
+			return nil, err
+		}
+	}
 	if len(b.languages) > 0 {
 		f.languages = map[string][]check{}
 		for i, l := range b.languages {
@@ -211,7 +222,9 @@ func (b *builder) part(p *Profile, first bool) error {
 		b.resolved.Expressions = append(b.resolved.Expressions, expressionConfig{c.Expression, c.Keep, c.Name})
 	}
 	for _, prog := range early {
-		b.condition(prog)
+		if err := b.condition(prog); err != nil {
+			return err
+		}
 	}
 	from := len(b.f.tests)
 	for i := range p.Rules {
@@ -242,7 +255,9 @@ func (b *builder) part(p *Profile, first bool) error {
 		}
 	}
 	for _, prog := range late {
-		b.condition(prog)
+		if err := b.condition(prog); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -318,6 +333,7 @@ func (b *builder) rule(u *RuleUse, p *Profile, only []string) error {
 	rule := params.rule
 	b.resolved.Rules = append(b.resolved.Rules, cfg)
 	kept := keptFor(rule, cfg)
+	all := []ruleConfig{cfg}
 	byLanguage := make([]Values, len(b.languages))
 	for i, l := range b.languages {
 		byLanguage[i] = params
@@ -333,6 +349,7 @@ func (b *builder) rule(u *RuleUse, p *Profile, only []string) error {
 			b.resolved.Languages = map[string][]ruleConfig{}
 		}
 		b.resolved.Languages[l] = append(b.resolved.Languages[l], c)
+		all = append(all, c)
 		kept += "\x00" + l + "\x00" + keptFor(rule, c)
 	}
 	if was, ok := b.asked[rule.Name]; ok && was != kept {
@@ -347,6 +364,7 @@ func (b *builder) rule(u *RuleUse, p *Profile, only []string) error {
 	if rule.Edit != nil {
 		b.f.edits = true
 	}
+	basis := ruleBasis{Rule: rule.Name, Version: rule.Version, Kept: kept, Words: p.Words, Behind: b.behind}
 	if len(rule.Tests) == 0 { // it only edits
 		b.add(check{rule: rule.Name, params: params, off: true, signal: -1, edit: rule.Edit, last: true}, byLanguage)
 	}
@@ -358,17 +376,31 @@ func (b *builder) rule(u *RuleUse, p *Profile, only []string) error {
 		if only != nil && (!slices.Contains(only, t.Signal) || b.has(t.Signal)) {
 			continue
 		}
-		c := check{rule: rule.Name, test: t, params: params, signal: b.signal(t.Signal), only: only != nil}
+		c := check{rule: rule.Name, test: t, params: params, signal: b.signal(t.Signal), only: only != nil, basis: len(b.f.bases)}
+		basis.Signals = append(basis.Signals, b.f.names[c.signal])
 		if rule.Edit != nil && k == 0 {
 			c.edit = rule.Edit
 		}
 		c.last = rule.Edit != nil && k == len(rule.Tests)-1
 		b.add(c, byLanguage)
 	}
+	for _, fd := range rule.Fields {
+		for _, x := range b.f.fields {
+			if x.name == fd.Name {
+				basis.Fields = append(basis.Fields, x.path.String())
+			}
+		}
+	}
+	if err := b.basis(&basis); err != nil {
+		return err
+	}
 	if rule.Edit != nil {
 		b.old = len(b.f.names)
+		// Which text the rules behind it see depends on its thresholds, too.
+		basis.All = all
+		b.behind, err = basis.digest()
 	}
-	return nil
+	return err
 }
 
 func (b *builder) has(signal string) bool {
@@ -454,7 +486,7 @@ func (c *check) settle() {
 }
 
 // condition adds an expression as a test: its signal is 1 where the document is to go.
-func (b *builder) condition(prog *program) {
+func (b *builder) condition(prog *program) error {
 	c := &condition{prog, make([]int, len(prog.signals))}
 	for i, s := range prog.signals {
 		c.from[i] = b.inPart[s]
@@ -479,7 +511,17 @@ func (b *builder) condition(prog *program) {
 		},
 	}
 	b.f.conditions = true
-	b.add(check{rule: ExpressionRule, test: t, signal: b.signal(t.Signal), expression: c}, nil)
+	n := b.signal(t.Signal)
+	basis := ruleBasis{Rule: ExpressionRule, Kept: fmt.Sprint(prog.Keep, " ", prog.Expression), Signals: []string{b.f.names[n]}, Behind: b.behind}
+	for _, i := range c.from { // what they were computed by
+		basis.Fields = append(basis.Fields, b.f.bases[b.basisOf(i)])
+	}
+	at := len(b.f.bases)
+	if err := b.basis(&basis); err != nil {
+		return err
+	}
+	b.add(check{rule: ExpressionRule, test: t, signal: n, expression: c, basis: at}, nil)
+	return nil
 }
 
 // ruleWithSignal is a rule whose signal can be asked for without any setting, nil if there is none.

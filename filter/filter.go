@@ -29,6 +29,11 @@ type Config struct {
 	// Verdicts writes verdict and signals into dropped records. Ask for it when somebody keeps them; it
 	// changes no decision, so it is no part of the stage's identity.
 	Verdicts bool
+	// Signals notes a row of the sidecar for each record (record.SetSignals). It changes no decision and is no part of the
+	// stage's identity.
+	Signals bool
+	// IDField is where a record has an id of its own, for those rows; "id" by default.
+	IDField record.Path
 	// Histograms tallies each signal that was computed for a decision, as "SIGNAL@BIN" with the bins of
 	// stage.Bin. It changes no decision and is no part of the stage's identity.
 	Histograms bool
@@ -59,7 +64,9 @@ type Filter struct {
 	rules      []Values // all that were prepared
 	fields     []field  // of the record, that rules look at
 	spec       stage.Spec
-	head       []byte // {"profile":"…","verdict":"
+	head       []byte   // {"profile":"…","verdict":"
+	bases      []string // by check.basis: what signals depend on
+	basis      string   // all of them, for a row
 }
 
 // check is a test with its threshold.
@@ -77,6 +84,7 @@ type check struct {
 	asked      bool // an expression asks for the signal
 	only       bool // it is there for that alone
 	expression *condition
+	basis      int // in Filter.bases
 }
 
 // condition is an expression in a filter.
@@ -321,10 +329,13 @@ func (w *worker) one(r *record.Record) {
 		r.QuarantineFor(err)
 		return
 	}
-	rule, reason := f.decide(w.view, f.cfg.Annotate)
+	rule, reason := f.decide(w.view, f.cfg.Annotate || f.cfg.Signals)
 	if w.view.problem != nil && reason == "" { // before any test has failed
 		r.QuarantineFor(w.view.problem)
 		return
+	}
+	if f.cfg.Signals {
+		r.SetSignals(w.row(r, rule == EmptyRule && reason == EmptyReason))
 	}
 	if w.counts != nil {
 		w.count()

@@ -24,6 +24,7 @@ func Markdown() string {
 	fmt.Fprintf(&b, "\n```json\n%s\n```\n", annotated("gopher", exampleLine))
 	b.WriteString(markdownSignals)
 	b.WriteString(markdownOwn)
+	b.WriteString(markdownSidecar)
 	for i := range profiles {
 		markdownProfile(&b, profiles[i])
 	}

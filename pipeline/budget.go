@@ -17,6 +17,8 @@ const (
 	workerMemory = 9 * MiB
 	// laneMemory: the frames that are open for kept and dropped records; a quarantine is small.
 	laneMemory = 10 * MiB
+	// signalsMemory: the same for the rows of signals.
+	signalsMemory = 5 * MiB
 	// minWindow: what a decoder may at least ask for. 8 MiB is the largest window of zstd -1 to -19.
 	minWindow = 8 * MiB
 	maxWindow = 128 * MiB // zstd --long
@@ -85,6 +87,7 @@ type Use struct {
 	Chunk  int64 // bytes that a chunk must have room for
 	// InFlight is how many batches an io-bound map wants in hand; 0 for a phase that computes.
 	InFlight int
+	Signals  bool // a row for every record is written, too
 	// LaneTables and Tables are how many Parquet files each lane, and the run beside them, writes at a time.
 	LaneTables, Tables int
 }
@@ -99,6 +102,9 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	}
 	b := Budget{Workers: j, Window: minWindow, Tails: tails}
 	lane := int64(laneMemory + 2*MiB)
+	if use.Signals {
+		lane += signalsMemory
+	}
 	if use.LaneTables > 0 {
 		b.Tails = 1 // what a file takes is more than the wait for the disk costs
 		lane += int64(use.LaneTables) * tableMemory
@@ -176,7 +182,9 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 // DefaultRecordCost is what a byte of a long line takes: the line, its batch, an edit, and the rendered line.
 const DefaultRecordCost = 8
 
-func (j *Job) recordCost() int64 { return CostOf(j.RecordCost, j.Out, j.Dropped, j.Quarantine) }
+func (j *Job) recordCost() int64 {
+	return CostOf(j.RecordCost, j.Out, j.Dropped, j.Quarantine, j.Signals)
+}
 
 // DefaultMaxRecord is min(256 MiB, memory/cost), where a cost of 0 is DefaultRecordCost.
 func DefaultMaxRecord(memory, cost int64) int {

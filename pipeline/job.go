@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"curate/corpus"
+	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
 	"curate/record"
@@ -52,7 +53,11 @@ type Job struct {
 	Meter     *Meter // nil measures nothing
 
 	Out, Dropped, Quarantine Target
-	Ledger                   string // path
+	// Signals has a row for every record that is read, in order. A Job of more than one phase has none.
+	Signals Target
+	// SignalColumns are columns that they have as Parquet, whatever the first rows hold.
+	SignalColumns []parquet.Column
+	Ledger        string // path
 
 	Workers   int
 	Memory    int64 // bytes of RSS
@@ -220,7 +225,7 @@ func (j *Job) check(ctx context.Context) error {
 	for _, o := range []struct {
 		flag, path string
 	}{
-		{"-o", j.Out.Path}, {"--dropped", j.Dropped.Path}, {"--quarantine", j.Quarantine.Path}, {"--ledger", j.Ledger},
+		{"-o", j.Out.Path}, {"--dropped", j.Dropped.Path}, {"--quarantine", j.Quarantine.Path}, {"--signals", j.Signals.Path}, {"--ledger", j.Ledger},
 	} {
 		if o.path == "" || o.path == "-" && o.flag == "-o" {
 			continue
@@ -246,7 +251,7 @@ func (j *Job) check(ctx context.Context) error {
 	if j.Restart && !intoDir {
 		return usage("--restart begins an output directory anew; without -o DIR there is none")
 	}
-	for _, t := range []Target{j.Dropped, j.Quarantine} {
+	for _, t := range []Target{j.Dropped, j.Quarantine, j.Signals} {
 		if t.Path != "" && !t.File && intoDir {
 			if files, err := j.Store.List(ctx, t.Path); err == nil && len(files) > 0 && !j.Restart {
 				return usage("%s: is not empty; its parts and this run's could not be told apart. Give another directory or a file", t.Path)
@@ -305,13 +310,13 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, %d times as much", FormatBytes(int64(maxRecord)), FormatBytes(need), j.recordCost())
 	}
 	// A later phase without a copy has a Partial that weighs more than the records, and so no more than its share.
-	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy && in == nil, InFlight: ph.inFlight}
+	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy && in == nil, InFlight: ph.inFlight, Signals: j.Signals.Path != ""}
 	if in.source() == nil {
 		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
 	} else {
 		use.Chunk = copyFrame + copyFrame/4
 	}
-	if lanes, streams := tables(j.Out, j.Dropped, j.Quarantine); ph.writes || !j.intoDir() {
+	if lanes, streams := tables(j.Out, j.Dropped, j.Quarantine, j.Signals); ph.writes || !j.intoDir() {
 		use.LaneTables, use.Tables = lanes, streams
 	}
 	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, use)

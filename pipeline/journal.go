@@ -20,7 +20,7 @@ type Entry struct {
 	Lines  int64           `json:"lines"` // of the split, blank ones included
 	End    int64           `json:"end"`   // offset in the uncompressed file where the next split's first line begins
 	EOF    bool            `json:"eof"`   // the file ends here
-	Parts  map[string]Part `json:"parts"` // by output: out, dropped, quarantine, sealed
+	Parts  map[string]Part `json:"parts"` // by output: out, dropped, quarantine, signals, sealed
 	Counts Counts          `json:"counts"`
 }
 

@@ -34,17 +34,17 @@ func tables(out Target, others ...Target) (lanes, streams int) {
 }
 
 // LeastMemory is the least Job.Memory for j workers and these outputs.
-func LeastMemory(j int, out, dropped, quarantine Target) int64 {
-	lanes, streams := tables(out, dropped, quarantine)
+func LeastMemory(j int, out Target, others ...Target) int64 {
+	lanes, streams := tables(out, others...)
 	return MinMemory(j) + int64(lanes+streams)*tableMemory
 }
 
 // CostOf is a Job.RecordCost with what the outputs add to it.
-func CostOf(cost int64, out, dropped, quarantine Target) int64 {
+func CostOf(cost int64, out Target, others ...Target) int64 {
 	if cost == 0 {
 		cost = DefaultRecordCost
 	}
-	if lanes, streams := tables(out, dropped, quarantine); lanes+streams > 0 {
+	if lanes, streams := tables(out, others...); lanes+streams > 0 {
 		cost += tableCost
 	}
 	return cost
@@ -58,11 +58,12 @@ func (t *Target) parts() corpus.Format {
 	return t.Format
 }
 
-// newStream is an output that goes to w. As Parquet, its lines become rows.
-func newStream(f corpus.Format, w io.Writer) *output {
+// newStream is an output that goes to w. As Parquet, its lines become rows, with the columns given and
+// others.
+func newStream(f corpus.Format, w io.Writer, columns []parquet.Column) *output {
 	o := &output{format: f, stream: w}
 	if f.Parquet {
-		o.rows = parquet.NewRecords(w)
+		o.rows = parquet.NewRecords(w, columns...)
 		o.stream = o.rows
 	}
 	return o

@@ -80,6 +80,9 @@ func (j *Job) phases() ([]phase, error) {
 	if ended == "" {
 		list[len(list)-1].writes = true
 	}
+	if j.Signals.Path != "" && (len(list) > 1 || ended != "") {
+		return nil, usage("--signals: a row for every record is written where records are read once and written, and %d phases do more; run the stage that has signals by itself", len(list))
+	}
 	return list, nil
 }
 

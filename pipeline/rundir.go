@@ -20,6 +20,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus"
+	"curate/corpus/parquet"
 	"curate/corpus/store"
 	"curate/stage"
 )
@@ -42,7 +43,18 @@ func (j *Job) targets() [outputs]*Target {
 	if j.Dropped.Path != "" || j.KeepDropped {
 		t[outDropped] = &j.Dropped
 	}
+	if j.Signals.Path != "" {
+		t[outSignals] = &j.Signals
+	}
 	return t
+}
+
+// columnsOf are those that an output has as Parquet, whatever its records are.
+func (j *Job) columnsOf(out int) []parquet.Column {
+	if out == outSignals {
+		return j.SignalColumns
+	}
+	return nil
 }
 
 // runDir writes parts, journals each split, and goes on where an earlier attempt of the same command ended.
@@ -379,7 +391,7 @@ func (d *runDir) deliverAgain(ctx context.Context, entries []Entry) error {
 			continue
 		}
 		if _, err := d.job.Store.Stat(ctx, t.Path); errors.Is(err, fs.ErrNotExist) {
-			if err := d.deliver(ctx, *t, outputNames[o], entries); err != nil {
+			if err := d.deliver(ctx, *t, o, entries); err != nil {
 				return err
 			}
 		}
@@ -462,7 +474,7 @@ func (d *runDir) finish(ctx context.Context, entries []Entry, total Counts, star
 		if t == nil || o == outKept || t.Path == "" {
 			continue
 		}
-		if err := d.deliver(ctx, *t, outputNames[o], entries); err != nil {
+		if err := d.deliver(ctx, *t, o, entries); err != nil {
 			return nil, err
 		}
 	}
@@ -516,7 +528,8 @@ func (d *runDir) tidy(ctx context.Context, phs []phase) error {
 }
 
 // deliver brings the parts of an output to the path that was asked for: joined to one file, or one by one.
-func (d *runDir) deliver(ctx context.Context, t Target, kind string, entries []Entry) error {
+func (d *runDir) deliver(ctx context.Context, t Target, out int, entries []Entry) error {
+	kind, columns := outputNames[out], d.job.columnsOf(out)
 	st := d.job.Store
 	if t.File {
 		w, err := st.Create(ctx, t.Path)
@@ -524,7 +537,7 @@ func (d *runDir) deliver(ctx context.Context, t Target, kind string, entries []E
 			return err
 		}
 		defer w.Abort() // after Commit it does nothing
-		o := newStream(t.Format, w)
+		o := newStream(t.Format, w, columns)
 		if err := o.join(ctx, st, d.root, kind, entries); err != nil {
 			return err
 		}

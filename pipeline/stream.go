@@ -34,14 +34,14 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	var outs [outputs]*output
 	var files atomicFiles
 	defer files.close()
-	for o, t := range []Target{j.Out, j.Dropped, j.Quarantine} {
+	for o, t := range []Target{outKept: j.Out, outDropped: j.Dropped, outQuarantine: j.Quarantine, outSignals: j.Signals} {
 		switch {
 		case t.File:
 			w, err := files.create(ctx, j.Store, t.Path, j.Log)
 			if err != nil {
 				return nil, err
 			}
-			outs[o] = newStream(t.Format, w)
+			outs[o] = newStream(t.Format, w, j.columnsOf(o))
 		case o == outKept:
 			outs[o] = &output{format: t.Format, stream: j.Stdout}
 		}

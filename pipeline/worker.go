@@ -17,11 +17,12 @@ const (
 	outKept = iota
 	outDropped
 	outQuarantine
-	outSealed // of a phase that a Reducer ends; its bytes are not records
+	outSignals // a row for every record that was read, in order
+	outSealed  // of a phase that a Reducer ends; its bytes are not records
 	outputs
 )
 
-var outputNames = [outputs]string{"out", "dropped", "quarantine", "sealed"}
+var outputNames = [outputs]string{"out", "dropped", "quarantine", "signals", "sealed"}
 
 const (
 	// A batch is small enough that its lines stay in a core's cache from the check to the writing.
@@ -296,6 +297,10 @@ func (w *worker) meter(t *tally, again bool) {
 func (w *worker) render(j *job) {
 	for i := range w.batch.Records {
 		r := &w.batch.Records[i]
+		if w.run.outputs[outSignals] != nil {
+			j.out[outSignals] = appendSignals(w.run.buffers.room(j.out[outSignals], len(r.Signals())+signalsRoom), r)
+			j.records[outSignals]++
+		}
 		switch r.Outcome {
 		case record.Keep:
 			if w.run.outputs[outKept] != nil {

@@ -102,7 +102,7 @@ func (b *Batch) Checked() {
 
 // Size is the memory the batch holds on to, in bytes, without the lines.
 func (b *Batch) Size() int {
-	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens) + cap(b.masks) + 16*cap(b.rows)
+	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens) + cap(b.masks) + 32*cap(b.rows)
 }
 
 // Shrink gives memory back that a batch of unusual records needed.

@@ -43,6 +43,11 @@ func ParsePath(s string) (Path, error) {
 	return p, nil
 }
 
+// NamePath is the path of a record's own member, whatever its name is made of.
+func NamePath(name string) Path {
+	return Path{names: []string{name}, text: joinNames([]string{name})}
+}
+
 // MustPath is ParsePath for constants.
 func MustPath(s string) Path {
 	p, err := ParsePath(s)

@@ -86,6 +86,7 @@ func (r *Record) Tokens() (ids []uint32, ok bool) {
 type row struct {
 	mask           [2]int32 // range in b.masks
 	prompt, chosen int32    // SetPair; prompt is -1 without
+	signals        [2]int   // range in b.arena
 }
 
 // row is the record's in b.rows, made if it has none.
@@ -131,6 +132,19 @@ func (r *Record) Pair() (prompt, chosen int, ok bool) {
 		return 0, 0, false
 	}
 	return int(w.prompt), int(w.chosen), true
+}
+
+// SetSignals notes what a stage has computed of the record, as a JSON object, for the output that has a row for every
+// record, whatever its outcome. row is copied; the last one counts.
+func (r *Record) SetSignals(row []byte) { r.ownRow().signals = r.b.put(row) }
+
+// Signals is what SetSignals noted, valid until the batch is reset; empty if nothing was.
+func (r *Record) Signals() []byte {
+	if r.row == 0 {
+		return nil
+	}
+	s := r.b.rows[r.row-1].signals
+	return r.b.arena[s[0]:s[1]:s[1]]
 }
 
 // SetKey notes what a stage's Map side has made of the record for its Reduce side, such as a digest. key is

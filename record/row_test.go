@@ -35,3 +35,24 @@ func TestRows(t *testing.T) {
 		t.Error("a record has what another had before the reset")
 	}
 }
+
+// TestSignals is what is noted beside edits, for the output of signals, and gone with a reset.
+func TestSignals(t *testing.T) {
+	b := &Batch{}
+	b.Append(MakeID(1, 0), 1, []byte(`{"a":1}`))
+	other := b.Append(MakeID(1, 8), 2, []byte(`{}`))
+	r := &b.Records[0]
+	b.Parse()
+	r.SetSignals([]byte(`{"old":1}`))
+	if err := r.Set(MustPath("b"), []byte("2")); err != nil {
+		t.Fatal(err)
+	}
+	r.SetSignals([]byte(`{"n":1}`))
+	if string(r.Signals()) != `{"n":1}` || len(other.Signals()) > 0 || string(r.AppendLine(nil)) != `{"a":1,"b":2}`+"\n" {
+		t.Errorf("%s, %s, %s", r.Signals(), other.Signals(), r.AppendLine(nil))
+	}
+	b.Reset()
+	if again := b.Append(MakeID(1, 9), 1, []byte(`{}`)); len(again.Signals()) > 0 {
+		t.Error("a record has what another had before the reset")
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/corpus/parquet"
 	"curate/filter"
 	"curate/record"
 	"curate/stage"
@@ -55,7 +56,7 @@ of the profile makes of it, and what it would take to pass. docs/filter.md has a
 				return usage("--set: %v", err)
 			}
 			if explain.id != "" {
-				for _, name := range []string{"output", "dropped", "quarantine", "ledger", "annotate", "print-config", "restart", "format"} {
+				for _, name := range []string{"output", "dropped", "quarantine", "ledger", "signals", "annotate", "print-config", "restart", "format"} {
 					if cmd.Flags().Changed(name) {
 						return usage("--%s with --explain: one record is looked at, and nothing else is written", name)
 					}
@@ -70,16 +71,21 @@ of the profile makes of it, and what it would take to pass. docs/filter.md has a
 				}
 				return explain.run(cmd.Context(), f, env, path.Names()[0], args)
 			}
-			if explain.json || cmd.Flags().Changed("id-field") {
-				return usage("--json and --id-field belong to --explain ID")
+			if explain.json || flags.signals == "" && cmd.Flags().Changed("id-field") {
+				return usage("--json belongs to --explain ID, and --id-field to that or to --signals")
 			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				cfg := filterConfig(cmd.Context(), s.textField)
-				cfg.Annotate, cfg.Verdicts = flags.annotate, flags.dropped != ""
+				cfg.Annotate, cfg.Verdicts, cfg.Signals = flags.annotate, flags.dropped != "", flags.signals != ""
+				var err error
+				if cfg.IDField, err = record.ParsePath(explain.idField); err != nil {
+					return nil, usage("--id-field: %v", err)
+				}
 				f, err := filter.NewOf(p, cfg)
 				if err != nil {
 					return nil, usage("--profile: %v", err)
 				}
+				flags.signalColumns = signalColumns(f)
 				return []stage.Stage{f}, nil
 			})
 		},
@@ -87,11 +93,40 @@ of the profile makes of it, and what it would take to pass. docs/filter.md has a
 	cmd.Flags().StringVar(&profile, "profile", "", "`NAME` of the profile, path of one, or several with commas between (required)")
 	cmd.Flags().StringArrayVar(&set, "set", nil, "`RULE.PARAMETER=VALUE` instead of the profile's; a list is =@FILE, a line each; may be repeated")
 	cmd.Flags().StringVar(&explain.id, "explain", "", "say what every test makes of the record with this `ID` (or FILE:LINE), and end")
-	cmd.Flags().StringVar(&explain.idField, "id-field", "id", "with --explain: dotted `PATH` of a record's id")
+	cmd.Flags().StringVar(&explain.idField, "id-field", "id", "with --explain and --signals: dotted `PATH` of a record's id")
 	cmd.Flags().BoolVar(&explain.json, "json", false, "with --explain: write JSON")
 	cmd.Flags().StringVar(&printProfile, "print-profile", "", "write the profile `NAME` as YAML, and end")
 	flags.register(cmd)
-	for _, flag := range []string{"profile", "print-profile"} {
+	cmd.Flags().StringVar(&flags.signals, "signals", "", "`PATH` for the signals of every record, kept or dropped: a row each, in order (curate filter apply reads them)")
+	cmd.AddCommand(newFilterApply(env), newFilterCompare(env), newFilterFit(env))
+	completeProfiles(cmd, "profile", "print-profile")
+	return cmd
+}
+
+// filterNamed makes the filter of a profile.
+func filterNamed(profile string, cfg filter.Config) (*filter.Filter, error) {
+	p, err := profilesNamed(profile)
+	if err != nil {
+		return nil, err
+	}
+	return filter.NewOf(p, cfg)
+}
+
+// signalColumns are those of a sidecar in Parquet.
+func signalColumns(f *filter.Filter) []parquet.Column {
+	columns := []parquet.Column{
+		{Name: filter.RowRecord, Type: parquet.Int64, Optional: true},
+		{Name: filter.RowBasis, Type: parquet.String, Optional: true},
+		{Name: filter.RowWithout, Type: parquet.String, Optional: true},
+	}
+	for _, s := range f.Signals() {
+		columns = append(columns, parquet.Column{Name: s, Type: parquet.Float64, Optional: true})
+	}
+	return columns
+}
+
+func completeProfiles(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
 		_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var names []string
 			for _, p := range filter.Profiles() {
@@ -100,7 +135,6 @@ of the profile makes of it, and what it would take to pass. docs/filter.md has a
 			return names, cobra.ShellCompDirectiveDefault
 		}) // it fails only for a flag that is not there
 	}
-	return cmd
 }
 
 // writeProfile is --print-profile.

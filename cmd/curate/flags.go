@@ -23,6 +23,7 @@ import (
 	"golang.org/x/term"
 
 	"curate/corpus"
+	"curate/corpus/parquet"
 	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/record"
@@ -35,6 +36,8 @@ xz), or of Parquet; none or - is standard input, which is JSON Lines, or text wi
 // stageFlags are what every stage command takes: as typed, nothing opened.
 type stageFlags struct {
 	out, dropped, quarantine, ledger string
+	signals                          string           // of a command that has them
+	signalColumns                    []parquet.Column // of them, as Parquet
 	formats                          []string
 	textField                        string
 	annotate                         bool
@@ -165,7 +168,7 @@ type settings struct {
 	formatGiven          bool
 	textField            record.Path
 	allowance            pipeline.Allowance
-	out, drop, quar      pipeline.Target
+	out, drop, quar, sig pipeline.Target
 	notes                []string // said once logging stands
 	log                  *slog.Logger
 }
@@ -234,7 +237,7 @@ func (f *stageFlags) resolve() (*settings, error) {
 		return nil, err
 	}
 	for flag, value := range map[string]string{
-		"output": f.out, "dropped": f.dropped, "quarantine": f.quarantine, "ledger": f.ledger, "tmp": f.tmp, "memory": f.memory, "max-record": f.maxRecord,
+		"output": f.out, "dropped": f.dropped, "quarantine": f.quarantine, "signals": f.signals, "ledger": f.ledger, "tmp": f.tmp, "memory": f.memory, "max-record": f.maxRecord,
 	} {
 		if f.given(flag) && value == "" {
 			return nil, usage("--%s is empty; leave it out, or give it a value", flag)
@@ -263,6 +266,9 @@ func (f *stageFlags) resolve() (*settings, error) {
 	if s.quar, err = pipeline.ParseTarget(f.quarantine, others); err != nil {
 		return nil, usage("--quarantine %v", err)
 	}
+	if s.sig, err = pipeline.ParseTarget(f.signals, others); err != nil {
+		return nil, usage("--signals %v", err)
+	}
 	return s, f.resolveMachine(s)
 }
 
@@ -276,9 +282,9 @@ func (f *stageFlags) resolveMachine(s *settings) error {
 	if s.workers == 0 {
 		s.workers = runtime.GOMAXPROCS(0)
 	}
-	minMemory := func(j int) int64 { return pipeline.LeastMemory(j, s.out, s.drop, s.quar) + f.reserved }
+	minMemory := func(j int) int64 { return pipeline.LeastMemory(j, s.out, s.drop, s.quar, s.sig) + f.reserved }
 	withReserved := ""
-	if n := pipeline.LeastMemory(1, s.out, s.drop, s.quar) - pipeline.MinMemory(1); n > 0 {
+	if n := pipeline.LeastMemory(1, s.out, s.drop, s.quar, s.sig) - pipeline.MinMemory(1); n > 0 {
 		withReserved = fmt.Sprintf(", of which %s are for writing Parquet", pipeline.FormatBytes(n))
 	}
 	if f.reserved > 0 {
@@ -379,7 +385,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	s.onMachine()
 	job := f.job(env, s, manifest, stages)
 	if f.dry {
-		job.Out, job.Dropped, job.Quarantine, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
+		job.Out, job.Dropped, job.Quarantine, job.Signals, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
 	}
 	show.start(job.Progress, f.live)
 	res, err := job.Run(ctx)
@@ -416,7 +422,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 
 // mayUse looks at the paths and streams that the command line names.
 func (f *stageFlags) mayUse(env environment, args []string) error {
-	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.ledger}) {
+	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.signals, f.ledger}) {
 		if corpus.IsURL(p) {
 			return usage("%s: this version reads and writes local files only", p)
 		}
@@ -430,7 +436,7 @@ func (f *stageFlags) mayUse(env environment, args []string) error {
 	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
 		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
 	}
-	for _, out := range []string{f.out, f.dropped, f.quarantine, f.ledger} {
+	for _, out := range []string{f.out, f.dropped, f.quarantine, f.signals, f.ledger} {
 		if err := outsideInputs(out, args); err != nil {
 			return err
 		}
@@ -454,7 +460,7 @@ func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manif
 func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
 	return &pipeline.Job{
 		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
-		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Ledger: f.ledger,
+		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Ledger: f.ledger,
 		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: s.log, Progress: &pipeline.Progress{}, Now: time.Now,
@@ -523,7 +529,7 @@ func outsideInputs(out string, args []string) error {
 func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) error {
 	maxRecord := int(s.maxRecord)
 	if maxRecord == 0 {
-		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, pipeline.CostOf(f.recordCost, s.out, s.drop, s.quar))
+		maxRecord = pipeline.DefaultMaxRecord(s.memory-f.reserved, pipeline.CostOf(f.recordCost, s.out, s.drop, s.quar, s.sig))
 	}
 	format := s.out.Format.String()
 	if f.json {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -40,6 +41,7 @@ type Records struct {
 	sample  []byte  // lines
 	sampled int
 	columns []Column
+	given   int // of columns: those that no record decides
 	byName  map[string]int
 	row     int64
 
@@ -53,8 +55,10 @@ type Records struct {
 	texts [][]byte
 }
 
-// NewRecords begins a file.
-func NewRecords(w io.Writer) *Records { return &Records{w: w} }
+// NewRecords begins a file. It has the columns given, whatever the records are; which others, the first records decide.
+func NewRecords(w io.Writer, columns ...Column) *Records {
+	return &Records{w: w, columns: slices.Clone(columns), given: len(columns)}
+}
 
 // Write takes the next bytes of the lines.
 func (r *Records) Write(p []byte) (int, error) {
@@ -145,6 +149,10 @@ func (s seen) typeOf() (t Type, list bool) {
 func (r *Records) begin() error {
 	r.byName = map[string]int{}
 	var values []seen
+	for i, c := range r.columns {
+		r.byName[c.Name] = i
+		values = append(values, 0)
+	}
 	err := r.each(r.sample, func(line []byte) error {
 		return r.members(line, func(quoted, name, value []byte) error {
 			i, known := r.byName[string(name)]
@@ -164,9 +172,9 @@ func (r *Records) begin() error {
 	if err != nil {
 		return err
 	}
-	for i := range r.columns {
-		c := &r.columns[i]
-		c.Type, c.List = values[i].typeOf()
+	for i := range r.columns[r.given:] {
+		c := &r.columns[r.given+i]
+		c.Type, c.List = values[r.given+i].typeOf()
 	}
 	r.columns = append(r.columns, Column{Name: ExtraColumn, Type: JSON, Optional: true})
 	if r.out, err = NewWriter(r.w, r.columns, WriterOptions{KeyValue: []KV{{recordsKey, recordsVersion}}}); err != nil {
