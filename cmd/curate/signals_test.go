@@ -59,7 +59,7 @@ func BenchmarkApply(b *testing.B) {
 	for _, profile := range []string{"gopher", "fineweb"} {
 		b.Run(profile, func(b *testing.B) {
 			const rows = 300_000
-			f, err := filterNamed(profile, filterConfig(t.Context(), record.Path{}))
+			f, err := filterNamed(profile, filterConfig(b.Context(), record.Path{}))
 			if err != nil {
 				b.Fatal(err)
 			}
