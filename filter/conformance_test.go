@@ -148,7 +148,7 @@ func conformanceDocs(t *testing.T) []*doc {
 // only is a filter of one rule, as the reference's class is one filter.
 func only(t testing.TB, rule string, set ...Setting) *Filter {
 	t.Helper()
-	f, err := build(Profile{Name: "only", Version: 1, Words: "whitespace", StopWords: gopherStopWords, Rules: []RuleUse{{rule, set}}}, Config{})
+	f, err := build(Profile{Name: "only", Version: 1, Words: "whitespace", Rules: []RuleUse{{rule, set}}}, Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -253,10 +253,11 @@ func (d *distribution) markdown() string {
 	}
 	k := 0
 	for i := range p.Rules {
-		rule, values := mustThresholds(&p.Rules[i])
+		values := mustValues(&p.Rules[i])
+		rule := values.rule
 		for n := range rule.Tests {
 			if s := d.Fails[k].Share; s > 0 {
-				fmt.Fprintf(&b, "| `%s` | `%s` | %.1f %% |\n", d.Fails[k].Reason, rule.Tests[n].condition(Values{rule, values}), 100*s)
+				fmt.Fprintf(&b, "| `%s` | `%s` | %.1f %% |\n", d.Fails[k].Reason, rule.Tests[n].condition(values), 100*s)
 			}
 			k++
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -21,6 +22,10 @@ type Config struct {
 	Profile string
 	// TextField is where a record has its text; "text" by default.
 	TextField record.Path
+	// Fields says where a record has what rules look at besides its text, by the names of the rules' Fields.
+	Fields map[string]record.Path
+	// Open reads the files that parameters name. Without it such a rule is an error.
+	Open func(name string) (io.ReadCloser, error)
 	// Annotate drops nothing: verdict and all signals are written into every record.
 	Annotate bool
 	// Verdicts writes verdict and signals into dropped records. Ask for it when somebody keeps them; it
@@ -46,7 +51,9 @@ type Filter struct {
 	signals int
 	names   []string // of the signals
 	edits   bool     // a rule may edit the text
-	stop    *stopWords
+	words   *wordCut
+	rules   []Values // by the order of the profile
+	fields  []field  // of the record, that rules look at
 	spec    stage.Spec
 	head    []byte // {"profile":"…","verdict":"
 }
@@ -54,13 +61,19 @@ type Filter struct {
 // check is a test with its threshold.
 type check struct {
 	rule      string
-	test      *Test
+	test      *Test // none of a rule that only edits
 	params    Values
 	threshold float64
 	off       bool
 	signal    int                 // index of the signal; tests that share one have the same
 	edit      func(*View, Values) // of the rule, on its first test
 	last      bool                // of a rule that edits: its edit counts if none of its tests has failed
+}
+
+// field of the record.
+type field struct {
+	name string
+	path record.Path
 }
 
 // New makes the filter of a profile.
@@ -76,19 +89,16 @@ func build(p Profile, cfg Config) (*Filter, error) {
 	if cfg.TextField.String() == "" {
 		cfg.TextField = record.MustPath("text")
 	}
-	if p.Words != "whitespace" {
-		return nil, fmt.Errorf("profile %q: words are %q; only \"whitespace\" is possible", p.Name, p.Words)
-	}
 	f := &Filter{cfg: cfg, profile: p}
 	var err error
-	if f.stop, err = newStopWords(p.StopWords); err != nil {
+	if f.words, err = wordCutNamed(p.Words); err != nil {
 		return nil, fmt.Errorf("profile %q: %w", p.Name, err)
 	}
 	// Keys in the order of their names.
 	type ruleConfig struct {
-		Name    string             `json:"name"`
-		Params  map[string]float64 `json:"params"`
-		Version int                `json:"version"`
+		Name    string         `json:"name"`
+		Params  map[string]any `json:"params"`
+		Version int            `json:"version"`
 	}
 	// Whoever reads the configuration, as package report does, learns from tests which signal is compared with what.
 	type testConfig struct {
@@ -100,30 +110,54 @@ func build(p Profile, cfg Config) (*Filter, error) {
 	}
 	resolved := struct {
 		Annotate       bool         `json:"annotate"`
+		Fields         []string     `json:"fields"` // "NAME=PATH"
 		Profile        string       `json:"profile"`
 		ProfileVersion int          `json:"profile_version"`
 		Rules          []ruleConfig `json:"rules"`
-		StopWords      []string     `json:"stop_words"`
 		Tests          []testConfig `json:"tests"` // in the order in which they are made
 		TextField      string       `json:"text_field"`
 		Words          string       `json:"words"`
-	}{cfg.Annotate, p.Name, p.Version, nil, p.StopWords, nil, cfg.TextField.String(), p.Words}
+	}{cfg.Annotate, []string{}, p.Name, p.Version, nil, nil, cfg.TextField.String(), p.Words}
 
 	signals := map[string]int{}
 	old := 0 // signals below were computed from text that a rule may have edited since
 	for i := range p.Rules {
-		rule, values, err := p.Rules[i].thresholds()
+		params, err := p.Rules[i].values()
+		if err == nil {
+			err = params.missing()
+		}
 		if err != nil {
 			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
 		}
-		rc := ruleConfig{rule.Name, map[string]float64{}, rule.Version}
-		for k, v := range values {
-			rc.Params[rule.Params[k].Name] = v
+		rule := params.rule
+		params.more.open, params.more.use = cfg.Open, i
+		identity, err := params.identity()
+		if err != nil {
+			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
 		}
-		resolved.Rules = append(resolved.Rules, rc)
-		params := Values{rule, values}
+		resolved.Rules = append(resolved.Rules, ruleConfig{rule.Name, identity, rule.Version})
+		if rule.Prepare != nil {
+			if params.more.made, err = rule.Prepare(params); err != nil {
+				return nil, fmt.Errorf("profile %q: %s: %w", p.Name, rule.Name, err)
+			}
+		}
+		params.more.lists, params.more.open = nil, nil
+		f.rules = append(f.rules, params)
+		for _, fd := range rule.Fields {
+			if !slices.ContainsFunc(f.fields, func(x field) bool { return x.name == fd.Name }) {
+				path, ok := cfg.Fields[fd.Name]
+				if !ok {
+					path = record.MustPath(fd.Path)
+				}
+				f.fields = append(f.fields, field{fd.Name, path})
+				resolved.Fields = append(resolved.Fields, fd.Name+"="+path.String())
+			}
+		}
 		if rule.Edit != nil {
 			f.edits = true
+		}
+		if len(rule.Tests) == 0 { // it only edits
+			f.tests = append(f.tests, check{rule: rule.Name, params: params, off: true, signal: -1, edit: rule.Edit, last: true})
 		}
 		for k := range rule.Tests {
 			t := &rule.Tests[k]
@@ -158,6 +192,11 @@ func build(p Profile, cfg Config) (*Filter, error) {
 			old = len(signals)
 		}
 	}
+	for name := range cfg.Fields {
+		if !slices.ContainsFunc(f.fields, func(x field) bool { return x.name == name }) {
+			return nil, fmt.Errorf("profile %q looks at no field %q besides the text", p.Name, name)
+		}
+	}
 	f.signals = len(signals)
 	raw, err := json.Marshal(resolved)
 	if err != nil {
@@ -177,7 +216,18 @@ func build(p Profile, cfg Config) (*Filter, error) {
 }
 
 // NewView makes the reusable scratch for Check and Verdict: one for each goroutine.
-func (f *Filter) NewView() *View { return &View{stop: f.stop, values: make([]value, f.signals)} }
+func (f *Filter) NewView() *View {
+	v := &View{cut: f.words.new(), spaces: f.words.name == "whitespace", values: make([]value, f.signals), given: make([]viewField, len(f.fields)), scratch: make([]any, len(f.rules))}
+	for i := range f.fields {
+		v.given[i].name = f.fields[i].name
+	}
+	for i, p := range f.rules {
+		if p.rule.NewScratch != nil {
+			v.scratch[i] = p.rule.NewScratch(p.more.made)
+		}
+	}
+	return v
+}
 
 // Check decides about a document: rule and reason of the first test that fails, or "" to keep it. v comes
 // from NewView of the same filter; doc is valid UTF-8. v.Text is then what the rules leave of a kept document.
@@ -213,7 +263,7 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 			c.edit(v, c.params)
 			failed = false
 		}
-		if !c.off || all {
+		if (!c.off || all) && c.test != nil {
 			s := &v.values[c.signal]
 			if !s.known {
 				s.v, s.ok = c.test.Value(v, c.params)
@@ -236,12 +286,7 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 	return rule, reason
 }
 
-func (c *check) fails(v float64) bool {
-	if c.test.Compare == Below {
-		return v < c.threshold
-	}
-	return v > c.threshold
-}
+func (c *check) fails(v float64) bool { return c.test.Compare.fails(v, c.threshold) }
 
 func (f *Filter) appendSignals(dst []Signal, v *View) []Signal {
 	next := 0 // signals are numbered in the order of the tests
@@ -261,7 +306,7 @@ func (f *Filter) Spec() stage.Spec { return f.spec }
 
 // NewWorker implements stage.Mapper.
 func (f *Filter) NewWorker() stage.Worker {
-	w := &worker{f: f, view: f.NewView()}
+	w := &worker{f: f, view: f.NewView(), fields: make([][]byte, len(f.fields))}
 	if f.cfg.Histograms {
 		w.counts = make([]uint32, f.signals*stage.Bins)
 		w.names = make([]string, len(w.counts))
@@ -283,6 +328,7 @@ type worker struct {
 	f       *Filter
 	view    *View
 	text    []byte // decoded
+	fields  [][]byte
 	signals []Signal
 	json    []byte
 	edited  int64 // documents of this batch
@@ -353,6 +399,12 @@ func (w *worker) one(r *record.Record) {
 		return
 	}
 	w.view.Reset(doc)
+	for i := range f.fields {
+		// A field that is not there, or no string, is absent to the rules.
+		if v, err := r.Text(f.fields[i].path, &w.fields[i]); err == nil {
+			w.view.SetField(f.fields[i].name, v)
+		}
+	}
 	rule, reason := f.decide(w.view, f.cfg.Annotate)
 	if w.counts != nil {
 		w.count()

@@ -264,14 +264,14 @@ func TestSpec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"annotate":false,"profile":"gopher","profile_version":1,"rules":[` +
+	want := `{"annotate":false,"fields":[],"profile":"gopher","profile_version":1,"rules":[` +
 		`{"name":"gopher_repetition","params":{"dup_10_gram":0.1,"dup_5_gram":0.15,"dup_6_gram":0.14,"dup_7_gram":0.13,"dup_8_gram":0.12,` +
 		`"dup_9_gram":0.11,"dup_line_char_frac":0.2,"dup_line_frac":0.3,"dup_para_char_frac":0.2,"dup_para_frac":0.3,"top_2_gram":0.2,` +
 		`"top_3_gram":0.18,"top_4_gram":0.16},"version":1},` +
 		`{"name":"gopher_quality","params":{"max_avg_word_length":10,"max_bullet_lines_ratio":0.9,"max_doc_words":100000,` +
 		`"max_ellipsis_lines_ratio":0.3,"max_non_alpha_words_ratio":0.8,"max_symbol_word_ratio":0.1,"min_avg_word_length":3,` +
-		`"min_doc_words":50,"min_stop_words":2},"version":1}],` +
-		`"stop_words":["the","be","to","of","and","that","have","with"],"tests":[` +
+		`"min_doc_words":50,"min_stop_words":2,"stop_words":["the","be","to","of","and","that","have","with"]},"version":1}],` +
+		`"tests":[` +
 		`{"compare":"above","reason":"dup_para_frac","rule":"gopher_repetition","signal":"dup_para_frac","threshold":0.3},` +
 		`{"compare":"above","reason":"dup_para_char_frac","rule":"gopher_repetition","signal":"dup_para_char_frac","threshold":0.2},` +
 		`{"compare":"above","reason":"dup_line_frac","rule":"gopher_repetition","signal":"dup_line_frac","threshold":0.3},` +
@@ -346,8 +346,8 @@ func TestSpecTests(t *testing.T) {
 func TestLookup(t *testing.T) {
 	for name, want := range map[string]string{
 		"goffer":     `no profile is called "goffer"; did you mean "gopher"?`,
-		"slimpajama": `no profile is called "slimpajama"; there are: basque, c4, fineweb, gopher`,
-		"":           `no profile is called ""; there are: basque, c4, fineweb, gopher`,
+		"slimpajama": `no profile is called "slimpajama"; there are: ` + strings.Join(profileNames(), ", "),
+		"":           `no profile is called ""; there are: ` + strings.Join(profileNames(), ", "),
 	} {
 		if _, err := Lookup(name); err == nil || err.Error() != want {
 			t.Errorf("Lookup(%q): %v, want %s", name, err, want)
@@ -360,15 +360,20 @@ func TestLookup(t *testing.T) {
 		p    Profile
 		want string
 	}{
-		{Profile{Words: "spacy"}, `profile "x": words are "spacy"; only "whitespace" is possible`},
+		{Profile{Words: "spacy"}, `profile "x": no way to cut words is called "spacy"; there are: ` + strings.Join(wordCutNames(), ", ")},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{Rule: "gopher_qualty"}}}, `profile "x": no rule is called "gopher_qualty"; did you mean "gopher_quality"?`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_words", Value: 1}}}}},
 			`profile "x": no parameter of gopher_quality is called "min_words"; did you mean "min_doc_words"?`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_doc_words", Value: -1}}}}},
-			`profile "x": gopher_quality.min_doc_words is -1; a threshold is a number from 0 on`},
+			`profile "x": gopher_quality.min_doc_words is -1; it is a number from 0 on`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{Rule: "gopher_quality"}, {Rule: "c4_quality"}, {Rule: "gopher_quality"}}},
 			`profile "x": signal "words" is asked for before and after a rule that edits the text`},
-		{Profile{Words: "whitespace", StopWords: []string{""}}, `profile "x": stop word 0 is empty`},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_doc_words", Value: "many"}}}}},
+			`profile "x": gopher_quality.min_doc_words is many; it is a number from 0 on`},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "stop_words", Value: 2}}}}},
+			`profile "x": gopher_quality.stop_words is 2; it is a list of texts`},
+		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "stop_words", Value: []string{""}}}}}},
+			`profile "x": gopher_quality: stop word 0 is empty`},
 	} {
 		c.p.Name = "x"
 		if _, err := build(c.p, Config{}); err == nil || err.Error() != c.want {

@@ -33,6 +33,10 @@ var gopherQuality = Rule{
 		{Name: "max_non_alpha_words_ratio", Default: 0.8, Unit: "of all words", Source: gopherA11},
 		{Name: "min_stop_words", Default: 2, Unit: "different stop words", Source: gopherA11},
 	},
+	Lists: []List{
+		{Name: "stop_words", Default: gopherStopWords, Help: "at most 64, looked for in their very spelling", Source: gopherA11},
+	},
+	Prepare: func(p Values) (any, error) { return newStopWords(p.List("stop_words")) },
 	Tests: []Test{
 		{
 			Reason: "gopher_short_doc", Signal: "words",
@@ -92,12 +96,12 @@ var gopherQuality = Rule{
 			Reason: "gopher_below_alpha_threshold", Signal: "alpha_words",
 			Measure: "share of words (all words) with at least one letter",
 			Compare: Below, Param: "max_non_alpha_words_ratio", ZeroOff: true,
-			Value: func(v *View, _ Values) (float64, bool) { return ratio(v.gopherWords().alpha, len(v.Words())) },
+			Value: func(v *View, p Values) (float64, bool) { return ratio(v.gopherWords(p).alpha, len(v.Words())) },
 		}, {
 			Reason: "gopher_enough_stop_words", Signal: "stop_words",
-			Measure: "number of different stop words of the profile that occur as words, in their very spelling",
+			Measure: "number of different stop words that occur as words, in their very spelling",
 			Compare: Below, Param: "min_stop_words", ZeroOff: true,
-			Value: func(v *View, _ Values) (float64, bool) { return float64(bits.OnesCount64(v.gopherWords().stop)), true },
+			Value: func(v *View, p Values) (float64, bool) { return float64(bits.OnesCount64(v.gopherWords(p).stop)), true },
 		},
 	},
 }
@@ -112,10 +116,10 @@ var (
 	bullet   = []byte("•")
 )
 
-func notSymbols(v *View, _ Values) (float64, bool) { return float64(v.gopherWords().notSymbols), true }
+func notSymbols(v *View, p Values) (float64, bool) { return float64(v.gopherWords(p).notSymbols), true }
 
-func meanWordLength(v *View, _ Values) (float64, bool) {
-	g := v.gopherWords()
+func meanWordLength(v *View, p Values) (float64, bool) {
+	g := v.gopherWords(p)
 	return ratio(g.points, g.notSymbols)
 }
 
@@ -148,13 +152,14 @@ var wordBytes = func() (t [256]uint8) {
 	return t
 }()
 
-func (v *View) gopherWords() *gopherWords {
+func (v *View) gopherWords(p Values) *gopherWords {
 	g := &v.gopher
 	if !v.first(haveGopher) {
 		return g
 	}
 	*g = gopherWords{}
 	words := v.Words()
+	stop := p.Made().(*stopWords)
 	ascii := v.CodePoints() == len(v.doc)
 	for _, w := range words {
 		word := w.Of(v.doc)
@@ -176,9 +181,7 @@ func (v *View) gopherWords() *gopherWords {
 			g.notSymbols++
 			g.points += points
 		}
-		if v.stop != nil {
-			g.stop |= v.stop.bit(word)
-		}
+		g.stop |= stop.bit(word)
 	}
 	return g
 }

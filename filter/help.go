@@ -27,24 +27,28 @@ func (p Profile) Help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "profile %s, version %d: %s\n", p.Name, p.Version, p.Summary)
 	fmt.Fprintf(&b, "%s.\nReproduces %s.\nWords: %s.\n", p.Language, p.Reproduces, p.Words)
-	if len(p.StopWords) > 0 {
-		fmt.Fprintf(&b, "Stop words: %s.\n", strings.Join(p.StopWords, " "))
-	}
 	for i := range p.Rules {
-		rule, values := mustThresholds(&p.Rules[i])
+		values := mustValues(&p.Rules[i])
+		rule := values.rule
 		fmt.Fprintf(&b, "\n%s, version %d: %s\n", rule.Name, rule.Version, rule.Summary)
 		for k, p := range rule.Params {
 			if p.Inside {
-				fmt.Fprintf(&b, "  %s = %s\n", p.Name, number(values[k]))
+				fmt.Fprintf(&b, "  %s = %s\n", p.Name, number(values.v[k]))
 			}
+		}
+		for k, t := range rule.Texts {
+			fmt.Fprintf(&b, "  %s = %s\n", t.Name, orNone(values.more.texts[k]))
+		}
+		for k, l := range rule.Lists {
+			fmt.Fprintf(&b, "  %s: %s\n", l.Name, orNone(strings.Join(values.more.lists[k], " ")))
 		}
 		for k := range rule.Tests {
 			t := &rule.Tests[k]
-			fmt.Fprintf(&b, "  %-29s %s\n", t.Reason, t.condition(Values{rule, values}))
+			fmt.Fprintf(&b, "  %-29s %s\n", t.Reason, t.condition(values))
 		}
 		for _, s := range p.Rules[i].Set {
 			if at, ok := rule.param(s.Param); ok && s.Why != "" {
-				fmt.Fprintf(&b, "  %s %s instead of %s: %s\n", s.Param, number(s.Value), number(rule.Params[at].Default), s.Why)
+				fmt.Fprintf(&b, "  %s %s instead of %s: %s\n", s.Param, number(values.v[at]), number(rule.Params[at].Default), s.Why)
 			}
 		}
 	}
@@ -57,6 +61,15 @@ func (r Rule) Help() string {
 	fmt.Fprintf(&b, "%s, version %d: %s\nAfter %s.\n\nparameters\n", r.Name, r.Version, r.Summary, r.Source)
 	for _, p := range r.Params {
 		fmt.Fprintf(&b, "  %-26s %s  %s (%s)\n", p.Name, number(p.Default), p.Unit, p.Source)
+	}
+	for _, t := range r.Texts {
+		fmt.Fprintf(&b, "  %-26s %s  %s\n", t.Name, orNone(t.Default), t.describe())
+	}
+	for _, l := range r.Lists {
+		fmt.Fprintf(&b, "  %-26s %s  %s\n", l.Name, orNone(strings.Join(l.Default, " ")), l.describe())
+	}
+	for _, f := range r.Fields {
+		fmt.Fprintf(&b, "  field %-20s %s  %s\n", f.Name, f.Path, f.Help)
 	}
 	if r.Edits != "" {
 		fmt.Fprintf(&b, "\nedits the text: %s\n", r.Edits)
@@ -76,11 +89,11 @@ func (r Rule) Help() string {
 func (t *Test) against() string {
 	switch {
 	case t.Param == "":
-		return string(t.Compare) + " " + number(t.Fixed)
+		return t.Compare.words() + " " + number(t.Fixed)
 	case t.Compare == Found:
 		return "above 0 if " + t.Param
 	}
-	return string(t.Compare) + " " + t.Param
+	return t.Compare.words() + " " + t.Param
 }
 
 // signals are the tests that are the first to have theirs.
@@ -101,20 +114,47 @@ func (t *Test) condition(p Values) string {
 	if !on {
 		return t.Signal + ": off"
 	}
-	sign := ">"
-	if t.Compare == Below {
-		sign = "<"
+	return t.Signal + " " + t.Compare.sign() + " " + number(threshold)
+}
+
+// words is the comparison in words.
+func (c Comparison) words() string { return strings.ReplaceAll(string(c), "_", " ") }
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
 	}
-	return t.Signal + " " + sign + " " + number(threshold)
+	return s
+}
+
+// describe says what a text can be.
+func (t *Text) describe() string {
+	s := t.Help
+	if len(t.Choices) > 0 {
+		s += ": " + strings.Join(t.Choices, ", ")
+	}
+	return s + source(t.Source, t.Required)
+}
+
+func (l *List) describe() string { return l.Help + source(l.Source, l.Required) }
+
+func source(s string, required bool) string {
+	switch {
+	case required:
+		return " (required)"
+	case s != "":
+		return " (" + s + ")"
+	}
+	return ""
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// mustThresholds is for the profiles of the table, which TestRegistry has found whole.
-func mustThresholds(u *RuleUse) (*Rule, []float64) {
-	rule, values, err := u.thresholds()
+// mustValues is for the profiles of the table, which TestRegistry has found whole.
+func mustValues(u *RuleUse) Values {
+	p, err := u.values()
 	if err != nil {
 		panic(err)
 	}
-	return rule, values
+	return p
 }

@@ -18,13 +18,13 @@ func Markdown() string {
 	var b strings.Builder
 	b.WriteString(markdownHead)
 	for i := range profiles {
-		fmt.Fprintf(&b, "| [`%s`](#profile-%s) | %s |\n", profiles[i].Name, profiles[i].Name, cell(profiles[i].Summary))
+		fmt.Fprintf(&b, "| [`%s`](#profile-%s) | %s |\n", profiles[i].Name, anchor(profiles[i].Name), cell(profiles[i].Summary))
 	}
 	b.WriteString(markdownVerdict)
 	fmt.Fprintf(&b, "\n```json\n%s\n```\n", annotated("gopher", exampleLine))
 	b.WriteString(markdownSignals)
 	for i := range profiles {
-		markdownProfile(&b, &profiles[i])
+		markdownProfile(&b, profiles[i])
 	}
 	for i := range rules {
 		markdownRule(&b, &rules[i])
@@ -60,7 +60,7 @@ const markdownSignals = `
 * ` + "`verdict`" + ` is ` + "`keep` or `drop`" + `; ` + "`rule` and `reason`" + ` stand only beside ` + "`drop`" + ` and name the first test that fails.
   Others may fail too: compare the signals with the thresholds below.
 * Signals stand in the order of the tests, rounded to 1e-6. A decision is made on the number before rounding.
-* All comparisons are strict: a document at the threshold passes.
+* Comparisons are strict, unless they say "at or": a document at the threshold passes.
 * A signal that does not apply is left out, and its test passes: there is no most frequent 4-gram in a text of
   three words.
 * ` + "`--dropped PATH`" + ` writes the same object into each dropped record, with the signals up to the test that failed;
@@ -74,28 +74,42 @@ const markdownSignals = `
 func markdownProfile(b *strings.Builder, p *Profile) {
 	fmt.Fprintf(b, "\n## Profile %s\n\nVersion %d: %s.\n\n**%s.**\n\n", p.Name, p.Version, p.Summary, p.Language)
 	fmt.Fprintf(b, "Reproduces %s.\n\n", p.Reproduces)
-	if p.Words == "whitespace" {
-		b.WriteString("Words are the runs of characters between white space (the Unicode property White_Space).\n")
+	if w, err := wordCutNamed(p.Words); err == nil { // TestRegistry has found it
+		fmt.Fprintf(b, "Words are %s.\n", w.summary)
 	}
-	if len(p.StopWords) > 0 {
-		fmt.Fprintf(b, "Stop words: `%s`.\n", strings.Join(p.StopWords, "`, `"))
+	for i := range p.Rules {
+		values := mustValues(&p.Rules[i])
+		for k, l := range values.rule.Lists {
+			if list := values.more.lists[k]; len(list) > 0 {
+				fmt.Fprintf(b, "\n`%s` of `%s`: `%s`.\n", l.Name, p.Rules[i].Rule, strings.Join(list, "`, `"))
+			}
+		}
 	}
 	b.WriteString("\n| | rule | reason | dropped when |\n|---:|---|---|---|\n")
 	n := 0
 	for k := range p.Rules {
-		rule, values := mustThresholds(&p.Rules[k])
+		values := mustValues(&p.Rules[k])
+		rule := values.rule
 		for i := range rule.Tests {
 			t := &rule.Tests[i]
 			n++
-			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` |\n", n, rule.Name, rule.Name, t.Reason, t.condition(Values{rule, values}))
+			fmt.Fprintf(b, "| %d | [`%s`](#rule-%s) | `%s` | `%s` |\n", n, rule.Name, rule.Name, t.Reason, t.condition(values))
 		}
 	}
 	head := "\nParameters with another value than the rule's default:\n\n| rule | parameter | default | here | why |\n|---|---|---:|---:|---|\n"
 	for k := range p.Rules {
-		rule, _ := mustThresholds(&p.Rules[k])
+		values := mustValues(&p.Rules[k])
+		rule := values.rule
 		for _, s := range p.Rules[k].Set {
-			at, _ := rule.param(s.Param)
-			fmt.Fprintf(b, "%s| `%s` | `%s` | %s | %s | %s |\n", head, rule.Name, s.Param, number(rule.Params[at].Default), number(s.Value), cell(s.Why))
+			was, is := "", ""
+			if at, ok := rule.param(s.Param); ok {
+				was, is = number(rule.Params[at].Default), number(values.v[at])
+			} else if v, ok := s.Value.(string); ok {
+				is = v
+			} else {
+				is = "see above"
+			}
+			fmt.Fprintf(b, "%s| `%s` | `%s` | %s | %s | %s |\n", head, rule.Name, s.Param, was, is, cell(s.Why))
 			head = ""
 		}
 	}
@@ -110,6 +124,15 @@ func markdownRule(b *strings.Builder, r *Rule) {
 	for i := range r.Params {
 		p := &r.Params[i]
 		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", p.Name, number(p.Default), cell(p.Unit), cell(p.Source))
+	}
+	for _, t := range r.Texts {
+		fmt.Fprintf(b, "| `%s` | %s | %s | %s |\n", t.Name, orNone(t.Default), cell(t.Help), cell(strings.Join(t.Choices, ", ")+source(t.Source, t.Required)))
+	}
+	for _, l := range r.Lists {
+		fmt.Fprintf(b, "| `%s` | %d lines | %s | %s |\n", l.Name, len(l.Default), cell(l.Help), cell(strings.TrimSpace(source(l.Source, l.Required))))
+	}
+	for _, f := range r.Fields {
+		fmt.Fprintf(b, "\nLooks at the record's `%s`, by default `%s`: %s.\n", f.Name, f.Path, f.Help)
 	}
 	b.WriteString("\n| reason | signal | dropped when | what the signal is |\n|---|---|---|---|\n")
 	off, always := 0, 0
@@ -135,6 +158,16 @@ func zeroMark(t *Test) string {
 		return " \\*"
 	}
 	return ""
+}
+
+// anchor is what a heading's link has of a name: GitHub leaves out all but letters, digits, "-" and "_".
+func anchor(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == '@' {
+			return -1
+		}
+		return r
+	}, name)
 }
 
 // cell escapes what would end a table's cell.

@@ -1,7 +1,9 @@
 package filter
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 
 	"curate/stage"
@@ -12,10 +14,9 @@ type Profile struct {
 	Name       string
 	Version    int // raised when the same document gives another answer
 	Summary    string
-	Reproduces string // whose decisions these are, or what they are made after
-	Language   string // what it is made for, and what it does to others
-	Words      string // how words are cut; "whitespace" is the only way
-	StopWords  []string
+	Reproduces string    // whose decisions these are, or what they are made after
+	Language   string    // what it is made for, and what it does to others
+	Words      string    // how words are cut: a name of words.go
 	Rules      []RuleUse // in the order in which they are asked
 }
 
@@ -28,113 +29,182 @@ type RuleUse struct {
 // Setting is a parameter's value.
 type Setting struct {
 	Param string
-	Value float64
+	// Value is a number or a bool for a Param, a string for a Text, a []string for a List.
+	Value any
 	Why   string // it differs from the default, where that is no part of what the profile reproduces
 }
 
-// profiles is sorted by name.
-var profiles = []Profile{
-	{
-		Name:       "basque",
-		Version:    1,
-		Summary:    "Gopher's rules and FineWeb's rules of lines, with thresholds for Basque",
-		Reproduces: "nobody's decisions: the rules are those of datatrove 0.10.1 on words cut at white space; the thresholds that differ were chosen from the distributions of the signals on Basque pages, and pages on both sides of each were looked at. gopher_quality comes first, so that a short page or one in another language is called so",
-		Language:   "MADE FOR BASQUE. Its stop words are Basque: a text in another language is dropped for lack of them",
-		Words:      "whitespace",
-		StopWords:  basqueStopWords,
-		Rules: []RuleUse{
-			{Rule: "gopher_quality", Set: []Setting{
-				{"min_doc_words", 25, "Basque says with 100 words what takes 132 in English (median of the same pages): Gopher's 50 are 38; of the pages that were looked at, those from 25 on hold whole paragraphs, those below a sentence and its headings"},
-				{"max_avg_word_length", 12, "an agglutinative language: prose about compound terms reaches 11.3; above 12 words have run together"},
-			}},
-			{Rule: "gopher_repetition", Set: []Setting{
-				{"top_3_gram", 0.2, "in a page of 30 words a single trigram of long words holds 0.18 of the characters; from 0.2 on there are lists of menu paths"},
-				{"top_4_gram", 0.25, "in a page of 25 to 40 words a 4-gram that occurs once or twice holds 0.16 of the characters; from 0.25 on there are lists of one phrase"},
-				{"dup_line_frac", 0.4, "a short page whose heading stands at its start and its end repeats a third of its lines; dup_line_char_frac still drops it if the lines are long"},
-			}},
-			{Rule: "fineweb_quality", Set: []Setting{
-				{"short_line_thr", 0.8, "up to 0.8 there are sentences between one-word headings, above there are tables and lists of names"},
-				{"char_duplicates_ratio", 0.2, "0.01 drops a page for one repeated heading, and the paper's 0.1 still drops prose with a heading to each step; 0.2 is Gopher's value for lines"},
-				{"new_line_ratio", 0.4, "0.3 divided by the 0.76 words that Basque needs for one of English"},
-			}},
-		},
-	},
-	{
-		Name:       "c4",
-		Version:    1,
-		Summary:    "the line and document rules of C4; edits the text",
-		Reproduces: "datatrove 0.10.1, C4QualityFilter with its defaults, its sentences included",
-		Language:   "MADE FOR ENGLISH. Its phrases are English; that lines end in . ? ! \" or ' holds for most languages in Latin script",
-		Words:      "whitespace",
-		Rules:      []RuleUse{{Rule: "c4_quality"}},
-	},
-	{
-		Name:       "fineweb",
-		Version:    1,
-		Summary:    "the text rules of FineWeb: Gopher, C4 without its terminal punctuation, FineWeb quality; edits the text",
-		Reproduces: "datatrove 0.10.1, examples/fineweb.py between its language filter and its deduplication: GopherRepetitionFilter, GopherQualityFilter, C4QualityFilter(filter_no_terminal_punct=False), FineWebQualityFilter, on words cut at white space (datatrove cuts them with spaCy, which also separates punctuation); URL and language filters are stages of their own",
-		Language:   "ENGLISH ONLY. Its stop words are English: a text in another language nearly always holds fewer than two of them and is dropped, however good it is",
-		Words:      "whitespace",
-		StopWords:  gopherStopWords,
-		Rules: []RuleUse{
-			{Rule: "gopher_repetition"},
-			{Rule: "gopher_quality"},
-			{Rule: "c4_quality", Set: []Setting{{Param: "filter_no_terminal_punct", Value: 0}}},
-			{Rule: "fineweb_quality"},
-		},
-	},
-	{
-		Name:       "gopher",
-		Version:    1,
-		Summary:    "the repetition and quality rules of Gopher (MassiveText)",
-		Reproduces: "datatrove 0.10.1: GopherRepetitionFilter, then GopherQualityFilter, with their defaults, on words cut at white space (datatrove cuts them with spaCy, which also separates punctuation)",
-		Language:   "ENGLISH ONLY. Its stop words are English: a text in another language nearly always holds fewer than two of them and is dropped, however good it is",
-		Words:      "whitespace",
-		StopWords:  gopherStopWords,
-		Rules:      []RuleUse{{Rule: "gopher_repetition"}, {Rule: "gopher_quality"}},
-	},
-}
-
-// Profiles are all profiles, sorted by name.
-func Profiles() []Profile { return slices.Clone(profiles) }
-
 // Lookup finds a profile. The error names the nearest one.
 func Lookup(name string) (Profile, error) {
-	var names []string
 	for _, p := range profiles {
 		if p.Name == name {
-			return p, nil
+			return *p, nil
 		}
-		names = append(names, p.Name)
 	}
-	return Profile{}, stage.UnknownName("profile", name, names)
+	return Profile{}, stage.UnknownName("profile", name, profileNames())
 }
 
-// thresholds are all parameters of the rule in force, by the order of its Params.
-func (u *RuleUse) thresholds() (*Rule, []float64, error) {
+func profileNames() []string {
+	var names []string
+	for _, p := range profiles {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// values are the parameters of the rule in force. Nothing is prepared.
+func (u *RuleUse) values() (Values, error) {
 	rule, ok := ruleNamed(u.Rule)
 	if !ok {
 		var names []string
 		for i := range rules {
 			names = append(names, rules[i].Name)
 		}
-		return nil, nil, stage.UnknownName("rule", u.Rule, names)
+		return Values{}, stage.UnknownName("rule", u.Rule, names)
 	}
-	var values []float64
-	var names []string
-	for _, p := range rule.Params {
-		values = append(values, p.Default)
-		names = append(names, p.Name)
+	p := Values{rule: rule, more: &moreValues{}}
+	for i := range rule.Params {
+		p.v = append(p.v, rule.Params[i].Default)
+	}
+	for i := range rule.Texts {
+		p.more.texts = append(p.more.texts, rule.Texts[i].Default)
+	}
+	for i := range rule.Lists {
+		p.more.lists = append(p.more.lists, rule.Lists[i].Default)
 	}
 	for _, s := range u.Set {
-		i, ok := rule.param(s.Param)
-		if !ok {
-			return nil, nil, stage.UnknownName("parameter of "+rule.Name, s.Param, names)
+		if err := p.set(s); err != nil {
+			return Values{}, err
 		}
-		if s.Value != s.Value || s.Value < 0 {
-			return nil, nil, fmt.Errorf("%s.%s is %v; a threshold is a number from 0 on", rule.Name, s.Param, s.Value)
-		}
-		values[i] = s.Value
 	}
-	return rule, values, nil
+	return p, nil
+}
+
+// missing names the first parameter without which the rule cannot be used.
+func (p Values) missing() error {
+	for i, t := range p.rule.Texts {
+		if t.Required && p.more.texts[i] == "" {
+			return fmt.Errorf("%s.%s is not set, and has no default: %s", p.rule.Name, t.Name, t.Help)
+		}
+	}
+	for i, l := range p.rule.Lists {
+		if l.Required && len(p.more.lists[i]) == 0 {
+			return fmt.Errorf("%s.%s is not set, and has no default: %s", p.rule.Name, l.Name, l.Help)
+		}
+	}
+	return nil
+}
+
+func (p Values) set(s Setting) error {
+	rule := p.rule
+	wants := func(what string) error {
+		return fmt.Errorf("%s.%s is %v; it is %s", rule.Name, s.Param, s.Value, what)
+	}
+	if i, ok := rule.param(s.Param); ok {
+		v, ok := asNumber(s.Value)
+		if !ok || v != v || v < 0 {
+			return wants("a number from 0 on")
+		}
+		p.v[i] = v
+		return nil
+	}
+	for i, t := range rule.Texts {
+		if t.Name == s.Param {
+			v, ok := s.Value.(string)
+			if !ok {
+				return wants("a text")
+			}
+			if len(t.Choices) > 0 && !slices.Contains(t.Choices, v) {
+				return stage.UnknownName(rule.Name+"."+t.Name, v, t.Choices)
+			}
+			p.more.texts[i] = v
+			return nil
+		}
+	}
+	for i, l := range rule.Lists {
+		if l.Name == s.Param {
+			v, ok := s.Value.([]string)
+			if !ok {
+				return wants("a list of texts")
+			}
+			p.more.lists[i] = v
+			return nil
+		}
+	}
+	return stage.UnknownName("parameter of "+rule.Name, s.Param, rule.names())
+}
+
+// identity is what decisions depend on, by name: numbers and texts as they are, and digests of files and of long lists.
+func (p Values) identity() (map[string]any, error) {
+	all := map[string]any{}
+	for i := range p.v {
+		all[p.rule.Params[i].Name] = p.v[i]
+	}
+	for i, t := range p.rule.Texts {
+		all[t.Name] = p.more.texts[i]
+		if t.File && p.more.texts[i] != "" {
+			in, err := p.Open(t.Name)
+			if err != nil {
+				return nil, err
+			}
+			h := sha256.New()
+			_, err = io.Copy(h, in)
+			if e := in.Close(); err == nil {
+				err = e
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", p.rule.Name, t.Name, err)
+			}
+			all[t.Name] = fmt.Sprintf("sha256:%x", h.Sum(nil))
+		}
+	}
+	for i, l := range p.rule.Lists {
+		list := p.more.lists[i]
+		all[l.Name] = append([]string{}, list...)
+		if len(list) > longList {
+			h := sha256.New()
+			for _, line := range list {
+				fmt.Fprintf(h, "%d:%s", len(line), line) // no two lists are the same text
+			}
+			all[l.Name] = fmt.Sprintf("%d lines, sha256:%x", len(list), h.Sum(nil))
+		}
+	}
+	return all, nil
+}
+
+// longList is the length of a list from which on the identity has its digest alone.
+const longList = 100
+
+// asNumber takes what a table of this package and a YAML file write for a number.
+func asNumber(v any) (float64, bool) {
+	switch v := v.(type) {
+	case nil:
+		return 0, true
+	case bool:
+		return one(v), true
+	case int:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case uint64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// names are those of all parameters.
+func (r *Rule) names() []string {
+	var names []string
+	for i := range r.Params {
+		names = append(names, r.Params[i].Name)
+	}
+	for i := range r.Texts {
+		names = append(names, r.Texts[i].Name)
+	}
+	for i := range r.Lists {
+		names = append(names, r.Lists[i].Name)
+	}
+	return names
 }

@@ -21,3 +21,20 @@ func ruleNamed(name string) (*Rule, bool) {
 	}
 	return nil, false
 }
+
+// profiles is sorted by name.
+var profiles = []*Profile{
+	&basqueProfile,
+	&c4Profile,
+	&finewebProfile,
+	&gopherProfile,
+}
+
+// Profiles are all profiles, sorted by name.
+func Profiles() []Profile {
+	all := make([]Profile, len(profiles))
+	for i, p := range profiles {
+		all[i] = *p
+	}
+	return all
+}

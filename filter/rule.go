@@ -1,5 +1,10 @@
 package filter
 
+import (
+	"fmt"
+	"io"
+)
+
 // Rule is a list of tests on a document. Adding one is a file with a variable of this type, a line in the
 // table of registry.go, and rows in the table of rules_test.go that meet each of its reasons.
 type Rule struct {
@@ -9,6 +14,14 @@ type Rule struct {
 	// Source is where the rule comes from: the peer's file@version, the paper.
 	Source string
 	Params []Param
+	Texts  []Text
+	Lists  []List
+	Fields []Field
+	// Prepare, if there is one, makes once what the tests of all goroutines share, such as a set of words or a
+	// model: Values.Made. Lists and files can be read here alone. What it makes is never changed.
+	Prepare func(Values) (any, error)
+	// NewScratch, if there is one, makes what one goroutine needs besides: View.Scratch.
+	NewScratch func(made any) any
 	// Edit, if there is one, makes the text that the rule leaves of the document (View.edit), before its first
 	// test. Where all tests of the rule pass, the rules after it and the stages after the filter see that text.
 	Edit func(*View, Values)
@@ -27,11 +40,81 @@ type Param struct {
 	Inside bool
 }
 
+// Text is a parameter that is no number.
+type Text struct {
+	Name    string
+	Default string
+	Choices []string // what it can be; none if it can be anything
+	// File says that it names a file, which Prepare reads. The stage's identity has the file's digest instead of
+	// its name.
+	File     bool
+	Required bool // there is no default, and a profile without it cannot be used
+	Help     string
+	Source   string // of the default
+}
+
+// List is a parameter that is a list of lines, such as words.
+type List struct {
+	Name     string
+	Default  []string
+	Required bool // there is no default, and a profile without it cannot be used
+	Help     string
+	Source   string // of the default
+}
+
+// Field is a string of the record, besides the text, that a rule looks at.
+type Field struct {
+	Name string // as in Config.Fields
+	Path string // where it is by default
+	Help string
+}
+
 // Values are a rule's parameters in force.
 type Values struct {
 	rule *Rule
 	v    []float64 // by the order of rule.Params
+	more *moreValues
 }
+
+// moreValues are what tests rarely ask for.
+type moreValues struct {
+	texts []string   // by the order of rule.Texts
+	lists [][]string // by that of rule.Lists; nil once the rule is prepared
+	open  func(name string) (io.ReadCloser, error)
+	use   int // of the rule in the profile
+	made  any
+}
+
+// Text is the value of a text parameter that the rule has.
+func (p Values) Text(name string) string {
+	for i := range p.rule.Texts {
+		if p.rule.Texts[i].Name == name {
+			return p.more.texts[i]
+		}
+	}
+	panic("filter: rule " + p.rule.Name + " asks for a text that it does not have: " + name) // met by rules_test.go
+}
+
+// List is the value of a list that the rule has, for Prepare.
+func (p Values) List(name string) []string {
+	for i := range p.rule.Lists {
+		if p.rule.Lists[i].Name == name {
+			return p.more.lists[i]
+		}
+	}
+	panic("filter: rule " + p.rule.Name + " asks for a list that it does not have: " + name) // met by rules_test.go
+}
+
+// Open opens the file that a text parameter names, for Prepare.
+func (p Values) Open(name string) (io.ReadCloser, error) {
+	if p.more.open == nil {
+		return nil, fmt.Errorf("%s.%s names a file, and files cannot be read here", p.rule.Name, name)
+	}
+	return p.more.open(p.Text(name))
+}
+
+// Made is what Prepare has made.
+func (p Values) Made() any { return p.more.made }
 
 // Of is the value of a parameter that the rule has.
 func (p Values) Of(name string) float64 {
@@ -45,14 +128,42 @@ func (p Values) Of(name string) float64 {
 // On is whether a switch is on.
 func (p Values) On(name string) bool { return p.Of(name) != 0 }
 
-// Comparison of a signal with its threshold. Above and Below are strict: a signal at the threshold passes.
+// Comparison of a signal with its threshold.
 type Comparison string
 
 const (
-	Above Comparison = "above" // fails above the threshold
-	Below Comparison = "below" // fails below the threshold
-	Found Comparison = "found" // fails above 0 if the parameter, a switch, is on
+	Above     Comparison = "above"       // fails above the threshold
+	Below     Comparison = "below"       // fails below the threshold
+	AtOrAbove Comparison = "at_or_above" // fails at the threshold, too
+	AtOrBelow Comparison = "at_or_below" // fails at the threshold, too
+	Found     Comparison = "found"       // fails above 0 if the parameter, a switch, is on
 )
+
+// fails compares a signal with a threshold.
+func (c Comparison) fails(v, threshold float64) bool {
+	switch c {
+	case Below:
+		return v < threshold
+	case AtOrAbove:
+		return v >= threshold
+	case AtOrBelow:
+		return v <= threshold
+	}
+	return v > threshold
+}
+
+// sign is the comparison as help writes it.
+func (c Comparison) sign() string {
+	switch c {
+	case Below:
+		return "<"
+	case AtOrAbove:
+		return ">="
+	case AtOrBelow:
+		return "<="
+	}
+	return ">"
+}
 
 // Test compares one signal with one parameter.
 type Test struct {

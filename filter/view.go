@@ -20,7 +20,6 @@ type View struct {
 	repeats        text.Repeats
 	dupPieces      duplicates
 	dupParas       duplicates
-	fields         []text.Span // Python's words: words, or ownFields where they are others
 	ownFields      []text.Span
 	textLines      []text.Span
 	pieceSentences []text.Span
@@ -29,7 +28,12 @@ type View struct {
 	gopher         gopherWords
 	fineweb        finewebLines
 	c4             c4Result
-	stop           *stopWords // of the profile
+	cut            func(dst []text.Span, doc []byte) []text.Span // words, as the profile wants them
+	spaces         bool                                          // at white space
+	fields         []text.Span                                   // Python's words: words, or ownFields where they are others
+
+	given   []viewField // fields of the record besides the text
+	scratch []any       // of rules, by the order of the profile
 
 	edited  [2][]byte // memory for edited text: one may be the document, the other takes the next edit
 	target  int       // the one that takes it
@@ -39,6 +43,13 @@ type View struct {
 	line    []byte
 
 	values []value // by signal, while a Filter checks the document
+}
+
+// viewField is a field of the record in a View.
+type viewField struct {
+	name  string
+	value []byte
+	known bool
 }
 
 // value of a signal in a View.
@@ -83,7 +94,33 @@ func (v *View) Reset(doc []byte) {
 	v.doc, v.have = doc, 0
 	v.fresh, v.changed = false, false
 	clear(v.values)
+	for i := range v.given {
+		v.given[i].value, v.given[i].known = nil, false
+	}
 }
+
+// SetField gives the document a field that the profile's rules look at, after Reset; another name is ignored.
+// The value is valid UTF-8 and does not change while the view is asked about the document.
+func (v *View) SetField(name string, value []byte) {
+	for i := range v.given {
+		if v.given[i].name == name {
+			v.given[i].value, v.given[i].known = value, true
+		}
+	}
+}
+
+// Field is a string of the record besides the text; ok is false where the record has none.
+func (v *View) Field(name string) (value []byte, ok bool) {
+	for i := range v.given {
+		if v.given[i].name == name {
+			return v.given[i].value, v.given[i].known
+		}
+	}
+	return nil, false
+}
+
+// Scratch is what the rule's NewScratch has made for this view.
+func (v *View) Scratch(p Values) any { return v.scratch[p.more.use] }
 
 // edit is empty memory for the text that a rule leaves; what is made of it is given to setEdit.
 func (v *View) edit() []byte { return v.edited[v.target][:0] }
@@ -124,10 +161,10 @@ func (v *View) CodePoints() int {
 	return v.points
 }
 
-// Words are cut at white space unless they were given.
+// Words are cut as the profile says unless they were given.
 func (v *View) Words() []text.Span {
 	if v.first(haveWords) {
-		v.own = text.Words(v.own[:0], v.doc)
+		v.own = v.cut(v.own[:0], v.doc)
 		v.words = v.own
 	}
 	return v.words
@@ -136,7 +173,7 @@ func (v *View) Words() []text.Span {
 // Fields are the words of Python's str.split, whatever the words of the profile are.
 func (v *View) Fields() []text.Span {
 	if v.first(haveFields) {
-		if v.have&givenWords == 0 && !text.HasSeparators(v.doc) {
+		if v.spaces && v.have&givenWords == 0 && !text.HasSeparators(v.doc) {
 			v.fields = v.Words()
 		} else {
 			v.ownFields = text.Fields(v.ownFields[:0], v.doc)
