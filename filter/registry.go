@@ -8,6 +8,7 @@ var rules = []Rule{
 	finewebQuality,
 	gopherQuality,
 	gopherRepetition,
+	piiRule,
 }
 
 // Rules are all rules, sorted by name.
@@ -26,8 +27,11 @@ func ruleNamed(name string) (*Rule, bool) {
 var profiles = []*Profile{
 	&basqueProfile,
 	&c4Profile,
+	&datatrovePIIProfile,
+	&dolmaPIIProfile,
 	&finewebProfile,
 	&gopherProfile,
+	&piiProfile,
 }
 
 // Profiles are all profiles, sorted by name.

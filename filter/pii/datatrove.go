@@ -40,6 +40,21 @@ func (f *Finder) AppendDatatrove(dst, doc []byte, emails, ips []string, public b
 	return dst, found
 }
 
+// FindDatatrove is Find with what its expressions find in doc: IP addresses in the text as it is, not in what the formatter leaves.
+func (f *Finder) FindDatatrove(doc []byte, kinds Set, public bool) []Span {
+	f.all = f.all[:0]
+	if kinds.Has(Email) {
+		f.part = DatatroveEmails(f.part[:0], doc)
+		f.add(Email)
+	}
+	if kinds.Has(IPv4) {
+		f.part = DatatroveIPs(f.part[:0], doc, public)
+		f.add(IPv4)
+	}
+	f.order()
+	return f.all
+}
+
 // DatatroveEmails appends where its expression for e-mail addresses matches.
 func DatatroveEmails(dst []text.Span, doc []byte) []text.Span {
 	from := 0

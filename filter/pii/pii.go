@@ -162,7 +162,9 @@ func nextDigit(doc []byte, i int) int {
 }
 
 // letterBefore says whether a letter or digit, or a byte beyond ASCII, stands before i.
-func letterBefore(doc []byte, i int) bool { return i > 0 && (isAlnum(doc[i-1]) || doc[i-1] >= 0x80 && !blankBefore(doc, i)) }
+func letterBefore(doc []byte, i int) bool {
+	return i > 0 && (isAlnum(doc[i-1]) || doc[i-1] >= 0x80 && !blankBefore(doc, i))
+}
 
 // blankBefore says whether a character beyond ASCII that is no letter ends at i: a no-break space, or general
 // punctuation such as a dash or a quotation mark.
