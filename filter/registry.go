@@ -9,6 +9,9 @@ var rules = []Rule{
 	gopherQuality,
 	gopherRepetition,
 	piiRule,
+	symbolLines,
+	textRepair,
+	urlRule,
 }
 
 // Rules are all rules, sorted by name.
@@ -28,10 +31,12 @@ var profiles = []*Profile{
 	&basqueProfile,
 	&c4Profile,
 	&datatrovePIIProfile,
+	&symbolLinesProfile,
 	&dolmaPIIProfile,
 	&finewebProfile,
 	&gopherProfile,
 	&piiProfile,
+	&repairProfile,
 }
 
 // Profiles are all profiles, sorted by name.
