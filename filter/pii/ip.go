@@ -129,11 +129,11 @@ func IPv6s(dst []text.Span, doc []byte) []text.Span {
 			continue
 		}
 		prefix, hi, ok := parseIPv6(doc, lo)
-		if !ok {
+		if !ok || hi <= i { // the first group has other signs among its four
 			continue
 		}
 		at = hi
-		if hi < len(doc) && (letterAt(doc, hi) || doc[hi] == '_' || doc[hi] == ':' && hi+1 < len(doc) && isAlnum(doc[hi+1])) {
+		if hi < len(doc) && (letterAt(doc, hi) || doc[hi] == '_' || doc[hi] == ':' && hi+1 < len(doc) && (doc[hi+1] == ':' || isAlnum(doc[hi+1]))) {
 			continue
 		}
 		if prefix == 0x20010DB8 || prefix>>12 == 0x3FFF0 || prefix>>9 == 0x20010000>>9 {
