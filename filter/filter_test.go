@@ -332,7 +332,7 @@ func TestSpecTests(t *testing.T) {
 				made++
 			}
 		}
-		if len(cfg.Tests) != made || made == 0 {
+		if len(cfg.Tests) != made || made == 0 && !f.edits {
 			t.Errorf("%s: %d tests in the configuration, %d are made", p.Name, len(cfg.Tests), made)
 		}
 		for _, c := range cfg.Tests {
