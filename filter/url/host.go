@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 	"unicode/utf8"
-	"unsafe"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -36,7 +35,7 @@ func (s *Scratch) hostOf(url []byte, fold bool) (host []byte, registered int) {
 	}
 	n := len(s.host)
 	s.host = appendASCII(s.host, s.host)
-	suffix := suffixLabels(s.host[n:])
+	suffix := s.suffixOf(s.host[n:])
 	host = s.host[:n]
 	if suffix == 0 {
 		return host, -1
@@ -50,6 +49,9 @@ func (s *Scratch) hostOf(url []byte, fold bool) (host []byte, registered int) {
 	}
 	if at < n && host[at] == '.' { // an empty label before the suffix
 		return host, -1
+	}
+	if at == 1 { // nothing before the first dot
+		return host[1:], 0
 	}
 	return host, at
 }
@@ -102,14 +104,34 @@ func isScheme(b []byte) bool {
 	return true
 }
 
+// maxSuffixes is how many host names a Scratch remembers: documents of one host mostly come together.
+const maxSuffixes = 4096
+
+// suffixOf is suffixLabels, which allocates, for a name that may have been asked for before.
+func (s *Scratch) suffixOf(name []byte) int {
+	if n, ok := s.suffixes[string(name)]; ok {
+		return n
+	}
+	if s.suffixes == nil {
+		s.suffixes = map[string]int{}
+	}
+	if len(s.suffixes) == maxSuffixes {
+		clear(s.suffixes)
+	}
+	n := suffixLabels(string(name))
+	if len(name) <= maxDomain {
+		s.suffixes[string(name)] = n
+	}
+	return n
+}
+
+// maxDomain is the length of the longest name of RFC 1035, section 2.3.4.
+const maxDomain = 253
+
 // suffixLabels is the number of labels of the public suffix of a name in lower-case ASCII, or 0 if none is known. Rules that
 // private owners of domains have added to the list, such as github.io, do not count.
-func suffixLabels(name []byte) int {
-	if len(name) == 0 {
-		return 0
-	}
-	// The list wants a string and keeps nothing of it; the bytes do not change while it looks.
-	rest := unsafe.String(&name[0], len(name))
+func suffixLabels(name string) int {
+	rest := name
 	for {
 		suffix, icann := publicsuffix.PublicSuffix(rest)
 		dots := 0

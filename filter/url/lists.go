@@ -142,6 +142,8 @@ type Scratch struct {
 	host  []byte
 	lower []byte
 	found []uint64
+	// suffixes are the numbers of labels of the public suffixes of host names.
+	suffixes map[string]int
 }
 
 // Domain says whether the registered domain of the URL is listed: "example.co.uk" for "https://www.example.co.uk/".
