@@ -467,7 +467,7 @@ func runLength(b []byte) int {
 // appendC1 appends b with its C1 control characters as what they are in Windows-1252.
 func appendC1(dst, b []byte) (out []byte, changed bool) {
 	for i := 0; i < len(b); {
-		if b[i] == 0xC2 && i+1 < len(b) && b[i+1] < 0xA0 {
+		if b[i] == 0xC2 && i+1 < len(b) && isContinuation(b[i+1]) && b[i+1] < 0xA0 {
 			if r := windowsSigns[b[i+1]-0x80]; r != 0 {
 				dst = utf8.AppendRune(dst, r)
 				i += 2
