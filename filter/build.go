@@ -294,7 +294,7 @@ func (b *builder) field(fd Field) error {
 			return nil
 		}
 	}
-	b.f.fields = append(b.f.fields, field{fd.Name, path})
+	b.f.fields = append(b.f.fields, field{fd.Name, path, "without_" + fd.Name})
 	b.resolved.Fields = append(b.resolved.Fields, fd.Name+"="+path.String())
 	return nil
 }

@@ -95,8 +95,9 @@ type condition struct {
 
 // field of the record.
 type field struct {
-	name string
-	path record.Path
+	name   string
+	path   record.Path
+	absent string // the tally of the documents without it
 }
 
 // New makes the filter of a profile.
@@ -230,7 +231,7 @@ func (f *Filter) Spec() stage.Spec { return f.spec }
 
 // NewWorker implements stage.Mapper.
 func (f *Filter) NewWorker() stage.Worker {
-	w := &worker{f: f, view: f.NewView(), fields: make([][]byte, len(f.fields))}
+	w := &worker{f: f, view: f.NewView(), fields: make([][]byte, len(f.fields)), absent: make([]int64, len(f.fields))}
 	if f.cfg.Histograms {
 		w.counts = make([]uint32, f.signals*stage.Bins)
 		w.names = make([]string, len(w.counts))
@@ -256,6 +257,7 @@ type worker struct {
 	view    *View
 	text    []byte // decoded
 	fields  [][]byte
+	absent  []int64 // documents of this batch without the field
 	signals []Signal
 	json    []byte
 	edited  int64 // documents of this batch
@@ -297,6 +299,12 @@ func (w *worker) tally(b *record.Batch) {
 		b.Tally(EditedTally, w.edited)
 		w.edited = 0
 	}
+	for i, n := range w.absent {
+		if n > 0 {
+			b.Tally(w.f.fields[i].absent, n)
+			w.absent[i] = 0
+		}
+	}
 	slices.Sort(w.filled)
 	for _, i := range w.filled {
 		if w.names[i] == "" {
@@ -328,6 +336,11 @@ func (w *worker) one(r *record.Record) {
 	if err := f.look(w.view, r, &w.text, w.fields); err != nil {
 		r.QuarantineFor(err)
 		return
+	}
+	for i := range w.view.given {
+		if !w.view.given[i].known {
+			w.absent[i]++
+		}
 	}
 	rule, reason := f.decide(w.view, f.cfg.Annotate || f.cfg.Signals)
 	if w.view.problem != nil && reason == "" { // before any test has failed

@@ -40,7 +40,11 @@ var rules = []Rule{
 	nemoWhiteSpace,
 	nemoWordCount,
 	nemoWordsWithoutAlphabets,
+	piiRule,
 	slimpajamaShort,
+	symbolLines,
+	textRepair,
+	urlRule,
 }
 
 // Rules are all rules, sorted by name.
@@ -65,16 +69,21 @@ var profiles = []*Profile{
 	&datatroveFinewebQualityProfile,
 	&datatroveGopherQualityProfile,
 	&datatroveGopherRepetitionProfile,
+	&datatrovePIIProfile,
+	&symbolLinesProfile,
 	&dolmaC4V1Profile,
 	&dolmaC4V2Profile,
 	&dolmaGopherV1Profile,
 	&dolmaGopherV1ReleasedProfile,
 	&dolmaGopherV2Profile,
+	&dolmaPIIProfile,
 	&finewebProfile,
 	&fineweb1Profile,
 	&gopherProfile,
 	&nemoEnglishProfile,
 	&nemoFasttextQualityProfile,
+	&piiProfile,
+	&repairProfile,
 	&slimpajamaProfile,
 }
 

@@ -30,6 +30,7 @@ type identity struct {
 	MaxRecord int               `json:"max_record"`
 	Codec     string            `json:"input_format"`
 	Fields    map[string]string `json:"fields"`
+	Repair    string            `json:"repair,omitzero"`
 	Outputs   map[string]string `json:"outputs"`         // format of each
 	Result    string            `json:"result,omitzero"` // file that is there instead of kept records
 }
@@ -59,6 +60,7 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 		MaxRecord: maxRecord,
 		Codec:     j.Codec,
 		Fields:    map[string]string{"text": j.TextField},
+		Repair:    j.Repair.String(),
 		Outputs:   map[string]string{},
 		Stages:    []stageIdentity{},
 	}

@@ -49,6 +49,7 @@ type Job struct {
 	Manifest  *corpus.Manifest
 	Codec     string // of the inputs, "" by their names
 	TextField string // what the text of formats without names is called
+	Repair    record.Repairs
 	Stages    []stage.Stage
 	Meter     *Meter // nil measures nothing
 
@@ -387,7 +388,7 @@ func (r *run) probe(ctx context.Context) error {
 	}
 	records, names := 0, []string(nil)
 	known := map[string]bool{}
-	var b record.Batch
+	b := record.Batch{Repair: r.job.Repair}
 	look := func(c *split.Chunk, codec split.Codec) (enough bool) {
 		for at := (split.Cursor{}); !c.Done(at) && records < probeRecords; {
 			b.Reset()

@@ -299,6 +299,7 @@ func (l *lane) apply(j *job) error {
 	}
 	e.Lines += c.Lines
 	e.Counts.BlankLines += j.blank
+	e.Counts.Repaired += j.repaired
 	e.Counts.BytesIn += c.Bytes()
 	if c.BOM && r.phase == 1 {
 		r.job.Log.Info(l.file.Name() + ": the byte order mark at its start was left out")

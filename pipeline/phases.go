@@ -65,7 +65,8 @@ func (j *Job) phases() ([]phase, error) {
 			// What other maps have done to the records must not be done again, and a stream is read only once.
 			again := len(list) > 0 || !j.Manifest.HasStream()
 			decided := before() != nil && !before().Spec().Marks
-			open.noCopy = len(open.maps) == 0 && again && !decided
+			// Nor is a line repaired twice.
+			open.noCopy = len(open.maps) == 0 && again && !decided && j.Repair == 0
 			end()
 			if s.Spec().Result != "" {
 				ended = s.Spec().Name

@@ -27,7 +27,7 @@ func appendQuarantined(dst []byte, file string, r *record.Record) []byte {
 	}
 	dst = append(dst, `,"error":`...)
 	dst = appendString(dst, r.Err.Error())
-	raw := r.Line
+	raw := r.Raw()
 	if r.Truncated > 0 { // the cut may have gone through a character
 		for n := 0; n < utf8.UTFMax-1 && len(raw) > 0; n++ {
 			if c, size := utf8.DecodeLastRune(raw); c != utf8.RuneError || size != 1 {
@@ -41,7 +41,7 @@ func appendQuarantined(dst []byte, file string, r *record.Record) []byte {
 		dst, _ = jsontext.AppendQuote(dst, raw) // its only error is invalid UTF-8
 	} else {
 		dst = append(dst, `,"raw_base64":"`...)
-		dst = base64.StdEncoding.AppendEncode(dst, r.Line)
+		dst = base64.StdEncoding.AppendEncode(dst, r.Raw())
 		dst = append(dst, '"')
 	}
 	if r.Truncated > 0 {

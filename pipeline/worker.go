@@ -46,6 +46,7 @@ type job struct {
 	records  [outputs]int64
 	tallies  []tally // reading, then a stage each
 	blank    int64
+	repaired int64
 	ids      []record.ID // of the kept records, where a copy carries them
 	settled  settledRanges
 	skips    []idRange     // records that an earlier phase has settled
@@ -151,7 +152,7 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 	if len(j.tallies) == 0 {
 		j.tallies = make([]tally, 1+len(w.stages))
 	}
-	j.messages, j.blank, j.strict = j.messages[:0], 0, false
+	j.messages, j.blank, j.repaired, j.strict = j.messages[:0], 0, 0, false
 	j.ids, j.partial, j.skipped = j.ids[:0], nil, 0
 	j.settled.reset()
 	for o := range j.out {
@@ -198,7 +199,8 @@ func (r *run) giant(j *job) {
 func (w *worker) mapBatch(ctx context.Context, j *job) error {
 	b := &w.batch
 	if w.run.in == nil {
-		b.Parse()
+		b.Repair = w.run.job.Repair
+		j.repaired += int64(b.Parse())
 	} else {
 		w.skip(j)
 		b.Checked()
@@ -317,7 +319,7 @@ func (w *worker) render(j *job) {
 			}
 		case record.Quarantine:
 			if w.run.outputs[outQuarantine] != nil {
-				q := w.run.buffers.room(j.out[outQuarantine], 2*len(r.Line)+1<<10) // escaped it may be longer
+				q := w.run.buffers.room(j.out[outQuarantine], 2*len(r.Raw())+1<<10) // escaped it may be longer
 				j.out[outQuarantine] = w.run.buffers.adopt(q, appendQuarantined(q, j.file, r))
 				j.records[outQuarantine]++
 			}

@@ -4,10 +4,13 @@ package record
 // time and owns the bytes behind its records.
 type Batch struct {
 	Records []Record
+	// Repair is what Parse may mend. Reset keeps it.
+	Repair Repairs
 
 	scan   scanner
 	fields []field
 	arena  []byte // values of staged edits
+	mended []byte // lines that were repaired
 	text   []byte // splices made to answer a read
 	keys   []byte // what SetKey was given
 	tokens []uint32
@@ -38,11 +41,12 @@ func (b *Batch) TakeTallies() []Tally {
 // Reset empties the batch and keeps its memory, but not the lines, which are others'.
 func (b *Batch) Reset() {
 	for i := range b.Records {
-		b.Records[i].Line, b.Records[i].Err = nil, nil
+		b.Records[i].Line, b.Records[i].read, b.Records[i].Err = nil, nil, nil
 	}
 	b.Records = b.Records[:0]
 	b.fields = b.fields[:0]
 	b.arena = b.arena[:0]
+	b.mended = b.mended[:0]
 	b.text = b.text[:0]
 	b.keys = b.keys[:0]
 	b.tokens = b.tokens[:0]
@@ -79,17 +83,23 @@ func (b *Batch) Skip(skip func(ID) bool) {
 }
 
 // Parse checks every kept record strictly and notes the spans of its fields; a bad line becomes a
-// quarantined record. It comes before any read of a field.
-func (b *Batch) Parse() {
+// quarantined record, or is repaired as far as Repair says. It comes before any read of a field, and says how many were
+// repaired.
+func (b *Batch) Parse() (repaired int) {
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != Keep {
 			continue
 		}
 		if err := b.parse(r); err != nil {
+			if b.Repair != 0 && b.repair(r) {
+				repaired++
+				continue
+			}
 			r.QuarantineFor(err)
 		}
 	}
+	return repaired
 }
 
 // Checked is Parse for lines that an earlier phase has parsed: nothing is checked again, and the fields of a
@@ -102,12 +112,12 @@ func (b *Batch) Checked() {
 
 // Size is the memory the batch holds on to, in bytes, without the lines.
 func (b *Batch) Size() int {
-	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens) + cap(b.masks) + 32*cap(b.rows)
+	return cap(b.Records)*recordSize + cap(b.fields)*fieldSize + cap(b.arena) + cap(b.mended) + cap(b.text) + cap(b.keys) + 4*cap(b.tokens) + cap(b.masks) + 32*cap(b.rows)
 }
 
 // Shrink gives memory back that a batch of unusual records needed.
 func (b *Batch) Shrink(limit int) {
 	if b.Size() > limit {
-		b.Records, b.fields, b.arena, b.text, b.keys, b.tokens, b.masks, b.rows = nil, nil, nil, nil, nil, nil, nil, nil
+		b.Records, b.fields, b.arena, b.mended, b.text, b.keys, b.tokens, b.masks, b.rows = nil, nil, nil, nil, nil, nil, nil, nil, nil
 	}
 }

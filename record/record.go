@@ -49,7 +49,8 @@ func (o Outcome) String() string {
 type Record struct {
 	ID     ID
 	LineNo int64 // 1 is the file's first line; 0 where the reader cannot know it
-	// Line is the line as read, without its line feed; a carriage return before it stays.
+	// Line is the line as read, without its line feed; a carriage return before it stays. One that Parse has repaired is
+	// another (see Raw).
 	Line []byte
 	// Truncated is the full length of a line above the allowed size, of which Line holds only the start.
 	// Such a record is always quarantined. 0 otherwise.
@@ -62,6 +63,7 @@ type Record struct {
 	Err          error // of a Quarantine
 
 	b      *Batch
+	read   []byte   // the line before it was repaired; nil if it was not
 	fields [2]int32 // range in b.fields; from -1 if they are still to be noted
 	key    [2]int32 // range in b.keys
 	tokens [2]int32 // range in b.tokens

@@ -141,7 +141,7 @@ func punktMayEnd(text []byte, i int) bool {
 	if punktBytes[text[i]]&punktApart != 0 {
 		return true
 	}
-	return spaceAt(text, i) > 0 && len(TrimLeft(text[i:])) > 0
+	return SpaceAt(text, i) > 0 && len(TrimLeft(text[i:])) > 0
 }
 
 // punktAfter is where the next token begins after white space at i, or i, and where the context ends.
@@ -150,7 +150,7 @@ func punktAfter(text []byte, i int) (next, end int) {
 		return i, i + 1
 	}
 	next = len(text) - len(TrimLeft(text[i:]))
-	for end = next; end < len(text) && spaceAt(text, end) == 0; end++ {
+	for end = next; end < len(text) && SpaceAt(text, end) == 0; end++ {
 	}
 	return next, end
 }
@@ -171,7 +171,7 @@ func (k *NLTK) breaks(context []byte) bool {
 		var line []byte
 		line, context, more = bytes.Cut(context, newLine)
 		for len(line) > 0 {
-			if n := spaceAt(line, 0); n > 0 {
+			if n := SpaceAt(line, 0); n > 0 {
 				line = line[n:]
 				continue
 			}
@@ -230,7 +230,7 @@ func punktSigns(s []byte) int {
 			}
 			w := 0
 			if i+1 < len(s) {
-				w = spaceAt(s, i+1)
+				w = SpaceAt(s, i+1)
 			}
 			if w == 0 {
 				break
@@ -252,7 +252,7 @@ func punktWordEnds(s []byte, i int) bool {
 	}
 	c := s[i]
 	if c >= utf8.RuneSelf {
-		return spaceAt(s, i) > 0
+		return SpaceAt(s, i) > 0
 	}
 	if c == ',' {
 		if i+1 >= len(s) {
@@ -261,7 +261,7 @@ func punktWordEnds(s []byte, i int) bool {
 		i++
 		c = s[i]
 	}
-	return punktBytes[c]&punktApart != 0 || spaceAt(s, i) > 0 || (c == '-' || c == '.') && punktSignsAhead(s[i:])
+	return punktBytes[c]&punktApart != 0 || SpaceAt(s, i) > 0 || (c == '-' || c == '.') && punktSignsAhead(s[i:])
 }
 
 // punktSignsAhead is punktSigns without going to their end.
@@ -276,7 +276,7 @@ func punktSignsAhead(s []byte) bool {
 		if len(s) < 2 || s[0] != '.' {
 			return false
 		}
-		w := spaceAt(s, 1)
+		w := SpaceAt(s, 1)
 		if w == 0 {
 			return false
 		}
@@ -430,19 +430,4 @@ func punktContext(typ []byte) (lower, insideUpper, onlyBegin bool) {
 		}
 	}
 	return false, false, false
-}
-
-// spaceAt is the length of the white space of str.isspace that begins at i, or 0.
-func spaceAt(text []byte, i int) int {
-	if i >= len(text) {
-		return 0
-	}
-	c := classes[text[i]]
-	if c&pySpace != 0 {
-		return 1
-	}
-	if c&leadWhite != 0 {
-		return wideWhite(text, i)
-	}
-	return 0
 }

@@ -102,12 +102,12 @@ func (k *NLTK) treebank(dst []Span, text []byte, lo, hi int) []Span {
 	}
 	// Words are what lies between marks and white space.
 	for i := 0; i < n; {
-		if w := spaceAt(s, i); w > 0 {
+		if w := SpaceAt(s, i); w > 0 {
 			i += w
 			continue
 		}
 		from := i
-		for i++; i < n && m[i]&treebankGap == 0 && spaceAt(s, i) == 0; i++ {
+		for i++; i < n && m[i]&treebankGap == 0 && SpaceAt(s, i) == 0; i++ {
 		}
 		dst = contractions(dst, s, m, from, i, lo)
 	}

@@ -51,6 +51,3 @@ func classOf(r rune) uint8 {
 	}
 	return 0
 }
-
-// IsWord tells whether a character is of \w of Python 3.11's re: a letter, a number of any kind or an underscore.
-func IsWord(r rune) bool { return kindOf(r)&kindWord != 0 }

@@ -42,6 +42,7 @@ type stageFlags struct {
 	textField                        string
 	annotate                         bool
 	maxQuarantined                   string
+	repair                           []string
 	strict, restart                  bool
 	workers                          int
 	memory, maxRecord, splitSize     string
@@ -123,6 +124,7 @@ func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs.StringVar(&f.quarantine, "quarantine", "", "`PATH` for records that could not be read, with file, line, byte and error (in an output directory they are always kept)")
 	fs.StringVar(&f.ledger, "ledger", "", "`PATH` for the counts, as JSON")
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more quarantined records than that end with exit code 3")
+	fs.StringSliceVar(&f.repair, "repair", nil, "`LIST` of what is repaired in a line that is no strict JSON, and counted, instead of quarantined: nan (NaN, Infinity and -Infinity become null), surrogates (escapes of lone surrogates become \\ufffd)")
 	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
 }
@@ -168,6 +170,7 @@ type settings struct {
 	formatGiven          bool
 	textField            record.Path
 	allowance            pipeline.Allowance
+	repair               record.Repairs
 	out, drop, quar, sig pipeline.Target
 	notes                []string // said once logging stands
 	log                  *slog.Logger
@@ -224,6 +227,9 @@ func (f *stageFlags) resolve() (*settings, error) {
 	}
 	if s.allowance, err = pipeline.ParseAllowance(f.maxQuarantined); err != nil {
 		return nil, usage("--max-quarantined: %v", err)
+	}
+	if s.repair, err = record.ParseRepairs(f.repair); err != nil {
+		return nil, usage("--repair %v", err)
 	}
 	if f.annotate && f.dropped != "" {
 		return nil, usage("--dropped with --annotate: nothing is dropped while annotating; leave one of them out")
@@ -459,7 +465,7 @@ func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manif
 // job is the one that the flags describe.
 func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
 	return &pipeline.Job{
-		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Stages: stages,
+		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Repair: s.repair, Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Ledger: f.ledger,
 		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
@@ -555,6 +561,7 @@ func printConfig(w io.Writer, f *stageFlags, s *settings, stages []stage.Stage) 
 		yaml.MapItem{Key: "output", Value: f.out},
 		yaml.MapItem{Key: "format", Value: format},
 		yaml.MapItem{Key: "text_field", Value: s.textField.String()},
+		yaml.MapItem{Key: "repair", Value: s.repair.Names()},
 		yaml.MapItem{Key: "max_quarantined", Value: s.allowance.String()},
 		yaml.MapItem{Key: "strict", Value: f.strict},
 		yaml.MapItem{Key: "split_size", Value: s.splitSize},

@@ -32,6 +32,7 @@ type Step struct {
 	Needs []*Step  // all steps that must be done before, From among them
 	// Quarantine is how many of its records may be quarantined.
 	Quarantine pipeline.Allowance
+	Repair     record.Repairs
 	recipe     *Recipe
 	at         place
 }
@@ -66,6 +67,7 @@ var (
 		{Name: "read", Type: Texts, Help: "files, globs and directories to read, relative to the working directory"},
 		{Name: "from", Type: Texts, Help: "earlier steps whose records are read"},
 		{Name: "quarantine", Type: Object, Keys: quarantineKeys, Help: "likewise, of this step alone"},
+		{Name: "repair", Type: Texts, Help: "what is repaired in a line that is no strict JSON, and counted, instead of quarantined: nan (NaN, Infinity and -Infinity become null), surrogates (escapes of lone surrogates become \\ufffd)"},
 	}
 	quarantineKeys = []Key{
 		{Name: "max", Type: Text, Default: "0", Help: "number or share (0.1%) of a step's records that may be quarantined; with more the run ends with exit code 3"},
@@ -164,6 +166,9 @@ func (r *Recipe) step(n *node) (*Step, error) {
 		if s.Quarantine, err = pipeline.ParseAllowance(q.Text("max")); err != nil {
 			return nil, q.Errorf("max", "%v", err)
 		}
+	}
+	if s.Repair, err = record.ParseRepairs(v.Texts("repair")); err != nil {
+		return nil, v.Errorf("repair", "%v", err)
 	}
 	if !stepName.MatchString(s.Name) {
 		return nil, v.Errorf("name", "%q: a step's name has small letters, digits, \".\", \"-\" and \"_\", 64 at most, and begins with a letter or a digit", s.Name)

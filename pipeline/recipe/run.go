@@ -83,7 +83,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		}
 	}
 	return &pipeline.Job{
-		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Stages: stages, Meter: r.Meter,
+		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Repair: s.Repair, Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
 		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: s.Quarantine, AllowedBy: "quarantine.max",
