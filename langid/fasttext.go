@@ -73,7 +73,7 @@ func (w *fasttextIdentifier) Identify(text []byte) Answer {
 // label is the most probable of the languages with its probability: among some of the model's, it is divided by
 // theirs together. It is -1 of a text without letters, and where the model has no number for it.
 func (w *fasttextIdentifier) label(text []byte) (int, float64) {
-	if _, letters, _ := nextWord(text, 0); letters == 0 {
+	if !hasLetter(text) {
 		return -1, 0
 	}
 	// As the reference is asked by others: datatrove 0.10.1, utils/lid.py.
