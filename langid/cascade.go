@@ -131,7 +131,7 @@ const (
 	otherwise = 0.25
 	// doubt is how many times better another language has to be than one that is to be kept: of a text that lingua
 	// was asked about, in which the two come close, the benefit of the doubt is for keeping.
-	doubt = 1.5
+	doubt = 2
 )
 
 type cascadeIdentifier struct {
