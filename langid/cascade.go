@@ -116,13 +116,12 @@ func secondSet(c Config) []string {
 	return set
 }
 
-// Below these probabilities lingua is asked, by the number of characters of the text. docs/langid.md has what each
-// costs and gains.
-const (
-	tinyText, unsureTiny   = 60, 0.95
-	shortText, unsureShort = 200, 0.7
-	unsureLong             = 0.5
-)
+// unsureBelow has the probability below which lingua is asked, for texts of fewer characters. docs/langid.md has what
+// each costs and gains.
+var unsureBelow = [...]struct {
+	chars int
+	p     float64
+}{{60, 0.95}, {200, 0.7}, {500, 0.5}, {1000, 0.4}, {math.MaxInt, 0.3}}
 
 const (
 	// certain is the share of lingua's best language from which on languages that it does not know count for
@@ -150,7 +149,7 @@ func (w *cascadeIdentifier) Identify(text []byte) Answer {
 	first := Opinion{"fasttext", w.e.fast.model.codes[label], rounded(share)}
 	a := Answer{first.Language, first.Score, [2]Opinion{first}}
 	// Not the share: among two languages it is near 1 for one of them, whatever the text.
-	if w.e.lingua == nil || p >= unsure(text) {
+	if w.e.lingua == nil || p >= unsureBelow[0].p || p >= unsure(text) {
 		return a
 	}
 	if w.lingua == nil {
@@ -166,17 +165,17 @@ func (w *cascadeIdentifier) Identify(text []byte) Answer {
 
 // unsure is the probability below which lingua is asked.
 func unsure(text []byte) float64 {
-	n := shortText
-	if len(text) < shortText*utf8.UTFMax {
-		n = utf8.RuneCount(text)
+	n := 0
+	for i := 0; i < len(text) && n < 1000; n++ {
+		_, size := utf8.DecodeRune(text[i:])
+		i += size
 	}
-	switch {
-	case n < tinyText:
-		return unsureTiny
-	case n < shortText:
-		return unsureShort
+	for _, u := range unsureBelow {
+		if n < u.chars {
+			return u.p
+		}
 	}
-	return unsureLong
+	return 0
 }
 
 // together weighs what both say of a text.

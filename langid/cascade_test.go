@@ -107,3 +107,43 @@ func TestCascadeStage(t *testing.T) {
 	}
 	stagetest.Mapper(t, mustNew(t, Config{Keep: []string{"eu"}, Annotate: true}), lines)
 }
+
+// TestCascadePages holds what is found on translated pages, Galician among them.
+func TestCascadePages(t *testing.T) {
+	id := mustIdentifier(t, Config{})
+	found := map[string]map[string]int{}
+	for _, p := range pages(t) {
+		a := id.Identify([]byte(p.Text))
+		if found[p.language()] == nil {
+			found[p.language()] = map[string]int{}
+		}
+		found[p.language()][a.Language]++
+		if p.language() != "eu" && a.Language == "eu" {
+			t.Errorf("%s becomes Basque: %+v", p.ID, a)
+		}
+	}
+	for lang, answers := range found {
+		t.Logf("%s: %v", lang, answers)
+		least := 19
+		switch lang {
+		case "eu":
+			least = 20
+		case "gl":
+			least = 15
+		}
+		if answers[lang] < least {
+			t.Errorf("%s: %v", lang, answers)
+		}
+	}
+}
+
+// TestUnsure: the number of characters decides, not of bytes.
+func TestUnsure(t *testing.T) {
+	for n, want := range map[int]float64{0: 0.95, 59: 0.95, 60: 0.7, 199: 0.7, 200: 0.5, 499: 0.5, 500: 0.4, 999: 0.4, 1000: 0.3, 5000: 0.3} {
+		for _, c := range []string{"a", "ñ", "漢"} {
+			if got := unsure([]byte(strings.Repeat(c, n))); got != want {
+				t.Errorf("%d times %s: %v, want %v", n, c, got, want)
+			}
+		}
+	}
+}
