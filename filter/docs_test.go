@@ -29,6 +29,23 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestProfileSchema compares docs/profile.schema.json with the rules' tables.
+func TestProfileSchema(t *testing.T) {
+	const file = "../docs/profile.schema.json"
+	want, err := ProfileSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, want, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != string(want) {
+		t.Errorf("%s is not what the tables say: go test ./filter -run Schema -update (%v)", file, err)
+	}
+}
+
 func TestHelp(t *testing.T) {
 	for _, p := range Profiles() {
 		if h := p.Help(); !strings.Contains(h, p.Language) || !strings.Contains(ProfilesHelp(), p.Name) {

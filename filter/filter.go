@@ -2,8 +2,6 @@ package filter
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -48,14 +46,17 @@ type Filter struct {
 	cfg     Config
 	profile Profile
 	tests   []check
-	signals int
-	names   []string // of the signals
-	edits   bool     // a rule may edit the text
-	words   *wordCut
-	rules   []Values // by the order of the profile
-	fields  []field  // of the record, that rules look at
-	spec    stage.Spec
-	head    []byte // {"profile":"…","verdict":"
+	// languages are the tests for documents of these languages, nil if all have the same.
+	languages  map[string][]check
+	signals    int
+	names      []string // of the signals
+	edits      bool     // a rule may edit the text
+	conditions bool     // there are expressions
+	cuts       []*wordCut
+	rules      []Values // all that were prepared
+	fields     []field  // of the record, that rules look at
+	spec       stage.Spec
+	head       []byte // {"profile":"…","verdict":"
 }
 
 // check is a test with its threshold.
@@ -68,6 +69,17 @@ type check struct {
 	signal    int                 // index of the signal; tests that share one have the same
 	edit      func(*View, Values) // of the rule, on its first test
 	last      bool                // of a rule that edits: its edit counts if none of its tests has failed
+	// recut, if it is not 0, makes the view forget its cuts before this check, and cut words by cuts[recut-1].
+	recut      int
+	asked      bool // an expression asks for the signal
+	only       bool // it is there for that alone
+	expression *condition
+}
+
+// condition is an expression in a filter.
+type condition struct {
+	*program
+	from []int // which signals it asks for, by the order of program.signals
 }
 
 // field of the record.
@@ -85,139 +97,20 @@ func New(cfg Config) (*Filter, error) {
 	return build(p, cfg)
 }
 
-func build(p Profile, cfg Config) (*Filter, error) {
-	if cfg.TextField.String() == "" {
-		cfg.TextField = record.MustPath("text")
-	}
-	f := &Filter{cfg: cfg, profile: p}
-	var err error
-	if f.words, err = wordCutNamed(p.Words); err != nil {
-		return nil, fmt.Errorf("profile %q: %w", p.Name, err)
-	}
-	// Keys in the order of their names.
-	type ruleConfig struct {
-		Name    string         `json:"name"`
-		Params  map[string]any `json:"params"`
-		Version int            `json:"version"`
-	}
-	// Whoever reads the configuration, as package report does, learns from tests which signal is compared with what.
-	type testConfig struct {
-		Compare   Comparison `json:"compare"`
-		Reason    string     `json:"reason"`
-		Rule      string     `json:"rule"`
-		Signal    string     `json:"signal"`
-		Threshold float64    `json:"threshold"`
-	}
-	resolved := struct {
-		Annotate       bool         `json:"annotate"`
-		Fields         []string     `json:"fields"` // "NAME=PATH"
-		Profile        string       `json:"profile"`
-		ProfileVersion int          `json:"profile_version"`
-		Rules          []ruleConfig `json:"rules"`
-		Tests          []testConfig `json:"tests"` // in the order in which they are made
-		TextField      string       `json:"text_field"`
-		Words          string       `json:"words"`
-	}{cfg.Annotate, []string{}, p.Name, p.Version, nil, nil, cfg.TextField.String(), p.Words}
-
-	signals := map[string]int{}
-	old := 0 // signals below were computed from text that a rule may have edited since
-	for i := range p.Rules {
-		params, err := p.Rules[i].values()
-		if err == nil {
-			err = params.missing()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
-		}
-		rule := params.rule
-		params.more.open, params.more.use = cfg.Open, i
-		identity, err := params.identity()
-		if err != nil {
-			return nil, fmt.Errorf("profile %q: %w", p.Name, err)
-		}
-		resolved.Rules = append(resolved.Rules, ruleConfig{rule.Name, identity, rule.Version})
-		if rule.Prepare != nil {
-			if params.more.made, err = rule.Prepare(params); err != nil {
-				return nil, fmt.Errorf("profile %q: %s: %w", p.Name, rule.Name, err)
-			}
-		}
-		params.more.lists, params.more.open = nil, nil
-		f.rules = append(f.rules, params)
-		for _, fd := range rule.Fields {
-			if !slices.ContainsFunc(f.fields, func(x field) bool { return x.name == fd.Name }) {
-				path, ok := cfg.Fields[fd.Name]
-				if !ok {
-					path = record.MustPath(fd.Path)
-				}
-				f.fields = append(f.fields, field{fd.Name, path})
-				resolved.Fields = append(resolved.Fields, fd.Name+"="+path.String())
-			}
-		}
-		if rule.Edit != nil {
-			f.edits = true
-		}
-		if len(rule.Tests) == 0 { // it only edits
-			f.tests = append(f.tests, check{rule: rule.Name, params: params, off: true, signal: -1, edit: rule.Edit, last: true})
-		}
-		for k := range rule.Tests {
-			t := &rule.Tests[k]
-			if _, ok := rule.param(t.Param); !ok && t.Param != "" {
-				return nil, fmt.Errorf("rule %q tests a parameter %q that it does not have", rule.Name, t.Param)
-			}
-			s, ok := signals[t.Signal]
-			if ok && s < old {
-				return nil, fmt.Errorf("profile %q: signal %q is asked for before and after a rule that edits the text", p.Name, t.Signal)
-			}
-			if !ok {
-				s = len(signals)
-				signals[t.Signal] = s
-				f.names = append(f.names, t.Signal)
-			}
-			threshold, on := t.threshold(params)
-			c := check{rule: rule.Name, test: t, params: params, threshold: threshold, off: !on, signal: s}
-			if rule.Edit != nil && k == 0 {
-				c.edit = rule.Edit
-			}
-			c.last = rule.Edit != nil && k == len(rule.Tests)-1
-			f.tests = append(f.tests, c)
-			if !c.off {
-				compare := t.Compare
-				if compare == Found { // the switch is on: that is above 0
-					compare = Above
-				}
-				resolved.Tests = append(resolved.Tests, testConfig{compare, t.Reason, rule.Name, t.Signal, c.threshold})
-			}
-		}
-		if rule.Edit != nil {
-			old = len(signals)
-		}
-	}
-	for name := range cfg.Fields {
-		if !slices.ContainsFunc(f.fields, func(x field) bool { return x.name == name }) {
-			return nil, fmt.Errorf("profile %q looks at no field %q besides the text", p.Name, name)
-		}
-	}
-	f.signals = len(signals)
-	raw, err := json.Marshal(resolved)
-	if err != nil {
-		return nil, err
-	}
-	canonical := jsontext.Value(raw) // RFC 8785
-	if err := canonical.Canonicalize(); err != nil {
-		return nil, err
-	}
-	f.spec = stage.Spec{Name: "filter", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.TextField}}
-	name, err := jsontext.AppendQuote(nil, p.Name)
-	if err != nil {
-		return nil, err
-	}
-	f.head = append(append([]byte(`{"profile":`), name...), `,"verdict":"`...)
-	return f, nil
-}
+// NewOf makes the filter of a profile that need not be in the table: a user's, or a composition. cfg.Profile is not
+// looked at.
+func NewOf(p Profile, cfg Config) (*Filter, error) { return build(p, cfg) }
 
 // NewView makes the reusable scratch for Check and Verdict: one for each goroutine.
 func (f *Filter) NewView() *View {
-	v := &View{cut: f.words.new(), spaces: f.words.name == "whitespace", values: make([]value, f.signals), given: make([]viewField, len(f.fields)), scratch: make([]any, len(f.rules))}
+	v := &View{values: make([]value, f.signals), given: make([]viewField, len(f.fields)), scratch: make([]any, len(f.rules))}
+	for _, c := range f.cuts {
+		v.cuts = append(v.cuts, viewCut{c.new(), c.name == "whitespace"})
+	}
+	v.viewCut = v.cuts[0]
+	if f.conditions {
+		v.expressions = newEvaluator()
+	}
 	for i := range f.fields {
 		v.given[i].name = f.fields[i].name
 	}
@@ -256,14 +149,18 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 	if len(v.doc) == 0 {
 		return EmptyRule, EmptyReason
 	}
+	tests := f.testsFor(v)
 	failed := false // a test of a rule that edits
-	for i := range f.tests {
-		c := &f.tests[i]
+	for i := range tests {
+		c := &tests[i]
+		if c.recut != 0 {
+			v.recut(c.recut - 1)
+		}
 		if c.edit != nil {
 			c.edit(v, c.params)
 			failed = false
 		}
-		if (!c.off || all) && c.test != nil {
+		if (!c.off || all || c.asked) && c.test != nil {
 			s := &v.values[c.signal]
 			if !s.known {
 				s.v, s.ok = c.test.Value(v, c.params)
@@ -271,7 +168,7 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 			}
 			if s.ok && !c.off && c.fails(s.v) {
 				failed = true
-				if reason == "" {
+				if reason == "" && v.problem == nil {
 					rule, reason = c.rule, c.test.Reason
 				}
 				if !all {
@@ -286,6 +183,21 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 	return rule, reason
 }
 
+// testsFor are the tests for the language of the document, and the view's first words.
+func (f *Filter) testsFor(v *View) []check {
+	if len(f.cuts) > 1 {
+		v.viewCut = v.cuts[0]
+	}
+	if f.languages != nil {
+		if language, ok := v.Field(languageField); ok {
+			if tests, ok := f.languages[string(language)]; ok {
+				return tests
+			}
+		}
+	}
+	return f.tests
+}
+
 func (c *check) fails(v float64) bool { return c.test.Compare.fails(v, c.threshold) }
 
 func (f *Filter) appendSignals(dst []Signal, v *View) []Signal {
@@ -294,7 +206,7 @@ func (f *Filter) appendSignals(dst []Signal, v *View) []Signal {
 		if c := &f.tests[i]; c.signal == next {
 			next++
 			if s := v.values[c.signal]; s.known && s.ok {
-				dst = append(dst, Signal{c.test.Signal, s.v})
+				dst = append(dst, Signal{f.names[next-1], s.v})
 			}
 		}
 	}
@@ -393,19 +305,15 @@ func (w *worker) count() {
 
 func (w *worker) one(r *record.Record) {
 	f := w.f
-	doc, err := r.Text(f.cfg.TextField, &w.text)
-	if err != nil {
+	if err := f.look(w.view, r, &w.text, w.fields); err != nil {
 		r.QuarantineFor(err)
 		return
 	}
-	w.view.Reset(doc)
-	for i := range f.fields {
-		// A field that is not there, or no string, is absent to the rules.
-		if v, err := r.Text(f.fields[i].path, &w.fields[i]); err == nil {
-			w.view.SetField(f.fields[i].name, v)
-		}
-	}
 	rule, reason := f.decide(w.view, f.cfg.Annotate)
+	if w.view.problem != nil && reason == "" { // before any test has failed
+		r.QuarantineFor(w.view.problem)
+		return
+	}
 	if w.counts != nil {
 		w.count()
 	}
@@ -435,6 +343,23 @@ func (w *worker) one(r *record.Record) {
 	default:
 		r.DropFor(rule, reason)
 	}
+}
+
+// look turns a view to a record. scratch and fields are memory for what has to be decoded.
+func (f *Filter) look(v *View, r *record.Record, scratch *[]byte, fields [][]byte) error {
+	doc, err := r.Text(f.cfg.TextField, scratch)
+	if err != nil {
+		return err
+	}
+	v.Reset(doc)
+	for i := range f.fields {
+		// A field that is not there, or no string, is absent to the rules.
+		if value, err := r.Text(f.fields[i].path, &fields[i]); err == nil {
+			v.SetField(f.fields[i].name, value)
+		}
+	}
+	v.SetRecord(r)
+	return nil
 }
 
 // setText stages what the rules have left of the text.

@@ -366,8 +366,6 @@ func TestLookup(t *testing.T) {
 			`profile "x": no parameter of gopher_quality is called "min_words"; did you mean "min_doc_words"?`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_doc_words", Value: -1}}}}},
 			`profile "x": gopher_quality.min_doc_words is -1; it is a number from 0 on`},
-		{Profile{Words: "whitespace", Rules: []RuleUse{{Rule: "gopher_quality"}, {Rule: "c4_quality"}, {Rule: "gopher_quality"}}},
-			`profile "x": signal "words" is asked for before and after a rule that edits the text`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "min_doc_words", Value: "many"}}}}},
 			`profile "x": gopher_quality.min_doc_words is many; it is a number from 0 on`},
 		{Profile{Words: "whitespace", Rules: []RuleUse{{"gopher_quality", []Setting{{Param: "stop_words", Value: 2}}}}},

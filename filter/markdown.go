@@ -23,6 +23,7 @@ func Markdown() string {
 	b.WriteString(markdownVerdict)
 	fmt.Fprintf(&b, "\n```json\n%s\n```\n", annotated("gopher", exampleLine))
 	b.WriteString(markdownSignals)
+	b.WriteString(markdownOwn)
 	for i := range profiles {
 		markdownProfile(&b, profiles[i])
 	}

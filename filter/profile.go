@@ -18,6 +18,19 @@ type Profile struct {
 	Language   string    // what it is made for, and what it does to others
 	Words      string    // how words are cut: a name of words.go
 	Rules      []RuleUse // in the order in which they are asked
+	// LanguageField is where a record says its language, for Languages; "" is "language".
+	LanguageField string
+	Languages     []LanguageUse // sorted by language
+	// Conditions over fields alone are asked before the rules, the others behind them, in this order.
+	Conditions []Condition
+	// parts are the profiles of a composition (Compose), which has nothing else but a name.
+	parts []Profile
+}
+
+// LanguageUse are the settings of a profile for the documents of a language.
+type LanguageUse struct {
+	Language string    // as the records have it
+	Rules    []RuleUse // what differs from the profile's own settings; each stands for all uses of its rule
 }
 
 // RuleUse is a rule in a profile, with the parameters that differ from its defaults.

@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 
+	"curate/record"
 	"curate/text"
 )
 
@@ -28,9 +29,9 @@ type View struct {
 	gopher         gopherWords
 	fineweb        finewebLines
 	c4             c4Result
-	cut            func(dst []text.Span, doc []byte) []text.Span // words, as the profile wants them
-	spaces         bool                                          // at white space
-	fields         []text.Span                                   // Python's words: words, or ownFields where they are others
+	viewCut                    // words, as the profile wants them
+	cuts           []viewCut   // of a composition
+	fields         []text.Span // Python's words: words, or ownFields where they are others
 
 	given   []viewField // fields of the record besides the text
 	scratch []any       // of rules, by the order of the profile
@@ -43,6 +44,16 @@ type View struct {
 	line    []byte
 
 	values []value // by signal, while a Filter checks the document
+
+	record      *record.Record // that expressions ask; nil is one without fields
+	expressions *evaluator
+	problem     error // of the first expression that could not be evaluated
+}
+
+// viewCut cuts words.
+type viewCut struct {
+	cut    func(dst []text.Span, doc []byte) []text.Span
+	spaces bool // at white space
 }
 
 // viewField is a field of the record in a View.
@@ -93,10 +104,37 @@ func (v *View) first(c cuts) bool {
 func (v *View) Reset(doc []byte) {
 	v.doc, v.have = doc, 0
 	v.fresh, v.changed = false, false
+	v.record, v.problem = nil, nil
 	clear(v.values)
 	for i := range v.given {
 		v.given[i].value, v.given[i].known = nil, false
 	}
+}
+
+// recut forgets what was cut, and cuts words in another way from here on. Words that were given stay.
+func (v *View) recut(cut int) {
+	if given := v.have & givenWords; given != 0 && len(v.cuts) == 1 {
+		v.have = given | haveWords
+	} else {
+		v.have = 0
+	}
+	v.viewCut = v.cuts[cut]
+}
+
+// SetRecord gives the document the record whose fields expressions ask for, after Reset. It does not change while the
+// view is asked about the document.
+func (v *View) SetRecord(r *record.Record) { v.record = r }
+
+// Problem is why an expression could not be evaluated; nil if all could. No reason that was found behind it counts.
+func (v *View) Problem() error { return v.problem }
+
+// holds asks an expression about the document.
+func (v *View) holds(c *condition) (bool, error) {
+	for i, name := range c.signals {
+		s := &v.values[c.from[i]]
+		v.expressions.setSignal(name, s.v, s.known && s.ok)
+	}
+	return v.expressions.eval(c.program, v.record)
 }
 
 // SetField gives the document a field that the profile's rules look at, after Reset; another name is ignored.
