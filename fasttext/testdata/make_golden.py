@@ -105,7 +105,6 @@ write("lid.jsonl.zst", [ask(lid_model, t, 3, 0.0) for t in [*EDGE, *pieces(lines
 texts = [*EDGE[:60], *[x[:80] for lang in LANGS for x in pick(lines[lang], 5, "small")]]
 rows = []
 for name, data, train, quantise in small(lines):
-    print(name, flush=True)
     m = fasttext.train_supervised(input=data, **train)
     if quantise:
         m.quantize(input=data, **quantise)
