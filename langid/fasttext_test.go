@@ -56,11 +56,11 @@ func TestFasttext(t *testing.T) {
 		score      float64
 	}{
 		{"as the reference", "Kaixo, mundua!", Config{}, "pt", 0.7323},
-		{"among some, out of their sum", "Kaixo, mundua!", Config{Languages: []string{"en", "eu"}}, "eu", 0.9366},
+		{"among some, out of their sum", "Kaixo, mundua!", Config{Languages: []string{"en", "eu"}}, "eu", 0.7317},
 		{"newlines are spaces", "Ez dago zalantzarik:\nfitxategia gorde egin da.\n", Config{}, "eu", 0.9823},
 		{"nothing", "", Config{}, Und, 0},
 		{"no letters", "12,50 € — 3/4 🙂\n", Config{}, Und, 0},
-		{"a script that lingua has not", "ສະບາຍດີຊາວໂລກ", Config{}, "lo", 0.9998},
+		{"a script that lingua has not", "ສະບາຍດີຊາວໂລກ", Config{}, "lo", 0.9644},
 		{"labels in the text", "Ez dago __label__en zalantzarik: fitxategia gorde egin da.", Config{}, "eu", 0.9823},
 		{"sure enough", "Ez dago zalantzarik: fitxategia gorde egin da.", Config{MinScore: 0.98}, "eu", 0.9823},
 		{"not sure enough", "Ez dago zalantzarik: fitxategia gorde egin da.", Config{MinScore: 0.99}, Und, 0},

@@ -31,9 +31,10 @@ be said) and "language_score" (0 to 1), and with --keep drop those in other lang
 wrote there is overwritten.
 
 --engine cascade asks fastText's model lid.176, which is in this program, about the whole text; an answer
-is one of its 176 languages. Where it is unsure (a probability below 0.7, of texts of 200 characters
-and more below 0.5), lingua is asked as well, about at most 300 bytes of letters, and divides what fastText
-gives to its languages together. Those are, without --keep, ca, de, en, es, eu, fr, it and pt; with --keep
+is one of its 176 languages. Where it is unsure (a probability below 0.95 of a text of fewer than 60
+characters, down to 0.3 of one of 1,000 and more), lingua is asked as well, about at most 300 bytes of
+letters, and divides what fastText gives to its languages together; of two that come close, one that is
+to be kept wins. Those are, without --keep, ca, de, en, es, eu, fr, it and pt; with --keep
 what it names, the languages that are mistaken for those, English, and, if one of them is written in Latin
 script, de, es, fr, it and pt. lingua does not know Galician and 105 others: it has no say about them.
 

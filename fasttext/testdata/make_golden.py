@@ -1,6 +1,6 @@
 """Trains the small models of this folder and writes what the reference predicts.
 
-    python3 -m venv v && v/bin/pip install fasttext-numpy2==0.10.4 && v/bin/python make_golden.py LID.FTZ LOHELP .
+    python3 -m venv v && v/bin/pip install fasttext-wheel==0.9.2 "numpy<2" && v/bin/python make_golden.py LID.FTZ LOHELP .
 
 LID.FTZ is lid.176.ftz, LOHELP a folder of XX.jsonl.zst with pages of the LibreOffice help.
 """
@@ -72,13 +72,14 @@ def small(lines):
     """Name -> how to train it, and how to quantise it."""
     tmp = f"{out}/train.txt"
     with open(tmp, "w") as f:
+        chosen = {lang: pick(lines[lang], 120, "train") for lang in LANGS[:6]}
         for i in range(120):
             for lang in LANGS[:6]:
-                f.write(f"__label__{lang} {pick(lines[lang], 120, 'train')[i][:60]}\n")
+                f.write(f"__label__{lang} {chosen[lang][i][:60]}\n")
     many = f"{out}/many.txt"
     with open(many, "w") as f:
-        for i in range(1040):
-            x = pick(lines["eu"], 1040, "many")[i].split()[:3]
+        for i, line in enumerate(pick(lines["eu"], 1040, "many")):
+            x = line.split()[:3]
             f.write(f"__label__n{i % 260} {' '.join(x)} w{i % 260}\n")
     base = dict(dim=6, epoch=8, lr=0.5, minCount=4, bucket=300, minn=2, maxn=3, thread=1, verbose=0)
     yield "softmax", tmp, dict(base, loss="softmax"), None
@@ -86,9 +87,9 @@ def small(lines):
     yield "softmax.words", tmp, dict(base, loss="softmax", minn=0, maxn=0), None
     yield "softmax.wordngrams3.words", tmp, dict(base, loss="softmax", minn=0, maxn=0, wordNgrams=3, bucket=250), None
     yield "ns", tmp, dict(base, loss="ns"), None
-    yield "ova", tmp, dict(base, loss="ova", lr=2.0, epoch=30), None
+    yield "ova", tmp, dict(base, loss="ova", lr=0.8, epoch=40), None
     yield "hs", tmp, dict(base, loss="hs", minn=1, maxn=4), None
-    yield "hs.many", many, dict(base, loss="hs", minCount=100000, bucket=256, dim=4), None
+    yield "hs.many", many, dict(base, loss="hs", minCount=40, bucket=256, dim=4), None
     yield "softmax.quantised", tmp, dict(base, loss="softmax"), dict(dsub=2)
     yield "softmax.qnorm", tmp, dict(base, loss="softmax", wordNgrams=2, dim=5), dict(dsub=2, qnorm=True)
     yield "softmax.qout", many, dict(base, loss="softmax", minCount=1, minn=0, maxn=0, dim=4), dict(dsub=2, qout=True, qnorm=True)
