@@ -11,10 +11,11 @@ import (
 // takes short Basque, Catalan or Galician for something else, and knows: its probability is low then. lingua
 // is right there, among the few languages that it has loaded.
 //
-// lingua has no say about other languages. It divides the probability that fastText gives to its languages together;
-// what fastText gives to any other stays. So a text that is probably Galician is not made Spanish, and one that
-// fastText takes for Spanish or Portuguese, half each, is Galician if it gives that a third and lingua cannot
-// decide between the two.
+// lingua has no say about other languages. It divides what fastText gives to its languages together; what fastText
+// gives to any other stays. So a text that is probably Galician is not made Spanish, and one that fastText takes
+// for Spanish or Portuguese, half each, is Galician if it gives that a third and lingua cannot decide between the
+// two. Only where lingua is nearly certain do the others count for less: of texts in languages that it has not
+// loaded it seldom is, and of Basque that fastText cannot place it mostly is.
 type cascadeEngine struct {
 	fast   *fasttextEngine
 	lingua Engine // nil where it could never change an answer
@@ -22,6 +23,8 @@ type cascadeEngine struct {
 	once sync.Once
 	// toLabel has, for each language of lingua, the label of fastText's model that has its probability.
 	toLabel []int
+	kept    []bool // by label: in Keep
+	keep    []string
 }
 
 // sharer is the part of lingua that the cascade needs.
@@ -32,7 +35,7 @@ type sharer interface {
 }
 
 func newCascade(cfg Config) (Engine, error) {
-	e := &cascadeEngine{fast: fasttextOf(cfg)}
+	e := &cascadeEngine{fast: fasttextOf(cfg), keep: cfg.Keep}
 	second := cfg
 	second.Languages = cfg.Second
 	lingua, err := newLingua(second) // also where it would not be asked: a binary without it refuses all alike
@@ -56,6 +59,10 @@ func (e *cascadeEngine) Load() {
 		}
 		for _, code := range e.lingua.Languages() {
 			e.toLabel = append(e.toLabel, slices.Index(e.fast.model.codes, fasttextCode(code)))
+		}
+		e.kept = make([]bool, len(e.fast.model.codes))
+		for i, code := range e.fast.model.codes {
+			e.kept[i] = slices.Contains(e.keep, code)
 		}
 	})
 }
@@ -109,12 +116,22 @@ func secondSet(c Config) []string {
 	return set
 }
 
-// Below these probabilities lingua is asked, for texts of fewer characters than shortText and for others
-// (docs/langid.md has what each costs and gains).
+// Below these probabilities lingua is asked, by the number of characters of the text. docs/langid.md has what each
+// costs and gains.
 const (
-	shortText  = 200
-	unsureIf   = 0.7
-	unsureLong = 0.5
+	tinyText, unsureTiny   = 60, 0.95
+	shortText, unsureShort = 200, 0.7
+	unsureLong             = 0.5
+)
+
+const (
+	// certain is the share of lingua's best language from which on languages that it does not know count for
+	// otherwise times less.
+	certain   = 0.95
+	otherwise = 0.25
+	// doubt is how many times better another language has to be than one that is to be kept: of a text that lingua
+	// was asked about, in which the two come close, the benefit of the doubt is for keeping.
+	doubt = 1.5
 )
 
 type cascadeIdentifier struct {
@@ -126,13 +143,13 @@ type cascadeIdentifier struct {
 }
 
 func (w *cascadeIdentifier) Identify(text []byte) Answer {
-	label, p := w.fast.label(text)
+	label, share, p := w.fast.label(text)
 	if label < 0 {
 		return Answer{Language: Und}
 	}
-	codes := w.fast.e.model.codes
-	first := Opinion{"fasttext", codes[label], rounded(p)}
+	first := Opinion{"fasttext", w.e.fast.model.codes[label], rounded(share)}
 	a := Answer{first.Language, first.Score, [2]Opinion{first}}
+	// Not the share: among two languages it is near 1 for one of them, whatever the text.
 	if w.e.lingua == nil || p >= unsure(text) {
 		return a
 	}
@@ -149,15 +166,22 @@ func (w *cascadeIdentifier) Identify(text []byte) Answer {
 
 // unsure is the probability below which lingua is asked.
 func unsure(text []byte) float64 {
-	if len(text) >= shortText*utf8.UTFMax || utf8.RuneCount(text) >= shortText {
-		return unsureLong
+	n := shortText
+	if len(text) < shortText*utf8.UTFMax {
+		n = utf8.RuneCount(text)
 	}
-	return unsureIf
+	switch {
+	case n < tinyText:
+		return unsureTiny
+	case n < shortText:
+		return unsureShort
+	}
+	return unsureLong
 }
 
 // together weighs what both say of a text.
 func (w *cascadeIdentifier) together(a Answer) Answer {
-	codes := w.fast.e.model.codes
+	codes := w.e.fast.model.codes
 	w.all = w.fast.each(w.all[:0])
 	best := 0
 	for i, x := range w.shares {
@@ -166,28 +190,50 @@ func (w *cascadeIdentifier) together(a Answer) Answer {
 		}
 	}
 	a.Opinions[1] = Opinion{"lingua", w.e.lingua.Languages()[best], rounded(w.shares[best])}
+	sure := w.shares[best] >= certain
 
-	common := 0.0 // what fastText gives to lingua's languages together
+	// Between lingua's languages fastText has a smaller vote: the fourth root of its probability.
+	common, sum := 0.0, 0.0
+	for i, label := range w.e.toLabel {
+		if label < 0 {
+			w.shares[i] = 0
+			continue
+		}
+		common += w.all[label]
+		w.shares[i] = max(w.shares[i], 1e-6) * math.Sqrt(math.Sqrt(w.all[label]))
+		sum += w.shares[i]
+	}
+	if sum == 0 { // fastText gives them nothing
+		return a
+	}
+	if sure {
+		for label := range w.all {
+			w.all[label] *= otherwise
+		}
+	}
 	for _, label := range w.e.toLabel {
 		if label >= 0 {
-			common += w.all[label]
 			w.all[label] = 0
 		}
 	}
 	for i, label := range w.e.toLabel {
 		if label >= 0 {
-			w.all[label] += float64(common * w.shares[i])
+			w.all[label] += float64(common * w.shares[i] / sum)
 		}
 	}
-	label := 0
+	label, most, all := -1, 0.0, 0.0
 	for l, x := range w.all {
-		if x > w.all[label] {
-			label = l
+		all += x
+		if w.e.kept[l] {
+			x *= doubt
+		}
+		if x > most {
+			label, most = l, x
 		}
 	}
-	if codes[label] == Und || math.IsNaN(w.all[label]) {
+	if label < 0 || codes[label] == Und || math.IsNaN(all) {
 		return a
 	}
-	a.Language, a.Score = codes[label], rounded(w.all[label])
+	a.Language, a.Score = codes[label], rounded(w.all[label]/all)
 	return a
 }

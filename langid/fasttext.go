@@ -63,18 +63,19 @@ type fasttextIdentifier struct {
 }
 
 func (w *fasttextIdentifier) Identify(text []byte) Answer {
-	label, p := w.label(text)
+	label, p, _ := w.label(text)
 	if label < 0 {
 		return Answer{Language: Und}
 	}
 	return Answer{Language: w.e.model.codes[label], Score: rounded(p)}
 }
 
-// label is the most probable of the languages with its probability: among some of the model's, it is divided by
-// theirs together. It is -1 of a text without letters, and where the model has no number for it.
-func (w *fasttextIdentifier) label(text []byte) (int, float64) {
+// label is the most probable of the languages with its share of the probability of all of them, and its probability
+// as the model has it, which is the same where the languages are all of the model's. The label is -1 of a text
+// without letters, and where the model has no number for it.
+func (w *fasttextIdentifier) label(text []byte) (label int, share, p float64) {
 	if !hasLetter(text) {
-		return -1, 0
+		return -1, 0, 0
 	}
 	// As the reference is asked by others: datatrove 0.10.1, utils/lid.py.
 	w.line = fasttext.AppendLine(w.line[:0], text, fasttext.Spaces)
@@ -83,28 +84,28 @@ func (w *fasttextIdentifier) label(text []byte) (int, float64) {
 		w.line = nil
 	}
 	if !some {
-		return -1, 0
+		return -1, 0, 0
 	}
-	label, p := -1, math.NaN()
+	label = -1
 	if w.e.all {
-		w.best = w.p.Best(w.best[:0], 1, 0)
-		if len(w.best) > 0 {
+		if w.best = w.p.Best(w.best[:0], 1, 0); len(w.best) > 0 {
 			label, p = w.best[0].Label, float64(w.best[0].Probability)
+			share = p
 		}
 	} else {
-		var sum, most float64
+		var sum float64
 		for _, l := range w.e.among {
 			x := float64(w.p.Of(l))
-			if sum += x; x > most || label < 0 {
-				label, most = l, x
+			if sum += x; x > p {
+				label, p = l, x
 			}
 		}
-		p = most / sum
+		share = p / sum
 	}
-	if math.IsNaN(p) || w.e.model.codes[max(label, 0)] == Und {
-		return -1, 0
+	if label < 0 || math.IsNaN(share) || w.e.model.codes[label] == Und {
+		return -1, 0, 0
 	}
-	return label, p
+	return label, share, p
 }
 
 // rounded is a score as it is written. fastText's probabilities reach 1.00001.

@@ -20,9 +20,9 @@ func (e endings) NewIdentifier() Identifier { return e }
 func (e endings) Identify(text []byte) Answer {
 	switch {
 	case bytes.HasSuffix(text, []byte("k")):
-		return Answer{"eu", 0.9876}
+		return Answer{Language: "eu", Score: 0.9876}
 	case bytes.HasSuffix(text, []byte("s")):
-		return Answer{"es", 1}
+		return Answer{Language: "es", Score: 1}
 	}
 	return Answer{Language: Und}
 }
