@@ -258,12 +258,12 @@ func (w *worker) parts(r *record.Record) error {
 		keep = float64(kept) >= s.cfg.MinShare*float64(all) && kept > 0
 	}
 	cut := s.cfg.Cut && keep && kept < all && !s.cfg.Annotate
-	if cut { // the language of what is left
-		for _, x := range shares {
-			if s.found[x.Language].keep {
+	for _, x := range shares {
+		if s.found[x.Language].keep && keep {
+			if cut || x.Letters == is.Letters { // the language of what is left, and of two that have as much the one to keep
 				is = x
-				break
 			}
+			break
 		}
 	}
 	found := s.found[is.Language]

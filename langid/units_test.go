@@ -139,7 +139,7 @@ func TestUnitsStage(t *testing.T) {
 		cfg        Config
 		want       string // the line, or rule and reason
 	}{
-		{"half is enough", half, Config{Keep: []string{"eu"}}, `{"text":"` + basque(30) + `\n\n` + spanish(30) + `","curate":{"langid":{"engine":"lingua","verdict":"keep","language":"es","score":0.5,"unit":"paragraph","shares":{"es":0.5,"eu":0.5}}},"language":"es","language_score":0.5}`},
+		{"half is enough", half, Config{Keep: []string{"eu"}}, `{"text":"` + basque(30) + `\n\n` + spanish(30) + `","curate":{"langid":{"engine":"lingua","verdict":"keep","language":"eu","score":0.5,"unit":"paragraph","shares":{"es":0.5,"eu":0.5}}},"language":"eu","language_score":0.5}`},
 		{"a third is not", third, Config{Keep: []string{"eu"}}, "langid language_es"},
 		{"unless it is asked for", third, Config{Keep: []string{"eu"}, MinShare: 0.3, Cut: true}, `{"text":"` + basque(30) + `","n":1,"curate":{"langid":{"engine":"lingua","verdict":"keep","language":"eu","score":0.5,"unit":"paragraph","shares":{"es":0.6667,"eu":0.3333}}},"language":"eu","language_score":0.5}`},
 		{"mixed", third, Config{Keep: []string{"es"}, MinShare: 0.7}, "langid mixed"},
@@ -160,7 +160,7 @@ func TestUnitsStage(t *testing.T) {
 			r := &b.Records[0]
 			got := r.Rule + " " + r.Reason
 			if r.Outcome == record.Keep {
-				got = string(r.AppendLine(nil))
+				got = strings.TrimSuffix(string(r.AppendLine(nil)), "\n")
 			}
 			if got != c.want {
 				t.Errorf("%s\nwant %s", got, c.want)
