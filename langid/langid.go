@@ -127,6 +127,14 @@ type Config struct {
 	Model *Model
 	// MinScore makes every answer with a lower score Und; from 0, which is the default, to 1.
 	MinScore float64
+	// Unit is what is asked about: Document, the default, Paragraph or Line. With one of the latter two a document's
+	// language is the one that most of its letters are in, and its score the mean of the parts'.
+	Unit string
+	// MinShare, where Unit is no document, is how much of a document must be in the languages of Keep together, by
+	// letters, for it to stay; half by default.
+	MinShare float64
+	// Cut, where Unit is no document, takes the parts in other languages than those of Keep out of the text.
+	Cut bool
 	// SampleBytes is the longest sample of a text that the engine is asked about, in bytes of letters, from
 	// MinSample to MaxSample; DefaultSample by default. Costs: time grows with it.
 	SampleBytes int
@@ -157,6 +165,22 @@ func (c Config) Resolve() (Config, error) {
 	}
 	if c.Model != nil && !kind.fasttext {
 		return c, fmt.Errorf("the engine %s has models of its own; %s is for fasttext and cascade", kind.name, c.Model.name)
+	}
+	if c.Unit == "" {
+		c.Unit = Document
+	}
+	if err := checkUnit(c.Unit); err != nil {
+		return c, err
+	}
+	switch {
+	case c.Unit == Document && (c.Cut || c.MinShare != 0):
+		return c, fmt.Errorf("a document as a whole has one language; to cut it, or to ask for a share, name the unit %s or %s", Paragraph, Line)
+	case !(c.MinShare >= 0 && c.MinShare <= 1):
+		return c, fmt.Errorf("a least share of %v: from 0 to 1", c.MinShare)
+	case c.Cut && len(c.Keep) == 0:
+		return c, fmt.Errorf("to cut, name the languages to keep")
+	case c.Unit != Document && c.MinShare == 0:
+		c.MinShare = 0.5
 	}
 	if !(c.MinScore >= 0 && c.MinScore <= 1) {
 		return c, fmt.Errorf("a least score of %v: from 0 to 1", c.MinScore)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -77,16 +78,19 @@ func newStage(cfg Config, engine Engine) (*Stage, error) {
 	// Keys in the order of their names.
 	spec := struct {
 		Annotate    bool     `json:"annotate"`
+		Cut         bool     `json:"cut,omitempty"`
 		Engine      string   `json:"engine"`
 		Keep        []string `json:"keep"`
 		Languages   []string `json:"languages"` // none: all of the model
 		MinScore    float64  `json:"min_score"`
+		MinShare    float64  `json:"min_share,omitempty"`
 		Model       string   `json:"model,omitempty"`
 		SampleBytes int      `json:"sample_bytes,omitempty"`
 		Second      []string `json:"second,omitempty"`
 		TextField   string   `json:"text_field"`
+		Unit        string   `json:"unit,omitempty"` // none: document
 	}{
-		Annotate: cfg.Annotate, Engine: cfg.Engine, Keep: append([]string{}, cfg.Keep...), Languages: append([]string{}, cfg.Languages...),
+		Annotate: cfg.Annotate, Cut: cfg.Cut, MinShare: cfg.MinShare, Engine: cfg.Engine, Keep: append([]string{}, cfg.Keep...), Languages: append([]string{}, cfg.Languages...),
 		MinScore: cfg.MinScore, Second: cfg.Second, TextField: s.text.String(),
 	}
 	if kind, err := engineNamed(cfg.Engine); err == nil && kind.fasttext {
@@ -94,6 +98,9 @@ func newStage(cfg Config, engine Engine) (*Stage, error) {
 		if cfg.Model != nil {
 			spec.Model = "sha256:" + cfg.Model.digest
 		}
+	}
+	if cfg.Unit != Document {
+		spec.Unit = cfg.Unit
 	}
 	if cfg.Lingua() {
 		spec.SampleBytes = cfg.SampleBytes
@@ -120,7 +127,10 @@ func (s *Stage) Load() { s.engine.Load() }
 func (s *Stage) Spec() stage.Spec { return s.spec }
 
 // NewWorker implements stage.Mapper. The first call loads the engine's models, and the others wait for them.
-func (s *Stage) NewWorker() stage.Worker { return &worker{s: s, id: s.engine.NewIdentifier()} }
+func (s *Stage) NewWorker() stage.Worker {
+	id := s.engine.NewIdentifier()
+	return &worker{s: s, id: id, mixed: NewMixed(id)}
+}
 
 // Where the stage writes.
 var (
@@ -133,10 +143,13 @@ var (
 const scratchLimit = 1 << 20
 
 type worker struct {
-	s    *Stage
-	id   Identifier
-	text []byte // decoded
-	json []byte
+	s     *Stage
+	id    Identifier
+	text  []byte // decoded
+	json  []byte
+	mixed *Mixed
+	left  []byte // of a text that is cut
+	cut   int64  // documents of this batch
 }
 
 // Map implements stage.Worker.
@@ -150,12 +163,21 @@ func (w *worker) Map(ctx context.Context, b *record.Batch) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.one(r); err != nil {
+		one := w.one
+		if w.s.cfg.Unit != Document {
+			one = w.parts
+		}
+		if err := one(r); err != nil {
 			r.QuarantineFor(err)
 		}
 		if cap(w.text) > scratchLimit {
-			w.text = nil
+			w.text, w.left = nil, nil
+			w.mixed = NewMixed(w.id)
 		}
+	}
+	if w.cut > 0 {
+		b.Tally(CutTally, w.cut)
+		w.cut = 0
 	}
 	return ctx.Err()
 }
@@ -207,4 +229,114 @@ func (w *worker) one(r *record.Record) error {
 		r.DropFor(Rule, found.reason)
 	}
 	return nil
+}
+
+// MixedReason is that of a document of which too little is in the languages to keep, though most is in one of them.
+const MixedReason = "mixed"
+
+// CutTally counts the kept documents of which parts were cut out.
+const CutTally = "cut"
+
+// parts sets the outcome of a record by its paragraphs or lines.
+func (w *worker) parts(r *record.Record) error {
+	s := w.s
+	doc, err := r.Text(s.text, &w.text)
+	if err != nil {
+		return err
+	}
+	shares := w.mixed.Identify(doc, s.cfg.Unit)
+	all, kept := 0, 0
+	for _, x := range shares {
+		all += x.Letters
+		if s.found[x.Language].keep {
+			kept += x.Letters
+		}
+	}
+	is := shares[0]
+	keep := s.found[is.Language].keep // of a text without letters
+	if all > 0 {
+		keep = float64(kept) >= s.cfg.MinShare*float64(all) && kept > 0
+	}
+	cut := s.cfg.Cut && keep && kept < all && !s.cfg.Annotate
+	for _, x := range shares {
+		if s.found[x.Language].keep && keep {
+			if cut || x.Letters == is.Letters { // the language of what is left, and of two that have as much the one to keep
+				is = x
+			}
+			break
+		}
+	}
+	found := s.found[is.Language]
+	reason := found.reason
+	if found.keep {
+		reason = MixedReason
+	}
+
+	w.json = append(append(w.json[:0], `{"engine":"`...), s.cfg.Engine...)
+	if keep {
+		w.json = append(w.json, `","verdict":"keep`...)
+	} else {
+		w.json = append(append(w.json, `","verdict":"drop","rule":"`+Rule+`","reason":"`...), jsonInside(reason)...)
+	}
+	w.json = append(append(w.json, `","language":`...), found.language...)
+	w.json = append(w.json, `,"score":`...)
+	start := len(w.json)
+	w.json = appendRounded(w.json, is.Score)
+	end := len(w.json)
+	w.json = append(append(append(w.json, `,"unit":"`...), s.cfg.Unit...), `","shares":{`...)
+	for i, x := range shares {
+		if i > 0 {
+			w.json = append(w.json, ',')
+		}
+		w.json = append(append(w.json, s.found[x.Language].language...), ':')
+		share := 1.0
+		if all > 0 {
+			share = float64(x.Letters) / float64(all)
+		}
+		w.json = appendRounded(w.json, share)
+	}
+	w.json = append(w.json, `}}`...)
+	if keep || s.cfg.Annotate || s.cfg.Verdicts {
+		err = r.Set(curateLangid, w.json)
+	} else {
+		err = r.CanSet(curateLangid) // whether somebody keeps dropped records decides nothing
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.Set(languagePath, found.language); err != nil {
+		return err
+	}
+	if err := r.Set(scorePath, w.json[start:end]); err != nil {
+		return err
+	}
+	switch {
+	case keep && cut:
+		w.left = w.mixed.appendKept(w.left[:0], doc, func(code string) bool { return s.found[code].keep })
+		if w.json, err = jsontext.AppendQuote(w.json[:0], w.left); err != nil {
+			return err // invalid UTF-8, which no record holds
+		}
+		w.cut++
+		return r.Set(s.text, w.json)
+	case keep:
+	case s.cfg.Annotate:
+		r.Flag(Rule, reason)
+	default:
+		r.DropFor(Rule, reason)
+	}
+	return nil
+}
+
+// appendRounded writes a share or a score as scores are written.
+func appendRounded(dst []byte, v float64) []byte {
+	return strconv.AppendFloat(dst, math.Round(float64(v*1e4))/1e4, 'f', -1, 64)
+}
+
+// jsonInside is a reason between its quotes. Those that hold a label of somebody's model may need escapes.
+func jsonInside(s string) []byte {
+	q, err := jsontext.AppendQuote(nil, s)
+	if err != nil || len(q) < 2 {
+		return nil // labels are valid UTF-8
+	}
+	return q[1 : len(q)-1]
 }

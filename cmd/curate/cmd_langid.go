@@ -44,6 +44,11 @@ whatever the text is in, and its score the average of its confidences over piece
 a half where half the pieces are in another language. lingua's models take memory, which --memory must
 allow for: the message says how much. They are read when the first text needs them.
 
+--unit paragraph (or line) asks about each paragraph, and "curate.langid" has the share of each language in a document, by
+letters; "language" is the largest. A document stays if at least half of it (--min-share) is in the languages
+of --keep, and --cut takes out the paragraphs that are not. A heading, or anything of fewer than 20
+letters, goes with the paragraph behind it.
+
 --languages sets the languages that an answer is one of; scores are then shares among them. --min-score
 makes und of what scores less. There is none by default: the gate of 0.65 that is usual elsewhere loses every
 third Basque sentence. docs/langid.md has accuracy by language and length.
@@ -51,6 +56,7 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
 ` + inputHelp,
 		Example: `  zstd -dc pages.jsonl.zst | curate langid --keep eu > basque.jsonl
   curate langid --keep eu,es --dropped other.jsonl.zst -o clean/ raw/*.jsonl.zst
+  curate langid --keep eu --unit paragraph --min-share 0.3 --cut pages.jsonl.zst > basque.jsonl
   curate langid pages.jsonl.zst | curate stats --by language`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for _, list := range []struct {
@@ -90,6 +96,9 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
 	fs := cmd.Flags()
 	fs.StringSliceVar(&cfg.Keep, "keep", nil, "`CODES` of the languages that stay, such as eu,es; und keeps what has none")
 	fs.StringSliceVar(&cfg.Languages, "languages", nil, "`CODES` of the set that an answer is from")
+	fs.StringVar(&cfg.Unit, "unit", langid.Document, "`NAME` of what is asked about: document, paragraph or line")
+	fs.Float64Var(&cfg.MinShare, "min-share", 0, "`X` of a document's letters, from 0 to 1, in the languages of --keep for it to stay, by paragraphs or lines; default 0.5")
+	fs.BoolVar(&cfg.Cut, "cut", false, "take paragraphs or lines in other languages than those of --keep out of the text")
 	fs.Float64Var(&cfg.MinScore, "min-score", 0, "`P` from 0 to 1: und where the score is lower")
 	fs.StringVar(&cfg.Engine, "engine", langid.DefaultEngine, "`NAME` of the engine: "+strings.Join(langid.Engines(), ", "))
 	fs.StringVar(&model, "model", "", "`PATH` of another fastText model, .bin or .ftz, for fasttext and cascade")

@@ -17,6 +17,9 @@ var langidKind = recipe.Kind{
 	Keys: []recipe.Key{
 		{Name: "keep", Type: recipe.Texts, Help: "codes of the languages that stay; without it nothing is dropped"},
 		{Name: "languages", Type: recipe.Texts, Help: "codes of the set that an answer is from; default all of fastText's model; for lingua without keep ca, de, en, es, eu, fr, it, pt, with it what it names, what is mistaken for those, and common languages"},
+		{Name: "unit", Type: recipe.Text, Default: langid.Document, Choices: []string{langid.Document, langid.Paragraph, langid.Line}, Help: "what is asked about; by paragraphs or lines, curate.langid has the share of each language"},
+		{Name: "min_share", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1, Help: "of a document's letters in the languages of keep for it to stay, where the unit is no document; 0 is half"},
+		{Name: "cut", Type: recipe.Boolean, Help: "takes paragraphs or lines in other languages than those of keep out of the text"},
 		{Name: "min_score", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1, Help: "und where the score is lower"},
 		{Name: "engine", Type: recipe.Text, Default: langid.DefaultEngine, Choices: langid.Engines(), Help: "which one answers"},
 		{Name: "model", Type: recipe.Text, Help: "path of another fastText model, .bin or .ftz, for fasttext and cascade"},
@@ -71,7 +74,7 @@ var langidKind = recipe.Kind{
 func langidConfig(v *recipe.Values, s recipe.Setting, model *langid.Model) langid.Config {
 	return langid.Config{
 		Keep: v.Texts("keep"), Languages: v.Texts("languages"), Engine: v.Text("engine"), SampleBytes: int(v.Integer("sample_bytes")),
-		MinScore: v.Number("min_score"), Model: model,
+		MinScore: v.Number("min_score"), Model: model, Unit: v.Text("unit"), MinShare: v.Number("min_share"), Cut: v.Boolean("cut"),
 		TextField: s.TextField.String(), Verdicts: true,
 	}
 }
