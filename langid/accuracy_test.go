@@ -14,9 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,7 +23,7 @@ import (
 
 var (
 	lohelp   = flag.String("lohelp", "", "`FOLDER` of the LibreOffice help as LANG.jsonl.zst, for the measurements of docs/langid.md")
-	measured = flag.String("half", "chosen", "`HALF` of its pages that is measured: chosen, on which numbers may be chosen, or held, which is for the tables")
+	measured = flag.String("half", "held", "`HALF` of its pages that is measured: held, which is for the tables, or chosen, on which numbers may be chosen")
 )
 
 // helpSeed divides the pages and draws what is asked about. Who has chosen a number with the half that is held takes
@@ -180,8 +178,9 @@ func letterCount(s string) (n int) {
 	return n
 }
 
-// TestAccuracy prints the table of docs/langid.md, and fails where the cascade is worse than lingua.
-func TestAccuracy(t *testing.T) {
+// TestConformanceAccuracy prints the table of docs/langid.md, and fails where the cascade is worse than lingua; on the half
+// that numbers are chosen on it only prints.
+func TestConformanceAccuracy(t *testing.T) {
 	texts := helpTexts(t)
 	langs := append(slices.Clone(defaultLanguages), "gl")
 	slices.Sort(langs)
@@ -226,16 +225,17 @@ func TestAccuracy(t *testing.T) {
 			}
 			without[c.name][class.name] = sum
 			t.Logf("%s %.2f | %.2f | (others that became Basque %d, lingua asked %d of %d)", row, 100*float64(sumGl)/float64(allGl), 100*float64(sum)/float64(all), basque, asked, allGl)
-			if c.name == "cascade" && sum < without["lingua"][class.name] {
+			if c.name == "cascade" && *measured == "held" && sum < without["lingua"][class.name] {
 				t.Errorf("%s: the cascade has %d right, lingua %d", class.name, sum, without["lingua"][class.name])
 			}
 		}
 	}
 }
 
-// TestUntranslated prints how many of the aligned paragraphs of three words and more whose Basque side is English are
-// found from that side alone, and how much Basque is lost; of all of them, and of the half that is measured.
-func TestUntranslated(t *testing.T) {
+// TestConformanceUntranslated prints how many of the aligned paragraphs of three words and more whose Basque side is English are
+// found from that side alone, and how much Basque is lost; of all of them, and of the half that is measured. With the
+// languages by default it fails if less than 97 % is found, or 1 % lost.
+func TestConformanceUntranslated(t *testing.T) {
 	type pair struct{ ID, En, Eu string }
 	for _, c := range []struct {
 		name string
@@ -273,59 +273,11 @@ func TestUntranslated(t *testing.T) {
 				}
 			}
 		}
+		if c.name == "cascade, --keep eu" && (100*found[0] < 97*english[0] || 100*lost[0] >= basque[0]) {
+			t.Errorf("%s: %d of %d found, %d of %d lost", c.name, found[0], english[0], lost[0], basque[0])
+		}
 		for k, of := range []string{"all", *measured} {
 			t.Logf("| %s | %s | %.1f %% of %d | %.2f %% of %d |", c.name, of, 100*float64(found[k])/float64(english[k]), english[k], 100*float64(lost[k])/float64(basque[k]), basque[k])
 		}
 	}
-}
-
-// BenchmarkHelp measures CPU time, the collector's included, on every tenth page of the help in nine languages.
-func BenchmarkHelp(b *testing.B) {
-	var texts [][]byte
-	var size int64
-	for _, lang := range strings.Fields("ca de en es eu fr gl it pt") {
-		for i, p := range helpRows[page](b, lang) {
-			if i%10 == 0 {
-				texts = append(texts, []byte(p.Text))
-				size += int64(len(p.Text))
-			}
-		}
-	}
-	for _, c := range []struct {
-		name string
-		cfg  Config
-	}{
-		{"fasttext", Config{Engine: "fasttext"}},
-		{"cascade", Config{}},
-		{"cascade-keep-eu", Config{Keep: []string{"eu"}}},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			id := mustIdentifier(b, c.cfg)
-			if w, ok := id.(*cascadeIdentifier); ok {
-				w.e.lingua.Load()
-			}
-			b.SetBytes(size)
-			asked := 0
-			before := cpuTime(b)
-			for b.Loop() {
-				asked = 0
-				for _, text := range texts {
-					if id.Identify(text).Opinions[1].Engine != "" {
-						asked++
-					}
-				}
-			}
-			cpu := (cpuTime(b) - before).Seconds() / float64(b.N)
-			b.ReportMetric(float64(size)/1e6/cpu, "cpu-MB/s")
-			b.ReportMetric(100*float64(asked)/float64(len(texts)), "%asked")
-		})
-	}
-}
-
-func cpuTime(b *testing.B) time.Duration {
-	var r syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

@@ -141,7 +141,7 @@ const (
 	// doubt is how many times better another language has to be than one that is to be kept: of a text that lingua
 	// was asked about, in which the two come close, the benefit of the doubt is for keeping. It counts also against
 	// languages that lingua has not loaded, and then certainKept is certain enough.
-	doubt       = 2
+	doubt       = 3
 	certainKept = 0.5
 	// decided is how many times better than the second the best has to be for the rest of the sample not to be asked
 	// about.
