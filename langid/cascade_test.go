@@ -21,7 +21,7 @@ func TestCascade(t *testing.T) {
 		{"nothing", "", Config{}, Und, false},
 		{"no letters", "12,50 € — 3/4 🙂", Config{}, Und, false},
 		{"fastText is sure", "Ez dago zalantzarik: fitxategia gorde egin da.", Config{}, "eu", false},
-		{"sure of a language that lingua has not loaded", "De kinderen spelen buiten in de tuin achter het huis, en hun moeder leest de krant.", Config{}, "nl", false},
+		{"nothing that lingua can say changes it", "De kinderen spelen buiten in de tuin achter het huis, en hun moeder leest de krant.", Config{}, "nl", false},
 		{"unsure, and right", "Euskal Herriko Unibertsitateak corpus handi bat argitaratu du.", Config{}, "eu", true},
 		{"lingua knows nothing of it", "ສະບາຍດີຊາວໂລກ ", Config{}, "lo", false},
 		{"among some", "Kaixo mundua", Config{Languages: []string{"en", "eu", "gl"}}, "eu", true},
@@ -139,7 +139,7 @@ func TestCascadePages(t *testing.T) {
 
 // TestUnsure: the number of characters decides, not of bytes.
 func TestUnsure(t *testing.T) {
-	for n, want := range map[int]float64{0: 0.95, 59: 0.95, 60: 0.7, 199: 0.7, 200: 0.5, 499: 0.5, 500: 0.4, 999: 0.4, 1000: 0.3, 5000: 0.3} {
+	for n, want := range map[int]float64{0: 0.95, 59: 0.95, 60: 0.9, 119: 0.9, 120: 0.7, 199: 0.7, 200: 0.4, 499: 0.4, 500: 0.2, 5000: 0.2} {
 		for _, c := range []string{"a", "ñ", "漢"} {
 			if got := unsure([]byte(strings.Repeat(c, n))); got != want {
 				t.Errorf("%d times %s: %v, want %v", n, c, got, want)

@@ -106,21 +106,30 @@ func (w *linguaIdentifier) Identify(text []byte) Answer {
 
 // ask fills sums. It returns the bytes of the sample.
 func (w *linguaIdentifier) ask(text []byte) (weight int64) {
-	w.sample.Take(text, w.e.limit)
-	clear(w.sums)
-	for i := range w.sample.Pieces() {
-		piece := w.sample.Piece(i)
-		weight += int64(len(piece))
-		for _, c := range w.e.detector.ComputeLanguageConfidenceValues(string(piece)) {
-			w.sums[w.e.at[c.Language()]] += int64(len(piece)) * int64(math.Round(float64(c.Value()*1e6)))
-		}
+	for i := range w.take(text) {
+		weight += w.askPiece(i)
 	}
 	return weight
 }
 
-// shares is for the cascade.
-func (w *linguaIdentifier) shares(dst []float64, text []byte) []float64 {
-	w.ask(text)
+// take is for the cascade, as shares is.
+func (w *linguaIdentifier) take(text []byte) int {
+	w.sample.Take(text, w.e.limit)
+	clear(w.sums)
+	return w.sample.Pieces()
+}
+
+// askPiece adds to sums what lingua says of a piece, and returns its bytes.
+func (w *linguaIdentifier) askPiece(i int) int64 {
+	piece := w.sample.Piece(i)
+	for _, c := range w.e.detector.ComputeLanguageConfidenceValues(string(piece)) {
+		w.sums[w.e.at[c.Language()]] += int64(len(piece)) * int64(math.Round(float64(c.Value()*1e6)))
+	}
+	return int64(len(piece))
+}
+
+func (w *linguaIdentifier) shares(dst []float64, i int) []float64 {
+	w.askPiece(i)
 	var all int64
 	for _, x := range w.sums {
 		all += x

@@ -1,14 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
-	"os"
+	"io"
+	"io/fs"
+	"path"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"curate/corpus/download"
 	"curate/langid"
 	"curate/pipeline"
 	"curate/stage"
@@ -32,14 +38,14 @@ wrote there is overwritten.
 
 --engine cascade asks fastText's model lid.176, which is in this program, about the whole text; an answer
 is one of its 176 languages. Where it is unsure (a probability below 0.95 of a text of fewer than 60
-characters, down to 0.3 of one of 1,000 and more), lingua is asked as well, about at most 300 bytes of
-letters, and divides what fastText gives to its languages together; of two that come close, one that is
+characters, down to 0.2 of one of 500 and more), lingua is asked as well, about at most 300 bytes of
+letters, until the answer is clear, and divides what fastText gives to its languages together; of two that come close, one that is
 to be kept wins. Those are, without --keep, ca, de, en, es, eu, fr, it and pt; with --keep
 what it names, the languages that are mistaken for those, English, and, if one of them is written in Latin
 script, de, es, fr, it and pt. lingua does not know Galician and 105 others: it has no say about them.
 
 --engine fasttext asks fastText alone; --model PATH takes any other supervised model of fastText, .bin or
-.ftz, and its labels as they are. --engine lingua asks lingua alone: an answer is always one of its set,
+.ftz, and its labels as they are; --model URL#sha256=HEX brings one of the net, once, and checks its digest. --engine lingua asks lingua alone: an answer is always one of its set,
 whatever the text is in, and its score the average of its confidences over pieces of 100 bytes: about
 a half where half the pieces are in another language. lingua's models take memory, which --memory must
 allow for: the message says how much. They are read when the first text needs them.
@@ -69,7 +75,7 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
 			}
 			cfg.TextField, cfg.Annotate, cfg.Verdicts = flags.textField, flags.annotate, flags.dropped != ""
 			var err error
-			if cfg.Model, err = openLangidModel(model); err != nil {
+			if cfg.Model, err = openLangidModel(cmd.Context(), model, func(line string) { fmt.Fprintln(env.stderr, "curate: "+line) }); err != nil {
 				return err
 			}
 			resolved, err := cfg.Resolve()
@@ -101,7 +107,7 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
 	fs.BoolVar(&cfg.Cut, "cut", false, "take paragraphs or lines in other languages than those of --keep out of the text")
 	fs.Float64Var(&cfg.MinScore, "min-score", 0, "`P` from 0 to 1: und where the score is lower")
 	fs.StringVar(&cfg.Engine, "engine", langid.DefaultEngine, "`NAME` of the engine: "+strings.Join(langid.Engines(), ", "))
-	fs.StringVar(&model, "model", "", "`PATH` of another fastText model, .bin or .ftz, for fasttext and cascade")
+	fs.StringVar(&model, "model", "", "`PATH` or URL#sha256=HEX of another fastText model, .bin or .ftz, for fasttext and cascade")
 	fs.IntVar(&cfg.SampleBytes, "sample-bytes", langid.DefaultSample, fmt.Sprintf("`N` bytes of letters, %d to %d, that lingua is asked about; time grows with them", langid.MinSample, langid.MaxSample))
 	flags.register(cmd)
 	_ = cmd.RegisterFlagCompletionFunc("engine", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -125,26 +131,59 @@ func langidSets(languages []string, cfg langid.Config) string {
 	return set
 }
 
-// openLangidModel reads a model of fastText; none is nil.
-func openLangidModel(path string) (*langid.Model, error) {
-	if path == "" {
+// openLangidModel reads a model of fastText by its path, or by a URL with its digest; none is nil.
+func openLangidModel(ctx context.Context, name string, log func(line string)) (_ *langid.Model, err error) {
+	if name == "" {
 		return nil, nil
 	}
-	if err := isThere(path); err != nil {
+	if err := checkLangidModel(name); err != nil {
 		return nil, usage("--model %v", err)
 	}
-	f, err := os.Open(path)
+	address, digest := name, ""
+	if download.IsURL(name) {
+		address, digest = download.Split(name)
+	}
+	files := download.Files{Log: log}
+	in, err := files.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
+	defer func() { err = errors.Join(err, in.Close()) }()
+	size := int64(-1)
+	var from io.Reader = in
+	if f, ok := in.(fs.File); ok {
+		if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+			size = st.Size()
+		}
 	}
-	m, err := langid.ReadModel(filepath.Base(path), f, st.Size())
+	if size < 0 {
+		all, err := io.ReadAll(in)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", address, err)
+		}
+		size, from = int64(len(all)), bytes.NewReader(all)
+	}
+	m, err := langid.ReadModel(path.Base(filepath.ToSlash(address)), from, size)
 	if err != nil {
-		return nil, usage("--model %s: %v", path, err)
+		return nil, usage("--model %s: %v", address, err)
+	}
+	if is := "sha256:" + m.Digest(); digest != "" && is != digest { // what is kept has changed since it came
+		return nil, fmt.Errorf("--model %s: the copy that is kept has the digest %s, not %s; remove it", address, is, digest)
 	}
 	return m, nil
+}
+
+// checkLangidModel is what is wrong with the name of a model, before it is opened.
+func checkLangidModel(name string) error {
+	if !download.IsURL(name) {
+		return isThere(name)
+	}
+	address, digest := download.Split(name)
+	if digest == "" {
+		return fmt.Errorf("%s: a file of the net needs its digest: URL#sha256=HEX, as sha256sum prints it", address)
+	}
+	if err := download.CheckDigest(digest); err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	return nil
 }

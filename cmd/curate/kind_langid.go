@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"curate/corpus/download"
 	"curate/langid"
 	"curate/pipeline/recipe"
 	"curate/stage"
@@ -22,12 +23,12 @@ var langidKind = recipe.Kind{
 		{Name: "cut", Type: recipe.Boolean, Help: "takes paragraphs or lines in other languages than those of keep out of the text"},
 		{Name: "min_score", Type: recipe.Number, Default: 0.0, Min: 0, Max: 1, Help: "und where the score is lower"},
 		{Name: "engine", Type: recipe.Text, Default: langid.DefaultEngine, Choices: langid.Engines(), Help: "which one answers"},
-		{Name: "model", Type: recipe.Text, Help: "path of another fastText model, .bin or .ftz, for fasttext and cascade"},
+		{Name: "model", Type: recipe.Text, Help: "path, or URL#sha256=HEX, of another fastText model, .bin or .ftz, for fasttext and cascade"},
 		{Name: "sample_bytes", Type: recipe.Integer, Default: int64(langid.DefaultSample), Min: langid.MinSample, Max: langid.MaxSample, Help: "bytes of letters that lingua is asked about"},
 	},
 	Check: func(v *recipe.Values) error {
 		if path := v.Text("model"); path != "" { // which is read when the step is built, with what the names mean in it
-			if err := isThere(path); err != nil {
+			if err := checkLangidModel(path); err != nil {
 				return v.Errorf("model", "%v", err)
 			}
 			return nil
@@ -37,7 +38,9 @@ var langidKind = recipe.Kind{
 	},
 	Reserve: func(v *recipe.Values, _ int) int64 {
 		var model int64
-		if st, err := os.Stat(v.Text("model")); err == nil {
+		if name := v.Text("model"); download.IsURL(name) {
+			model = modelOfTheNet
+		} else if st, err := os.Stat(name); err == nil {
 			if model = st.Size(); strings.HasSuffix(st.Name(), ".ftz") {
 				model *= 8 // its numbers are codes, and are unpacked
 			}
@@ -48,8 +51,8 @@ var langidKind = recipe.Kind{
 		}
 		return model + cfg.Memory()
 	},
-	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		model, err := openLangidModel(v.Text("model"))
+	Build: func(ctx context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
+		model, err := openLangidModel(ctx, v.Text("model"), nil)
 		if err != nil {
 			return nil, v.Errorf("model", "%v", err)
 		}
@@ -70,6 +73,9 @@ var langidKind = recipe.Kind{
 	Chunk: langidChunk,
 	Speed: 8,
 }
+
+// modelOfTheNet is the memory for a model that may not be here yet: lid.176.bin, the largest that is usual, has 126 MB.
+const modelOfTheNet = 128 << 20
 
 func langidConfig(v *recipe.Values, s recipe.Setting, model *langid.Model) langid.Config {
 	return langid.Config{
