@@ -58,7 +58,7 @@ func runRecipeTrain(s *session) error {
 	fail(u.Foreign > 60 || u.Wall < 60*recipeMinutes, "the recipe took %.1f minutes, and may take %d", u.Wall/60, recipeMinutes)
 	before, after := values["base pairs eu acc"], values["basque pairs eu acc"]
 	fail(before < .6 && after > .8, "pairs in Basque: %.3f before, and %.3f after", before, after)
-	before, after = values["base bits eu bits a byte"], values["basque bits eu bits a byte"]
+	before, after = values["base bits eu bits_per_byte"], values["basque bits eu bits_per_byte"]
 	fail(after < before-.5, "bits a byte of Basque: %.3f before, and %.3f after", before, after)
 	fail(values["basque pairs en acc"] > .8, "pairs in English: %.3f after", values["basque pairs en acc"])
 	return s.say("recipe-train", check)
