@@ -91,7 +91,9 @@ func (s *session) runFilterPeer(bench, profile, chain string) error {
 	table(fmt.Sprintf("%s: %s, %d documents, %.3f MB, one core", bench, chain, sample.Docs, mb(sample.Bytes)), peer, curate)
 	fmt.Printf("%s, English words by spaCy; curate is %.0f times as fast; datatrove keeps %d, curate %d\n",
 		version, curate.median(speed)/peer.median(speed), peer.all[0].Kept, curate.all[0].Kept)
-	fmt.Printf("same decision about %d of %d documents (%.1f %%), same reason too %d: words are cut differently\n",
-		same, sample.Docs, 100*float64(same)/float64(sample.Docs), sameReason)
+	fmt.Printf("same decision about %d of %d documents, same reason too %d\n", same, sample.Docs, sameReason)
+	if float64(sameReason) < 0.995*float64(sample.Docs) {
+		return fmt.Errorf("%w: the decisions differ", errOutput)
+	}
 	return nil
 }

@@ -18,7 +18,11 @@ import (
 
 // profileOf is the filter of a task; gopher unless it names another profile.
 func profileOf(t task) (*filter.Filter, error) {
-	return filter.New(filter.Config{Profile: cmp.Or(t.Arg, "gopher")})
+	p, err := profileNamed(cmp.Or(t.Arg, "gopher"))
+	if err != nil {
+		return nil, err
+	}
+	return filter.NewOf(p, filter.Config{})
 }
 
 // runGopher measures the profile three times: the plain function on decoded documents, the stage on lines with

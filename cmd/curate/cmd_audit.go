@@ -56,7 +56,7 @@ More than 1,000 groups are an error. Lines with the same 64-bit hash are taken f
 				if resolved, err = languages.Resolve(); err != nil {
 					return usage("audit: %v", err)
 				}
-				flags.reserved, flags.reservedFor = resolved.Memory(), fmt.Sprintf("the models of %d languages (--language-lines 0 needs none)", len(resolved.Languages))
+				flags.reserved, flags.reservedFor = resolved.Memory(), "the models of languages (--language-lines 0 needs none)"
 			}
 			var manifest *corpus.Manifest
 			flags.sees = func(m *corpus.Manifest) { manifest = m }
@@ -77,10 +77,11 @@ More than 1,000 groups are an error. Lines with the same 64-bit hash are taken f
 			err := runStages(cmd.Context(), cmd, to, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				cfg.TextField = s.textField.String()
 				if cfg.LanguageLines > 0 {
-					if err := askLanguages(&cfg, resolved); err != nil {
+					sets, err := askLanguages(&cfg, resolved)
+					if err != nil {
 						return nil, usage("audit: %v; --language-lines 0 asks for no languages", err)
 					}
-					s.notes = append(s.notes, fmt.Sprintf("languages: %s (%s, %s of memory)", strings.Join(resolved.Languages, " "), resolved.Engine, pipeline.FormatBytes(flags.reserved)))
+					s.notes = append(s.notes, fmt.Sprintf("languages: %s (%s, %s of memory)", sets, resolved.Engine, pipeline.FormatBytes(flags.reserved)))
 				}
 				st, err := audit.New(cfg)
 				if err != nil {
@@ -112,17 +113,20 @@ More than 1,000 groups are an error. Lines with the same 64-bit hash are taken f
 	return cmd
 }
 
-// askLanguages hands in the engine of a resolved configuration.
-func askLanguages(cfg *audit.Config, languages langid.Config) error {
+// askLanguages hands in the engine of a resolved configuration, and says what its answers are from.
+func askLanguages(cfg *audit.Config, languages langid.Config) (sets string, err error) {
 	engine, err := langid.NewEngine(languages)
 	if err != nil {
-		return err
+		return "", err
 	}
-	debug.SetGCPercent(langid.GCPercent)
-	cfg.Engine = fmt.Sprintf("%s of %s, %d bytes", languages.Engine, strings.Join(languages.Languages, " "), languages.SampleBytes)
+	if languages.Lingua() {
+		debug.SetGCPercent(langid.GCPercent)
+	}
+	sets = langidSets(engine.Languages(), languages)
+	cfg.Engine = fmt.Sprintf("%s of %s, %d bytes", languages.Engine, sets, languages.SampleBytes)
 	cfg.Languages = func() func(line []byte) string {
 		id := engine.NewIdentifier()
 		return func(line []byte) string { return id.Identify(line).Language }
 	}
-	return nil
+	return sets, nil
 }

@@ -85,7 +85,7 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
 				if err != nil {
 					return nil, usage("langid: %v", err)
 				}
-				s.notes = append(s.notes, fmt.Sprintf("languages: %s (%s, %s of memory)", langidSets(st, resolved), resolved.Engine, pipeline.FormatBytes(flags.reserved)))
+				s.notes = append(s.notes, fmt.Sprintf("languages: %s (%s, %s of memory)", langidSets(st.Languages(), resolved), resolved.Engine, pipeline.FormatBytes(flags.reserved)))
 				if resolved.Lingua() {
 					debug.SetGCPercent(langid.GCPercent)
 				}
@@ -111,13 +111,13 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
 }
 
 // langidSets says what an answer is one of.
-func langidSets(st *langid.Stage, cfg langid.Config) string {
-	set := strings.Join(st.Languages(), " ")
+func langidSets(languages []string, cfg langid.Config) string {
+	set := strings.Join(languages, " ")
 	if cfg.Engine == "lingua" {
 		return set
 	}
 	if len(cfg.Languages) == 0 {
-		set = fmt.Sprintf("the %d of the model", len(st.Languages()))
+		set = fmt.Sprintf("the %d of the model", len(languages))
 	}
 	if len(cfg.Second) > 0 {
 		set += "; lingua: " + strings.Join(cfg.Second, " ")

@@ -35,7 +35,7 @@ var auditKind = recipe.Kind{
 		if cfg.LanguageLines > 0 {
 			languages, err := auditLanguages(v).Resolve()
 			if err == nil {
-				err = askLanguages(&cfg, languages)
+				_, err = askLanguages(&cfg, languages)
 			}
 			if err != nil {
 				return nil, v.Errorf("", "%v; language_lines: 0 asks for no languages", err)
