@@ -11,7 +11,7 @@ func (s *Scheme) Signature(dst []uint64, shingles []uint64) []uint64 {
 	p := s.permutations()
 	n := len(dst)
 	dst = slices.Grow(dst, len(p.a))[:n+len(p.a)]
-	minhashGeneric(dst[n:], p.a, p.b, shingles)
+	minhashBest.minhash61(dst[n:], p.a, p.b, shingles)
 	return dst
 }
 
