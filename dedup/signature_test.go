@@ -143,10 +143,12 @@ func TestKernelAtItsEdges(t *testing.T) {
 					t.Fatal("the test does not make the product that it wants")
 				}
 				for _, hashes := range [][]uint64{hashes, hashes[:1]} {
-					minhashGeneric(mins, p.a, p.b, hashes)
-					for j := range mins {
-						if want := leastValue(p.a[j], p.b[j], hashes); mins[j] != want {
-							t.Fatalf("product %#x: value %d is %d, not %d", product, j, mins[j], want)
+					for s := minhashPortable; s <= minhashBest; s++ {
+						s.minhash61(mins, p.a, p.b, hashes)
+						for j := range mins {
+							if want := leastValue(p.a[j], p.b[j], hashes); mins[j] != want {
+								t.Fatalf("%s, product %#x: value %d is %d, not %d", s, product, j, mins[j], want)
+							}
 						}
 					}
 				}
