@@ -1,5 +1,7 @@
 package dedup
 
+import "sync"
+
 // family is a kind of hash functions: what becomes of a*h + b.
 type family uint8
 
@@ -31,26 +33,33 @@ func (f family) minima(mins, a, b, hashes []uint64) {
 	}
 }
 
-// minhashAffine32 is minhash32 of lists of 64 bits, so many hashes at a time that what is narrowed lies on the stack.
+// narrowed is what minhashAffine32 needs of 32 bits.
+type narrowed struct {
+	a, b, mins [MaxValues]uint32
+	hashes     [512]uint32
+}
+
+var narrowedPool = sync.Pool{New: func() any { return new(narrowed) }}
+
+// minhashAffine32 is minhash32 of lists of 64 bits, some hashes at a time.
 func (s minhashSet) minhashAffine32(mins, a, b, hashes []uint64) {
-	const step = 512
-	var narrow [3 * MaxValues]uint32
-	var part [step]uint32
+	w := narrowedPool.Get().(*narrowed)
 	n := len(mins)
-	a32, b32, m32 := narrow[:n], narrow[MaxValues:][:n], narrow[2*MaxValues:][:n]
 	for i := range mins {
-		a32[i], b32[i], mins[i] = uint32(a[i]), uint32(b[i]), 1<<32-1
+		w.a[i], w.b[i], mins[i] = uint32(a[i]), uint32(b[i]), 1<<32-1
 	}
-	for lo := 0; lo < len(hashes); lo += step {
-		h := hashes[lo:min(lo+step, len(hashes))]
-		for i, v := range h {
-			part[i] = uint32(v)
+	for len(hashes) > 0 {
+		k := min(len(hashes), len(w.hashes))
+		for i, v := range hashes[:k] {
+			w.hashes[i] = uint32(v)
 		}
-		s.minhash32(m32, a32, b32, part[:len(h)])
-		for i, v := range m32 {
+		s.minhash32(w.mins[:n], w.a[:n], w.b[:n], w.hashes[:k])
+		for i, v := range w.mins[:n] {
 			mins[i] = min(mins[i], uint64(v))
 		}
+		hashes = hashes[k:]
 	}
+	narrowedPool.Put(w)
 }
 
 func minhashAffine64(mins, a, b, hashes []uint64) {

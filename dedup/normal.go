@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"slices"
 	"unicode"
 	"unicode/utf8"
 
@@ -39,7 +40,7 @@ func simplifiedNormal(sc *Scratch, b []byte) {
 // white space inside and none at the ends (Cerebras modelzoo, data_preparation/nlp/slimpajama, dedup/to_hash.py,
 // get_features). It has characters, and no words.
 func slimpajamaNormal(sc *Scratch, b []byte) {
-	sc.before = text.AppendLower(sc.before[:0], b)
+	sc.before = text.AppendLower(slices.Grow(sc.before[:0], len(b)), b)
 	dst, white := sc.words[:0], false
 	for i := 0; i < len(sc.before); {
 		if n := text.SpaceAt(sc.before, i); n > 0 {
@@ -68,7 +69,7 @@ func slimpajamaNormal(sc *Scratch, b []byte) {
 // (text-dedup 0.4.1, config/algorithms/minhash.py): unlike re it counts marks among the characters of words, and numbers
 // that are neither digits nor letters it does not.
 func textDedupNormal(sc *Scratch, b []byte) {
-	sc.before = text.AppendLower(sc.before[:0], b)
+	sc.before = text.AppendLower(slices.Grow(sc.before[:0], len(b)), b)
 	dst, ends := sc.words[:0], sc.ends[:0]
 	inside := false
 	for i := 0; i < len(sc.before); {

@@ -24,8 +24,8 @@ func (s *Scheme) Shingles(dst []uint64, text []byte, sc *Scratch) []uint64 {
 		if len(sc.ends) >= s.Length {
 			return s.appendWordGrams(dst, sc.words, sc.ends)
 		}
-	} else if utf8.RuneCount(sc.words) >= s.Length {
-		return s.appendCharacterGrams(dst, sc)
+	} else if n := characters(sc.words); n >= s.Length {
+		return s.appendCharacterGrams(slices.Grow(dst, n-s.Length+1), sc.words)
 	}
 	if s.Short == "none" {
 		return dst
@@ -45,19 +45,28 @@ func (s *Scheme) appendWordGrams(dst []uint64, words []byte, ends []int32) []uin
 	return dst
 }
 
-// appendCharacterGrams does the same with characters. There are as many as a gram has.
-func (s *Scheme) appendCharacterGrams(dst []uint64, sc *Scratch) []uint64 {
-	dst = slices.Grow(dst, utf8.RuneCount(sc.words)-s.Length+1)
+// appendCharacterGrams does the same with characters, of which there are as many as a gram has.
+func (s *Scheme) appendCharacterGrams(dst []uint64, b []byte) []uint64 {
 	lo, hi := 0, 0
 	for range s.Length - 1 {
-		hi = nextCharacter(sc.words, hi)
+		hi = nextCharacter(b, hi)
 	}
-	for hi < len(sc.words) {
-		hi = nextCharacter(sc.words, hi)
-		dst = append(dst, s.hash(sc.words[lo:hi]))
-		lo = nextCharacter(sc.words, lo)
+	for hi < len(b) {
+		hi = nextCharacter(b, hi)
+		dst = append(dst, s.hash(b[lo:hi]))
+		lo = nextCharacter(b, lo)
 	}
 	return dst
+}
+
+// characters counts those of b, which is valid UTF-8.
+func characters(b []byte) (n int) {
+	for _, c := range b {
+		if c&0xC0 != 0x80 {
+			n++
+		}
+	}
+	return n
 }
 
 // nextCharacter is where the character at i ends.
