@@ -74,9 +74,10 @@ func textDedupNormal(sc *Scratch, b []byte) {
 	inside := false
 	for i := 0; i < len(sc.before); {
 		c := sc.before[i]
-		r, n := rune(c), 1
+		n := 1
 		word := c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_'
 		if c >= utf8.RuneSelf {
+			var r rune
 			r, n = utf8.DecodeRune(sc.before[i:])
 			word = regexWord(r)
 		}

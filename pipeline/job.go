@@ -58,7 +58,7 @@ type Job struct {
 	Signals Target
 	// SignalColumns are columns that they have as Parquet, whatever the first rows hold, and Columns those that Out has.
 	SignalColumns, Columns []parquet.Column
-	Ledger        string // path
+	Ledger                 string // path
 
 	Workers   int
 	Memory    int64 // bytes of RSS
