@@ -19,6 +19,6 @@ update: packages
 packages:
 	go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./cmd/curate | sort > cmd/curate/packages.txt
 
-# The assembly of package kernel.
+# The assembly of packages kernel and dedup.
 kernels:
-	cd tools/kernels && go run . ../../kernel
+	cd tools/kernels && go run . ../..

@@ -41,7 +41,7 @@ func newCandidates(m *MinHash) *candidates {
 // AppendBuckets appends the hash of each band of a signature. Its bytes are those of the band's number and its
 // rows, 8 each, little-endian.
 func (s *Scheme) AppendBuckets(dst, signature []uint64) []uint64 {
-	var room [8 * 33]byte
+	var room [8 * (1 + maxRows)]byte
 	b := room[:]
 	for band := range s.Bands {
 		b = binary.LittleEndian.AppendUint64(b[:0], uint64(band))

@@ -33,6 +33,9 @@ type MinHashConfig struct {
 	Field record.Path
 	// Scheme makes shingles and signatures of a text; DefaultScheme by default. See Schemes.
 	Scheme string
+	// Bands and Rows, Values and Short take the place of the scheme's own. See SchemeOptions.
+	Bands, Rows, Values int
+	Short               string
 	// Threshold is the least similarity of duplicates, above 0 and at most 1, of which six digits count; 0 means
 	// DefaultThreshold. Similarity is Jaccard's, of the sets of shingles: common ones over all.
 	Threshold float64
@@ -75,13 +78,6 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 	if cfg.Scheme == "" {
 		cfg.Scheme = DefaultScheme
 	}
-	scheme, err := LookupScheme(cfg.Scheme)
-	if err != nil {
-		return nil, fmt.Errorf("dedup: %w", err)
-	}
-	if scheme.Bands > maxBuckets {
-		return nil, fmt.Errorf("dedup: scheme %s has %d bands, above %d", scheme.Name, scheme.Bands, maxBuckets)
-	}
 	if cfg.Threshold == 0 {
 		cfg.Threshold = DefaultThreshold
 	}
@@ -89,6 +85,14 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 		return nil, fmt.Errorf("dedup: threshold %v is no similarity; it lies above 0 and is at most 1", cfg.Threshold)
 	}
 	threshold := uint32(math.Round(cfg.Threshold * million))
+	scheme, err := LookupScheme(cfg.Scheme)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	scheme, err = scheme.With(SchemeOptions{Threshold: float64(threshold) / million, Bands: cfg.Bands, Rows: cfg.Rows, Values: cfg.Values, Short: cfg.Short})
+	if err != nil {
+		return nil, fmt.Errorf("dedup: scheme %s: %w", cfg.Scheme, err)
+	}
 	switch cfg.Keep {
 	case "":
 		cfg.Keep = "first"
@@ -103,7 +107,9 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 		Rows     int    `json:"rows"`
 		Scheme   string `json:"scheme"`
 		Version  int    `json:"scheme_version"`
-	}{cfg.Annotate, scheme.Bands, cfg.Field.String(), scheme.Rows, scheme.Name, scheme.Version})
+		Short    string `json:"short"`
+		Values   int    `json:"values"`
+	}{cfg.Annotate, scheme.Bands, cfg.Field.String(), scheme.Rows, scheme.Name, scheme.Version, scheme.Short, scheme.Values})
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +124,11 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 		Rows      int     `json:"rows"`
 		Scheme    string  `json:"scheme"`
 		Version   int     `json:"scheme_version"`
+		Short     string  `json:"short"`
 		Threshold float64 `json:"threshold"`
+		Values    int     `json:"values"`
 	}{cfg.Annotate, scheme.Bands, maxExtra, cfg.Field.String(), cfg.Keep, "minhash", maxRehubs, scheme.Rows, scheme.Name,
-		scheme.Version, float64(threshold) / million})
+		scheme.Version, scheme.Short, float64(threshold) / million, scheme.Values})
 	if err != nil {
 		return nil, err
 	}

@@ -223,8 +223,8 @@ func TestVerificationStage(t *testing.T) {
 func TestMinHashConfig(t *testing.T) {
 	m := mustMinHash(t, MinHashConfig{Field: record.MustPath("meta.body"), Threshold: 0.7500001, Keep: "longest", Verdicts: true})
 	for i, want := range []string{
-		`{"annotate":false,"bands":20,"field":"meta.body","rows":5,"scheme":"words","scheme_version":1}`,
-		`{"annotate":false,"bands":20,"extra_comparisons":16,"field":"meta.body","keep":"longest","method":"minhash","rehubs":3,"rows":5,"scheme":"words","scheme_version":1,"threshold":0.75}`,
+		`{"annotate":false,"bands":20,"field":"meta.body","rows":5,"scheme":"words","scheme_version":1,"short":"whole","values":100}`,
+		`{"annotate":false,"bands":20,"extra_comparisons":16,"field":"meta.body","keep":"longest","method":"minhash","rehubs":3,"rows":5,"scheme":"words","scheme_version":1,"short":"whole","threshold":0.75,"values":100}`,
 	} {
 		if got, err := json.Marshal(m.Stages()[i].Spec().Config); err != nil || string(got) != want {
 			t.Errorf("configuration %s, error %v", got, err)

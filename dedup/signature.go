@@ -2,7 +2,7 @@ package dedup
 
 import "slices"
 
-// Signature appends the Bands*Rows minima of the permutations over the shingles' hashes, band after band. There
+// Signature appends the Values minima of the permutations over the shingles' hashes, band after band. There
 // must be at least one shingle; order and repeats make no difference.
 func (s *Scheme) Signature(dst []uint64, shingles []uint64) []uint64 {
 	if len(shingles) == 0 {
@@ -11,7 +11,7 @@ func (s *Scheme) Signature(dst []uint64, shingles []uint64) []uint64 {
 	p := s.permutations()
 	n := len(dst)
 	dst = slices.Grow(dst, len(p.a))[:n+len(p.a)]
-	minhashGeneric(dst[n:], p.a, p.b, shingles)
+	s.family.minima(dst[n:], p.a, p.b, shingles)
 	return dst
 }
 

@@ -68,8 +68,11 @@ func TestSchemes(t *testing.T) {
 		if i > 0 && Schemes()[i-1].Name >= s.Name {
 			t.Errorf("scheme %q comes after %q", s.Name, Schemes()[i-1].Name)
 		}
-		if n := len(s.permutations().a); n != s.Bands*s.Rows {
-			t.Errorf("scheme %q has %d permutations for %d bands of %d", s.Name, n, s.Bands, s.Rows)
+		if n := len(s.permutations().a); n != s.Values || n < s.Bands*s.Rows || n > MaxValues || s.Rows > maxRows {
+			t.Errorf("scheme %q has %d permutations for %d values, %d bands of %d", s.Name, n, s.Values, s.Bands, s.Rows)
+		}
+		if !slices.Contains(ShortPolicies(), s.Short) {
+			t.Errorf("scheme %q has the policy %q", s.Name, s.Short)
 		}
 		if got, err := LookupScheme(s.Name); got != s || err != nil {
 			t.Errorf("LookupScheme(%q) = %v, %v", s.Name, got, err)
@@ -143,10 +146,12 @@ func TestKernelAtItsEdges(t *testing.T) {
 					t.Fatal("the test does not make the product that it wants")
 				}
 				for _, hashes := range [][]uint64{hashes, hashes[:1]} {
-					minhashGeneric(mins, p.a, p.b, hashes)
-					for j := range mins {
-						if want := leastValue(p.a[j], p.b[j], hashes); mins[j] != want {
-							t.Fatalf("product %#x: value %d is %d, not %d", product, j, mins[j], want)
+					for s := minhashPortable; s <= minhashBest; s++ {
+						s.minhash61(mins, p.a, p.b, hashes)
+						for j := range mins {
+							if want := leastValue(p.a[j], p.b[j], hashes); mins[j] != want {
+								t.Fatalf("%s, product %#x: value %d is %d, not %d", s, product, j, mins[j], want)
+							}
 						}
 					}
 				}

@@ -56,9 +56,9 @@ type Job struct {
 	Out, Dropped, Quarantine Target
 	// Signals has a row for every record that is read, in order. A Job of more than one phase has none.
 	Signals Target
-	// SignalColumns are columns that they have as Parquet, whatever the first rows hold.
-	SignalColumns []parquet.Column
-	Ledger        string // path
+	// SignalColumns are columns that they have as Parquet, whatever the first rows hold, and Columns those that Out has.
+	SignalColumns, Columns []parquet.Column
+	Ledger                 string // path
 
 	Workers   int
 	Memory    int64 // bytes of RSS

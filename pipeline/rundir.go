@@ -51,8 +51,11 @@ func (j *Job) targets() [outputs]*Target {
 
 // columnsOf are those that an output has as Parquet, whatever its records are.
 func (j *Job) columnsOf(out int) []parquet.Column {
-	if out == outSignals {
+	switch out {
+	case outSignals:
 		return j.SignalColumns
+	case outKept:
+		return j.Columns
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func curateEdit(e *edit) bool { return e.names[0] == CurateKey }
 
 // Size is the most bytes that the record takes when it is written.
 func (r *Record) Size() int {
-	n := len(r.Line) + 1
+	n := len(r.Line) + 1 + r.replaced[1] - r.replaced[0]
 	for i := range r.edits {
 		n += r.edits[i].val[1] - r.edits[i].val[0] + 8
 		for _, name := range r.edits[i].names {
@@ -143,8 +143,13 @@ func (r *Record) Size() int {
 	return n
 }
 
-// AppendLine writes the record with its edits and a line feed.
-func (r *Record) AppendLine(dst []byte) []byte { return r.appendLine(dst, anyEdit) }
+// AppendLine writes the record with its edits, or what stands in its place, and a line feed.
+func (r *Record) AppendLine(dst []byte) []byte {
+	if lo, hi := r.replaced[0], r.replaced[1]; lo < hi {
+		return append(append(dst, r.b.arena[lo:hi]...), '\n')
+	}
+	return r.appendLine(dst, anyEdit)
+}
 
 // AppendDropped writes the record as it was read but for the key "curate", and a line feed.
 func (r *Record) AppendDropped(dst []byte) []byte { return r.appendLine(dst, curateEdit) }

@@ -70,7 +70,13 @@ type Record struct {
 	isTok  bool     // SetTokens was called
 	row    int32    // in b.rows, plus 1; 0 for none
 	edits  []edit
+	// replaced is the range in b.arena of what stands in the place of the line; empty for the line itself.
+	replaced [2]int
 }
+
+// Replace notes a JSON object that a stage has made of the record and that is written in the place of it and its edits
+// where it is kept. What is read of the record stays as it is. object is copied.
+func (r *Record) Replace(object []byte) { r.replaced = r.b.put(object) }
 
 // SetTokens notes the token ids of the record's text. ids is copied.
 func (r *Record) SetTokens(ids []uint32) {

@@ -492,3 +492,32 @@ func TestTokensAndTallies(t *testing.T) {
 		}
 	}
 }
+
+func TestReplace(t *testing.T) {
+	var b Batch
+	for range 2 { // the second time in memory that was used
+		b.Reset()
+		b.Append(1, 1, []byte(`{"a":1}`))
+		b.Append(2, 2, []byte(`{"a":2}`))
+		b.Parse()
+		r, s := &b.Records[0], &b.Records[1]
+		if err := r.Set(MustPath("b"), []byte("3")); err != nil {
+			t.Fatal(err)
+		}
+		object := []byte(`{"row":1}`)
+		r.Replace(object)
+		object[2] = 'x'
+		if got, want := string(s.AppendLine(r.AppendLine(nil))), "{\"row\":1}\n{\"a\":2}\n"; got != want {
+			t.Errorf("lines %q, not %q", got, want)
+		}
+		if v, ok := r.Value(MustPath("a")); !ok || string(v) != "1" {
+			t.Errorf("the record reads %s", v)
+		}
+		if got, want := string(r.AppendDropped(nil)), "{\"a\":1}\n"; got != want {
+			t.Errorf("dropped %q, not %q", got, want)
+		}
+		if n := len(r.AppendLine(nil)); n > r.Size() {
+			t.Errorf("%d bytes of %d", n, r.Size())
+		}
+	}
+}

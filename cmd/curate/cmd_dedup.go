@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,12 +15,13 @@ var dedupMethods = []struct {
 	flags []string
 }{
 	{"exact", nil},
-	{"minhash", []string{"threshold", "scheme"}},
+	{"minhash", []string{"threshold", "scheme", "bands", "rows", "permutations", "short"}},
 }
 
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
-	var method, keep, scheme string
+	var method, keep string
+	var scheme schemeFlags
 	var threshold float64
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
@@ -32,11 +32,19 @@ document it duplicates.
 Method minhash (the default): a document goes if its text is similar to one that is kept. The similarity
 of two texts is Jaccard's, of their sets of shingles (--scheme words: five words in a row, lower-cased, or
 all words of a shorter text): shingles in common over all shingles of both. Pairs to be compared are found
-by MinHash, which misses hardly any pair above 0.8: 1-(1-s^5)^20 is the chance to find one of similarity s.
+by MinHash, which misses hardly any pair above 0.8: 1-(1-s^rows)^bands is the chance to find one of similarity
+s, and rows and bands of this scheme are 5 and 20. Other schemes make the shingles and signatures of other
+programs, with their bands and rows, which find fewer pairs; --bands and --rows are numbers of your own, and
+--permutations alone has bands and rows chosen for --threshold, as datasketch and text-dedup choose them.
 Each pair is then compared exactly, so nothing goes for a document that it is not like, or for one that
 goes itself. With --keep first documents are decided about in the order of the inputs, with --keep longest
 from the longest text on; a document that was looked at before stays. A text without words is kept. A
 record whose --text-field is no string is quarantined.
+
+--short says what becomes of a text of fewer words than a shingle has: whole takes all of them for one
+shingle, none keeps it and compares it with nothing, and characters has shingles of as many characters, also
+where most characters are of a script without spaces (Chinese, Japanese, Thai, Khmer, Lao, Burmese, Tibetan).
+Each scheme has one of these unless you choose (docs/dedup-schemes.md).
 
 Method exact: documents are duplicates if the field --text-field has the same value: the same text,
 whatever its escapes; or, if it holds no string, the same JSON as written but for white space (5 and
@@ -54,7 +62,7 @@ is 0; _curate/manifest.json of an output directory lists them) and offset is the
 uncompressed file, or the row in Parquet. Method minhash says the "similarity" to that document, and the
 "cluster": the smallest ID of all documents that similar pairs link with this one.
 
-` + inputHelp,
+` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
@@ -76,6 +84,12 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if method == "minhash" && threshold == 0 {
 				return usage("--threshold 0: a similarity above 0, at most 1")
 			}
+			if err := scheme.check(cmd); err != nil {
+				return err
+			}
+			if method == "minhash" {
+				flags.recordCost = scheme.recordCost()
+			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				verdicts := flags.dropped != ""
 				if method == "exact" {
@@ -86,7 +100,8 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 					return []stage.Stage{d}, nil
 				}
 				d, err := dedup.NewMinHash(dedup.MinHashConfig{
-					Field: s.textField, Scheme: scheme, Threshold: threshold, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts,
+					Field: s.textField, Scheme: scheme.name, Bands: scheme.bands, Rows: scheme.rows, Values: scheme.permutations, Short: scheme.short,
+					Threshold: threshold, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts,
 				})
 				if err != nil {
 					return nil, usage("%v", err)
@@ -95,14 +110,11 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			})
 		},
 	}
-	var schemes []string
-	for _, s := range dedup.Schemes() {
-		schemes = append(schemes, s.Name)
-	}
 	cmd.Flags().StringVar(&method, "method", "minhash", "`NAME` of the method: minhash or exact")
 	cmd.Flags().Float64Var(&threshold, "threshold", dedup.DefaultThreshold, "minhash: `SIMILARITY` from which on documents are duplicates, above 0 and at most 1")
 	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
-	cmd.Flags().StringVar(&scheme, "scheme", dedup.DefaultScheme, "minhash: `NAME` of how shingles and signatures are made: "+strings.Join(schemes, " or "))
+	scheme.register(cmd, false)
 	flags.register(cmd)
+	cmd.AddCommand(newDedupSign(env))
 	return cmd
 }

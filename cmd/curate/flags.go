@@ -38,6 +38,7 @@ type stageFlags struct {
 	out, dropped, quarantine, ledger string
 	signals                          string           // of a command that has them
 	signalColumns                    []parquet.Column // of them, as Parquet
+	columns                          []parquet.Column // of the output, as Parquet, beside those that its first rows show
 	formats                          []string
 	textField                        string
 	annotate                         bool
@@ -127,6 +128,16 @@ func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.repair, "repair", nil, "`LIST` of what is repaired in a line that is no strict JSON, and counted, instead of quarantined: nan (NaN, Infinity and -Infinity become null), surrogates (escapes of lone surrogates become \\ufffd)")
 	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
+}
+
+// registerRows is for a command that writes a row of its own for each record, and drops none.
+func (f *stageFlags) registerRows(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVarP(&f.out, "output", "o", "", "`PATH` of the rows: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet), else a directory that gets one part a split and can be resumed; default standard output")
+	fs.StringSliceVar(&f.formats, "format", nil, "`FORMAT`: text reads every input as text, one document a line; jsonl, jsonl.gz, jsonl.zst or parquet is what standard output or the parts of a directory (default jsonl.zst) are written as; parquet is not for standard output")
+	fs.StringVar(&f.textField, "text-field", "text", "dotted `PATH` of the text in a record")
+	f.registerRun(cmd)
 }
 
 // recordShare is what of the memory the longest line may have, in words.
@@ -466,7 +477,7 @@ func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manif
 func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
 	return &pipeline.Job{
 		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Repair: s.repair, Stages: stages,
-		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Ledger: f.ledger,
+		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Columns: f.columns, Ledger: f.ledger,
 		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: s.log, Progress: &pipeline.Progress{}, Now: time.Now,

@@ -21,6 +21,10 @@ var dedupKind = recipe.Kind{
 			{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "similarity from which on documents are duplicates"},
 			{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first", "longest"}, Help: "which of the duplicates stays: the first in the order of the inputs, or the longest text"},
 			{Name: "scheme", Type: recipe.Text, Default: dedup.DefaultScheme, Choices: schemeNames(), Help: "how shingles and signatures are made"},
+			{Name: "bands", Type: recipe.Integer, Min: 1, Max: 255, Help: "bands of a signature, with rows; default the scheme's"},
+			{Name: "rows", Type: recipe.Integer, Min: 1, Max: 64, Help: "values a band"},
+			{Name: "permutations", Type: recipe.Integer, Min: 1, Max: dedup.MaxValues, Help: "values of a signature; without bands, bands and rows are chosen for the threshold; default the scheme's"},
+			{Name: "short", Type: recipe.Text, Choices: dedup.ShortPolicies(), Help: "what becomes of a text of fewer words than a shingle has; default the scheme's"},
 		}, Otherwise: true, Help: "duplicates are similar texts"},
 	},
 	Check: func(v *recipe.Values) error {
@@ -50,6 +54,7 @@ var dedupKind = recipe.Kind{
 		cfg := dedup.MinHashConfig{Field: s.TextField, Verdicts: true}
 		if m := v.Object("minhash"); m != nil {
 			cfg.Threshold, cfg.Keep, cfg.Scheme = m.Number("threshold"), m.Text("keep"), m.Text("scheme")
+			cfg.Bands, cfg.Rows, cfg.Values, cfg.Short = int(m.Integer("bands")), int(m.Integer("rows")), int(m.Integer("permutations")), m.Text("short")
 		}
 		d, err := dedup.NewMinHash(cfg)
 		if err != nil {
@@ -58,12 +63,4 @@ var dedupKind = recipe.Kind{
 		return d.Stages(), nil
 	},
 	Speed: 17, Factor: 2,
-}
-
-func schemeNames() []string {
-	var names []string
-	for _, s := range dedup.Schemes() {
-		names = append(names, s.Name)
-	}
-	return names
 }

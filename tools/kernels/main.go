@@ -1,7 +1,8 @@
-// Command kernels writes the assembly of package kernel. Run it with "make kernels"; what it writes is committed, and
-// scripts/check wants it to be the same.
+// Command kernels writes the assembly of packages kernel and dedup. Run it with "make kernels"; what it writes is
+// committed, and scripts/check wants it to be the same.
 //
-// gemm.go makes the inner loops of the products, rows.go the functions over rows; each has a function for each set.
+// gemm.go makes the inner loops of the products, rows.go the functions over rows, minhash.go the permutations of MinHash;
+// each has a function for each set.
 package main
 
 import (
@@ -15,27 +16,30 @@ import (
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// outputs are NAME_amd64.s and NAME_stubs_amd64.go, and what writes their functions.
+// outputs are NAME_amd64.s and NAME_stubs_amd64.go in the folder of a package, and what writes their functions.
 var outputs = []struct {
+	pkg  string
 	name string
 	make func(*build.Context)
 }{
-	{"gemm", gemm},
-	{"rows", rowFunctions},
+	{"kernel", "gemm", gemm},
+	{"kernel", "rows", rowFunctions},
+	{"dedup", "minhash", minhash},
 }
 
 func main() {
 	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: kernels DIRECTORY-OF-PACKAGE-KERNEL")
+		fmt.Fprintln(os.Stderr, "usage: kernels DIRECTORY-OF-THE-PACKAGES")
 		os.Exit(2)
 	}
+	root := os.Args[1]
 	for _, o := range outputs {
-		if err := write(filepath.Join(os.Args[1], o.name), o.make); err != nil {
+		if err := write(root, o.pkg, o.name, o.make); err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", o.name, err)
 			os.Exit(1)
 		}
 	}
-	if err := rowMethods(os.Args[1]); err != nil {
+	if err := rowMethods(filepath.Join(root, "kernel")); err != nil {
 		fmt.Fprintf(os.Stderr, "rows: %v\n", err)
 		os.Exit(1)
 	}
@@ -53,18 +57,18 @@ func compiled(f func(*build.Context)) (*ir.File, error) {
 	return file, pass.Compile.Execute(file)
 }
 
-func write(path string, f func(*build.Context)) error {
+func write(root, pkg, name string, f func(*build.Context)) error {
 	file, err := compiled(f)
 	if err != nil {
 		return err
 	}
-	config := printer.Config{Name: "tools/kernels", Pkg: "kernel"}
+	config := printer.Config{Name: "tools/kernels", Pkg: pkg}
 	for suffix, p := range map[string]printer.Printer{"_amd64.s": printer.NewGoAsm(config), "_stubs_amd64.go": printer.NewStubs(config)} {
 		text, err := p.Print(file)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(path+suffix, text, 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join(root, pkg, name+suffix), text, 0o666); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // A processor runs the functions that the generator makes, so that those for processors that are not at hand can be
-// tried. It knows the instructions of the functions over rows and nothing else, and what Intel's Software Developer's
+// tried. It knows the instructions of the functions over rows and of the permutations and nothing else, and what Intel's Software Developer's
 // Manual, volume 2, says of them; the order of operands is Go's. Memory is the operands of one call: whoever touches a
 // byte that is not of them is told so.
 type processor struct {
@@ -197,6 +197,25 @@ func (m *processor) lanes(ops []operand.Op, f func(x ...uint32) uint32) {
 	m.write(last, out)
 }
 
+// quads is lanes of 64 bits.
+func (m *processor) quads(ops []operand.Op, f func(x ...uint64) uint64) {
+	last := ops[len(ops)-1]
+	n := size(last)
+	var in [][]byte
+	for _, o := range ops {
+		in = append(in, m.read(o, n))
+	}
+	out := make([]byte, n)
+	for i := 0; i < n; i += 8 {
+		var x []uint64
+		for _, b := range in {
+			x = append(x, le.Uint64(b[i:]))
+		}
+		le.PutUint64(out[i:], f(x...))
+	}
+	m.write(last, out)
+}
+
 // float is lanes of float32.
 func (m *processor) float(ops []operand.Op, f func(x ...float32) float32) {
 	m.lanes(ops, func(x ...uint32) uint32 {
@@ -357,6 +376,53 @@ func (m *processor) do(op string, o []operand.Op) {
 			v |= uint64(m.read(o[0], n)[i+3]>>7) << (i / 4)
 		}
 		m.set(o[1], v)
+
+	case "VPTERNLOGD", "VPCMPEQD":
+		if op == "VPTERNLOGD" && m.number(o[0]) != 0xff || op == "VPCMPEQD" && (o[0] != o[1] || o[1] != o[2]) {
+			fail("this is known as a way to make ones alone")
+		}
+		m.lanes(last, func(...uint32) uint32 { return 1<<32 - 1 })
+	case "VPBROADCASTD":
+		b := m.read(o[0], 4)
+		m.lanes(last, func(...uint32) uint32 { return le.Uint32(b) })
+	case "VPBROADCASTQ":
+		b := m.read(o[0], 8)
+		m.quads(last, func(...uint64) uint64 { return le.Uint64(b) })
+	case "VPBLENDD":
+		i := -1
+		m.lanes(o[1:], func(x ...uint32) uint32 {
+			if i++; m.number(o[0])>>i&1 != 0 {
+				return x[0]
+			}
+			return x[1]
+		})
+	case "VPMULLD":
+		m.lanes(o, func(x ...uint32) uint32 { return x[0] * x[1] })
+	case "VPMINUD":
+		m.lanes(o, func(x ...uint32) uint32 { return min(x[0], x[1]) })
+	case "VPMULUDQ":
+		m.quads(o, func(x ...uint64) uint64 { return x[0] & (1<<32 - 1) * (x[1] & (1<<32 - 1)) })
+	case "VPMULLQ":
+		m.quads(o, func(x ...uint64) uint64 { return x[0] * x[1] })
+	case "VPADDQ":
+		m.quads(o, func(x ...uint64) uint64 { return x[0] + x[1] })
+	case "VPSUBQ":
+		m.quads(o, func(x ...uint64) uint64 { return x[1] - x[0] })
+	case "VPAND", "VPANDQ":
+		m.quads(o, func(x ...uint64) uint64 { return x[0] & x[1] })
+	case "VPSLLQ":
+		m.quads(o[1:], func(x ...uint64) uint64 { return x[0] << m.number(o[0]) })
+	case "VPSRLQ":
+		m.quads(o[1:], func(x ...uint64) uint64 { return x[0] >> m.number(o[0]) })
+	case "VPMINUQ":
+		m.quads(o, func(x ...uint64) uint64 { return min(x[0], x[1]) })
+	case "VMINPD":
+		m.quads(o, func(x ...uint64) uint64 {
+			if math.Float64frombits(x[1]) < math.Float64frombits(x[0]) {
+				return x[1]
+			}
+			return x[0]
+		})
 
 	case "VXORPS":
 		m.lanes(o, func(x ...uint32) uint32 { return x[0] ^ x[1] })
