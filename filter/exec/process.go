@@ -37,6 +37,7 @@ type process struct {
 	lines   chan []byte // answers; closed when its output ends
 	free    chan []byte // memory of answers
 	done    chan struct{}
+	heard   chan struct{} // its standard error has been read to the end
 	stop    chan struct{} // closed by kill
 	once    sync.Once
 	ending  sync.Once
@@ -90,11 +91,11 @@ func startProcess(cfg *Config, log *limitedLog) (*process, error) {
 	errW.Close()
 	p := &process{cmd: cmd, stdin: inW, stdout: outR, stderr: errR,
 		in: make(chan []byte, 1), wrote: make(chan error, 1), lines: make(chan []byte, groupRecords), free: make(chan []byte, groupRecords),
-		done: make(chan struct{}), stop: make(chan struct{}), timer: time.NewTimer(time.Hour)}
+		done: make(chan struct{}), heard: make(chan struct{}), stop: make(chan struct{}), timer: time.NewTimer(time.Hour)}
 	p.timer.Stop()
 	p.serving.Go(p.write)
 	p.serving.Go(p.read)
-	p.serving.Go(func() { p.forward(log) })
+	p.serving.Go(func() { p.forward(log); close(p.heard) })
 	go func() {
 		err := cmd.Wait()
 		killGroup(cmd) // what it has left behind; at once, while the group's number is nobody else's
@@ -307,7 +308,13 @@ func (p *process) kill() string {
 			killGroup(p.cmd)
 		}
 		<-p.done
-		// A grandchild outside the group may hold the pipes; nobody waits for it.
+		// What it said last is still in the pipe. A grandchild outside the group may hold it open; nobody waits for that.
+		t := time.NewTimer(endingWait)
+		select {
+		case <-p.heard:
+		case <-t.C:
+		}
+		t.Stop()
 		p.stdout.Close()
 		p.stderr.Close()
 		p.serving.Wait()
