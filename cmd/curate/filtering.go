@@ -113,7 +113,7 @@ func (e *explaining) run(ctx context.Context, f *filter.Filter, env environment,
 		if err != nil {
 			return fmt.Errorf("%s: %w", at, err)
 		}
-		where := map[string]string{"file": file, "line": strconv.FormatInt(r.LineNo, 10)}
+		where := map[string]any{"file": file, "line": r.LineNo}
 		if hasID {
 			where["id"] = id
 		}
