@@ -65,6 +65,9 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
   curate langid --keep eu --unit paragraph --min-share 0.3 --cut pages.jsonl.zst > basque.jsonl
   curate langid pages.jsonl.zst | curate stats --by language`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := notEmpty(cmd, "engine", "model", "unit"); err != nil {
+				return err
+			}
 			for _, list := range []struct {
 				flag  string
 				codes []string
