@@ -125,17 +125,6 @@ func nextWord(doc []byte, i int) (start, n, after int) {
 	return start, i - start, i
 }
 
-func hasLetter(doc []byte) bool {
-	for i := 0; i < len(doc); {
-		letter, size := letterAt(doc, i)
-		if letter {
-			return true
-		}
-		i += size
-	}
-	return false
-}
-
 func letterAt(doc []byte, i int) (bool, int) {
 	if c := doc[i]; c < utf8.RuneSelf {
 		c |= 0x20
