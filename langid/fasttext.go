@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"curate/fasttext"
-	"curate/text"
 )
 
 // fasttextEngine asks a fastText model about the whole text. It takes no sample: it is a hundred times as fast as
@@ -73,9 +72,9 @@ func (w *fasttextIdentifier) Identify(text []byte) Answer {
 
 // label is the most probable of the languages with its share of the probability of all of them, and its probability
 // as the model has it, which is the same where the languages are all of the model's. The label is -1 of a text
-// without letters, and where the model has no number for it.
+// that tells nothing, and where the model has no number for it.
 func (w *fasttextIdentifier) label(doc []byte) (label int, share, p float64) {
-	if !text.HasLetter(doc) {
+	if !tells(doc) {
 		return -1, 0, 0
 	}
 	// As the reference is asked by others: datatrove 0.10.1, utils/lid.py.
