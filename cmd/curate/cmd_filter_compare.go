@@ -34,9 +34,9 @@ With --signals the INPUT is sidecars of curate filter --signals, and no text is 
 		Args: func(_ *cobra.Command, args []string) error {
 			switch len(args) {
 			case 0:
-				return fmt.Errorf("A and B are missing: two profiles are compared, as in curate filter compare A B [INPUT…]")
+				return fmt.Errorf("profiles A and B are missing: two profiles are compared, as in curate filter compare A B [INPUT…]")
 			case 1:
-				return fmt.Errorf("B is missing: %q is A, and two profiles are compared, as in curate filter compare A B [INPUT…]", args[0])
+				return fmt.Errorf("profile B is missing: %q is A, and two profiles are compared, as in curate filter compare A B [INPUT…]", args[0])
 			}
 			return nil
 		},
