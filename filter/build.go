@@ -310,14 +310,14 @@ func (b *builder) prepared(u *RuleUse) (Values, ruleConfig, error) {
 	}
 	rule := params.rule
 	params.more.open, params.more.use = b.cfg.Open, len(b.f.rules)
-	identity, err := params.identity()
-	if err != nil {
-		return Values{}, ruleConfig{}, err
-	}
 	if rule.Prepare != nil {
 		if params.more.made, err = rule.Prepare(params); err != nil {
 			return Values{}, ruleConfig{}, fmt.Errorf("%s: %w", rule.Name, err)
 		}
+	}
+	identity, err := params.identity() // after that, which has read the files
+	if err != nil {
+		return Values{}, ruleConfig{}, err
 	}
 	params.more.lists, params.more.open = nil, nil
 	b.f.rules = append(b.f.rules, params)

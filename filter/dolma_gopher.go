@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
 
 	"curate/text"
 )
@@ -190,7 +188,7 @@ func (v *View) dolmaWords(p Values) *dolmaWordCounts {
 		if symbols && (bytes.IndexByte(word, '#') >= 0 || bytes.Contains(word, ellipsis)) {
 			n.symbols++
 		}
-		if hasLetter(word) {
+		if text.HasLetter(word) {
 			n.alpha++
 		}
 		if stop.bit(word) != 0 {
@@ -214,26 +212,6 @@ func orderStatistic(counts *[manyPoints]int32, long []int32, k int) int {
 		k -= int(c)
 	}
 	return int(long[k])
-}
-
-// hasLetter looks for a character of str.isalpha.
-func hasLetter(word []byte) bool {
-	for i := 0; i < len(word); {
-		c := word[i]
-		if c < utf8.RuneSelf {
-			if c|0x20 >= 'a' && c|0x20 <= 'z' {
-				return true
-			}
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRune(word[i:])
-		if unicode.IsLetter(r) {
-			return true
-		}
-		i += n
-	}
-	return false
 }
 
 // dolmaMostCommon does not apply to a text without an n-gram, as the tagger writes no attribute.

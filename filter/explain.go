@@ -208,9 +208,9 @@ func (c *check) needed() string {
 }
 
 // WriteJSON writes the explanation as one JSON document. where are members that stand before it, such as the record's id.
-func (x *Explanation) WriteJSON(w io.Writer, where map[string]string) error {
+func (x *Explanation) WriteJSON(w io.Writer, where map[string]any) error {
 	all := struct {
-		Record map[string]string `json:"record"`
+		Record map[string]any `json:"record"`
 		*Explanation
 	}{where, x}
 	b, err := json.Marshal(all, json.Deterministic(true), jsontext.WithIndent("  "))

@@ -112,11 +112,11 @@ keep_if: {short: words < 10}
 		}
 	}
 	b.Reset()
-	if err := x.WriteJSON(&b, map[string]string{"file": "a.jsonl", "line": "3"}); err != nil {
+	if err := x.WriteJSON(&b, map[string]any{"file": "a.jsonl", "line": 3}); err != nil {
 		t.Fatal(err)
 	}
 	var back struct {
-		Record  map[string]string
+		Record  map[string]any
 		Profile string
 		Rules   []struct {
 			Rule  string
@@ -127,7 +127,7 @@ keep_if: {short: words < 10}
 	if err := json.Unmarshal([]byte(b.String()), &back); err != nil {
 		t.Fatal(err)
 	}
-	if back.Record["line"] != "3" || back.Profile != "p" || len(back.Rules) != 4 || back.Rules[1].Tests[0]["value"] != 11.0 || back.Rules[2].Edit == nil || len(back.Rules[2].Edit.Lines) != 4 {
+	if back.Record["line"] != 3.0 || back.Profile != "p" || len(back.Rules) != 4 || back.Rules[1].Tests[0]["value"] != 11.0 || back.Rules[2].Edit == nil || len(back.Rules[2].Edit.Lines) != 4 {
 		t.Errorf("%s", b.String())
 	}
 }

@@ -133,7 +133,7 @@ func (v *View) fineweb1Words(p Values) *fineweb1Words {
 	stop := p.Made().(*stopWords)
 	for _, w := range v.Words() {
 		word := w.Of(v.doc)
-		letters := hasLetter(word)
+		letters := text.HasLetter(word)
 		if letters {
 			n.alpha++
 		}

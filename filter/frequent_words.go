@@ -3,6 +3,8 @@ package filter
 import (
 	"cmp"
 	"slices"
+
+	"curate/text"
 )
 
 // frequentWords counts the words of a text that have a letter, in bounded memory: lossy counting (Manku and Motwani,
@@ -28,7 +30,7 @@ func (f *frequentWords) add(w []byte) {
 	f.n++
 	if c := f.counts[string(w)]; c != nil {
 		c.n++
-	} else if hasLetter(w) {
+	} else if text.HasLetter(w) {
 		f.counts[string(w)] = &wordCount{1, (f.n - 1) / wordBucket}
 	}
 	if f.n%wordBucket == 0 {

@@ -1,8 +1,12 @@
 package filter
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	stdhash "hash" // a function here is called hash
 	"io"
+	"io/fs"
 	"strings"
 )
 
@@ -84,7 +88,8 @@ type moreValues struct {
 	texts []string   // by the order of rule.Texts
 	lists [][]string // by that of rule.Lists; nil once the rule is prepared
 	open  func(name string) (io.ReadCloser, error)
-	use   int // of the rule in the profile
+	read  map[string]string // digests of the files that Prepare has read, by the texts that name them
+	use   int               // of the rule in the profile
 	made  any
 }
 
@@ -108,7 +113,8 @@ func (p Values) List(name string) []string {
 	panic("filter: rule " + p.rule.Name + " asks for a list that it does not have: " + name) // met by rules_test.go
 }
 
-// Open opens the file that a text parameter names, for Prepare.
+// Open opens the file that a text parameter names, for Prepare. Close reads what is left of it, for its digest, which is
+// part of the stage's identity: so the identity is that of what was read.
 func (p Values) Open(name string) (io.ReadCloser, error) {
 	if p.more.open == nil {
 		return nil, fmt.Errorf("%s.%s names a file, and files cannot be read here", p.rule.Name, name)
@@ -121,8 +127,50 @@ func (p Values) Open(name string) (io.ReadCloser, error) {
 			}
 		}
 	}
-	return p.more.open(path)
+	in, err := p.more.open(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &digestFile{in: in, h: sha256.New(), note: func(digest string) {
+		if p.more.read == nil {
+			p.more.read = map[string]string{}
+		}
+		p.more.read[name] = digest
+	}}
+	if f, ok := in.(fs.File); ok {
+		return digestFileOfSize{d, f}, nil
+	}
+	return d, nil
 }
+
+// digestFile notes the digest of what is read of a file.
+type digestFile struct {
+	in   io.ReadCloser
+	h    stdhash.Hash
+	note func(digest string)
+}
+
+func (d *digestFile) Read(p []byte) (int, error) {
+	n, err := d.in.Read(p)
+	d.h.Write(p[:n])
+	return n, err
+}
+
+func (d *digestFile) Close() error {
+	_, err := io.Copy(io.Discard, d)
+	if err == nil {
+		d.note(fmt.Sprintf("sha256:%x", d.h.Sum(nil)))
+	}
+	return errors.Join(err, d.in.Close())
+}
+
+// digestFileOfSize is an fs.File.
+type digestFileOfSize struct {
+	*digestFile
+	file fs.File
+}
+
+func (d digestFileOfSize) Stat() (fs.FileInfo, error) { return d.file.Stat() }
 
 // Made is what Prepare has made.
 func (p Values) Made() any { return p.more.made }

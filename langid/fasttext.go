@@ -72,13 +72,13 @@ func (w *fasttextIdentifier) Identify(text []byte) Answer {
 
 // label is the most probable of the languages with its share of the probability of all of them, and its probability
 // as the model has it, which is the same where the languages are all of the model's. The label is -1 of a text
-// without letters, and where the model has no number for it.
-func (w *fasttextIdentifier) label(text []byte) (label int, share, p float64) {
-	if !hasLetter(text) {
+// that tells nothing, and where the model has no number for it.
+func (w *fasttextIdentifier) label(doc []byte) (label int, share, p float64) {
+	if !tells(doc) {
 		return -1, 0, 0
 	}
 	// As the reference is asked by others: datatrove 0.10.1, utils/lid.py.
-	w.line = fasttext.AppendLine(w.line[:0], text, fasttext.Spaces)
+	w.line = fasttext.AppendLine(w.line[:0], doc, fasttext.Spaces)
 	some := w.p.Read(w.line)
 	if cap(w.line) > scratchLimit {
 		w.line = nil

@@ -20,7 +20,7 @@ import (
 	"curate/stage"
 )
 
-// Und is the code of a text about which nothing can be said: it has no letters, none of a script that the
+// Und is the code of a text about which nothing can be said: it has no letters, or a single one (of an alphabet), none of a script that the
 // engine's languages are written in, or no language fits it better than the others.
 const Und = "und"
 

@@ -83,6 +83,9 @@ type linguaIdentifier struct {
 // A confidence is rounded to 1e-6 and the average to 1e-4: the bits that vary between runs are those below
 // 1e-13 or so.
 func (w *linguaIdentifier) Identify(text []byte) Answer {
+	if !tells(text) {
+		return Answer{Language: Und}
+	}
 	weight := w.ask(text)
 	best, second := 0, int64(-1)
 	for i := 1; i < len(w.sums); i++ {

@@ -125,11 +125,19 @@ func nextWord(doc []byte, i int) (start, n, after int) {
 	return start, i - start, i
 }
 
-func hasLetter(doc []byte) bool {
+// tells says whether a text has anything that tells its language: two letters, or one of a script whose letters are
+// words or syllables. Of "a", "1." or "x = 1" an engine says something all the same, which is what it says of nothing.
+func tells(doc []byte) bool {
+	letters := 0
 	for i := 0; i < len(doc); {
 		letter, size := letterAt(doc, i)
 		if letter {
-			return true
+			if letters++; letters == 2 {
+				return true
+			}
+			if r, _ := utf8.DecodeRune(doc[i:]); r >= utf8.RuneSelf && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul) {
+				return true
+			}
 		}
 		i += size
 	}

@@ -47,6 +47,9 @@ More than 1,000 groups are an error. Lines with the same 64-bit hash are taken f
   curate audit --by meta.source --language-lines 0 corpus/
   curate audit --json pages.jsonl | jq '.boilerplate.top[].text'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := notEmpty(cmd, "by", "engine"); err != nil {
+				return err
+			}
 			if cmd.Flags().Changed("languages") && len(languages.Languages) == 0 {
 				return usage("--languages is empty; leave it out, or name languages, as in --languages eu,es")
 			}

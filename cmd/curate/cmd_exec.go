@@ -42,6 +42,9 @@ No shell sees the program and its arguments; --shell LINE runs a line of one in 
 			if x.restarts < 0 {
 				return usage("--restarts %d: give 0 or more", x.restarts)
 			}
+			if x.timeout <= 0 || x.startTimeout <= 0 {
+				return usage("--timeout %v, --start-timeout %v: give times above 0, such as 90s or 2m", x.timeout, x.startTimeout)
+			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				x.textField, x.annotate, x.verdicts = s.textField, flags.annotate, flags.dropped != ""
 				x.log = func(line string) { s.log.Info(line) }

@@ -32,8 +32,11 @@ With --signals the INPUT is sidecars of curate filter --signals, and no text is 
 		Example: `  curate filter compare basque mine.yaml pages.eu.jsonl.zst
   curate filter compare gopher strict.yaml --signals signals.parquet --json`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 {
-				return fmt.Errorf("two profiles are compared: curate filter compare A B [INPUT…]")
+			switch len(args) {
+			case 0:
+				return fmt.Errorf("profiles A and B are missing: two profiles are compared, as in curate filter compare A B [INPUT…]")
+			case 1:
+				return fmt.Errorf("profile B is missing: %q is A, and two profiles are compared, as in curate filter compare A B [INPUT…]", args[0])
 			}
 			return nil
 		},

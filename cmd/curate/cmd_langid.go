@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -65,6 +64,9 @@ third Basque sentence. docs/langid.md has accuracy by language and length.
   curate langid --keep eu --unit paragraph --min-share 0.3 --cut pages.jsonl.zst > basque.jsonl
   curate langid pages.jsonl.zst | curate stats --by language`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := notEmpty(cmd, "engine", "model", "unit"); err != nil {
+				return err
+			}
 			for _, list := range []struct {
 				flag  string
 				codes []string
@@ -139,16 +141,20 @@ func openLangidModel(ctx context.Context, name string, log func(line string)) (_
 	if err := checkLangidModel(name); err != nil {
 		return nil, usage("--model %v", err)
 	}
-	address, digest := name, ""
+	address := name
 	if download.IsURL(name) {
-		address, digest = download.Split(name)
+		address, _ = download.Split(name)
 	}
 	files := download.Files{Log: log}
 	in, err := files.Open(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, in.Close()) }()
+	defer func() {
+		if e := in.Close(); e != nil { // a copy that has changed since it came: what was wrong in it counts no more
+			err = fmt.Errorf("--model %s: %w", address, e)
+		}
+	}()
 	size := int64(-1)
 	var from io.Reader = in
 	if f, ok := in.(fs.File); ok {
@@ -166,9 +172,6 @@ func openLangidModel(ctx context.Context, name string, log func(line string)) (_
 	m, err := langid.ReadModel(path.Base(filepath.ToSlash(address)), from, size)
 	if err != nil {
 		return nil, usage("--model %s: %v", address, err)
-	}
-	if is := "sha256:" + m.Digest(); digest != "" && is != digest { // what is kept has changed since it came
-		return nil, fmt.Errorf("--model %s: the copy that is kept has the digest %s, not %s; remove it", address, is, digest)
 	}
 	return m, nil
 }

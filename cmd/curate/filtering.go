@@ -19,8 +19,11 @@ import (
 // profilesNamed is the profile that a flag or key names: one of the table, a file, or several with commas between.
 func profilesNamed(names string) (filter.Profile, error) {
 	var list []filter.Profile
-	for _, name := range strings.Split(names, ",") {
-		p, err := profileNamed(strings.TrimSpace(name))
+	for i, name := range strings.Split(names, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			return filter.Profile{}, fmt.Errorf("%q: the name number %d of the list is empty; write names with one comma between", names, i+1)
+		}
+		p, err := profileNamed(name)
 		if err != nil {
 			return filter.Profile{}, err
 		}
@@ -113,7 +116,7 @@ func (e *explaining) run(ctx context.Context, f *filter.Filter, env environment,
 		if err != nil {
 			return fmt.Errorf("%s: %w", at, err)
 		}
-		where := map[string]string{"file": file, "line": strconv.FormatInt(r.LineNo, 10)}
+		where := map[string]any{"file": file, "line": r.LineNo}
 		if hasID {
 			where["id"] = id
 		}

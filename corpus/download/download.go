@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"net/http"
@@ -64,7 +65,8 @@ func CheckDigest(digest string) error {
 }
 
 // Open opens a file by its path, or by a URL that ends in "#sha256=HEX": the copy that is kept, or else one that is
-// brought now. Such a copy has had its digest when it came; whoever reads it can compute it again.
+// brought now. Such a copy has had its digest when it came, and may have changed since: its last Read, or Close, which reads
+// what is left, is an error if it has another one. So nothing that was read counts before Close has said nil.
 func (f *Files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	if !IsURL(name) {
 		file, err := os.Open(name)
@@ -86,8 +88,11 @@ func (f *Files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 	}
 	kept := filepath.Join(dir, strings.ReplaceAll(digest, ":", "-"))
 	file, err := os.Open(kept)
+	if err == nil {
+		return &keptFile{File: file, digest: digest, h: sha256.New()}, nil
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return file, err
+		return nil, err
 	}
 	for try := 1; ; try++ {
 		err := f.bring(ctx, address, digest, kept)
@@ -101,6 +106,38 @@ func (f *Files) Open(ctx context.Context, name string) (io.ReadCloser, error) {
 			return nil, err
 		}
 	}
+}
+
+// keptFile computes its digest while it is read. It is an fs.File, for its size.
+type keptFile struct {
+	fs.File
+	digest string // that it has to have
+	h      hash.Hash
+	err    error // of the end
+}
+
+func (k *keptFile) Read(p []byte) (int, error) {
+	if k.err != nil {
+		return 0, k.err
+	}
+	n, err := k.File.Read(p)
+	k.h.Write(p[:n])
+	if err == io.EOF {
+		if got := "sha256:" + hex.EncodeToString(k.h.Sum(nil)); got != k.digest {
+			name := ""
+			if file, ok := k.File.(*os.File); ok {
+				name = ", " + file.Name() + ","
+			}
+			err = fmt.Errorf("the copy that is kept%s has the digest %s, not %s: it has changed since it came; remove it", name, got, k.digest)
+		}
+	}
+	k.err = err
+	return n, err
+}
+
+func (k *keptFile) Close() error {
+	_, err := io.Copy(io.Discard, struct{ io.Reader }{k})
+	return errors.Join(err, k.File.Close())
 }
 
 func (f *Files) wait(ctx context.Context, try int) error {

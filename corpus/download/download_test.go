@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -163,5 +164,42 @@ func TestPath(t *testing.T) {
 	t.Setenv(CacheVariable, "/somewhere")
 	if dir, err := f.folder(); dir != "/somewhere" || err != nil {
 		t.Errorf("%s %v", dir, err)
+	}
+}
+
+// TestChanged: a copy that has changed since it came is not used, however much of it is read.
+func TestChanged(t *testing.T) {
+	f, address, asked := serve(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, content) })
+	name := address + "#sha256=" + digestOf(content)
+	r, err := f.Open(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept := f.Cache + "/sha256-" + digestOf(content)
+	other := strings.Repeat("x", len(content))
+	if err := os.WriteFile(kept, []byte(other), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	want := "the copy that is kept, " + kept + ", has the digest sha256:" + digestOf(other)
+	for _, n := range []int64{0, 1, int64(len(content)), 1 << 20} {
+		r, err := f.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st, err := r.(fs.File).Stat(); err != nil || st.Size() != int64(len(content)) {
+			t.Errorf("%v %v", st, err)
+		}
+		if _, err := io.CopyN(io.Discard, r, n); n > int64(len(content)) && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("read: %v", err)
+		}
+		if err := r.Close(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d bytes read: %v", n, err)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("asked %d times", asked.Load())
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"curate/text"
 )
 
 // line is text[start:end], ended by text[end:next].
@@ -104,19 +106,8 @@ func trimSpace(text string, lo, hi int) int {
 	return hi
 }
 
-// hasLetter says whether s holds a letter.
-func hasLetter(s string) bool {
-	for _, r := range s {
-		if r < 0x80 {
-			if c := r | 0x20; c >= 'a' && c <= 'z' {
-				return true
-			}
-		} else if unicode.IsLetter(r) {
-			return true
-		}
-	}
-	return false
-}
+// hasLetter is text.HasLetter, where a variable is called text.
+func hasLetter(s string) bool { return text.HasLetter(s) }
 
 // finder finds a string from ever later places on, in linear time all together.
 type finder struct {
