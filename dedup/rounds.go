@@ -61,11 +61,8 @@ func (d *verification) Finish(ctx context.Context, sealed []stage.Sealed, ws sta
 }
 
 func (f *finisher) decide(w io.Writer, sealed []stage.Sealed) error {
-	// A quarter of the memory is for what is not counted here.
-	memory := f.ws.Memory() / 4 * 3
-	each := verifierBytes(f.m.largeSet)
-	workers := max(1, min(int64(f.ws.Workers()), memory/4/each))
-	f.memory = memory - int64(f.m.spillSize) - workers*each - int64(len(sealed))*smallRunBuffer - fewBuffers
+	memory, workers := f.m.finishMemory(f.ws.Memory(), f.ws.Workers(), int64(len(sealed)))
+	f.memory = memory
 	if err := f.members(sealed); err != nil {
 		return err
 	}
@@ -88,6 +85,14 @@ func (f *finisher) decide(w io.Writer, sealed []stage.Sealed) error {
 		return err
 	}
 	return f.write(w)
+}
+
+// finishMemory is what of memory bytes is left for documents and components, and how many goroutines compare.
+func (m *MinHash) finishMemory(memory int64, workers int, sealed int64) (left, comparing int64) {
+	memory = memory / 4 * 3 // a quarter is for what is not counted here
+	each := verifierBytes(m.largeSet)
+	comparing = max(1, min(int64(workers), memory/4/each))
+	return memory - int64(m.spillSize) - comparing*each - sealed*smallRunBuffer - fewBuffers, comparing
 }
 
 // fewBuffers are those to read and write a few files, in bytes.

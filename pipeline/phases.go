@@ -377,7 +377,10 @@ func mergeSealed(ctx context.Context, st store.Store, red stage.Reducer, dst io.
 }
 
 // finishMemory is what a Reducer may hold while nothing else runs.
-func (j *Job) finishMemory() int64 { return int64(float64(j.Memory-baseMemory) * heapShare) }
+func (j *Job) finishMemory() int64 { return FinishMemory(j.Memory) }
+
+// FinishMemory is what a Reducer's Finish may hold of so many bytes for a run.
+func FinishMemory(memory int64) int64 { return max(0, int64(float64(memory-baseMemory)*heapShare)) }
 
 // combine adds the counts of the first phases up to the job's. What reached a phase is what the one before has kept,
 // and the two halves of a Reducer are one stage.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"golang.org/x/term"
@@ -35,6 +36,7 @@ type looking struct {
 	maxRecord int                                       // bytes; a longer one is a bad line
 	textField string                                    // what the text of formats without names is called
 	bad       func(file string, r *record.Record) error // takes bad lines; nil: they are errors
+	consumed  *atomic.Int64                             // counts the bytes taken from storage; may be nil
 }
 
 // each is eachRecord.
@@ -63,7 +65,7 @@ func (l looking) each(ctx context.Context, stdin io.Reader, inputs []string, f f
 func (l looking) eachOf(ctx context.Context, st store.Store, stdin io.Reader, file corpus.File, f func(string, *record.Record) error) error {
 	src, err := corpus.Open(ctx, st, file, corpus.OpenOptions{Options: split.Options{
 		File: file.Number, SplitSize: 1 << 40, ChunkSize: lookChunk, MaxRecord: l.maxRecord,
-	}, MaxWindow: 128 << 20, Stdin: stdin})
+	}, MaxWindow: 128 << 20, Stdin: stdin, Consumed: l.consumed})
 	if err != nil {
 		return err
 	}

@@ -126,13 +126,13 @@ func (p *Plan) Write(w io.Writer) error {
 		if s.Step.task() != nil {
 			in = "-"
 			if !s.Done && s.Seconds > 0 {
-				took = about(s.Seconds)
+				took = About(s.Seconds)
 				seconds += s.Seconds
 			} else if !s.Done {
 				unknown = append(unknown, s.Step.Name)
 			}
 		} else if !s.Done {
-			took, room = at+about(s.Seconds), at+pipeline.FormatBytes(s.Disk)
+			took, room = at+About(s.Seconds), at+pipeline.FormatBytes(s.Disk)
 			seconds += s.Seconds
 			disk += s.Disk
 		}
@@ -144,7 +144,7 @@ func (p *Plan) Write(w io.Writer) error {
 	all := "nothing is left to do"
 	if seconds > 0 {
 		all = fmt.Sprintf("in all about %s and %s on disk, within %s of memory (--memory); estimates, from the sizes of the inputs and the speeds in docs/performance.md",
-			about(seconds), pipeline.FormatBytes(disk), pipeline.FormatBytes(p.Memory))
+			About(seconds), pipeline.FormatBytes(disk), pipeline.FormatBytes(p.Memory))
 	}
 	if len(unknown) > 0 {
 		all += "; how long " + strings.Join(unknown, ", ") + " will take is not known before"
@@ -157,8 +157,8 @@ func (p *Plan) Write(w io.Writer) error {
 	return err
 }
 
-// about rounds a time for people.
-func about(seconds float64) string {
+// About rounds a time for people.
+func About(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < time.Second:
