@@ -510,8 +510,9 @@ func (f *folder) Open(_ context.Context, name string) (stage.ReaderAt, int64, er
 func (f *folder) Remove(_ context.Context, name string) error {
 	return os.Remove(filepath.Join(f.dir, name))
 }
-func (f *folder) Memory() int64 { return f.memory }
-func (f *folder) Workers() int  { return f.workers }
+func (f *folder) Tell(bool, string) {}
+func (f *folder) Memory() int64     { return f.memory }
+func (f *folder) Workers() int      { return f.workers }
 
 // sealedFiles makes n sealed files on disk of records with duplicates, and says how many of them are.
 func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicates int64) {
