@@ -26,13 +26,12 @@ const KeepUsage = "first, longest, best:FIELD or source-order"
 type keepOrder struct {
 	name     string
 	field    record.Path // of best
-	source   record.Path
 	priority []string
 }
 
 // newKeepOrder reads a Keep. not are kinds that the method has no use for.
-func newKeepOrder(keep string, source record.Path, priority []string, method string, not ...string) (keepOrder, error) {
-	k := keepOrder{name: keep, source: source, priority: slices.Clone(priority)}
+func newKeepOrder(keep string, priority []string, method string, not ...string) (keepOrder, error) {
+	k := keepOrder{name: keep, priority: slices.Clone(priority)}
 	if field, ok := strings.CutPrefix(keep, KeepBest); ok {
 		if field == "" {
 			return k, errors.New("dedup: keep best: names no field; write best:FIELD, such as best:curate.quality.score")
@@ -79,8 +78,8 @@ func (k *keepOrder) needs() []record.Path {
 	return nil
 }
 
-// last is the order of a document that has nothing to be ordered by: behind all that do.
-const last = math.MaxUint64
+// lastOrder is the order of a document that has nothing to be ordered by: behind all that do.
+const lastOrder = math.MaxUint64
 
 // of is a record's place, the smallest first. source is its source's name, textBytes the length of its text.
 func (k *keepOrder) of(r *record.Record, source []byte, textBytes uint32) uint64 {
@@ -94,7 +93,7 @@ func (k *keepOrder) of(r *record.Record, source []byte, textBytes uint32) uint64
 				return greatestFirst(f)
 			}
 		}
-		return last
+		return lastOrder
 	case KeepSourceOrder:
 		for i, name := range k.priority {
 			if name == string(source) {

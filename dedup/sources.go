@@ -2,8 +2,6 @@ package dedup
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,7 +15,6 @@ import (
 
 	"curate/record"
 	"curate/stage"
-	"curate/stage/runs"
 )
 
 // A record's source is the value of a field, such as "wiki", or, where it has none, its input: "input-3" for the third of
@@ -36,7 +33,7 @@ const (
 	// whatever is added up in whatever order has the same sources.
 	maxSources = 1000
 	// maxSource is the longest name, in bytes. What is longer is no source but a text.
-	maxSource = 1 << 10
+	maxSource = 256
 	maxHead   = headWidth + (maxSources+1)*(sourceWidth+maxSource)
 
 	// otherSources is the number of all sources beyond maxSources. Numbers are even: the last bit of the 8 bytes is
@@ -290,42 +287,7 @@ func (s sources) takeKeyHead(key []byte) (number uint64, rest []byte, err error)
 	return number, key[end:], s.add(number&^unwritable, key[keyHead:end], 1, int64(le.Uint32(key[8:])))
 }
 
+// behindKeyHead is what a key has that takeKeyHead has counted.
+func behindKeyHead(key []byte) []byte { return key[keyHead+int(binary.LittleEndian.Uint16(key[12:])):] }
+
 var errKey = errors.New("has a key that is none of the stage's; Key must run before Add")
-
-// sortRuns is Sorter's result without a file's name being known to anybody: fill adds items, and read sees them in
-// order. What it makes in the workspace it removes.
-func sortRuns(ctx context.Context, ws stage.Workspace, name string, width, spill int, fill func(*runs.Sorter) error, read func(*runs.Iterator) error) error {
-	s := runs.NewSorter(ws, width, spill)
-	s.Reset(name + "-sort")
-	err := ws.Make(ctx, name, func(w io.Writer) error {
-		if err := fill(s); err != nil {
-			return err
-		}
-		return s.Merge(ctx, w)
-	})
-	if err == nil {
-		err = s.Remove(ctx)
-	}
-	if err == nil {
-		err = withRun(ctx, ws, width, nil, read, name)
-	}
-	return err
-}
-
-// byNumber sorts numbers of sources by the names that they have, those without one last.
-func (s sources) byName(list []uint64) {
-	slices.SortFunc(list, func(a, b uint64) int {
-		x, y := s.name(a), s.name(b)
-		return cmp.Or(cmp.Compare(len(y)>>62, len(x)>>62), cmpBool(x == nil, y == nil), bytes.Compare(x, y), cmp.Compare(a, b))
-	})
-}
-
-func cmpBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
-}
