@@ -225,8 +225,12 @@ func (d *decider) decide(ctx context.Context, name string, r runs.Range) error {
 	return d.pairs.Remove(ctx)
 }
 
-// exactPairWidth: IDs of dropped and kept, big-endian, their sources, little-endian, and the length of the value, big-endian.
-const exactPairWidth = pairWidth + 2*numberWidth + 4
+// exactPairWidth: IDs of dropped and kept, big-endian, their sources, little-endian, and the length of the value, below
+// 2^31, big-endian, whose first bit says that the dropped one has no order.
+const (
+	exactPairWidth = pairWidth + 2*numberWidth + 4
+	withoutOrder   = 1 << 7 // in the first byte of the length
+)
 
 // pairUp adds a pair for every item whose digest and length are those of the item before.
 func (e *Exact) pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error {
@@ -254,6 +258,9 @@ func (e *Exact) pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.So
 		copy(pair[16:24], item[number:])
 		copy(pair[24:32], kept[number:])
 		copy(pair[32:], item[keyWidth-4:keyWidth])
+		if id > keyWidth && binary.BigEndian.Uint64(item[keyWidth:]) == lastOrder {
+			pair[32] |= withoutOrder
+		}
 		if err := pairs.Add(ctx, pair[:]); err != nil {
 			return err
 		}

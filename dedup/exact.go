@@ -87,8 +87,8 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 	e := &Exact{
 		cfg: cfg, keep: keep, found: found,
 		spec: stage.Spec{
-			Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: append([]record.Path{cfg.Field}, keep.needs()...),
-			Uses: []record.Path{cfg.SourceField}, Findings: found.files(),
+			Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field},
+			Uses: append(keep.uses(), cfg.SourceField), Findings: found.files(),
 		},
 	}
 	e.ranged = ranged{

@@ -98,6 +98,7 @@ type summary struct {
 	Bytes            int64            `json:"bytes"`
 	DroppedDocuments int64            `json:"dropped_documents"`
 	DroppedBytes     int64            `json:"dropped_bytes"`
+	Unordered        int64            `json:"dropped_without_number,omitempty"`
 	Candidates       *int64           `json:"candidates,omitempty"`
 	Pairs            *pairCounts      `json:"pairs,omitempty"`
 	Histogram        []histogramBin   `json:"histogram,omitempty"`
@@ -167,6 +168,7 @@ type evidence struct {
 	droppedSource, keptSource uint64
 	droppedOwn, keptOwn       []byte // JSON; empty without
 	droppedBytes              int64
+	unordered                 bool // the dropped one has nothing that Keep could order it by
 }
 
 // append appends the row.
@@ -212,6 +214,7 @@ type tallied struct {
 	samples []sample // by hash, ascending
 	// documents and bytes that are dropped
 	documents, bytes int64
+	unordered        int64 // of the documents
 }
 
 type sample struct {
@@ -227,6 +230,9 @@ func newTallied(method string, all sources) *tallied {
 func (t *tallied) add(e *evidence) {
 	t.documents++
 	t.bytes += e.droppedBytes
+	if e.unordered {
+		t.unordered++
+	}
 	from, to := t.sources.fold(e.droppedSource), t.sources.fold(e.keptSource)
 	lost := t.lost[from]
 	if lost == nil {
@@ -291,7 +297,7 @@ func (t *tallied) into(s *summary) {
 		s.Bytes += all.bytes
 		s.Sources = append(s.Sources, r)
 	}
-	s.DroppedDocuments, s.DroppedBytes = t.documents, t.bytes
+	s.DroppedDocuments, s.DroppedBytes, s.Unordered = t.documents, t.bytes, t.unordered
 	slices.SortFunc(s.Sources, func(a, b sourceRates) int { return byName(a.Source, b.Source) })
 	for p, n := range t.flows {
 		s.Map = append(s.Map, flow{pointer(p[0]), pointer(p[1]), n})
@@ -486,6 +492,9 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 		if !folded && !slices.ContainsFunc(s.Sources, func(r sourceRates) bool { return r.Source != nil && *r.Source == name }) {
 			tell(true, fmt.Sprintf("the priority names the source %q, and no document has it", name))
 		}
+	}
+	if s.Unordered > 0 && s.Unordered == s.DroppedDocuments {
+		tell(true, fmt.Sprintf("none of the %s duplicates has a number at %s, so that the first stays; is that the field?", group(s.Unordered), f.keep.field))
 	}
 	warned := 0
 	for _, r := range list {

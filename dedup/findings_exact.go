@@ -49,7 +49,7 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 			le := binary.LittleEndian
 			x := evidence{
 				dropped: record.ID(be.Uint64(pair)), kept: record.ID(be.Uint64(pair[8:])), similarity: unknown, droppedSource: le.Uint64(pair[16:]),
-				keptSource: le.Uint64(pair[24:]), droppedBytes: int64(be.Uint32(pair[32:])),
+				keptSource: le.Uint64(pair[24:]), droppedBytes: int64(be.Uint32(pair[32:]) &^ (withoutOrder << 24)), unordered: pair[32]&withoutOrder != 0,
 			}
 			if x.droppedSource&unwritable != 0 {
 				return nil

@@ -67,7 +67,7 @@ func (f *finisher) eachEvidence(do func(e *evidence) error) error {
 		}
 		e := evidence{
 			dropped: a.id, kept: b.id, cluster: *f.docs.ids.at(be.Uint32(d[12:])), similarity: be.Uint32(d[8:]), droppedSource: a.source, keptSource: b.source,
-			droppedOwn: own, keptOwn: keptOwn, droppedBytes: int64(a.length),
+			droppedOwn: own, keptOwn: keptOwn, droppedBytes: int64(a.length), unordered: a.order == lastOrder,
 		}
 		if f.m.cfg.Verify == VerifyNone {
 			e.similarity = unknown

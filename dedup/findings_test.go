@@ -169,7 +169,7 @@ func TestKeepAndVerify(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := d.NewCursor()
-		row, lost, lostBytes := 0, map[string]int64{}, map[string]int64{}
+		row, unordered, lost, lostBytes := 0, int64(0), map[string]int64{}, map[string]int64{}
 		size, gone := map[string]float64{}, map[string]float64{}
 		for i := range texts {
 			id := record.MakeID(1, int64(i))
@@ -192,6 +192,9 @@ func TestKeepAndVerify(t *testing.T) {
 			}
 			dropped[keep]++
 			dropped[verify]++
+			if keep == "best:q.s" && math.IsNaN(lines.score[i]) {
+				unordered++
+			}
 			lost[lines.source[i]]++
 			lostBytes[lines.source[i]] += int64(len(texts[i]))
 			gone[fmt.Sprint(int64(found.Cluster))]++
@@ -217,7 +220,7 @@ func TestKeepAndVerify(t *testing.T) {
 			}
 			row++
 		}
-		if row != len(evidence) || int64(row) != sum.DroppedDocuments || len(sum.Samples) != min(row, maxSamples) {
+		if row != len(evidence) || int64(row) != sum.DroppedDocuments || unordered != sum.Unordered || len(sum.Samples) != min(row, maxSamples) {
 			t.Fatalf("%s: %d rows of evidence, %d dropped, %d in the summary, %d samples", what, len(evidence), row, sum.DroppedDocuments, len(sum.Samples))
 		}
 		if len(clusters) != len(size) || sum.Clusters.Count != int64(len(size)) {
@@ -377,11 +380,13 @@ func TestAlarm(t *testing.T) {
 		}
 	}
 	s.Sources = []sourceRates{{name("a"), 10, 1000, 4, 200}}
-	f := findings{Findings: Findings{Alarm: 0.39}, annotate: true, keep: keepOrder{priority: []string{"a", "c"}}}
+	s.DroppedDocuments, s.Unordered = 4, 4
+	f := findings{Findings: Findings{Alarm: 0.39}, annotate: true, keep: keepOrder{priority: []string{"a", "c"}, field: record.MustPath("q.s")}}
 	var got []string
 	f.lines(&s, func(warning bool, line string) { got = append(got, fmt.Sprint(warning, " ", line)) })
 	want := []string{
 		`true the priority names the source "c", and no document has it`,
+		"true none of the 4 duplicates has a number at q.s, so that the first stays; is that the field?",
 		`true source "a" would lose 40.0 % of its documents (4 of 10), more than the alarm's 39.0 %: 5 for documents of source "b", 1 for others of its own`,
 	}
 	if !slices.Equal(got, want) {

@@ -70,8 +70,8 @@ func newKeepOrder(keep string, priority []string, method string, not ...string) 
 	return k, nil
 }
 
-// needs are the fields that records must have for it.
-func (k *keepOrder) needs() []record.Path {
+// uses are the fields that it looks at.
+func (k *keepOrder) uses() []record.Path {
 	if k.name == KeepBest {
 		return []record.Path{k.field}
 	}

@@ -172,7 +172,7 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 		cfg: cfg, scheme: scheme, threshold: threshold, keep: keep, width: width, found: found,
 		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs, Marks: true},
 		spec: stage.Spec{
-			Name: "dedup", Version: 1, Config: decided, Needs: append(needs, keep.needs()...), Uses: []record.Path{cfg.SourceField, cfg.IDField},
+			Name: "dedup", Version: 1, Config: decided, Needs: needs, Uses: append(keep.uses(), cfg.SourceField, cfg.IDField),
 			Findings: found.files(),
 		},
 		rangeSize: rangeSize, spillSize: spillSize, largeSet: 64 << 10,
