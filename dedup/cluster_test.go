@@ -141,11 +141,11 @@ func TestClusterTooLarge(t *testing.T) {
 	}
 	m := mustMinHash(t, MinHashConfig{Keep: "longest"})
 	m.spillSize = 1 << 20
-	ws := stagetest.NewWorkspace(8<<20, 1)
+	ws := stagetest.NewWorkspace(10<<20, 1)
 	_, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(headed(b))}, ws)
 	want := "dedup: a cluster has 39999 similar pairs, and to hold them takes 4MiB: give --memory at least "
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
-		t.Fatalf("in 8 MiB: %v", err)
+		t.Fatalf("in 10 MiB: %v", err)
 	}
 	ws.Resume(64<<20, 2) // as the message says
 	apply, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(headed(b))}, ws)

@@ -484,7 +484,7 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 				tell(false, fmt.Sprintf("%s sources more are in %s", group(int64(len(list)-i)), SummaryName(f.Name)))
 				break
 			}
-			tell(false, fmt.Sprintf("%s: %s %s of %s documents (%s) and %s of %s bytes of text (%s)", called(r.Source), dropped, group(r.DroppedDocuments), group(r.Documents),
+			tell(false, fmt.Sprintf("%s: %s %s of %s documents (%s) and %s of %s bytes (%s)", called(r.Source), dropped, group(r.DroppedDocuments), group(r.Documents),
 				percent(r.DroppedDocuments, r.Documents), group(r.DroppedBytes), group(r.Bytes), percent(r.DroppedBytes, r.Bytes)))
 		}
 	}

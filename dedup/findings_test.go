@@ -361,9 +361,9 @@ func TestAlarm(t *testing.T) {
 		want []string
 	}{
 		{findings{Findings: Findings{Alarm: 0.5}}, []string{
-			`source "b": dropped 500 of 1,000 documents (50.0 %) and 1 of 5,000 bytes of text (0.0 %)`,
-			`source "a": dropped 6 of 10 documents (60.0 %) and 200 of 1,000 bytes of text (20.0 %)`,
-			`the group of all other sources: dropped 4 of 4 documents (100.0 %) and 8 of 8 bytes of text (100.0 %)`,
+			`source "b": dropped 500 of 1,000 documents (50.0 %) and 1 of 5,000 bytes (0.0 %)`,
+			`source "a": dropped 6 of 10 documents (60.0 %) and 200 of 1,000 bytes (20.0 %)`,
+			`the group of all other sources: dropped 4 of 4 documents (100.0 %) and 8 of 8 bytes (100.0 %)`,
 			`! source "a" loses 60.0 % of its documents (6 of 10), more than the alarm's 50.0 %: 5 for documents of source "b", 1 for others of its own`,
 			`! the group of all other sources loses 100.0 % of its documents (4 of 4), more than the alarm's 50.0 %: 4 for documents of source "a"`,
 		}},
