@@ -69,8 +69,11 @@ func (w *minhashApplyWorker) verdict(found Decision, known, dropped bool) []byte
 	if dropped {
 		j = append(j, `"drop","rule":"`+MinHashRule+`","reason":"`+MinHashReason+`","duplicate_of":"`...)
 		j = strconv.AppendInt(j, int64(found.Kept), 10)
-		j = append(j, `","similarity":`...)
-		j = appendSimilarity(j, found.Similarity)
+		j = append(j, '"')
+		if w.cfg.Verify != VerifyNone {
+			j = append(j, `,"similarity":`...)
+			j = appendSimilarity(j, found.Similarity)
+		}
 	} else {
 		j = append(j, `"keep"`...)
 	}

@@ -33,7 +33,7 @@ const (
 
 func newCandidates(m *MinHash) *candidates {
 	return &candidates{m, ranged{
-		name: candidatesFile, prefix: candidatesFile, width: candidateWidth, pair: shared, merge: mergeCandidates,
+		name: candidatesFile, prefix: candidatesFile, width: candidateWidth, pairWidth: pairWidth, pair: shared, merge: mergeCandidates,
 		columns: columnsCandidates, rangeSize: m.rangeSize, spillSize: m.spillSize,
 	}}
 }

@@ -14,7 +14,7 @@ type verdict struct{ doc, kept, similarity uint32 }
 
 // cluster decides about one cluster after the other.
 //
-// Its documents are looked at in keep order: ascending, or, with length, the longest first and equal ones ascending.
+// Its documents are looked at in keep order: ascending, or, with order, the least first and equal ones ascending.
 // A document goes if a kept one is similar to it, of these, in turn:
 //
 //   - kept ones that it has an edge to, in keep order;
@@ -24,7 +24,7 @@ type verdict struct{ doc, kept, similarity uint32 }
 // It is compared with at most maxExtra others. If none is similar it stays.
 type cluster struct {
 	edges   []edge
-	length  func(doc uint32) uint32           // nil where the first stays
+	order   func(doc uint32) uint64           // nil where the first stays
 	similar func(a, b uint32) (uint32, error) // 0 if they are not
 
 	// From here on documents are their ranks in keep order.
@@ -48,7 +48,7 @@ type link struct{ to, similarity uint32 }
 type listed struct{ rank, before uint32 }
 
 // release gives memory back after a large cluster.
-func (c *cluster) release() { *c = cluster{length: c.length, similar: c.similar} }
+func (c *cluster) release() { *c = cluster{order: c.order, similar: c.similar} }
 
 // decide returns a verdict for each document of edges, which are one component. They are valid until the next call.
 func (c *cluster) decide(ctx context.Context) ([]verdict, error) {
@@ -146,8 +146,8 @@ func (c *cluster) load() {
 	c.byDoc = slices.Compact(c.byDoc)
 	n := len(c.byDoc)
 	c.docs, c.rank = append(c.docs[:0], c.byDoc...), c.rank[:0]
-	if c.length != nil {
-		slices.SortFunc(c.docs, func(a, b uint32) int { return cmp.Or(cmp.Compare(c.length(b), c.length(a)), cmp.Compare(a, b)) })
+	if c.order != nil {
+		slices.SortFunc(c.docs, func(a, b uint32) int { return cmp.Or(cmp.Compare(c.order(a), c.order(b)), cmp.Compare(a, b)) })
 		c.rank = zeros(c.rank, n)
 		for r, doc := range c.docs {
 			at, _ := slices.BinarySearch(c.byDoc, doc)
@@ -156,7 +156,7 @@ func (c *cluster) load() {
 	}
 	rankOf := func(doc uint32) uint32 {
 		at, _ := slices.BinarySearch(c.byDoc, doc)
-		if c.length != nil {
+		if c.order != nil {
 			return c.rank[at]
 		}
 		return uint32(at)

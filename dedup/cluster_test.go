@@ -3,6 +3,7 @@ package dedup
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -21,11 +22,11 @@ func TestBoilerplate(t *testing.T) {
 	for _, hubRank := range []int{0, n / 2, n} { // of 0 to n
 		compared := 0
 		c := cluster{
-			length: func(doc uint32) uint32 {
+			order: func(doc uint32) uint64 {
 				if doc == 0 {
-					return uint32(2 * (n - hubRank))
+					return math.MaxUint32 - uint64(2*(n-hubRank))
 				}
-				return 2*(n-doc) + 1
+				return math.MaxUint32 - uint64(2*(n-doc)+1)
 			},
 			similar: func(uint32, uint32) (uint32, error) {
 				compared++
@@ -88,7 +89,7 @@ func TestMinHashMemory(t *testing.T) {
 			b = appendEntry(b, record.MakeID(f+1, int64(i)*3000), uint32(rng.IntN(5000)), buckets, set)
 		}
 		name := filepath.Join(dir, fmt.Sprint(f))
-		if err := os.WriteFile(name, b, 0o666); err != nil {
+		if err := os.WriteFile(name, headed(b), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		file, err := os.Open(name)
@@ -96,7 +97,7 @@ func TestMinHashMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { file.Close() })
-		sealed = append(sealed, stage.Sealed{Size: int64(len(b)), Data: file})
+		sealed = append(sealed, stage.Sealed{Size: int64(len(headed(b))), Data: file})
 	}
 	var want []byte
 	for _, c := range []struct {
@@ -140,14 +141,14 @@ func TestClusterTooLarge(t *testing.T) {
 	}
 	m := mustMinHash(t, MinHashConfig{Keep: "longest"})
 	m.spillSize = 1 << 20
-	ws := stagetest.NewWorkspace(8<<20, 1)
-	_, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(b)}, ws)
+	ws := stagetest.NewWorkspace(10<<20, 1)
+	_, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(headed(b))}, ws)
 	want := "dedup: a cluster has 39999 similar pairs, and to hold them takes 4MiB: give --memory at least "
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
-		t.Fatalf("in 8 MiB: %v", err)
+		t.Fatalf("in 10 MiB: %v", err)
 	}
 	ws.Resume(64<<20, 2) // as the message says
-	apply, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(b)}, ws)
+	apply, err := (&verification{m}).Finish(t.Context(), []stage.Sealed{sealedBytes(headed(b))}, ws)
 	if err != nil || apply.(minhashApply).d.Len() != 40_000 {
 		t.Fatalf("in 64 MiB: %v", err)
 	}

@@ -62,7 +62,7 @@ func (f *finisher) edges() error {
 				return nil
 			}
 			be.PutUint32(item[:], f.docs.find(be.Uint32(v)))
-			copy(item[4:], v)
+			copy(item[4:], v[:12])
 			if item == last { // compared in two rounds
 				return nil
 			}
@@ -79,12 +79,12 @@ const decidedFile = "decided"
 func (f *finisher) decided() error {
 	be := binary.BigEndian
 	f.docs.parents = column[uint32]{}
-	memory := f.memory - documentBytes(f.m.longest)*int64(f.docs.ids.n)
+	memory := f.memory - f.m.documentBytes()*int64(f.docs.ids.n)
 	return f.sorted(decidedFile, decidedWidth, func(s *runs.Sorter) error {
 		var item [decidedWidth]byte
 		c := cluster{similar: f.vs[0].similarity}
-		if f.m.longest {
-			c.length = func(doc uint32) uint32 { return *f.docs.lengths.at(doc) }
+		if f.m.keep.width() > 0 {
+			c.order = f.docs.order
 		}
 		return withRun(f.ctx, f.ws, edgeWidth, nil, func(behind *runs.Iterator) error {
 			one := func(component uint32, n int64) error {
@@ -106,7 +106,11 @@ func (f *finisher) decided() error {
 				for _, v := range verdicts {
 					be.PutUint32(item[0:], v.doc)
 					be.PutUint32(item[4:], v.kept)
-					be.PutUint32(item[8:], v.similarity)
+					similarity := v.similarity
+					if f.m.cfg.Verify == VerifyNone {
+						similarity = 0 // nobody knows
+					}
+					be.PutUint32(item[8:], similarity)
 					be.PutUint32(item[12:], component)
 					if err := s.Add(f.ctx, item[:]); err != nil {
 						return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"curate/record"
@@ -28,7 +29,16 @@ const (
 // Finish implements stage.Reducer. Within Workspace.Memory it needs 4 MiB to sort pairs and 4 KiB for each
 // sealed file, for each goroutine at work; it takes fewer goroutines where there is less memory.
 func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	d, err := e.ranged.table(ctx, sealed, ws)
+	sealed, all, err := openHeads(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	r := e.ranged
+	r.found = func(ranges []string) ([]string, error) { return e.findings(ctx, ws, all, ranges) }
+	d, err := r.table(ctx, sealed, ws)
+	if err == nil {
+		err = e.found.tell(ctx, ws)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
@@ -43,14 +53,17 @@ func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 // attempt has made is the file that this attempt would make, whatever memory and workers either had and however
 // the engine had merged what was sealed.
 type ranged struct {
-	name   string // of the table's file
-	prefix string // of the ranges' files
-	width  int    // of an item
-	// pair adds pairs of the items of a range: ID, and 8 bytes about it, both big-endian.
+	name      string // of the table's file
+	prefix    string // of the ranges' files
+	width     int    // of an item
+	pairWidth int    // of a pair: pairWidth, or more
+	// pair adds pairs of the items of a range: ID, and 8 bytes or more about it, both big-endian.
 	pair func(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
 	// merge writes all pairs, sorted, as the table.
 	merge   func(ctx context.Context, w io.Writer, pairs *runs.Iterator) error
 	columns columns
+	// found sees all pairs, in these files, before they become the table, and names files to remove. It may be nil.
+	found func(ranges []string) ([]string, error)
 
 	// Constants, but in tests: names and bytes of the workspace's files depend on them, so a change raises the
 	// version.
@@ -66,19 +79,24 @@ const (
 
 // table makes the table's file, unless it is there, and opens it.
 func (e *ranged) table(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, error) {
-	var ranges []string
+	var ranges, more []string
 	err := ws.Make(ctx, e.name, func(w io.Writer) error {
 		var err error
 		if ranges, err = e.pairs(ctx, sealed, ws); err != nil {
 			return err
 		}
-		return withRun(ctx, ws, pairWidth, nil, func(pairs *runs.Iterator) error { return e.merge(ctx, w, pairs) }, ranges...)
+		if e.found != nil {
+			if more, err = e.found(ranges); err != nil {
+				return err
+			}
+		}
+		return withRun(ctx, ws, e.pairWidth, nil, func(pairs *runs.Iterator) error { return e.merge(ctx, w, pairs) }, ranges...)
 	})
 	if err != nil {
 		return nil, err
 	}
 	// None if an earlier attempt made the table. A kill right here leaves some until the workspace goes.
-	if err := removeAll(ctx, ws, ranges); err != nil {
+	if err := removeAll(ctx, ws, slices.Concat(ranges, more)); err != nil {
 		return nil, err
 	}
 	return openTable(ctx, ws, e.name, e.columns)
@@ -154,7 +172,7 @@ func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
-			d := decider{e: e, sealed: sealed, ws: ws, space: make([]byte, each*buffer), pairs: runs.NewSorter(ws, pairWidth, e.spillSize)}
+			d := decider{e: e, sealed: sealed, ws: ws, space: make([]byte, each*buffer), pairs: runs.NewSorter(ws, e.pairWidth, e.spillSize)}
 			for i := range next {
 				if ctx.Err() != nil {
 					continue
@@ -207,10 +225,19 @@ func (d *decider) decide(ctx context.Context, name string, r runs.Range) error {
 	return d.pairs.Remove(ctx)
 }
 
-// pairUp adds a pair for every item whose key is the one of the item before.
-func pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error {
-	var kept, last [itemWidth]byte // the group's first item, and the item before
-	var pair [pairWidth]byte
+// exactPairWidth: IDs of dropped and kept, big-endian, their sources, little-endian, and the length of the value, below
+// 2^31, big-endian, whose first bit says that the dropped one has no order.
+const (
+	exactPairWidth = pairWidth + 2*numberWidth + 4
+	withoutOrder   = 1 << 7 // in the first byte of the length
+)
+
+// pairUp adds a pair for every item whose digest and length are those of the item before.
+func (e *Exact) pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error {
+	var kept, last [mostItem]byte // the group's first item, and the item before
+	var pair [exactPairWidth]byte
+	id := e.orderedKey()
+	number := id + 8
 	n := 0
 	for ; items.Next(); n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
@@ -222,12 +249,18 @@ func pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
 			copy(last[:], item)
 			continue
 		}
-		if bytes.Equal(item, last[:]) {
-			return fmt.Errorf("record %d was sealed twice", binary.BigEndian.Uint64(item[keyWidth:]))
+		if bytes.Equal(item[:number], last[:number]) {
+			return fmt.Errorf("record %d was sealed twice", binary.BigEndian.Uint64(item[id:]))
 		}
 		copy(last[:], item)
-		copy(pair[:8], item[keyWidth:])
-		copy(pair[8:], kept[keyWidth:])
+		copy(pair[0:8], item[id:])
+		copy(pair[8:16], kept[id:])
+		copy(pair[16:24], item[number:])
+		copy(pair[24:32], kept[number:])
+		copy(pair[32:], item[keyWidth-4:keyWidth])
+		if id > keyWidth && binary.BigEndian.Uint64(item[keyWidth:]) == lastOrder {
+			pair[32] |= withoutOrder
+		}
 		if err := pairs.Add(ctx, pair[:]); err != nil {
 			return err
 		}

@@ -18,19 +18,50 @@ type documents struct {
 	sealed  []stage.Sealed
 	ids     column[record.ID]
 	places  column[uint64] // number of the sealed file << placeBits | byte of the entry
-	lengths column[uint32] // of the texts, in bytes; only where the longest stay
+	ranks   column[uint32] // in which they are looked at: of keep longest and source-order
+	orders  column[uint64] // the same of keep best
 	parents column[uint32] // see components.go; made when it is needed
+	width   int            // of an entry's value
 }
 
 // placeBits leave 1,024 files of 16 PiB.
 const placeBits = 54
 
 // documentBytes is what a document takes.
-func documentBytes(longest bool) int64 {
-	if longest {
-		return 8 + 8 + 4 + 4
+func (m *MinHash) documentBytes() int64 { return 8 + 8 + 4 + m.keep.width() }
+
+// order is where in its cluster a document is looked at, for a Keep that has an order of its own.
+func (d *documents) order(doc uint32) uint64 {
+	if d.orders.n > 0 {
+		return *d.orders.at(doc)
 	}
-	return 8 + 8 + 4
+	return uint64(*d.ranks.at(doc))
+}
+
+// readEntry reads the header of a document's entry, and its own id, which is valid until the next call with that
+// buffer.
+func (d *documents) readEntry(doc uint32, buf *[]byte) (e entry, own []byte, err error) {
+	file, at := d.place(doc)
+	f := d.sealed[file]
+	n := int(min(maxHeader+maxSignID, f.Size-at))
+	*buf = slices.Grow((*buf)[:0], n)[:n]
+	if err := readSets(f.Data, *buf, at); err != nil {
+		return e, nil, fmt.Errorf("run %d: %w", file, err)
+	}
+	e, err = decodeEntry(*buf, d.width) // scan has seen that there is a whole one
+	if err == nil && e.id != *d.ids.at(doc) {
+		err = fmt.Errorf("%w: record %d stands where record %d was", ErrSets, e.id, *d.ids.at(doc))
+	}
+	if err != nil {
+		return e, nil, fmt.Errorf("run %d: at byte %d: %w", file, at, err)
+	}
+	return e, (*buf)[e.begin()-e.own : e.begin()], nil
+}
+
+// place is where a document's entry lies.
+func (d *documents) place(doc uint32) (file int, at int64) {
+	p := *d.places.at(doc)
+	return int(p >> placeBits), int64(p & (1<<placeBits - 1))
 }
 
 // column is a slice that grows without a copy.
@@ -58,13 +89,13 @@ func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64,
 	if len(sealed) > 1<<(64-placeBits) {
 		return nil, fmt.Errorf("%d sealed files are more than %d", len(sealed), 1<<(64-placeBits))
 	}
-	d := &documents{sealed: sealed}
+	d := &documents{sealed: sealed, width: m.width}
 	space := make([]byte, len(sealed)*smallRunBuffer)
 	in := make([]entryScanner, len(sealed))
 	var open []int32 // files that have more, by their entries' IDs; the last one is next
 	order := func(a, b int32) int { return cmp.Compare(in[b].entry.id, in[a].entry.id) }
 	for i := range in {
-		in[i].f, in[i].buf = sealed[i], space[i*smallRunBuffer:(i+1)*smallRunBuffer]
+		in[i].f, in[i].width, in[i].buf = sealed[i], m.width, space[i*smallRunBuffer:(i+1)*smallRunBuffer]
 		if err := in[i].next(); err != nil {
 			return nil, fmt.Errorf("run %d: %w", i, err)
 		}
@@ -73,7 +104,7 @@ func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64,
 		}
 	}
 	slices.SortFunc(open, order)
-	per := documentBytes(m.longest)
+	per := m.documentBytes()
 	n, last := int64(0), record.ID(0)
 	for ; len(open) > 0; n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
@@ -88,8 +119,11 @@ func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64,
 		if (n+columnChunk)*per <= memory && n < math.MaxUint32 {
 			d.ids.add(s.entry.id)
 			d.places.add(uint64(i)<<placeBits | uint64(s.at))
-			if m.longest {
-				d.lengths.add(s.entry.length)
+			switch m.keep.width() {
+			case 4:
+				d.ranks.add(uint32(s.entry.order))
+			case 8:
+				d.orders.add(s.entry.order)
 			}
 			for b := s.buckets; each != nil && len(b) > 0; b = b[8:] {
 				if err := each(binary.LittleEndian.Uint64(b), uint32(n)); err != nil {

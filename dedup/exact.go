@@ -26,9 +26,14 @@ type ExactConfig struct {
 	// without white space: 1 and 1.0 differ, and so do objects with members in another order. A record where it is
 	// missing or null is quarantined.
 	Field record.Path
-	// Keep says which of a group stays: "first", the smallest record ID, which is the first in the order of the
-	// inputs. The default, and the only one so far.
+	// Keep says which of a group stays: KeepFirst, the default, or another of KeepUsage but longest.
 	Keep string
+	// Priority are the sources of KeepSourceOrder, the one that stays first. Others come behind them all.
+	Priority []string
+	// SourceField is where a record's source stands; DefaultSourceField by default. See Findings.
+	SourceField record.Path
+	// Findings says what is written beside the decision.
+	Findings Findings
 	// Annotate drops nothing: the verdict is written into every record.
 	Annotate bool
 	// Verdicts writes the verdict into dropped records. Ask for it when somebody keeps them; it changes no
@@ -38,8 +43,10 @@ type ExactConfig struct {
 
 // Exact keeps one of all records with the same value of a field. It is immutable.
 type Exact struct {
-	cfg  ExactConfig
-	spec stage.Spec
+	cfg   ExactConfig
+	spec  stage.Spec
+	keep  keepOrder
+	found findings
 	ranged
 }
 
@@ -49,17 +56,27 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 		cfg.Field = record.MustPath("text")
 	}
 	if cfg.Keep == "" {
-		cfg.Keep = "first"
+		cfg.Keep = KeepFirst
 	}
-	if cfg.Keep != "first" {
-		return nil, fmt.Errorf("dedup: keep %q is not possible with method exact; \"first\" is", cfg.Keep)
+	if cfg.SourceField.String() == "" {
+		cfg.SourceField = record.MustPath(DefaultSourceField)
+	}
+	keep, err := newKeepOrder(cfg.Keep, cfg.Priority, "exact", KeepLongest)
+	if err != nil {
+		return nil, err
+	}
+	found, err := newFindings(cfg.Findings, "exact", keep, cfg.Annotate)
+	if err != nil {
+		return nil, err
 	}
 	raw, err := json.Marshal(struct { // keys in the order of their names
-		Annotate bool   `json:"annotate"`
-		Field    string `json:"field"`
-		Keep     string `json:"keep"`
-		Method   string `json:"method"`
-	}{cfg.Annotate, cfg.Field.String(), cfg.Keep, "exact"})
+		Annotate bool     `json:"annotate"`
+		Field    string   `json:"field"`
+		Keep     string   `json:"keep"`
+		Method   string   `json:"method"`
+		Priority []string `json:"priority,omitempty"`
+		Source   string   `json:"source_field"`
+	}{cfg.Annotate, cfg.Field.String(), cfg.Keep, "exact", cfg.Priority, cfg.SourceField.String()})
 	if err != nil {
 		return nil, err
 	}
@@ -67,25 +84,43 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 	if err := canonical.Canonicalize(); err != nil {
 		return nil, err
 	}
-	return &Exact{
-		cfg:  cfg,
-		spec: stage.Spec{Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field}},
-		ranged: ranged{
-			name: decisionsFile, prefix: "exact", width: itemWidth, pair: pairUp, merge: mergeDecisions, columns: columnsExact,
-			rangeSize: rangeSize, spillSize: spillSize,
+	e := &Exact{
+		cfg: cfg, keep: keep, found: found,
+		spec: stage.Spec{
+			Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field},
+			Uses: append(keep.uses(), cfg.SourceField), Findings: found.files(),
 		},
-	}, nil
+	}
+	e.ranged = ranged{
+		name: decisionsFile, prefix: "exact", width: e.itemWidth(), pairWidth: exactPairWidth, pair: e.pairUp, merge: mergeDecisions, columns: columnsExact,
+		rangeSize: rangeSize, spillSize: spillSize,
+	}
+	return e, nil
 }
 
 // Spec implements stage.Reducer.
 func (e *Exact) Spec() stage.Spec { return e.spec }
 
-// A record's key is digest (16 bytes) and length of the value (4, big-endian); an item adds the record's ID (8,
-// big-endian), so that the first of equal keys is the record to keep.
+// A record's key is what the sources need, digest (16 bytes) and length of the value (4, big-endian), and, but where the
+// first stays, the record's order (8, big-endian; keep.go). An item is that, the record's ID (8, big-endian) and its
+// source (8, little-endian), so that the first of equal digests and lengths is the record to keep.
 const (
-	keyWidth  = 16 + 4
-	itemWidth = keyWidth + 8
+	keyWidth    = 16 + 4
+	orderWidth  = 8
+	numberWidth = 8
+	mostKey     = keyWidth + orderWidth
+	mostItem    = mostKey + 8 + numberWidth
 )
+
+// orderedKey is how wide digest, length and order are.
+func (e *Exact) orderedKey() int {
+	if e.keep.name == KeepFirst {
+		return keyWidth
+	}
+	return keyWidth + orderWidth
+}
+
+func (e *Exact) itemWidth() int { return e.orderedKey() + 8 + numberWidth }
 
 // Key implements stage.Reducer.
 func (e *Exact) Key() stage.Mapper { return exactKey{e} }
@@ -95,18 +130,18 @@ type exactKey struct{ e *Exact }
 func (k exactKey) Spec() stage.Spec { return k.e.spec }
 
 func (k exactKey) NewWorker() stage.Worker {
-	return &exactKeyWorker{field: k.e.cfg.Field, annotate: k.e.cfg.Annotate}
+	return &exactKeyWorker{e: k.e}
 }
 
 // scratchLimit is what a worker keeps between records, in bytes. Nearly all texts need less.
 const scratchLimit = 4 << 20
 
 type exactKeyWorker struct {
-	field record.Path
-	// annotate: every record will be written into, so one that cannot be is quarantined now, and nothing is a
-	// duplicate of it.
-	annotate bool
-	scratch  []byte
+	e          *Exact
+	scratch    []byte
+	sourceText []byte
+	source     []byte
+	key        []byte
 }
 
 // Map implements stage.Worker.
@@ -114,36 +149,42 @@ func (w *exactKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var key [keyWidth]byte
+	cfg := &w.e.cfg
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
 			continue
 		}
-		err := w.key(&key, r)
-		if err == nil && w.annotate {
-			err = r.CanSet(curateDedup)
+		value, isString, err := fieldValue(r, cfg.Field, &w.scratch)
+		cannot := r.CanSet(curateDedup)
+		if err == nil && cfg.Annotate {
+			// Every record will be written into, so one that cannot be is quarantined now, and nothing is a
+			// duplicate of it.
+			err = cannot
 		}
 		if err != nil {
 			r.QuarantineFor(err)
 			continue
 		}
-		r.SetKey(key[:])
+		w.source = appendSource(w.source[:0], r, cfg.SourceField, &w.sourceText)
+		number := sourceNumber(w.source)
+		if cannot != nil {
+			number |= unwritable
+		}
+		length := uint32(len(value)) // a line has less than 2 GiB
+		d := Digest(value, isString)
+		k := appendKeyHead(w.key[:0], number, length, w.source)
+		k = append(k, d[:]...)
+		k = binary.BigEndian.AppendUint32(k, length)
+		if w.e.keep.name != KeepFirst {
+			k = binary.BigEndian.AppendUint64(k, w.e.keep.of(r, w.source, length))
+		}
+		w.key = k
+		r.SetKey(k)
 		if cap(w.scratch) > scratchLimit {
 			w.scratch = nil
 		}
 	}
-	return nil
-}
-
-func (w *exactKeyWorker) key(key *[keyWidth]byte, r *record.Record) error {
-	value, isString, err := fieldValue(r, w.field, &w.scratch)
-	if err != nil {
-		return err
-	}
-	d := Digest(value, isString)
-	copy(key[:], d[:])
-	binary.BigEndian.PutUint32(key[16:], uint32(len(value))) // a line has less than 2 GiB
 	return nil
 }
 
@@ -165,9 +206,14 @@ func fieldValue(r *record.Record, field record.Path, scratch *[]byte) (value []b
 }
 
 // NewPartial implements stage.Reducer.
-func (e *Exact) NewPartial() stage.Partial { return &exactPartial{itemsPartial{width: itemWidth}} }
+func (e *Exact) NewPartial() stage.Partial {
+	return &exactPartial{itemsPartial{width: e.itemWidth()}, sources{}}
+}
 
-type exactPartial struct{ itemsPartial }
+type exactPartial struct {
+	itemsPartial
+	sources sources
+}
 
 // Add implements stage.Partial.
 func (p *exactPartial) Add(b *record.Batch) error {
@@ -180,18 +226,22 @@ func (p *exactPartial) Add(b *record.Batch) error {
 	if kept == 0 {
 		return nil
 	}
-	items := make([]byte, 0, kept*itemWidth)
+	items := make([]byte, 0, kept*p.width)
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
 			continue
 		}
-		key := r.Key()
-		if len(key) != keyWidth {
-			return fmt.Errorf("dedup: record %d has a key of %d bytes instead of %d; Key must run before Add", r.ID, len(key), keyWidth)
+		number, key, err := p.sources.takeKeyHead(r.Key())
+		if err == nil && len(key)+8+numberWidth != p.width {
+			err = errKey
+		}
+		if err != nil {
+			return fmt.Errorf("dedup: record %d %w", r.ID, err)
 		}
 		items = append(items, key...)
 		items = binary.BigEndian.AppendUint64(items, uint64(r.ID))
+		items = binary.LittleEndian.AppendUint64(items, number)
 	}
 	p.take(items)
 	return nil
@@ -204,7 +254,18 @@ func (p *exactPartial) Join(next stage.Partial) error {
 		return fmt.Errorf("dedup: a %T cannot be joined", next)
 	}
 	p.join(&n.itemsPartial)
-	return nil
+	return p.sources.join(n.sources)
+}
+
+// Size implements stage.Partial.
+func (p *exactPartial) Size() int { return p.itemsPartial.Size() + p.sources.size() }
+
+// Seal implements stage.Partial.
+func (p *exactPartial) Seal(w io.Writer) error {
+	if _, err := w.Write(p.sources.appendHead(nil)); err != nil {
+		return err
+	}
+	return p.itemsPartial.Seal(w)
 }
 
 // itemsPartial holds items as they came, a block a batch; all are sorted at once in Seal, which is less work than
@@ -239,5 +300,8 @@ func (p *itemsPartial) Seal(w io.Writer) error {
 
 // Merge implements stage.Reducer.
 func (e *Exact) Merge(w io.Writer, sealed []io.Reader) error {
-	return runs.Merge(w, itemWidth, sealed)
+	if err := mergeHeads(w, sealed); err != nil {
+		return err
+	}
+	return runs.Merge(w, e.width, sealed)
 }

@@ -66,9 +66,12 @@ func lines() [][]byte {
 	return all
 }
 
+// firstItem is how wide an item is where the first stays.
+const firstItem = keyWidth + 8 + numberWidth
+
 // small makes many ranges and spills of few records.
 func small(e *Exact) *Exact {
-	e.rangeSize, e.spillSize = 40*itemWidth, 3*pairWidth
+	e.rangeSize, e.spillSize = int64(40*e.width), 3*exactPairWidth
 	return e
 }
 
@@ -77,6 +80,7 @@ func TestExactStage(t *testing.T) {
 		"normal":   {},
 		"verdicts": {Verdicts: true},
 		"annotate": {Annotate: true},
+		"findings": {Keep: "best:n", Findings: Findings{Evidence: true, Clusters: true}},
 	} {
 		t.Run(name, func(t *testing.T) { stagetest.Reducer(t, mustExact(t, cfg), lines()) })
 	}
@@ -86,7 +90,7 @@ func TestExactStage(t *testing.T) {
 func TestExactConfig(t *testing.T) {
 	e := mustExact(t, ExactConfig{Field: record.MustPath("meta.url"), Verdicts: true})
 	got, err := json.Marshal(e.Spec().Config)
-	if want := `{"annotate":false,"field":"meta.url","keep":"first","method":"exact"}`; err != nil || string(got) != want {
+	if want := `{"annotate":false,"field":"meta.url","keep":"first","method":"exact","source_field":"source"}`; err != nil || string(got) != want {
 		t.Errorf("configuration %s, error %v", got, err)
 	}
 	if _, err := NewExact(ExactConfig{Keep: "longest"}); err == nil || !strings.Contains(err.Error(), `"longest"`) || !strings.Contains(err.Error(), `"first"`) {
@@ -124,7 +128,7 @@ func finished(t testing.TB, e *Exact, lines ...string) stage.Mapper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := ws.Names(); !slices.Equal(names, []string{decisionsFile}) {
+	if names := withoutFindings(ws.Names()); !slices.Equal(names, []string{decisionsFile}) {
 		t.Errorf("files %v are left", names)
 	}
 	return m
@@ -424,7 +428,7 @@ func BenchmarkExactKey(b *testing.B) {
 func BenchmarkExactSeal(b *testing.B) {
 	const batches, records = 250, 60
 	rng := rand.New(rand.NewPCG(1, 1))
-	items := make([]byte, batches*records*itemWidth)
+	items := make([]byte, batches*records*firstItem)
 	for i := range items {
 		items[i] = byte(rng.Uint32())
 	}
@@ -433,7 +437,7 @@ func BenchmarkExactSeal(b *testing.B) {
 		b.SetBytes(int64(len(items)))
 		for b.Loop() {
 			copy(work, items)
-			runs.Sort(work, itemWidth)
+			runs.Sort(work, firstItem)
 		}
 	})
 	b.Run("by_batch", func(b *testing.B) {
@@ -442,11 +446,11 @@ func BenchmarkExactSeal(b *testing.B) {
 			copy(work, items)
 			in := make([]io.Reader, batches)
 			for i := range in {
-				s := work[i*records*itemWidth : (i+1)*records*itemWidth]
-				runs.Sort(s, itemWidth)
+				s := work[i*records*firstItem : (i+1)*records*firstItem]
+				runs.Sort(s, firstItem)
 				in[i] = bytes.NewReader(s)
 			}
-			if err := runs.Merge(io.Discard, itemWidth, in); err != nil {
+			if err := runs.Merge(io.Discard, firstItem, in); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -476,6 +480,9 @@ func (f *folder) Make(_ context.Context, name string, write func(io.Writer) erro
 	name = filepath.Join(f.dir, name)
 	if _, err := os.Stat(name); err == nil {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		return err
 	}
 	w, err := os.Create(name + ".tmp")
 	if err != nil {
@@ -510,8 +517,9 @@ func (f *folder) Open(_ context.Context, name string) (stage.ReaderAt, int64, er
 func (f *folder) Remove(_ context.Context, name string) error {
 	return os.Remove(filepath.Join(f.dir, name))
 }
-func (f *folder) Memory() int64 { return f.memory }
-func (f *folder) Workers() int  { return f.workers }
+func (f *folder) Tell(bool, string) {}
+func (f *folder) Memory() int64     { return f.memory }
+func (f *folder) Workers() int      { return f.workers }
 
 // sealedFiles makes n sealed files on disk of records with duplicates, and says how many of them are.
 func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicates int64) {
@@ -519,7 +527,7 @@ func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicate
 	rng := rand.New(rand.NewPCG(3, 3))
 	dir := t.TempDir()
 	seen := make([]bool, records)
-	items := make([]byte, 0, records/n*itemWidth)
+	items := make([]byte, 0, records/n*firstItem)
 	for f := range n {
 		items = items[:0]
 		for i := range records / n {
@@ -534,10 +542,11 @@ func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicate
 			items = append(items, d[:]...)
 			items = append(items, 0, 0, 0, 8)
 			items = binary.BigEndian.AppendUint64(items, uint64(record.MakeID(f+1, int64(i)*5000)))
+			items = binary.LittleEndian.AppendUint64(items, sourceNumber([]byte("input-1")))
 		}
-		runs.Sort(items, itemWidth)
+		runs.Sort(items, firstItem)
 		name := filepath.Join(dir, fmt.Sprint(f))
-		if err := os.WriteFile(name, items, 0o666); err != nil {
+		if err := os.WriteFile(name, headed(items), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		file, err := os.Open(name)
@@ -545,7 +554,7 @@ func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicate
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { file.Close() })
-		sealed = append(sealed, stage.Sealed{Size: int64(len(items)), Data: file})
+		sealed = append(sealed, stage.Sealed{Size: int64(len(headed(items))), Data: file})
 	}
 	return sealed, duplicates
 }
@@ -596,7 +605,7 @@ func BenchmarkExactFinish(b *testing.B) {
 	e := mustExact(b, ExactConfig{})
 	for _, workers := range []int{1, 2} {
 		b.Run(fmt.Sprint("workers=", workers), func(b *testing.B) {
-			b.SetBytes(1_000_000 * itemWidth)
+			b.SetBytes(1_000_000 * firstItem)
 			for b.Loop() {
 				ws := stagetest.NewWorkspace(256<<20, workers)
 				if _, err := e.Finish(b.Context(), sealed, ws); err != nil {

@@ -39,9 +39,18 @@ type MinHashConfig struct {
 	// Threshold is the least similarity of duplicates, above 0 and at most 1, of which six digits count; 0 means
 	// DefaultThreshold. Similarity is Jaccard's, of the sets of shingles: common ones over all.
 	Threshold float64
-	// Keep says which of a cluster is looked at first, and so stays: "first", the smallest record ID, which is the
-	// first in the order of the inputs and the default, or "longest", the text of most bytes.
+	// Verify says how candidates are compared: VerifyExact, the default, VerifySketch or VerifyNone.
+	Verify string
+	// Keep says which of a cluster is looked at first, and so stays: KeepFirst, the default, or another of KeepUsage.
 	Keep string
+	// Priority are the sources of KeepSourceOrder, the one that stays first. Others come behind them all.
+	Priority []string
+	// SourceField is where a record's source stands; DefaultSourceField by default. See Findings.
+	SourceField record.Path
+	// IDField is where a record has an id of its own, for the evidence; "id" by default.
+	IDField record.Path
+	// Findings says what is written beside the decision.
+	Findings Findings
 	// Annotate drops nothing: the verdict is written into every record.
 	Annotate bool
 	// Verdicts writes the verdict into dropped records. Ask for it when somebody keeps them; it changes no
@@ -60,7 +69,9 @@ type MinHash struct {
 	cfg       MinHashConfig
 	scheme    *Scheme
 	threshold uint32 // in millionths
-	longest   bool
+	keep      keepOrder
+	width     int // of a document's sealed values, in bytes
+	found     findings
 
 	candidatesSpec, spec stage.Spec
 
@@ -93,12 +104,28 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dedup: scheme %s: %w", cfg.Scheme, err)
 	}
-	switch cfg.Keep {
-	case "":
-		cfg.Keep = "first"
-	case "first", "longest":
+	if cfg.Keep == "" {
+		cfg.Keep = KeepFirst
+	}
+	if cfg.SourceField.String() == "" {
+		cfg.SourceField = record.MustPath(DefaultSourceField)
+	}
+	if cfg.IDField.String() == "" {
+		cfg.IDField = record.MustPath("id")
+	}
+	keep, err := newKeepOrder(cfg.Keep, cfg.Priority, "minhash")
+	if err != nil {
+		return nil, err
+	}
+	width := 0
+	switch cfg.Verify {
+	case "", VerifyExact:
+		cfg.Verify, width = VerifyExact, 8
+	case VerifySketch:
+		width = scheme.Precision / 8
+	case VerifyNone:
 	default:
-		return nil, fmt.Errorf("dedup: keep %q is not possible with method minhash; \"first\" and \"longest\" are", cfg.Keep)
+		return nil, fmt.Errorf("dedup: verify %q: exact, sketch or none", cfg.Verify)
 	}
 	signed, err := canonical(struct {
 		Annotate bool   `json:"annotate"`
@@ -114,30 +141,41 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 		return nil, err
 	}
 	decided, err := canonical(struct {
-		Annotate  bool    `json:"annotate"`
-		Bands     int     `json:"bands"`
-		Extra     int     `json:"extra_comparisons"`
-		Field     string  `json:"field"`
-		Keep      string  `json:"keep"`
-		Method    string  `json:"method"`
-		Rehubs    int     `json:"rehubs"`
-		Rows      int     `json:"rows"`
-		Scheme    string  `json:"scheme"`
-		Version   int     `json:"scheme_version"`
-		Short     string  `json:"short"`
-		Threshold float64 `json:"threshold"`
-		Values    int     `json:"values"`
-	}{cfg.Annotate, scheme.Bands, maxExtra, cfg.Field.String(), cfg.Keep, "minhash", maxRehubs, scheme.Rows, scheme.Name,
-		scheme.Version, scheme.Short, float64(threshold) / million, scheme.Values})
+		Annotate  bool     `json:"annotate"`
+		Bands     int      `json:"bands"`
+		Extra     int      `json:"extra_comparisons"`
+		Field     string   `json:"field"`
+		IDField   string   `json:"id_field"`
+		Keep      string   `json:"keep"`
+		Method    string   `json:"method"`
+		Priority  []string `json:"priority,omitempty"`
+		Rehubs    int      `json:"rehubs"`
+		Rows      int      `json:"rows"`
+		Scheme    string   `json:"scheme"`
+		Version   int      `json:"scheme_version"`
+		Short     string   `json:"short"`
+		Source    string   `json:"source_field"`
+		Threshold float64  `json:"threshold"`
+		Values    int      `json:"values"`
+		Verify    string   `json:"verify"`
+	}{cfg.Annotate, scheme.Bands, maxExtra, cfg.Field.String(), cfg.IDField.String(), cfg.Keep, "minhash", cfg.Priority, maxRehubs, scheme.Rows,
+		scheme.Name, scheme.Version, scheme.Short, cfg.SourceField.String(), float64(threshold) / million, scheme.Values, cfg.Verify})
+	if err != nil {
+		return nil, err
+	}
+	found, err := newFindings(cfg.Findings, "minhash", keep, cfg.Annotate)
 	if err != nil {
 		return nil, err
 	}
 	needs := []record.Path{cfg.Field}
 	return &MinHash{
-		cfg: cfg, scheme: scheme, threshold: threshold, longest: cfg.Keep == "longest",
+		cfg: cfg, scheme: scheme, threshold: threshold, keep: keep, width: width, found: found,
 		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs, Marks: true},
-		spec:           stage.Spec{Name: "dedup", Version: 1, Config: decided, Needs: needs},
-		rangeSize:      rangeSize, spillSize: spillSize, largeSet: 64 << 10,
+		spec: stage.Spec{
+			Name: "dedup", Version: 1, Config: decided, Needs: needs, Uses: append(keep.uses(), cfg.SourceField, cfg.IDField),
+			Findings: found.files(),
+		},
+		rangeSize: rangeSize, spillSize: spillSize, largeSet: 64 << 10,
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package dedup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -176,16 +177,27 @@ func markedBy(t testing.TB, m *MinHash, lines [][]byte, rng *rand.Rand) (marked,
 // decisionsOf is what both phases come to.
 func decisionsOf(t testing.TB, m *MinHash, lines [][]byte, rng *rand.Rand) *Decisions {
 	t.Helper()
+	d, _ := finishedOf(t, m, lines, rng)
+	return d
+}
+
+// finishedOf is decisionsOf with the workspace, which has the findings.
+func finishedOf(t testing.TB, m *MinHash, lines [][]byte, rng *rand.Rand) (*Decisions, *stagetest.Workspace) {
+	t.Helper()
 	second, _ := markedBy(t, m, lines, rng)
 	ws := stagetest.NewWorkspace(64<<20, 1+rng.IntN(4))
 	apply, err := second.Finish(t.Context(), sealedOf(t, second, lines, rng), ws)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if names := ws.Names(); !slices.Equal(names, []string{decisionsFile}) {
+	if names := withoutFindings(ws.Names()); !slices.Equal(names, []string{decisionsFile}) {
 		t.Errorf("files %v are left", names)
 	}
-	return apply.(minhashApply).d
+	return apply.(minhashApply).d, ws
+}
+
+func withoutFindings(names []string) []string {
+	return slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, stage.FindingsDir) })
 }
 
 func TestCandidatesStage(t *testing.T) {
@@ -207,6 +219,8 @@ func TestVerificationStage(t *testing.T) {
 		"normal":   mustMinHash(t, MinHashConfig{}),
 		"verdicts": mustMinHash(t, MinHashConfig{Verdicts: true, Keep: "longest", Threshold: 0.6}),
 		"annotate": mustMinHash(t, MinHashConfig{Annotate: true}),
+		"none":     mustMinHash(t, MinHashConfig{Verify: VerifyNone, Verdicts: true, Keep: "best:n", Findings: Findings{Evidence: true, Clusters: true}}),
+		"sketch":   mustMinHash(t, MinHashConfig{Verify: VerifySketch, Keep: "source-order", Priority: []string{"b", "c"}, Threshold: 0.6}),
 		"tight":    tight(loose(mustMinHash(t, MinHashConfig{Keep: "longest", Threshold: 0.6}))),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,18 +238,25 @@ func TestMinHashConfig(t *testing.T) {
 	m := mustMinHash(t, MinHashConfig{Field: record.MustPath("meta.body"), Threshold: 0.7500001, Keep: "longest", Verdicts: true})
 	for i, want := range []string{
 		`{"annotate":false,"bands":20,"field":"meta.body","rows":5,"scheme":"words","scheme_version":1,"short":"whole","values":100}`,
-		`{"annotate":false,"bands":20,"extra_comparisons":16,"field":"meta.body","keep":"longest","method":"minhash","rehubs":3,"rows":5,"scheme":"words","scheme_version":1,"short":"whole","threshold":0.75,"values":100}`,
+		`{"annotate":false,"bands":20,"extra_comparisons":16,"field":"meta.body","id_field":"id","keep":"longest","method":"minhash","rehubs":3,"rows":5,"scheme":"words","scheme_version":1,"short":"whole","source_field":"source","threshold":0.75,"values":100,"verify":"exact"}`,
 	} {
 		if got, err := json.Marshal(m.Stages()[i].Spec().Config); err != nil || string(got) != want {
 			t.Errorf("configuration %s, error %v", got, err)
 		}
 	}
 	for want, cfg := range map[string]MinHashConfig{
-		`"longest"`:   {Keep: "shortest"},
-		"at most 1":   {Threshold: 1.01},
-		"above 0":     {Threshold: -1},
-		"similarity;": {Threshold: math.NaN()},
-		`"words"`:     {Scheme: "word"},
+		`"longest"`:                    {Keep: "shortest"},
+		"at most 1":                    {Threshold: 1.01},
+		"above 0":                      {Threshold: -1},
+		"similarity;":                  {Threshold: math.NaN()},
+		`"words"`:                      {Scheme: "word"},
+		"exact, sketch or none":        {Verify: "jaccard"},
+		"names no field":               {Keep: "best:"},
+		"needs the sources":            {Keep: "source-order"},
+		"belongs to keep source-order": {Priority: []string{"a"}},
+		`has the source "a" twice`:     {Keep: "source-order", Priority: []string{"a", "b", "a"}},
+		"no record can have":           {Keep: "source-order", Priority: []string{"a", ""}},
+		"is no share":                  {Findings: Findings{Alarm: 1.5}},
 	} {
 		if _, err := NewMinHash(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v", cfg, err)
@@ -262,6 +283,8 @@ func TestMillionths(t *testing.T) {
 type oracle struct {
 	m     *MinHash
 	texts []string
+	order func(i int) uint64    // nil: as Keep says, of first and longest
+	other func(i, j int) uint32 // in place of the true similarity
 	grams []map[string]bool
 	edges map[[2]int]uint32 // verified, smaller first
 }
@@ -282,6 +305,9 @@ func gramsOf(text string) map[string]bool {
 
 // similarity is 0 below the threshold.
 func (o *oracle) similarity(i, j int) uint32 {
+	if o.other != nil {
+		return o.other(i, j)
+	}
 	a, b := o.grams[i], o.grams[j]
 	common := 0
 	for g := range a {
@@ -319,14 +345,21 @@ type outcome struct {
 
 // decide returns what becomes of each document in a cluster.
 func (o *oracle) decide() map[int]outcome {
+	for i, text := range o.texts {
+		o.grams = append(o.grams, gramsOf(text))
+		if shingles := o.m.scheme.Shingles(nil, []byte(text), &Scratch{}); (len(shingles) == 0) != (len(o.grams[i]) == 0) {
+			panic(text)
+		}
+	}
+	return o.decideBy()
+}
+
+// decideBy is decide without a look at the grams.
+func (o *oracle) decideBy() map[int]outcome {
 	o.edges = map[[2]int]uint32{}
 	buckets := map[string][]int{}
 	for i, text := range o.texts {
-		o.grams = append(o.grams, gramsOf(text))
 		shingles := o.m.scheme.Shingles(nil, []byte(text), &Scratch{})
-		if (len(shingles) == 0) != (len(o.grams[i]) == 0) {
-			panic(text)
-		}
 		if len(shingles) == 0 {
 			continue
 		}
@@ -369,6 +402,9 @@ func (o *oracle) cluster(result map[int]outcome, first int, members []int, neigh
 	slices.Sort(members)
 	if o.m.cfg.Keep == "longest" {
 		slices.SortStableFunc(members, func(a, b int) int { return len(o.texts[b]) - len(o.texts[a]) })
+	}
+	if o.order != nil {
+		slices.SortStableFunc(members, func(a, b int) int { return cmp.Compare(o.order(a), o.order(b)) })
 	}
 	var kept []int // in keep order
 	linked := func(a, b int) bool { return slices.Contains(neighbours[a], b) }

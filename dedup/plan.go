@@ -26,7 +26,7 @@ const (
 // Plan says what the method takes for such an input, where Finish may hold memory bytes and compares in so many
 // goroutines.
 func (m *MinHash) Plan(s Sample, memory int64, workers int) Plan {
-	held := documentBytes(m.longest)
+	held := m.documentBytes()
 	memory, _ = m.finishMemory(memory, workers, usualSealed)
 	return Plan{
 		Keys:      s.Documents * int64(m.scheme.Bands) * candidateWidth,

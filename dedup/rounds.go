@@ -15,44 +15,53 @@ import (
 const (
 	memberWidth  = 8 + 4         // bucket, document
 	hubWidth     = 4 + 4 + 8     // hub, document, bucket
-	verdictWidth = 4 + 4 + 4     // hub, document, similarity in millionths or 0
+	verdictWidth = 5 * 4         // hub, document, similarity in millionths or 0, what was measured, buckets in common
 	edgeWidth    = 4 + 4 + 4 + 4 // component, document, document above it, similarity
 	decidedWidth = 4 + 4 + 4 + 4 // document, the kept one, similarity, component
 )
 
 // finisher is one call of verification.Finish.
 type finisher struct {
-	m      *MinHash
-	ctx    context.Context
-	ws     stage.Workspace
-	docs   *documents
-	vs     []*verifier
-	memory int64    // that documents and components may take, in bytes
-	names  []string // of files to remove
-	rounds int
+	m       *MinHash
+	ctx     context.Context
+	ws      stage.Workspace
+	docs    *documents
+	vs      []*verifier
+	memory  int64    // that documents and components may take, in bytes
+	names   []string // of files to remove
+	sources sources
+	rounds  int
 }
 
-// Finish implements stage.Reducer. Within Workspace.Memory it holds 20 bytes a candidate (24 where the longest stay),
-// the links of one cluster, 4 MiB to sort, 4 KiB for each sealed file and 2 MiB for each goroutine that compares.
+// Finish implements stage.Reducer. Within Workspace.Memory it holds 20 bytes a candidate (24 with Keep longest and
+// source-order, 28 with best), the links of one cluster, 4 MiB to sort, 4 KiB for each sealed file and 2 MiB for each goroutine that compares.
 //
 // Documents are numbered in the order of their IDs, so that every file it makes depends on the set of records alone.
 // A round compares, in each bucket, all documents with the first, the hub:
 //
 //	members-1: bucket, document      of what is sealed, sorted
 //	hubs-1: hub, document, bucket    of members-1, sorted, so that a pair of several buckets is compared once
-//	verdicts-1: hub, document, similarity
+//	verdicts-1: hub, document, similarity, and what findings need
 //	members-2: of those in hubs-1 that are not similar to their hub: they have the next round
 //
-// Then come edges (components.go) and the decisions.
+// Then come edges (components.go), findings (findings_minhash.go) and the decisions.
 func (d *verification) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
 	f := &finisher{m: d.m, ctx: ctx, ws: ws}
-	err := ws.Make(ctx, decisionsFile, func(w io.Writer) error { return f.decide(w, sealed) })
+	sealed, all, err := openHeads(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	f.sources = all
+	err = ws.Make(ctx, decisionsFile, func(w io.Writer) error { return f.decide(w, sealed) })
 	if err == nil {
 		err = removeAll(ctx, ws, f.names) // none if an earlier attempt made the decisions
 	}
 	var table *Decisions
 	if err == nil {
 		table, err = openTable(ctx, ws, decisionsFile, columnsMinHash)
+	}
+	if err == nil {
+		err = d.m.found.tell(ctx, ws)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
@@ -84,6 +93,9 @@ func (f *finisher) decide(w io.Writer, sealed []stage.Sealed) error {
 	if err := f.decided(); err != nil {
 		return err
 	}
+	if err := f.findings(); err != nil {
+		return err
+	}
 	return f.write(w)
 }
 
@@ -92,7 +104,7 @@ func (m *MinHash) finishMemory(memory int64, workers int, sealed int64) (left, c
 	memory = memory / 4 * 3 // a quarter is for what is not counted here
 	each := verifierBytes(m.largeSet)
 	comparing = max(1, min(int64(workers), memory/4/each))
-	return memory - int64(m.spillSize) - comparing*each - sealed*smallRunBuffer - fewBuffers, comparing
+	return memory - int64(m.spillSize) - comparing*each - sealed*smallRunBuffer - fewBuffers - findingsBytes, comparing
 }
 
 // fewBuffers are those to read and write a few files, in bytes.
@@ -208,6 +220,8 @@ func (f *finisher) verdicts(w io.Writer, hubs string) error {
 			be.PutUint32(item[0:], p.a)
 			be.PutUint32(item[4:], p.b)
 			be.PutUint32(item[8:], p.similarity)
+			be.PutUint32(item[12:], p.measured)
+			be.PutUint32(item[16:], p.shared)
 			if _, err := out.Write(item[:]); err != nil {
 				return err
 			}

@@ -15,13 +15,13 @@ import (
 	"curate/stage"
 )
 
-// Sealed sets: what the second Reducer must know of each candidate, one entry a document, sorted by ID. docs/
-// formats/sets.md is the page.
+// Sealed sets: what the second Reducer must know of each candidate, one entry a document, sorted by ID, behind the
+// sources of all documents (sources.go). docs/formats/sets.md is the page.
 //
-// A record's key is its entry without the ID.
+// A record's key is what the sources need, and of a candidate its entry without the ID.
 const (
-	entryID     = 8         // u64
-	entryRest   = 4 + 4 + 2 // text bytes u32, shingles u32, buckets u16
+	entryID     = 8                     // u64
+	entryRest   = 4 + 4 + 2 + 2 + 8 + 8 // text bytes u32, values u32, buckets u16, bytes of its own id u16, order u64, source u64
 	entryHeader = entryID + entryRest
 	// maxHeader is an entry's header with the most buckets.
 	maxHeader = entryHeader + 8*maxBuckets
@@ -30,25 +30,38 @@ const (
 // ErrSets is in every error about sealed sets that are not as they were written.
 var ErrSets = errors.New("sealed sets are damaged")
 
-// entry is an entry's header. The buckets follow it, and then the shingles, 8 bytes each, little-endian, ascending.
+// entry is an entry's header. The buckets follow it, the record's own id as JSON, and then the values, all
+// little-endian: the shingles, 8 bytes each, ascending, or those of the signature (VerifySketch), or none (VerifyNone).
 type entry struct {
-	id                record.ID
-	length            uint32 // of the text, in bytes
-	shingles, buckets int    // at least one of each
+	id              record.ID
+	length          uint32 // of the text, in bytes
+	values, buckets int    // at least one of each
+	own             int    // bytes of its own id, 0 without
+	order           uint64 // in which documents are looked at (keep.go)
+	source          uint64 // number of its source, and unwritable
+	width           int    // bytes of a value
 }
 
+// begin is where the values begin in an entry.
+func (e *entry) begin() int { return entryHeader + 8*e.buckets + e.own }
+
 // rest is how many bytes follow the header.
-func (e *entry) rest() int64 { return 8 * (int64(e.buckets) + int64(e.shingles)) }
+func (e *entry) rest() int64 {
+	return 8*int64(e.buckets) + int64(e.own) + int64(e.width)*int64(e.values)
+}
 
 func (e *entry) size() int64 { return entryHeader + e.rest() }
 
-// decodeEntry reads a header.
-func decodeEntry(b []byte) (entry, error) {
+// decodeEntry reads a header of an entry whose values have so many bytes.
+func decodeEntry(b []byte, width int) (entry, error) {
 	le := binary.LittleEndian
 	id := le.Uint64(b)
-	e := entry{record.ID(id), le.Uint32(b[8:]), int(le.Uint32(b[12:])), int(le.Uint16(b[16:]))}
-	if id > maxID || e.shingles == 0 || e.shingles > 1<<28 || e.buckets == 0 || e.buckets > maxBuckets {
-		return e, fmt.Errorf("%w: an entry of record %d with %d shingles and %d buckets", ErrSets, id, e.shingles, e.buckets)
+	e := entry{
+		id: record.ID(id), length: le.Uint32(b[8:]), values: int(le.Uint32(b[12:])), buckets: int(le.Uint16(b[16:])), own: int(le.Uint16(b[18:])),
+		order: le.Uint64(b[20:]), source: le.Uint64(b[28:]), width: width,
+	}
+	if id > maxID || e.values == 0 || e.values > 1<<28 || e.buckets == 0 || e.buckets > maxBuckets || e.own > maxSignID {
+		return e, fmt.Errorf("%w: an entry of record %d with %d values, %d buckets and an id of %d bytes", ErrSets, id, e.values, e.buckets, e.own)
 	}
 	return e, nil
 }
@@ -60,7 +73,7 @@ type verification struct{ m *MinHash }
 func (d *verification) Spec() stage.Spec { return d.m.spec }
 
 // Key implements stage.Reducer: a record that marks has given its buckets gets them, its length and its set of
-// shingles; others get nothing.
+// shingles, or its signature; others get their source alone.
 func (d *verification) Key() stage.Mapper { return setsKey{d.m} }
 
 type setsKey struct{ m *MinHash }
@@ -70,11 +83,14 @@ func (k setsKey) Spec() stage.Spec { return k.m.spec }
 func (k setsKey) NewWorker() stage.Worker { return &setsKeyWorker{m: k.m} }
 
 type setsKeyWorker struct {
-	m        *MinHash
-	text     []byte
-	scratch  Scratch
-	shingles []uint64
-	key      []byte
+	m          *MinHash
+	text       []byte
+	sourceText []byte
+	source     []byte
+	scratch    Scratch
+	shingles   []uint64
+	signature  []uint64
+	key        []byte
 }
 
 // collectFrom: a key of so many bytes is copied twice, and before that the garbage of making it is collected, as the
@@ -86,36 +102,72 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	cfg := &w.m.cfg
 	for i := range b.Records {
 		r := &b.Records[i]
-		buckets := r.Key()
-		if r.Outcome != record.Keep || len(buckets) == 0 {
+		if r.Outcome != record.Keep {
 			continue
 		}
-		text, err := r.Text(w.m.cfg.Field, &w.text)
+		buckets := r.Key()
+		text, err := r.Text(cfg.Field, &w.text)
 		if err != nil {
 			r.QuarantineFor(err)
 			continue
 		}
+		length := uint32(len(text)) // a line has less than 2 GiB
+		w.source = appendSource(w.source[:0], r, cfg.SourceField, &w.sourceText)
+		number := sourceNumber(w.source)
+		large := len(text) > scratchLimit
+		if len(buckets) == 0 {
+			w.key = appendKeyHead(w.key[:0], number, length, w.source)
+			r.SetKey(w.key)
+			if large {
+				w.text = nil
+			}
+			continue
+		}
+		if r.CanSet(curateDedup) != nil {
+			number |= unwritable
+		}
 		w.scratch.reserve(text)
 		w.shingles = Set(w.m.scheme.Shingles(w.shingles[:0], text, &w.scratch))
-		length := uint32(len(text)) // a line has less than 2 GiB
-		large := len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit
+		large = large || 8*cap(w.shingles) > scratchLimit
 		if large { // room for a key as large
 			w.text, w.scratch = nil, Scratch{}
 		}
 		if len(w.shingles) == 0 {
 			return fmt.Errorf("dedup: record %d has buckets and no shingles; this is a bug of scheme %s", r.ID, w.m.scheme.Name)
 		}
-		k := slices.Grow(w.key[:0], entryRest+len(buckets)+8*len(w.shingles))
+		values := w.shingles
+		if cfg.Verify == VerifySketch {
+			w.signature = w.m.scheme.Signature(w.signature[:0], w.shingles)
+			values = w.signature
+		}
+		own, _ := r.Value(cfg.IDField)
+		if !isOwnID(own) {
+			own = nil
+		}
+		k := slices.Grow(w.key[:0], keyHead+len(w.source)+entryRest+len(buckets)+len(own)+w.m.width*len(values))
+		k = appendKeyHead(k, number, length, w.source)
 		k = binary.LittleEndian.AppendUint32(k, length)
-		k = binary.LittleEndian.AppendUint32(k, uint32(len(w.shingles)))
+		k = binary.LittleEndian.AppendUint32(k, uint32(len(values)))
 		k = binary.LittleEndian.AppendUint16(k, uint16(len(buckets)/8))
+		k = binary.LittleEndian.AppendUint16(k, uint16(len(own)))
+		k = binary.LittleEndian.AppendUint64(k, w.m.keep.of(r, w.source, length))
+		k = binary.LittleEndian.AppendUint64(k, number)
 		for ; len(buckets) > 0; buckets = buckets[8:] {
 			k = binary.LittleEndian.AppendUint64(k, binary.BigEndian.Uint64(buckets))
 		}
-		for _, v := range w.shingles {
-			k = binary.LittleEndian.AppendUint64(k, v)
+		k = append(k, own...)
+		switch w.m.width {
+		case 8:
+			for _, v := range values {
+				k = binary.LittleEndian.AppendUint64(k, v)
+			}
+		case 4: // of a family of 32 bits
+			for _, v := range values {
+				k = binary.LittleEndian.AppendUint32(k, uint32(v))
+			}
 		}
 		if large {
 			w.shingles = nil
@@ -131,11 +183,21 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	return nil
 }
 
-// NewPartial implements stage.Reducer.
-func (d *verification) NewPartial() stage.Partial { return &setsPartial{} }
+// isOwnID says whether a JSON value can be a record's own id: a string or a number that is not too long. A missing value is
+// none.
+func isOwnID(v []byte) bool {
+	return len(v) > 0 && len(v) <= maxSignID && (v[0] == '"' || v[0] == '-' || v[0] >= '0' && v[0] <= '9')
+}
 
-// setsPartial holds entries as they came, a block a batch.
+// NewPartial implements stage.Reducer.
+func (d *verification) NewPartial() stage.Partial {
+	return &setsPartial{width: d.m.width, sources: sources{}}
+}
+
+// setsPartial holds entries as they came, a block a batch, and the sources of all records.
 type setsPartial struct {
+	width   int // of a value, in bytes
+	sources sources
 	entries []heldEntry
 	bytes   int
 }
@@ -149,8 +211,16 @@ type heldEntry struct {
 func (p *setsPartial) Add(b *record.Batch) error {
 	size, n := 0, 0
 	for i := range b.Records {
-		if r := &b.Records[i]; r.Outcome == record.Keep && len(r.Key()) > 0 {
-			size += entryID + len(r.Key())
+		r := &b.Records[i]
+		if r.Outcome != record.Keep {
+			continue
+		}
+		_, rest, err := p.sources.takeKeyHead(r.Key())
+		if err != nil {
+			return fmt.Errorf("dedup: record %d %w", r.ID, err)
+		}
+		if len(rest) > 0 {
+			size += entryID + len(rest)
 			n++
 		}
 	}
@@ -161,8 +231,11 @@ func (p *setsPartial) Add(b *record.Batch) error {
 	p.entries = slices.Grow(p.entries, n)
 	for i := range b.Records {
 		r := &b.Records[i]
-		key := r.Key()
-		if r.Outcome != record.Keep || len(key) == 0 {
+		if r.Outcome != record.Keep {
+			continue
+		}
+		key := behindKeyHead(r.Key())
+		if len(key) == 0 {
 			continue
 		}
 		at := len(block)
@@ -170,11 +243,11 @@ func (p *setsPartial) Add(b *record.Batch) error {
 		raw := block[at:]
 		ok := len(raw) >= entryHeader
 		if ok {
-			e, err := decodeEntry(raw)
+			e, err := decodeEntry(raw, p.width)
 			ok = err == nil && e.size() == int64(len(raw))
 		}
 		if !ok {
-			return fmt.Errorf("dedup: record %d has a key that is no set; Key must run before Add", r.ID)
+			return fmt.Errorf("dedup: record %d %w", r.ID, errKey)
 		}
 		p.entries = append(p.entries, heldEntry{r.ID, raw})
 	}
@@ -191,16 +264,19 @@ func (p *setsPartial) Join(next stage.Partial) error {
 	p.entries = append(p.entries, n.entries...)
 	p.bytes += n.bytes
 	n.entries, n.bytes = nil, 0
-	return nil
+	return p.sources.join(n.sources)
 }
 
 // Size implements stage.Partial. Growing entries may take twice their place.
-func (p *setsPartial) Size() int { return p.bytes + 2*32*len(p.entries) }
+func (p *setsPartial) Size() int { return p.bytes + 2*32*len(p.entries) + p.sources.size() }
 
 // Seal implements stage.Partial.
 func (p *setsPartial) Seal(w io.Writer) error {
 	slices.SortFunc(p.entries, func(a, b heldEntry) int { return cmp.Compare(a.id, b.id) })
 	out := bufio.NewWriterSize(w, runBuffer)
+	if _, err := out.Write(p.sources.appendHead(nil)); err != nil {
+		return err
+	}
 	for i := range p.entries {
 		if _, err := out.Write(p.entries[i].raw); err != nil {
 			return err
@@ -213,8 +289,15 @@ func (p *setsPartial) Seal(w io.Writer) error {
 // Merge implements stage.Reducer.
 func (d *verification) Merge(w io.Writer, sealed []io.Reader) error {
 	in := make([]*entryReader, len(sealed))
+	buffered := make([]io.Reader, len(sealed))
 	for i, r := range sealed {
-		in[i] = &entryReader{r: bufio.NewReaderSize(r, runBuffer)}
+		in[i] = &entryReader{r: bufio.NewReaderSize(r, runBuffer), width: d.m.width}
+		buffered[i] = in[i].r
+	}
+	if err := mergeHeads(w, buffered); err != nil {
+		return err
+	}
+	for i := range in {
 		if err := in[i].next(); err != nil {
 			return fmt.Errorf("run %d: %w", i, err)
 		}
@@ -249,6 +332,7 @@ func (d *verification) Merge(w io.Writer, sealed []io.Reader) error {
 // entryReader reads headers from a stream.
 type entryReader struct {
 	r      *bufio.Reader
+	width  int // of a value
 	header [entryHeader]byte
 	entry  entry
 	begun  bool
@@ -265,7 +349,7 @@ func (r *entryReader) next() error {
 	} else if err != nil {
 		return err
 	}
-	e, err := decodeEntry(r.header[:])
+	e, err := decodeEntry(r.header[:], r.width)
 	if err != nil {
 		return err
 	}
@@ -276,9 +360,10 @@ func (r *entryReader) next() error {
 	return nil
 }
 
-// entryScanner finds the entries of an open file without reading their shingles.
+// entryScanner finds the entries of an open file without reading their values.
 type entryScanner struct {
 	f       stage.Sealed
+	width   int    // of a value
 	buf     []byte // of maxHeader bytes at least
 	from    int64  // of what is in buf
 	n       int
@@ -313,7 +398,7 @@ func (s *entryScanner) next() error {
 		s.from, s.n = s.at, n
 	}
 	b := s.buf[s.at-s.from : s.n]
-	e, err := decodeEntry(b)
+	e, err := decodeEntry(b, s.width)
 	if err != nil {
 		return fmt.Errorf("at byte %d: %w", s.at, err)
 	}

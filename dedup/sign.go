@@ -101,7 +101,7 @@ func (w *signWorker) Map(ctx context.Context, b *record.Batch) error {
 		w.shingles = scheme.Shingles(w.shingles[:0], text, &w.scratch)
 		row := append(w.row[:0], `{"`+SignRecord+`":`...)
 		row = strconv.AppendUint(row, uint64(r.ID), 10)
-		if id, ok := r.Value(w.s.cfg.IDField); ok && len(id) <= maxSignID && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9') {
+		if id, _ := r.Value(w.s.cfg.IDField); isOwnID(id) {
 			row = append(row, `,"`+SignID+`":`...)
 			row = append(row, id...)
 		}

@@ -59,6 +59,8 @@ type Job struct {
 	// SignalColumns are columns that they have as Parquet, whatever the first rows hold, and Columns those that Out has.
 	SignalColumns, Columns []parquet.Column
 	Ledger                 string // path
+	// Findings of stages that are wanted elsewhere than in the output directory.
+	Findings []Finding
 
 	Workers   int
 	Memory    int64 // bytes of RSS
@@ -223,11 +225,17 @@ func (j *Job) check(ctx context.Context) error {
 			return usage("%q: the name is not valid UTF-8, so the manifest of an output directory cannot hold it; rename the file", f.Path)
 		}
 	}
-	for _, o := range []struct {
-		flag, path string
-	}{
+	type named struct{ flag, path string }
+	paths := []named{
 		{"-o", j.Out.Path}, {"--dropped", j.Dropped.Path}, {"--quarantine", j.Quarantine.Path}, {"--signals", j.Signals.Path}, {"--ledger", j.Ledger},
-	} {
+	}
+	for _, f := range j.Findings {
+		if !f.To.File {
+			return usage("%s %s: is one file; name it .jsonl, .jsonl.gz, .jsonl.zst or .parquet", f.Flag, f.To.Path)
+		}
+		paths = append(paths, named{f.Flag, f.To.Path})
+	}
+	for _, o := range paths {
 		if o.path == "" || o.path == "-" && o.flag == "-o" {
 			continue
 		}

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"sync"
 
 	"curate/corpus"
-	"curate/corpus/compress"
 	"curate/corpus/store"
 	"curate/stage"
 )
@@ -32,6 +30,9 @@ type phase struct {
 
 // phases cuts the stages behind each Reducer, and before and behind each io-bound Mapper.
 func (j *Job) phases() ([]phase, error) {
+	if _, err := j.findings(); err != nil {
+		return nil, err
+	}
 	var list []phase
 	var open phase
 	ended := ""
@@ -201,7 +202,7 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 	if ph.reducer == nil {
 		return nil
 	}
-	if h.work, err = openWorkspace(ctx, p.store, dir, p.root, p.resume, j.finishMemory(), j.Workers); err != nil {
+	if h.work, err = openWorkspace(ctx, p.store, dir, p.root, p.base, p.resume, j.finishMemory(), j.Workers, j.Log); err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // what the pass held is Finish's now
@@ -493,31 +494,15 @@ func (p *phaseRunner) copyResult(ctx context.Context, w io.Writer, f corpus.Form
 		return err
 	}
 	defer r.Close()
-	e, err := compress.NewEncoder(f.Compression)
+	p.counts[len(p.counts)-1].BytesOut = size
+	frames, err := newLineFrames(w, f.Compression)
 	if err != nil {
 		return err
 	}
-	p.counts[len(p.counts)-1].BytesOut = size
-	in := bufio.NewReaderSize(untilDone{ctx, io.NewSectionReader(r, 0, size)}, 64<<10)
-	var raw, enc []byte
-	for first, end := true, false; !end; first = false {
-		raw = raw[:0]
-		for !end && (len(raw) < frameSize || raw[len(raw)-1] != '\n') {
-			line, err := in.ReadSlice('\n')
-			raw = append(raw, line...)
-			if end = err == io.EOF; err != nil && !end && err != bufio.ErrBufferFull {
-				return err
-			}
-		}
-		if len(raw) == 0 && !first {
-			break
-		}
-		enc = e.AppendFrame(enc[:0], raw)
-		if _, err := w.Write(enc); err != nil {
-			return err
-		}
+	if _, err := io.Copy(frames, untilDone{ctx, io.NewSectionReader(r, 0, size)}); err != nil {
+		return err
 	}
-	return nil
+	return frames.close()
 }
 
 // by names the stage of an error that does not do so itself.

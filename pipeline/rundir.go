@@ -330,6 +330,11 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 		isWhole = isWhole && there
 		total.BytesOut = size // the ledger knows what it was
 	}
+	found, err := d.foundAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	isWhole = isWhole && found
 	b, err := d.read(ctx, ledgerFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -350,7 +355,7 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 			return nil, err
 		}
 	}
-	if err := d.deliverAgain(ctx, slices.Concat(passes...)); err != nil {
+	if err := errors.Join(d.deliverAgain(ctx, slices.Concat(passes...)), d.deliverFindings(ctx, true)); err != nil {
 		return nil, err
 	}
 	if err := d.tidy(ctx, phs); err != nil {
@@ -409,10 +414,15 @@ func compareEntries(a, b Entry) int {
 // reachable tries the paths that are written at the end, so that one that cannot be is not found out after
 // hours.
 func (d *runDir) reachable(ctx context.Context) error {
-	for _, p := range []struct {
+	type target struct {
 		path string
 		file bool
-	}{{d.job.Ledger, true}, {d.job.Dropped.Path, d.job.Dropped.File}, {d.job.Quarantine.Path, d.job.Quarantine.File}} {
+	}
+	paths := []target{{d.job.Ledger, true}, {d.job.Dropped.Path, d.job.Dropped.File}, {d.job.Quarantine.Path, d.job.Quarantine.File}}
+	for _, f := range d.job.Findings {
+		paths = append(paths, target{f.To.Path, true})
+	}
+	for _, p := range paths {
 		if p.path == "" || !p.file {
 			continue
 		}
@@ -480,6 +490,9 @@ func (d *runDir) finish(ctx context.Context, entries []Entry, total Counts, star
 		if err := d.deliver(ctx, *t, o, entries); err != nil {
 			return nil, err
 		}
+	}
+	if err := d.deliverFindings(ctx, false); err != nil {
+		return nil, err
 	}
 	ledger, err := total.Marshal()
 	if err != nil {

@@ -88,7 +88,7 @@ func (d *runDir) allThere(ctx context.Context) (bool, error) {
 	}
 	red := result(phs)
 	if red == nil {
-		return true, nil
+		return look.foundAll(ctx)
 	}
 	_, there, err := look.resultSize(ctx, red)
 	return there, err

@@ -46,6 +46,12 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 			outs[o] = &output{format: t.Format, stream: j.Stdout}
 		}
 	}
+	found := make([]io.Writer, len(j.Findings))
+	for i, f := range j.Findings {
+		if found[i], err = files.create(ctx, j.Store, f.To.Path, j.Log); err != nil {
+			return nil, err
+		}
+	}
 	var ledger io.Writer
 	if j.Ledger != "" { // now, so that a path that cannot be written is not found out after hours
 		if ledger, err = files.create(ctx, j.Store, j.Ledger, j.Log); err != nil {
@@ -87,6 +93,11 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 	}
 	if err := total.check(); err != nil {
 		return nil, err
+	}
+	for i, f := range j.Findings {
+		if err := writeFinding(ctx, p.store, path.Join(p.base, f.Name), f, found[i]); err != nil {
+			return nil, err
+		}
 	}
 	if ledger != nil {
 		b, err := total.Marshal()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"path"
 	"strings"
 	"sync"
@@ -22,9 +23,11 @@ type workspace struct {
 	st      store.Store
 	dir     string
 	out     string    // the output directory, for a set of result files
+	found   string    // the folder of findings
 	log     store.Log // nil where nothing can be resumed
 	memory  int64
 	workers int
+	voice   *slog.Logger
 
 	mu    sync.Mutex
 	made  map[string]step
@@ -43,27 +46,27 @@ type step struct {
 const stepsFile = "steps"
 
 // openWorkspace opens the folder dir. With resume, files that an earlier attempt has made stay.
-func openWorkspace(ctx context.Context, st store.Store, dir, out string, resume bool, memory int64, workers int) (*workspace, error) {
-	w := &workspace{st: st, dir: dir, out: out, memory: memory, workers: workers, made: map[string]step{}}
+func openWorkspace(ctx context.Context, st store.Store, dir, out, found string, resume bool, memory int64, workers int, log *slog.Logger) (*workspace, error) {
+	w := &workspace{st: st, dir: dir, out: out, found: found, memory: memory, workers: workers, voice: log, made: map[string]step{}}
 	if !resume {
 		return w, nil
 	}
 	name := path.Join(dir, stepsFile)
-	log, err := st.OpenLog(ctx, name)
+	steplog, err := st.OpenLog(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := log.ReadAll()
+	raw, err := steplog.ReadAll()
 	var steps []step
 	var good int
 	if err == nil {
 		steps, good, err = readFrames[step](raw)
 	}
 	if err == nil && good < len(raw) {
-		err = log.Truncate(int64(good))
+		err = steplog.Truncate(int64(good))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), log.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), steplog.Close())
 	}
 	for _, s := range steps {
 		w.add(s)
@@ -77,24 +80,27 @@ func openWorkspace(ctx context.Context, st store.Store, dir, out string, resume 
 			continue
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.Join(err, log.Close())
+			return nil, errors.Join(err, steplog.Close())
 		}
 		// What it was made from may have been removed since. The sealed files are enough to make everything again.
-		if err := log.Truncate(0); err != nil {
-			return nil, errors.Join(err, log.Close())
+		if err := steplog.Truncate(0); err != nil {
+			return nil, errors.Join(err, steplog.Close())
 		}
 		clear(w.made)
 		w.order = nil
 		break
 	}
-	w.log = log
+	w.log = steplog
 	return w, nil
 }
 
-// path is where a file is: in the phase's folder, or in the output directory.
+// path is where a file is: in the phase's folder, in the output directory, or in its folder _curate.
 func (w *workspace) path(name string) string {
 	if result, ok := strings.CutPrefix(name, stage.ResultDir); ok {
 		return path.Join(w.out, result)
+	}
+	if finding, ok := strings.CutPrefix(name, stage.FindingsDir); ok {
+		return path.Join(w.found, finding)
 	}
 	return path.Join(w.dir, name)
 }
@@ -162,7 +168,7 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 	defer f.Abort() // after Commit it does nothing
 	sum := &summed{w: f}
 	sum.hash.Reset()
-	if err := write(sum); err != nil {
+	if err := compressed(name, sum, write); err != nil {
 		return err
 	}
 	if err := f.Commit(); err != nil {
@@ -215,6 +221,14 @@ func (w *workspace) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	return w.st.Remove(ctx, w.path(name))
+}
+
+func (w *workspace) Tell(warning bool, line string) {
+	if warning {
+		w.voice.Warn(line)
+	} else {
+		w.voice.Info(line)
+	}
 }
 
 func (w *workspace) Memory() int64 { return w.memory }

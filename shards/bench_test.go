@@ -20,6 +20,7 @@ func (d disk) Make(_ context.Context, _ string, write func(io.Writer) error) err
 
 func (d disk) Open(context.Context, string) (stage.ReaderAt, int64, error) { panic("nothing is kept") }
 func (d disk) Remove(context.Context, string) error                        { panic("nothing is kept") }
+func (d disk) Tell(bool, string)                                           {}
 func (d disk) Memory() int64                                               { return d.memory }
 func (d disk) Workers() int                                                { return 1 }
 

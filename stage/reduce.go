@@ -71,6 +71,12 @@ type ReaderAt interface {
 // makes NAME in the output directory itself. It makes the file by which readers know that the set is whole last.
 const ResultDir = "result/"
 
+// FindingsDir is where a Reducer puts what it has found out beside its decision, such as evidence: Workspace.Make(ctx,
+// FindingsDir+NAME, …) makes NAME in the folder _curate of the output directory, where it stays. Without a directory it
+// goes with the run, unless a path was asked for. NAME stands in Spec().Findings, and what ends in ".zst" are lines, which
+// the workspace compresses on their way: it is not opened again. All are there before Finish returns.
+const FindingsDir = "findings/"
+
 // ResultFile is the workspace's file that holds what a Reducer without a Mapper has found out.
 const ResultFile = "result"
 
@@ -85,6 +91,9 @@ type Workspace interface {
 	// Remove deletes a file for which nothing will ask again. When a killed run goes on, Make knows that it was made;
 	// but if any file that was not removed is lost by then, the workspace is begun anew, from the sealed files.
 	Remove(ctx context.Context, name string) error
+	// Tell says something to who runs this, now, as a warning or not: a line without an end. A run that goes on may say
+	// it again.
+	Tell(warning bool, line string)
 	// Memory is how many bytes of heap Finish may hold at a time.
 	Memory() int64
 	// Workers is how many goroutines may work at a time.

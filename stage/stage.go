@@ -41,6 +41,8 @@ type Spec struct {
 	// Reducer is the last stage, and records end with it. "" for a stage that records go through. A name that ends
 	// in "/" says that it makes a set of files, under ResultDir, and the output can only be a directory.
 	Result string
+	// Findings are the names of the files that a Reducer makes below FindingsDir. Those of a run's stages differ.
+	Findings []string
 	// Marks says of a Reducer that the Mapper of its Finish decides nothing: it sets no outcome and stages no edit, but
 	// only keys, for the Reducer that stands right behind. Nothing is copied between the two.
 	Marks bool

@@ -15,12 +15,13 @@ var dedupMethods = []struct {
 	flags []string
 }{
 	{"exact", nil},
-	{"minhash", []string{"threshold", "scheme", "bands", "rows", "permutations", "short"}},
+	{"minhash", []string{"threshold", "scheme", "bands", "rows", "permutations", "short", "verify", "id-field"}},
 }
 
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
-	var method, keep string
+	var method string
+	var deciding decidingFlags
 	var scheme schemeFlags
 	var threshold float64
 	cmd := &cobra.Command{
@@ -37,9 +38,9 @@ s, and rows and bands of this scheme are 5 and 20. Other schemes make the shingl
 programs, with their bands and rows, which find fewer pairs; --bands and --rows are numbers of your own, and
 --permutations alone has bands and rows chosen for --threshold, as datasketch and text-dedup choose them.
 Each pair is then compared exactly, so nothing goes for a document that it is not like, or for one that
-goes itself. With --keep first documents are decided about in the order of the inputs, with --keep longest
-from the longest text on; a document that was looked at before stays. A text without words is kept. A
-record whose --text-field is no string is quarantined.
+goes itself (--verify says what else there is). In the order that --keep says, a document goes if it is like one that was
+looked at before and stays. A text without words is kept. A record whose --text-field is no string is
+quarantined.
 
 --short says what becomes of a text of fewer words than a shingle has: whole takes all of them for one
 shingle, none keeps it and compares it with nothing, and characters has shingles of as many characters, also
@@ -51,10 +52,13 @@ whatever its escapes; or, if it holds no string, the same JSON as written but fo
 5.0 differ). The first document in the order of the inputs is kept. A record without the field, or with
 null in it, is quarantined.
 
+` + decidingHelp + `
+
 The decision needs all documents, so files are read twice (exact) or three times (minhash), and must not
 change meanwhile, and a stream is spooled (--tmp says where). Memory stays within --memory however large
 the input: keys are sorted on disk. Only minhash holds about 20 bytes for each document that may be like
-another; if they do not fit, the error says how much --memory it takes.
+another (24 with --keep longest or source-order, 28 with best); if they do not fit, the error says how much
+--memory it takes.
 
 "duplicate_of" in a dropped or annotated record is the ID of the one that is kept, a string because many
 JSON readers round such numbers: file << 40 | offset, where file counts the inputs from 1 (standard input
@@ -65,6 +69,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
+  curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o unique/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := make([]string, 0, len(dedupMethods))
@@ -87,13 +92,23 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if err := scheme.check(cmd); err != nil {
 				return err
 			}
+			if err := deciding.check(cmd, &flags); err != nil {
+				return err
+			}
 			if method == "minhash" {
 				flags.recordCost = scheme.recordCost()
 			}
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				verdicts := flags.dropped != ""
+				found, err := deciding.findings(&flags, s, method)
+				if err != nil {
+					return nil, err
+				}
 				if method == "exact" {
-					d, err := dedup.NewExact(dedup.ExactConfig{Field: s.textField, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts})
+					d, err := dedup.NewExact(dedup.ExactConfig{
+						Field: s.textField, Keep: deciding.keep, Priority: deciding.priority, SourceField: deciding.source, Annotate: flags.annotate,
+						Verdicts: verdicts, Findings: found,
+					})
 					if err != nil {
 						return nil, usage("%v", err)
 					}
@@ -101,7 +116,8 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				}
 				d, err := dedup.NewMinHash(dedup.MinHashConfig{
 					Field: s.textField, Scheme: scheme.name, Bands: scheme.bands, Rows: scheme.rows, Values: scheme.permutations, Short: scheme.short,
-					Threshold: threshold, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts,
+					Threshold: threshold, Verify: deciding.verify, Keep: deciding.keep, Priority: deciding.priority, SourceField: deciding.source,
+					IDField: deciding.id, Annotate: flags.annotate, Verdicts: verdicts, Findings: found,
 				})
 				if err != nil {
 					return nil, usage("%v", err)
@@ -112,7 +128,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 	}
 	cmd.Flags().StringVar(&method, "method", "minhash", "`NAME` of the method: minhash or exact")
 	cmd.Flags().Float64Var(&threshold, "threshold", dedup.DefaultThreshold, "minhash: `SIMILARITY` from which on documents are duplicates, above 0 and at most 1")
-	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
+	deciding.register(cmd)
 	scheme.register(cmd, false)
 	flags.register(cmd)
 	cmd.AddCommand(newDedupSign(env))

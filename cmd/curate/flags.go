@@ -38,6 +38,7 @@ type stageFlags struct {
 	out, dropped, quarantine, ledger string
 	signals                          string           // of a command that has them
 	signalColumns                    []parquet.Column // of them, as Parquet
+	findings                         []pipeline.Finding
 	columns                          []parquet.Column // of the output, as Parquet, beside those that its first rows show
 	formats                          []string
 	textField                        string
@@ -439,7 +440,11 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 
 // mayUse looks at the paths and streams that the command line names.
 func (f *stageFlags) mayUse(env environment, args []string) error {
-	for _, p := range slices.Concat(args, []string{f.out, f.dropped, f.quarantine, f.signals, f.ledger}) {
+	outs := []string{f.out, f.dropped, f.quarantine, f.signals, f.ledger}
+	for _, found := range f.findings {
+		outs = append(outs, found.To.Path)
+	}
+	for _, p := range slices.Concat(args, outs) {
 		if corpus.IsURL(p) {
 			return usage("%s: this version reads and writes local files only", p)
 		}
@@ -453,7 +458,7 @@ func (f *stageFlags) mayUse(env environment, args []string) error {
 	if out, isFile := env.stdout.(*os.File); isFile && (f.out == "" || f.out == "-") && closedAtStart(out) {
 		return errors.New("standard output is closed: what is kept would be lost; redirect it, or give -o PATH")
 	}
-	for _, out := range []string{f.out, f.dropped, f.quarantine, f.signals, f.ledger} {
+	for _, out := range outs {
 		if err := outsideInputs(out, args); err != nil {
 			return err
 		}
@@ -477,7 +482,7 @@ func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manif
 func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
 	return &pipeline.Job{
 		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Repair: s.repair, Stages: stages,
-		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Columns: f.columns, Ledger: f.ledger,
+		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Columns: f.columns, Ledger: f.ledger, Findings: f.findings,
 		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
 		Stdin: env.stdin, Stdout: env.stdout, Log: s.log, Progress: &pipeline.Progress{}, Now: time.Now,

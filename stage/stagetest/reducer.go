@@ -398,7 +398,7 @@ func (s *suite) outcomeOf(t *testing.T, m stage.Mapper, ws *Workspace) outcome {
 		}
 		return outcome{file: all.String()}
 	}
-	o := outcome{records: slices.Clone(s.keyed)}
+	o := outcome{records: slices.Clone(s.keyed), file: s.findings(t, ws)}
 	w := m.NewWorker()
 	for _, cut := range s.cuts(s.all(), 20) {
 		rs, err := mapped(t.Context(), w, s.lines[cut[0]:cut[0]+len(cut)], cut[0])
@@ -412,6 +412,36 @@ func (s *suite) outcomeOf(t *testing.T, m stage.Mapper, ws *Workspace) outcome {
 		}
 	}
 	return o
+}
+
+// findings are those that the stage says it makes, of which there are no others.
+func (s *suite) findings(t *testing.T, ws *Workspace) string {
+	t.Helper()
+	var all strings.Builder
+	found := 0
+	for _, name := range ws.Names() {
+		finding, ok := strings.CutPrefix(name, stage.FindingsDir)
+		if !ok {
+			continue
+		}
+		if !slices.Contains(s.r.Spec().Findings, finding) {
+			t.Errorf("finding %s is made, and not in Spec().Findings", finding)
+		}
+		found++
+		f, size, err := ws.Open(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(io.NewSectionReader(f, 0, size))
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&all, "%s, %d bytes: %s", finding, size, b)
+	}
+	if want := len(s.r.Spec().Findings); found != want {
+		t.Errorf("%d findings are made, Spec().Findings has %d", found, want)
+	}
+	return all.String()
 }
 
 func (s *suite) check(t *testing.T, what string, sealed []stage.Sealed, ws *Workspace) {
