@@ -3,11 +3,8 @@ package dedup
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/record"
 	"curate/stage"
@@ -18,7 +15,12 @@ import (
 const (
 	ExactRule   = "exact"
 	ExactReason = "exact_duplicate"
+	URLRule     = "url"
+	URLReason   = "url_duplicate"
 )
+
+// WithoutURL is the tally of documents without a URL, which are nobody's duplicates.
+const WithoutURL = "without_url"
 
 // ExactConfig of exact deduplication.
 type ExactConfig struct {
@@ -26,6 +28,13 @@ type ExactConfig struct {
 	// without white space: 1 and 1.0 differ, and so do objects with members in another order. A record where it is
 	// missing or null is quarantined.
 	Field record.Path
+	// URL says that Field, by default "url" then, is where a document comes from: the rule is URLRule, and a record where it
+	// is missing, null or empty is kept.
+	URL bool
+	// Form is one of Forms: that in which strings are compared. By default "none", as they are written, and "url" with URL.
+	Form string
+	// Name of the stage, for the ledger of a run of several methods; "dedup" by default, and "dedup_url" with URL.
+	Name string
 	// Keep says which of a group stays: "first", the smallest record ID, which is the first in the order of the
 	// inputs. The default, and the only one so far.
 	Keep string
@@ -39,37 +48,63 @@ type ExactConfig struct {
 // Exact keeps one of all records with the same value of a field. It is immutable.
 type Exact struct {
 	cfg  ExactConfig
+	form form
+	said verdictWords
 	spec stage.Spec
 	ranged
 }
 
 // NewExact makes the stage.
 func NewExact(cfg ExactConfig) (*Exact, error) {
+	method, said := "exact", exactWords
+	if cfg.URL {
+		method, said = "url", urlWords
+	}
 	if cfg.Field.String() == "" {
 		cfg.Field = record.MustPath("text")
+		if cfg.URL {
+			cfg.Field = record.MustPath("url")
+		}
+	}
+	if cfg.Form == "" {
+		cfg.Form = "none"
+		if cfg.URL {
+			cfg.Form = "url"
+		}
+	}
+	if cfg.Name == "" {
+		cfg.Name = "dedup"
+		if cfg.URL {
+			cfg.Name = "dedup_url"
+		}
 	}
 	if cfg.Keep == "" {
 		cfg.Keep = "first"
 	}
 	if cfg.Keep != "first" {
-		return nil, fmt.Errorf("dedup: keep %q is not possible with method exact; \"first\" is", cfg.Keep)
+		return nil, fmt.Errorf("dedup: keep %q is not possible with method %s; \"first\" is", cfg.Keep, method)
 	}
-	raw, err := json.Marshal(struct { // keys in the order of their names
+	form, err := checkForm(cfg.Form, true)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	named := cfg.Form
+	if named == "none" {
+		named = ""
+	}
+	config, err := canonical(struct { // keys in the order of their names
 		Annotate bool   `json:"annotate"`
 		Field    string `json:"field"`
+		Form     string `json:"form,omitempty"` // none: as it is written
 		Keep     string `json:"keep"`
 		Method   string `json:"method"`
-	}{cfg.Annotate, cfg.Field.String(), cfg.Keep, "exact"})
+	}{cfg.Annotate, cfg.Field.String(), named, cfg.Keep, method})
 	if err != nil {
 		return nil, err
 	}
-	canonical := jsontext.Value(raw) // RFC 8785
-	if err := canonical.Canonicalize(); err != nil {
-		return nil, err
-	}
 	return &Exact{
-		cfg:  cfg,
-		spec: stage.Spec{Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field}},
+		cfg: cfg, form: form, said: said,
+		spec: stage.Spec{Name: cfg.Name, Version: 1, Config: config, Needs: []record.Path{cfg.Field}},
 		ranged: ranged{
 			name: decisionsFile, prefix: "exact", width: itemWidth, pair: pairUp, merge: mergeDecisions, columns: columnsExact,
 			rangeSize: rangeSize, spillSize: spillSize,
@@ -95,18 +130,16 @@ type exactKey struct{ e *Exact }
 func (k exactKey) Spec() stage.Spec { return k.e.spec }
 
 func (k exactKey) NewWorker() stage.Worker {
-	return &exactKeyWorker{field: k.e.cfg.Field, annotate: k.e.cfg.Annotate}
+	return &exactKeyWorker{e: k.e}
 }
 
 // scratchLimit is what a worker keeps between records, in bytes. Nearly all texts need less.
 const scratchLimit = 4 << 20
 
 type exactKeyWorker struct {
-	field record.Path
-	// annotate: every record will be written into, so one that cannot be is quarantined now, and nothing is a
-	// duplicate of it.
-	annotate bool
-	scratch  []byte
+	e       *Exact
+	scratch []byte
+	form    []byte
 }
 
 // Map implements stage.Worker.
@@ -115,31 +148,54 @@ func (w *exactKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 		return err
 	}
 	var key [keyWidth]byte
+	without := int64(0)
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
 			continue
 		}
-		err := w.key(&key, r)
-		if err == nil && w.annotate {
+		var err error
+		// With annotate every record will be written into, so one that cannot be is quarantined now, and nothing is a
+		// duplicate of it.
+		if w.e.cfg.Annotate {
 			err = r.CanSet(curateDedup)
+		}
+		has := !w.e.cfg.URL || hasValue(r, w.e.cfg.Field)
+		if err == nil && has {
+			err = w.key(&key, r)
 		}
 		if err != nil {
 			r.QuarantineFor(err)
 			continue
 		}
-		r.SetKey(key[:])
-		if cap(w.scratch) > scratchLimit {
-			w.scratch = nil
+		if has {
+			r.SetKey(key[:])
+		} else {
+			without++
 		}
+		if cap(w.scratch)+cap(w.form) > scratchLimit {
+			w.scratch, w.form = nil, nil
+		}
+	}
+	if without > 0 {
+		b.Tally(WithoutURL, without)
 	}
 	return nil
 }
 
+// hasValue says whether there is something else than null or an empty string.
+func hasValue(r *record.Record, field record.Path) bool {
+	v, ok := r.Value(field)
+	return ok && v[0] != 'n' && string(v) != `""`
+}
+
 func (w *exactKeyWorker) key(key *[keyWidth]byte, r *record.Record) error {
-	value, isString, err := fieldValue(r, w.field, &w.scratch)
+	value, isString, err := fieldValue(r, w.e.cfg.Field, &w.scratch)
 	if err != nil {
 		return err
+	}
+	if isString {
+		value = w.e.form.of(value, &w.form)
 	}
 	d := Digest(value, isString)
 	copy(key[:], d[:])
@@ -165,15 +221,20 @@ func fieldValue(r *record.Record, field record.Path, scratch *[]byte) (value []b
 }
 
 // NewPartial implements stage.Reducer.
-func (e *Exact) NewPartial() stage.Partial { return &exactPartial{itemsPartial{width: itemWidth}} }
+func (e *Exact) NewPartial() stage.Partial {
+	return &exactPartial{itemsPartial{width: itemWidth}, e.cfg.URL}
+}
 
-type exactPartial struct{ itemsPartial }
+type exactPartial struct {
+	itemsPartial
+	some bool // not every record has a key
+}
 
 // Add implements stage.Partial.
 func (p *exactPartial) Add(b *record.Batch) error {
 	kept := 0
 	for i := range b.Records {
-		if b.Records[i].Outcome == record.Keep {
+		if r := &b.Records[i]; r.Outcome == record.Keep && !(p.some && len(r.Key()) == 0) {
 			kept++
 		}
 	}
@@ -187,6 +248,9 @@ func (p *exactPartial) Add(b *record.Batch) error {
 			continue
 		}
 		key := r.Key()
+		if p.some && len(key) == 0 {
+			continue
+		}
 		if len(key) != keyWidth {
 			return fmt.Errorf("dedup: record %d has a key of %d bytes instead of %d; Key must run before Add", r.ID, len(key), keyWidth)
 		}
