@@ -75,7 +75,7 @@ func (w *unitsApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 			w.text, w.left, w.json, w.cuts, w.whole = nil, nil, nil, nil, nil
 		}
 	}
-	for _, t := range []record.Tally{{Name: w.u.tallies.cut, N: w.units}, {Name: w.u.tallies.bytesCut, N: w.bytes}, {Name: w.u.tallies.documents, N: w.documents}} {
+	for _, t := range []record.Tally{{Name: w.u.tallies.Cut, N: w.units}, {Name: w.u.tallies.BytesCut, N: w.bytes}, {Name: w.u.tallies.Documents, N: w.documents}} {
 		if t.N > 0 {
 			b.Tally(t.Name, t.N)
 		}
@@ -142,7 +142,7 @@ func (w *unitsApplyWorker) verdict(doc []byte, reason string, spans bool) []byte
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{w.u.tallies.units, w.cutter.all}, {w.u.tallies.cut, len(w.whole)}, {w.u.tallies.bytesCut, cut}} {
+	}{{w.u.tallies.Units, w.cutter.all}, {w.u.tallies.Cut, len(w.whole)}, {w.u.tallies.BytesCut, cut}} {
 		j = append(append(append(j, `,"`...), n.name...), `":`...)
 		j = strconv.AppendInt(j, int64(n.value), 10)
 	}

@@ -94,17 +94,23 @@ type Units struct {
 	form    form
 	spacy   *text.Spacy
 	spec    stage.Spec
-	tallies unitTallies
+	tallies UnitTallies
 	ranged
 }
 
-// unitTallies are the names of the stage's counters.
-type unitTallies struct{ units, compared, cut, bytes, bytesCut, documents string }
+// UnitTallies are the names of the stage's counters.
+type UnitTallies struct {
+	Units     string // of all texts, outside code
+	Compared  string // those that are not too short; of sentences, spans
+	Cut       string
+	Bytes     string // of all texts
+	BytesCut  string
+	Documents string // that something was cut out of, also those that were dropped for it
+}
 
-// TalliesOf are the names of the counters of a method: units of the texts, outside code; those of them that were compared;
-// units that were cut; bytes of all texts, and those that were cut; documents that something was cut out of.
-func TalliesOf(unit string) (units, compared, cut, bytes, bytesCut, documents string) {
-	return unit, unit + "_compared", unit + "_cut", "text_bytes", "text_bytes_cut", "documents_cut"
+// TalliesOf are those of Lines, Paragraphs or Sentences.
+func TalliesOf(unit string) UnitTallies {
+	return UnitTallies{Units: unit, Compared: unit + "_compared", Cut: unit + "_cut", Bytes: "text_bytes", BytesCut: "text_bytes_cut", Documents: "documents_cut"}
 }
 
 // NewUnits makes the stage. Errors are about cfg.
@@ -179,22 +185,24 @@ func NewUnits(cfg UnitsConfig) (*Units, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &u.tallies
-	t.units, t.compared, t.cut, t.bytes, t.bytesCut, t.documents = TalliesOf(cfg.Unit)
+	u.tallies = TalliesOf(cfg.Unit)
 	u.spec = stage.Spec{Name: "dedup_" + cfg.Unit, Version: 1, Config: json.RawMessage(config), Needs: []record.Path{cfg.Field}}
 	u.ranged = ranged{name: cutsFile, prefix: cutsFile, width: unitWidth, pair: u.recurring, rangeSize: rangeSize, spillSize: spillSize}
 	return u, nil
 }
 
-// RecordCost is what a byte of a long text may take: beside what any stage takes, the text that is left and its JSON, and
-// for each unit, which has MinChars bytes and a line end at least, its place, its key, and its item twice. Sentences have
-// two bytes at least, and tokens.
-func (u *Units) RecordCost() int64 {
+// UnitsRecordCost is what a byte of a long text may take: beside what any stage takes, the text that is left and its JSON,
+// and for each unit, which has minChars bytes and a line end at least, its place, its key, and its item twice. Sentences
+// have two bytes at least, and tokens. With 0, minChars is the default.
+func UnitsRecordCost(unit string, minChars int) int64 {
 	const text, perUnit = 12, 8 + unitKey + 2*unitWidth
-	if u.cfg.Unit == Sentences {
+	if unit == Sentences {
 		return text + perUnit/2 + 16
 	}
-	return text + (perUnit+int64(u.cfg.MinChars))/(int64(u.cfg.MinChars)+1)
+	if minChars == 0 {
+		minChars = DefaultMinChars
+	}
+	return text + (perUnit+int64(minChars))/(int64(minChars)+1)
 }
 
 // Spec implements stage.Reducer.
@@ -258,7 +266,7 @@ func (w *unitsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			w.text, w.key = nil, nil
 		}
 	}
-	for _, t := range []record.Tally{{Name: w.u.tallies.units, N: units}, {Name: w.u.tallies.compared, N: compared}, {Name: w.u.tallies.bytes, N: size}} {
+	for _, t := range []record.Tally{{Name: w.u.tallies.Units, N: units}, {Name: w.u.tallies.Compared, N: compared}, {Name: w.u.tallies.Bytes, N: size}} {
 		if t.N > 0 {
 			b.Tally(t.Name, t.N)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"curate/dedup"
 	"curate/pipeline/recipe"
@@ -9,14 +10,46 @@ import (
 	"curate/stage"
 )
 
+// dedupOrder is the order in which the methods of one step run: documents that are the same go before parts of texts are
+// counted, so that a part is not boilerplate because its page was fetched often; near-duplicates are compared without
+// boilerplate; and what costs least to find goes first.
+var dedupOrder = []string{"url", "exact", dedup.Lines, dedup.Paragraphs, dedup.Sentences, "minhash"}
+
+// formKey is how texts are compared.
+func formKey(form string, names []string) recipe.Key {
+	return recipe.Key{Name: "normalize", Type: recipe.Text, Default: form, Choices: names, Help: "form in which texts are compared"}
+}
+
+// unitKey is the key of a method that cuts parts out of texts.
+func unitKey(unit, form, help string, more ...recipe.Key) recipe.Key {
+	forms := slices.DeleteFunc(dedup.Forms(), func(name string) bool { return name == "url" })
+	return recipe.Key{Name: unit, Type: recipe.Object, Keys: append([]recipe.Key{
+		{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first", "none"}, Help: "which occurrence stays: the first, in the order of the inputs and the text, or none"},
+		{Name: "min_count", Type: recipe.Integer, Default: int64(2), Min: 2, Max: dedup.MaxMinCount, Help: "occurrences in all texts from which on one is cut"},
+		{Name: "min_chars", Type: recipe.Integer, Min: 1, Max: 1 << 30, Help: "characters that it must have; default 31, and 1 of sentences"},
+		{Name: "min_words", Type: recipe.Integer, Default: int64(0), Min: 0, Max: 1 << 30, Help: "a document of which fewer words are left is dropped"},
+		formKey(form, forms),
+	}, more...), Help: help}
+}
+
 var dedupKind = recipe.Kind{
 	Name:    "dedup",
-	Summary: "keeps one of the documents that are the same, or nearly so; exact or minhash, and minhash without either",
+	Summary: "keeps one of the documents that are the same, or nearly so, and cuts recurring parts out of texts; several methods of one step run in the order of these keys, and minhash without any",
 	Keys: []recipe.Key{
+		{Name: "url", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "field", Type: recipe.Text, Default: "url", Help: "dotted path of the URL"},
+			formKey("url", dedup.Forms()),
+		}, Help: "duplicates have the same URL; a document without one is kept"},
 		{Name: "exact", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "field", Type: recipe.Text, Help: "dotted path of what is compared; default the text"},
 			{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first"}, Help: "which of the duplicates stays, in the order of the inputs"},
+			formKey("none", dedup.Forms()),
 		}, Help: "duplicates have the same value of a field"},
+		unitKey(dedup.Lines, "ccnet", "lines that recur are cut out of texts"),
+		unitKey(dedup.Paragraphs, "ccnet", "paragraphs, up to a blank line, that recur are cut out of texts"),
+		unitKey(dedup.Sentences, "simplified", "sentences that recur in a row are cut out of texts",
+			recipe.Key{Name: "span", Type: recipe.Integer, Default: int64(dedup.DefaultSpan), Min: 1, Max: dedup.MaxSpan, Help: "sentences in a row that are compared"},
+			recipe.Key{Name: "language", Type: recipe.Text, Default: "en", Choices: []string{"ca", "de", "en", "es", "eu", "it", "pt", "xx"}, Help: "by whose rules sentences end; xx is any other"}),
 		{Name: "minhash", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "similarity from which on documents are duplicates"},
 			{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first", "longest"}, Help: "which of the duplicates stays: the first in the order of the inputs, or the longest text"},
@@ -28,39 +61,85 @@ var dedupKind = recipe.Kind{
 		}, Otherwise: true, Help: "duplicates are similar texts"},
 	},
 	Check: func(v *recipe.Values) error {
-		e := v.Object("exact")
-		if e != nil && v.Given("minhash") {
-			return v.Errorf("minhash", "one step of dedup is exact or minhash; write two steps")
-		}
-		if e != nil && e.Given("field") {
-			if _, err := record.ParsePath(e.Text("field")); err != nil {
-				return e.Errorf("field", "%v", err)
+		for _, name := range []string{"url", "exact"} {
+			if m := v.Object(name); m != nil && m.Given("field") {
+				if _, err := record.ParsePath(m.Text("field")); err != nil {
+					return m.Errorf("field", "%v", err)
+				}
 			}
 		}
 		return nil
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		if e := v.Object("exact"); e != nil {
-			field := s.TextField
-			if e.Given("field") {
-				field = record.MustPath(e.Text("field"))
+		several := 0
+		for _, name := range dedupOrder {
+			if v.Object(name) != nil {
+				several++
 			}
-			d, err := dedup.NewExact(dedup.ExactConfig{Field: field, Keep: e.Text("keep"), Verdicts: true})
+		}
+		var all []stage.Stage
+		for _, name := range dedupOrder {
+			m := v.Object(name)
+			if m == nil {
+				continue
+			}
+			list, err := dedupOf(name, m, s, several > 1)
 			if err != nil {
-				return nil, v.Errorf("exact", "%v", err)
+				return nil, v.Errorf(name, "%v", err)
 			}
-			return []stage.Stage{d}, nil
+			all = append(all, list...)
 		}
-		cfg := dedup.MinHashConfig{Field: s.TextField, Verdicts: true}
-		if m := v.Object("minhash"); m != nil {
-			cfg.Threshold, cfg.Keep, cfg.Scheme = m.Number("threshold"), m.Text("keep"), m.Text("scheme")
-			cfg.Bands, cfg.Rows, cfg.Values, cfg.Short = int(m.Integer("bands")), int(m.Integer("rows")), int(m.Integer("permutations")), m.Text("short")
+		if len(all) > 0 {
+			return all, nil
 		}
-		d, err := dedup.NewMinHash(cfg)
+		d, err := dedup.NewMinHash(dedup.MinHashConfig{Field: s.TextField, Verdicts: true})
 		if err != nil {
 			return nil, v.Errorf("minhash", "%v", err)
 		}
 		return d.Stages(), nil
 	},
+	Cost: func(v *recipe.Values) int64 {
+		var cost int64
+		for _, name := range []string{dedup.Lines, dedup.Paragraphs, dedup.Sentences} {
+			if m := v.Object(name); m != nil {
+				cost = max(cost, dedup.UnitsRecordCost(name, int(m.Integer("min_chars"))))
+			}
+		}
+		return cost
+	},
 	Speed: 17, Factor: 2,
+}
+
+// dedupOf makes the stages of one method.
+func dedupOf(name string, m *recipe.Values, s recipe.Setting, several bool) ([]stage.Stage, error) {
+	switch name {
+	case "url":
+		return stages(dedup.NewExact(dedup.ExactConfig{URL: true, Field: record.MustPath(m.Text("field")), Form: m.Text("normalize"), Verdicts: true}))
+	case "exact":
+		cfg := dedup.ExactConfig{Field: s.TextField, Keep: m.Text("keep"), Form: m.Text("normalize"), Verdicts: true}
+		if m.Given("field") {
+			cfg.Field = record.MustPath(m.Text("field"))
+		}
+		if several {
+			cfg.Name = "dedup_exact"
+		}
+		return stages(dedup.NewExact(cfg))
+	case "minhash":
+		d, err := dedup.NewMinHash(dedup.MinHashConfig{
+			Field: s.TextField, Threshold: m.Number("threshold"), Keep: m.Text("keep"), Scheme: m.Text("scheme"), Bands: int(m.Integer("bands")), Rows: int(m.Integer("rows")),
+			Values: int(m.Integer("permutations")), Short: m.Text("short"), Verdicts: true,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return d.Stages(), nil
+	}
+	cfg := dedup.UnitsConfig{
+		Field: s.TextField, Unit: name, Keep: m.Text("keep"), MinCount: int(m.Integer("min_count")), MinChars: int(m.Integer("min_chars")), MinWords: int(m.Integer("min_words")),
+		Form: m.Text("normalize"), Verdicts: true,
+	}
+	if name == dedup.Sentences {
+		cfg.Span, cfg.Language = int(m.Integer("span")), m.Text("language")
+	}
+	return stages(dedup.NewUnits(cfg))
 }
