@@ -83,6 +83,9 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				return usage("--annotate and --method %s: each method would write over the verdict of the one before; annotate with one at a time", o.methods)
 			}
 			flags.recordCost = o.recordCost(chosen)
+			if o.urlField != flags.textField {
+				flags.fieldFlags = map[string]string{o.urlField: "--url-field"}
+			}
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
