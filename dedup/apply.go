@@ -24,11 +24,12 @@ func (a *exactApply) Spec() stage.Spec { return a.e.spec }
 
 // NewWorker implements stage.Mapper.
 func (a *exactApply) NewWorker() stage.Worker {
-	return &exactApplyWorker{cfg: &a.e.cfg, cursor: a.d.NewCursor()}
+	return &exactApplyWorker{cfg: &a.e.cfg, said: a.e.said, cursor: a.d.NewCursor()}
 }
 
 type exactApplyWorker struct {
 	cfg    *ExactConfig
+	said   verdictWords
 	cursor *Cursor
 	json   []byte
 }
@@ -59,22 +60,34 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 		switch {
 		case !dropped:
 		case w.cfg.Annotate:
-			r.Flag(ExactRule, ExactReason)
+			r.Flag(w.said.rule, w.said.reason)
 		default:
-			r.DropFor(ExactRule, ExactReason)
+			r.DropFor(w.said.rule, w.said.reason)
 		}
 	}
 	return nil
 }
 
+// verdictWords are what a method is called, and its rule and reason.
+type verdictWords struct{ method, rule, reason string }
+
+var (
+	exactWords = verdictWords{"exact", ExactRule, ExactReason}
+	urlWords   = verdictWords{"url", URLRule, URLReason}
+)
+
 // verdict is the JSON text of curate.dedup. The ID is a string, since JSON readers lose bits of a number above
 // 2^53.
 func (w *exactApplyWorker) verdict(kept record.ID, dropped bool) []byte {
-	if !dropped {
-		return append(w.json[:0], `{"method":"exact","verdict":"keep"}`...)
+	j := append(append(w.json[:0], `{"method":"`...), w.said.method...)
+	if dropped {
+		j = append(append(j, `","verdict":"drop","rule":"`...), w.said.rule...)
+		j = append(append(j, `","reason":"`...), w.said.reason...)
+		j = append(j, `","duplicate_of":"`...)
+		j = strconv.AppendInt(j, int64(kept), 10)
+	} else {
+		j = append(j, `","verdict":"keep`...)
 	}
-	j := append(w.json[:0], `{"method":"exact","verdict":"drop","rule":"`+ExactRule+`","reason":"`+ExactReason+`","duplicate_of":"`...)
-	j = strconv.AppendInt(j, int64(kept), 10)
 	w.json = append(j, `"}`...)
 	return w.json
 }

@@ -79,6 +79,14 @@ const (
 
 // table makes the table's file, unless it is there, and opens it.
 func (e *ranged) table(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, error) {
+	if err := e.build(ctx, sealed, ws, e.merge); err != nil {
+		return nil, err
+	}
+	return openTable(ctx, ws, e.name, e.columns)
+}
+
+// build makes the file, unless it is there, of what merge writes of all pairs.
+func (e *ranged) build(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace, merge func(context.Context, io.Writer, *runs.Iterator) error) error {
 	var ranges, more []string
 	err := ws.Make(ctx, e.name, func(w io.Writer) error {
 		var err error
@@ -90,16 +98,13 @@ func (e *ranged) table(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 				return err
 			}
 		}
-		return withRun(ctx, ws, e.pairWidth, nil, func(pairs *runs.Iterator) error { return e.merge(ctx, w, pairs) }, ranges...)
+		return withRun(ctx, ws, e.pairWidth, nil, func(pairs *runs.Iterator) error { return merge(ctx, w, pairs) }, ranges...)
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	// None if an earlier attempt made the table. A kill right here leaves some until the workspace goes.
-	if err := removeAll(ctx, ws, slices.Concat(ranges, more)); err != nil {
-		return nil, err
-	}
-	return openTable(ctx, ws, e.name, e.columns)
+	// None if an earlier attempt made the file. A kill right here leaves some until the workspace goes.
+	return removeAll(ctx, ws, slices.Concat(ranges, more))
 }
 
 // openTable opens a file of decisions that was made.

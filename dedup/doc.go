@@ -5,10 +5,10 @@
 // sorted by ID ([Decisions]), and the last Mapper looks each record up in it. The text itself never moves, and
 // nothing of all records needs to fit into memory.
 //
-// Two methods:
+// Three methods:
 //
-//   - [Exact], in exact.go, which is where to begin: the key is a digest of a field, equal keys are a group, and all
-//     but the first go. Below it lie digest.go (what "the same" means), decide.go (from keys to the file),
+//   - [Exact], in exact.go, which is where to begin: the key is a digest of a field, or of a form of it (forms.go, urls.go),
+//     equal keys are a group, and all but the first go. Below it lie digest.go (what "the same" means), decide.go (from keys to the file),
 //     decisions.go (the file) and apply.go (the last Mapper).
 //   - [MinHash], in minhash.go: documents whose sets of shingles are similar. A [Scheme] (scheme.go) cuts a text into
 //     shingles (shingle.go) and makes a signature of them (signature.go), whose bands are buckets. The first Reducer
@@ -16,6 +16,8 @@
 //     those alone (sets.go), numbers them (documents.go), compares each with its bucket's first, the hub, in a few
 //     rounds (rounds.go, verify.go), links what is similar to clusters (components.go) and decides in each
 //     (cluster.go). apply_minhash.go is the last Mapper.
+//   - [Units], in units.go: lines, paragraphs or sentences that recur are cut out of texts. A key for each of them
+//     (cut.go, fences.go), a file of what goes (cuts.go), and the last Mapper that takes it out (apply_units.go).
 //
 // Parts of a corpus are kept apart here, too, since they must not share a document: a [Splitter] (split.go) keeps what a
 // [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go).

@@ -3,11 +3,8 @@ package dedup
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"io"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/record"
 	"curate/stage"
@@ -18,7 +15,12 @@ import (
 const (
 	ExactRule   = "exact"
 	ExactReason = "exact_duplicate"
+	URLRule     = "url"
+	URLReason   = "url_duplicate"
 )
+
+// WithoutURL is the tally of documents without a URL, which are nobody's duplicates.
+const WithoutURL = "without_url"
 
 // ExactConfig of exact deduplication.
 type ExactConfig struct {
@@ -26,6 +28,13 @@ type ExactConfig struct {
 	// without white space: 1 and 1.0 differ, and so do objects with members in another order. A record where it is
 	// missing or null is quarantined.
 	Field record.Path
+	// URL says that Field, by default "url" then, is where a document comes from: the rule is URLRule, and a record where it
+	// is missing, null or empty is kept.
+	URL bool
+	// Form is one of Forms: that in which strings are compared. By default "none", as they are written, and "url" with URL.
+	Form string
+	// Name of the stage, for the ledger of a run of several methods; "dedup" by default, and "dedup_url" with URL.
+	Name string
 	// Keep says which of a group stays: KeepFirst, the default, or another of KeepUsage but longest.
 	Keep string
 	// Priority are the sources of KeepSourceOrder, the one that stays first. Others come behind them all.
@@ -44,6 +53,8 @@ type ExactConfig struct {
 // Exact keeps one of all records with the same value of a field. It is immutable.
 type Exact struct {
 	cfg   ExactConfig
+	form  form
+	said  verdictWords
 	spec  stage.Spec
 	keep  keepOrder
 	found findings
@@ -52,8 +63,27 @@ type Exact struct {
 
 // NewExact makes the stage.
 func NewExact(cfg ExactConfig) (*Exact, error) {
+	method, said := "exact", exactWords
+	if cfg.URL {
+		method, said = "url", urlWords
+	}
 	if cfg.Field.String() == "" {
 		cfg.Field = record.MustPath("text")
+		if cfg.URL {
+			cfg.Field = record.MustPath("url")
+		}
+	}
+	if cfg.Form == "" {
+		cfg.Form = "none"
+		if cfg.URL {
+			cfg.Form = "url"
+		}
+	}
+	if cfg.Name == "" {
+		cfg.Name = "dedup"
+		if cfg.URL {
+			cfg.Name = "dedup_url"
+		}
 	}
 	if cfg.Keep == "" {
 		cfg.Keep = KeepFirst
@@ -61,33 +91,41 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 	if cfg.SourceField.String() == "" {
 		cfg.SourceField = record.MustPath(DefaultSourceField)
 	}
-	keep, err := newKeepOrder(cfg.Keep, cfg.Priority, "exact", KeepLongest)
+	if cfg.Findings.Name == "" {
+		cfg.Findings.Name = cfg.Name
+	}
+	keep, err := newKeepOrder(cfg.Keep, cfg.Priority, method, KeepLongest)
 	if err != nil {
 		return nil, err
 	}
-	found, err := newFindings(cfg.Findings, "exact", keep, cfg.Annotate)
+	found, err := newFindings(cfg.Findings, method, keep, cfg.Annotate)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(struct { // keys in the order of their names
+	form, err := checkForm(cfg.Form, true)
+	if err != nil {
+		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	named := cfg.Form
+	if named == "none" {
+		named = ""
+	}
+	config, err := canonical(struct { // keys in the order of their names
 		Annotate bool     `json:"annotate"`
 		Field    string   `json:"field"`
+		Form     string   `json:"form,omitempty"` // none: as it is written
 		Keep     string   `json:"keep"`
 		Method   string   `json:"method"`
 		Priority []string `json:"priority,omitempty"`
 		Source   string   `json:"source_field"`
-	}{cfg.Annotate, cfg.Field.String(), cfg.Keep, "exact", cfg.Priority, cfg.SourceField.String()})
+	}{cfg.Annotate, cfg.Field.String(), named, cfg.Keep, method, cfg.Priority, cfg.SourceField.String()})
 	if err != nil {
 		return nil, err
 	}
-	canonical := jsontext.Value(raw) // RFC 8785
-	if err := canonical.Canonicalize(); err != nil {
-		return nil, err
-	}
 	e := &Exact{
-		cfg: cfg, keep: keep, found: found,
+		cfg: cfg, form: form, said: said, keep: keep, found: found,
 		spec: stage.Spec{
-			Name: "dedup", Version: 1, Config: json.RawMessage(canonical), Needs: []record.Path{cfg.Field},
+			Name: cfg.Name, Version: 1, Config: config, Needs: []record.Path{cfg.Field},
 			Uses: append(keep.uses(), cfg.SourceField), Findings: found.files(),
 		},
 	}
@@ -139,6 +177,7 @@ const scratchLimit = 4 << 20
 type exactKeyWorker struct {
 	e          *Exact
 	scratch    []byte
+	form       []byte
 	sourceText []byte
 	source     []byte
 	key        []byte
@@ -149,42 +188,77 @@ func (w *exactKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	cfg := &w.e.cfg
+	without := int64(0)
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
 			continue
 		}
-		value, isString, err := fieldValue(r, cfg.Field, &w.scratch)
+		// With annotate every record will be written into, so one that cannot be is quarantined now, and nothing is a
+		// duplicate of it.
 		cannot := r.CanSet(curateDedup)
-		if err == nil && cfg.Annotate {
-			// Every record will be written into, so one that cannot be is quarantined now, and nothing is a
-			// duplicate of it.
+		var err error
+		if w.e.cfg.Annotate {
 			err = cannot
+		}
+		has := !w.e.cfg.URL || hasValue(r, w.e.cfg.Field)
+		if err == nil {
+			err = w.setKey(r, has, cannot == nil)
 		}
 		if err != nil {
 			r.QuarantineFor(err)
 			continue
 		}
-		w.source = appendSource(w.source[:0], r, cfg.SourceField, &w.sourceText)
-		number := sourceNumber(w.source)
-		if cannot != nil {
-			number |= unwritable
+		if !has {
+			without++
 		}
-		length := uint32(len(value)) // a line has less than 2 GiB
+		if cap(w.scratch)+cap(w.form) > scratchLimit {
+			w.scratch, w.form = nil, nil
+		}
+	}
+	if without > 0 {
+		b.Tally(WithoutURL, without)
+	}
+	return nil
+}
+
+// hasValue says whether there is something else than null or an empty string.
+func hasValue(r *record.Record, field record.Path) bool {
+	v, ok := r.Value(field)
+	return ok && v[0] != 'n' && string(v) != `""`
+}
+
+// setKey gives a record its key: of one without a value there is the head alone, since its source has it all the same.
+func (w *exactKeyWorker) setKey(r *record.Record, has, writable bool) error {
+	cfg := &w.e.cfg
+	var value []byte
+	isString := false
+	if has {
+		var err error
+		if value, isString, err = fieldValue(r, cfg.Field, &w.scratch); err != nil {
+			return err
+		}
+	}
+	length := uint32(len(value)) // a line has less than 2 GiB
+	w.source = appendSource(w.source[:0], r, cfg.SourceField, &w.sourceText)
+	number := sourceNumber(w.source)
+	if !writable {
+		number |= unwritable
+	}
+	k := appendKeyHead(w.key[:0], number, length, w.source)
+	if has {
+		if isString {
+			value = w.e.form.of(value, &w.form)
+		}
 		d := Digest(value, isString)
-		k := appendKeyHead(w.key[:0], number, length, w.source)
 		k = append(k, d[:]...)
-		k = binary.BigEndian.AppendUint32(k, length)
+		k = binary.BigEndian.AppendUint32(k, uint32(len(value)))
 		if w.e.keep.name != KeepFirst {
 			k = binary.BigEndian.AppendUint64(k, w.e.keep.of(r, w.source, length))
 		}
-		w.key = k
-		r.SetKey(k)
-		if cap(w.scratch) > scratchLimit {
-			w.scratch = nil
-		}
 	}
+	w.key = k
+	r.SetKey(k)
 	return nil
 }
 
@@ -207,12 +281,13 @@ func fieldValue(r *record.Record, field record.Path, scratch *[]byte) (value []b
 
 // NewPartial implements stage.Reducer.
 func (e *Exact) NewPartial() stage.Partial {
-	return &exactPartial{itemsPartial{width: e.itemWidth()}, sources{}}
+	return &exactPartial{itemsPartial{width: e.itemWidth()}, sources{}, e.cfg.URL}
 }
 
 type exactPartial struct {
 	itemsPartial
 	sources sources
+	some    bool // a key may be a head alone
 }
 
 // Add implements stage.Partial.
@@ -233,6 +308,9 @@ func (p *exactPartial) Add(b *record.Batch) error {
 			continue
 		}
 		number, key, err := p.sources.takeKeyHead(r.Key())
+		if err == nil && p.some && len(key) == 0 {
+			continue
+		}
 		if err == nil && len(key)+8+numberWidth != p.width {
 			err = errKey
 		}

@@ -49,9 +49,11 @@ type Job struct {
 	Manifest  *corpus.Manifest
 	Codec     string // of the inputs, "" by their names
 	TextField string // what the text of formats without names is called
-	Repair    record.Repairs
-	Stages    []stage.Stage
-	Meter     *Meter // nil measures nothing
+	// FieldFlags are the flags that name fields, by field, where that is another than --text-field.
+	FieldFlags map[string]string
+	Repair     record.Repairs
+	Stages     []stage.Stage
+	Meter      *Meter // nil measures nothing
 
 	Out, Dropped, Quarantine Target
 	// Signals has a row for every record that is read, in order. A Job of more than one phase has none.
@@ -445,9 +447,9 @@ func (r *run) probe(ctx context.Context) error {
 		case w.accepts != nil:
 			return usage("none of the first %d readable records can be used; of the first: %v", records, w.first)
 		case records == 1:
-			return usage("the only readable record has no field %q; it has %s. Name the field with --text-field", w.field, strings.Join(names, ", "))
+			return usage("the only readable record has no field %q; it has %s. Name the field with %s", w.field, strings.Join(names, ", "), r.job.fieldFlag(w.field.String()))
 		default:
-			return usage("none of the first %d readable records has the field %q; they have %s. Name the field with --text-field", records, w.field, strings.Join(names, ", "))
+			return usage("none of the first %d readable records has the field %q; they have %s. Name the field with %s", records, w.field, strings.Join(names, ", "), r.job.fieldFlag(w.field.String()))
 		}
 	}
 	return nil
@@ -503,3 +505,5 @@ func (r *run) probeFile(ctx context.Context, f corpus.File, look func(*split.Chu
 	}
 	return false, errUndecided
 }
+
+func (j *Job) fieldFlag(field string) string { return cmp.Or(j.FieldFlags[field], "--text-field") }

@@ -1,29 +1,17 @@
 package main
 
 import (
-	"slices"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
-	"curate/dedup"
+	"curate/pipeline"
 	"curate/stage"
 )
 
-// dedupMethods are the methods, sorted, each with the flags that belong to it alone.
-var dedupMethods = []struct {
-	name  string
-	flags []string
-}{
-	{"exact", nil},
-	{"minhash", []string{"threshold", "scheme", "bands", "rows", "permutations", "short", "verify", "id-field"}},
-}
-
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
-	var method string
-	var deciding decidingFlags
-	var scheme schemeFlags
-	var threshold float64
+	var o dedupOptions
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
 		Short: "Keep one of each set of duplicate or near-duplicate documents",
@@ -50,12 +38,29 @@ Each scheme has one of these unless you choose (docs/dedup-schemes.md).
 Method exact: documents are duplicates if the field --text-field has the same value: the same text,
 whatever its escapes; or, if it holds no string, the same JSON as written but for white space (5 and
 5.0 differ). The first document in the order of the inputs is kept. A record without the field, or with
-null in it, is quarantined.
+null in it, is quarantined. --normalize compares a form of the text: nfc, lower (lower case), ccnet (lower
+case, digits 0, no marks of punctuation beyond ASCII), simplified (as datatrove: no punctuation, accents or case,
+numbers 0, one space between words), or url.
+
+Method url: the same for the field --url-field, in the form url: http and https are one, host in lower case
+without "www.", no fragment, no default port, percent-encoding and dot segments as RFC 3986 has them;
+--normalize none compares as written. A document without a URL is kept.
+
+Methods lines, paragraphs and sentences cut what recurs in all texts together out of them: a line, a paragraph (up
+to a blank line), or --span sentences in a row, of which the first stays, in the order of the inputs and of the
+text, or with --keep none not even that. --min-count is how often it must occur, --min-chars how many
+characters it must have; nothing goes inside Markdown's code fences. Compared is a form of it: ccnet, or simplified of
+sentences. A document of which nothing is left, or fewer words than --min-words, is dropped. The
+ledger says how much was cut, and --annotate writes into each record where it would be.
+
+Several methods in one run, --method url,exact,lines,minhash, stand one behind the other: each sees what the one
+before has left, and has a line of its own in the ledger. Of --keep and --normalize a value is for all of them, and
+METHOD=VALUE for one. docs/dedup.md says more.
 
 ` + decidingHelp + `
 
-The decision needs all documents, so files are read twice (exact) or three times (minhash), and must not
-change meanwhile, and a stream is spooled (--tmp says where). Memory stays within --memory however large
+The decision needs all documents, so files are read once more for each method (twice for minhash) and once to write, and
+must not change meanwhile, and a stream is spooled (--tmp says where). Memory stays within --memory however large
 the input: keys are sorted on disk. Only minhash holds about 20 bytes for each document that may be like
 another (24 with --keep longest or source-order, 28 with best); if they do not fit, the error says how much
 --memory it takes.
@@ -70,66 +75,35 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
   curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o unique/ clean/
-  curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
+  curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup
+  curate dedup --method lines --min-count 10 --keep none pages.jsonl.zst > no-boilerplate.jsonl
+  curate dedup --method url,exact,lines,minhash --keep minhash=longest -o unique/ clean/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			names := make([]string, 0, len(dedupMethods))
-			for _, m := range dedupMethods {
-				names = append(names, m.name)
-			}
-			if !slices.Contains(names, method) {
-				return usage("--method: %v", stage.UnknownName("method", method, names))
-			}
-			for _, m := range dedupMethods {
-				for _, flag := range m.flags {
-					if m.name != method && cmd.Flags().Changed(flag) {
-						return usage("--%s belongs to --method %s, and this is --method %s; leave one of them out", flag, m.name, method)
-					}
-				}
-			}
-			if method == "minhash" && threshold == 0 {
-				return usage("--threshold 0: a similarity above 0, at most 1")
-			}
-			if err := scheme.check(cmd); err != nil {
+			chosen, err := o.choose(cmd)
+			if err != nil {
 				return err
 			}
-			if err := deciding.check(cmd, &flags); err != nil {
+			if err := o.deciding.check(cmd); err != nil {
 				return err
 			}
-			if method == "minhash" {
-				flags.recordCost = scheme.recordCost()
+			if flags.annotate && len(chosen) > 1 {
+				return usage("--annotate and --method %s: each method would write over the verdict of the one before; annotate with one at a time", o.methods)
 			}
+			flags.recordCost = o.recordCost(chosen)
+			if o.urlField != flags.textField {
+				flags.fieldFlags = map[string]string{o.urlField: "--url-field"}
+			}
+			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				verdicts := flags.dropped != ""
-				found, err := deciding.findings(&flags, s, method)
-				if err != nil {
+				o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
+				if err := o.deciding.ask(&flags, s, chosen); err != nil {
 					return nil, err
 				}
-				if method == "exact" {
-					d, err := dedup.NewExact(dedup.ExactConfig{
-						Field: s.textField, Keep: deciding.keep, Priority: deciding.priority, SourceField: deciding.source, Annotate: flags.annotate,
-						Verdicts: verdicts, Findings: found,
-					})
-					if err != nil {
-						return nil, usage("%v", err)
-					}
-					return []stage.Stage{d}, nil
-				}
-				d, err := dedup.NewMinHash(dedup.MinHashConfig{
-					Field: s.textField, Scheme: scheme.name, Bands: scheme.bands, Rows: scheme.rows, Values: scheme.permutations, Short: scheme.short,
-					Threshold: threshold, Verify: deciding.verify, Keep: deciding.keep, Priority: deciding.priority, SourceField: deciding.source,
-					IDField: deciding.id, Annotate: flags.annotate, Verdicts: verdicts, Findings: found,
-				})
-				if err != nil {
-					return nil, usage("%v", err)
-				}
-				return d.Stages(), nil
+				return o.stages(chosen)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&method, "method", "minhash", "`NAME` of the method: minhash or exact")
-	cmd.Flags().Float64Var(&threshold, "threshold", dedup.DefaultThreshold, "minhash: `SIMILARITY` from which on documents are duplicates, above 0 and at most 1")
-	deciding.register(cmd)
-	scheme.register(cmd, false)
+	o.register(cmd)
 	flags.register(cmd)
 	cmd.AddCommand(newDedupSign(env))
 	return cmd

@@ -33,17 +33,17 @@ documents is a warning.`
 
 // decidingFlags say which duplicates go, and what is told of it.
 type decidingFlags struct {
-	keep, verify       string
+	verify             string
 	priority           []string
 	sourceField, alarm string
 	idField            string
 	evidence, clusters string
 	source, id         record.Path
+	findings           dedup.Findings // that ask has found
 }
 
 func (d *decidingFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&d.keep, "keep", dedup.KeepFirst, "`WHICH` of the duplicates stays: first, longest (minhash only), best:FIELD or source-order")
 	fs.StringSliceVar(&d.priority, "priority", nil, "`LIST` of sources for --keep source-order, the one that stays first")
 	fs.StringVar(&d.sourceField, "source-field", dedup.DefaultSourceField, "dotted `PATH` of a record's source, in place of its input")
 	fs.StringVar(&d.verify, "verify", dedup.VerifyExact, "minhash: `HOW` a pair is compared: exact; sketch, by estimate; none, and documents may go for one they are not like")
@@ -54,8 +54,8 @@ func (d *decidingFlags) register(cmd *cobra.Command) {
 }
 
 // check is what is wrong with flags that were given.
-func (d *decidingFlags) check(cmd *cobra.Command, flags *stageFlags) error {
-	if err := notEmpty(cmd, "keep", "source-field", "verify", "evidence", "clusters", "id-field", "alarm"); err != nil {
+func (d *decidingFlags) check(cmd *cobra.Command) error {
+	if err := notEmpty(cmd, "source-field", "verify", "evidence", "clusters", "id-field", "alarm"); err != nil {
 		return err
 	}
 	var err error
@@ -71,35 +71,52 @@ func (d *decidingFlags) check(cmd *cobra.Command, flags *stageFlags) error {
 	return nil
 }
 
-// findings are those that the flags ask for, and asks the job for the files.
-func (d *decidingFlags) findings(flags *stageFlags, s *settings, method string) (dedup.Findings, error) {
-	f := dedup.Findings{}
+// ask finds out what is asked for, and asks the job for the files.
+func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMethod) error {
+	var finding []*dedupMethod
+	for _, m := range chosen {
+		if m.finds {
+			finding = append(finding, m)
+		}
+	}
+	if len(finding) > 1 {
+		for _, w := range [][2]string{{"--evidence", d.evidence}, {"--clusters", d.clusters}} {
+			if w[1] != "" {
+				return usage("%s %s: methods %s and %s have one each, in _curate/ of -o DIR; leave it out", w[0], w[1], finding[0].name, finding[1].name)
+			}
+		}
+	}
+	f := &d.findings
 	var err error
 	if f.Alarm, err = parseShare("--alarm", d.alarm); err != nil {
-		return f, err
+		return err
 	}
 	if f.Alarm == 0 {
-		return f, usage("--alarm %s: a share above 0%%, at most 100%%", d.alarm)
+		return usage("--alarm %s: a share above 0%%, at most 100%%", d.alarm)
 	}
 	inDir := s.out.Path != "" && s.out.Path != "-" && !s.out.File
 	f.Evidence, f.Clusters = inDir || d.evidence != "", inDir || d.clusters != ""
+	if len(finding) == 0 {
+		return nil
+	}
+	name, method := finding[0].stage(len(chosen) > 1), finding[0].name
 	for _, w := range []struct {
 		flag, path, name string
 		columns          []parquet.Column
 	}{
-		{"--evidence", d.evidence, dedup.EvidenceName(f.Name), evidenceColumns(method)},
-		{"--clusters", d.clusters, dedup.ClustersName(f.Name), clusterColumns(method)},
+		{"--evidence", d.evidence, dedup.EvidenceName(name), evidenceColumns(method)},
+		{"--clusters", d.clusters, dedup.ClustersName(name), clusterColumns(method)},
 	} {
 		if w.path == "" {
 			continue
 		}
 		to, err := pipeline.ParseTarget(w.path, corpus.DefaultFormat)
 		if err != nil {
-			return f, usage("%s %v", w.flag, err)
+			return usage("%s %v", w.flag, err)
 		}
 		flags.findings = append(flags.findings, pipeline.Finding{Name: w.name, Flag: w.flag, To: to, Columns: w.columns})
 	}
-	return f, nil
+	return nil
 }
 
 // evidenceColumns are those of the evidence that every file has. Own ids have the type that they come with.

@@ -63,6 +63,7 @@ type stageFlags struct {
 	chunkSize int
 	// recordCost is Job.RecordCost.
 	recordCost int64
+	fieldFlags map[string]string                          // Job.FieldFlags
 	whole      bool                                       // the command has the machine for itself, as a run has
 	result     bool                                       // the output is what the command has found, not records
 	json       bool                                       // that is one JSON document, in a file .json
@@ -481,7 +482,7 @@ func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manif
 // job is the one that the flags describe.
 func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
 	return &pipeline.Job{
-		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], Repair: s.repair, Stages: stages,
+		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], FieldFlags: f.fieldFlags, Repair: s.repair, Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Columns: f.columns, Ledger: f.ledger, Findings: f.findings,
 		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,

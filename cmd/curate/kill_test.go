@@ -91,6 +91,11 @@ func TestKillMinHash(t *testing.T) {
 	killed(t, "dedup", "--method", "minhash", "--keep", "longest", "--threshold", "0.5")
 }
 
+// TestKillUnits does so with texts that are cut between two methods, so that the last one reads a copy.
+func TestKillUnits(t *testing.T) {
+	killed(t, "dedup", "--method", "lines,exact", "--min-chars", "10", "--min-words", "3")
+}
+
 // TestKillAudit does so with a stage that has a result and no records.
 func TestKillAudit(t *testing.T) { killed(t, "audit", "--language-lines", "0") }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"curate/dedup"
 	"curate/pipeline/recipe"
@@ -9,50 +10,56 @@ import (
 	"curate/stage"
 )
 
-// Keys that both methods have.
+// Keys of the methods that keep one of several documents.
 var (
 	priorityKey    = recipe.Key{Name: "priority", Type: recipe.Texts, Help: "sources for source-order, the one that stays first"}
 	sourceFieldKey = recipe.Key{Name: "source_field", Type: recipe.Text, Default: dedup.DefaultSourceField, Help: "dotted path of a record's source, in place of its input"}
 	alarmKey       = recipe.Key{Name: "alarm", Type: recipe.Share, Default: dedup.DefaultAlarm, Help: "share of a source's documents: when more go, that is a warning"}
 )
 
-// minHashConfig is what the keys say; m may be nil.
-func minHashConfig(m *recipe.Values) (cfg dedup.MinHashConfig, err error) {
-	cfg.Findings = dedup.Findings{Evidence: true, Clusters: true}
-	if m == nil {
-		return cfg, nil
-	}
-	cfg.Threshold, cfg.Verify, cfg.Scheme = m.Number("threshold"), m.Text("verify"), m.Text("scheme")
-	cfg.Bands, cfg.Rows, cfg.Values, cfg.Short = int(m.Integer("bands")), int(m.Integer("rows")), int(m.Integer("permutations")), m.Text("short")
-	cfg.Keep, cfg.Priority, cfg.Findings.Alarm = m.Text("keep"), m.Texts("priority"), m.Number("alarm")
-	if cfg.SourceField, err = record.ParsePath(m.Text("source_field")); err != nil {
-		return cfg, m.Errorf("source_field", "%v", err)
-	}
-	if cfg.IDField, err = record.ParsePath(m.Text("id_field")); err != nil {
-		return cfg, m.Errorf("id_field", "%v", err)
-	}
-	return cfg, nil
+// dedupOrder is the order in which the methods of one step run: documents that are the same go before parts of texts are
+// counted, so that a part is not boilerplate because its page was fetched often; near-duplicates are compared without
+// boilerplate; and what costs least to find goes first.
+var dedupOrder = []string{"url", "exact", dedup.Lines, dedup.Paragraphs, dedup.Sentences, "minhash"}
+
+// formKey is how texts are compared.
+func formKey(form string, names []string) recipe.Key {
+	return recipe.Key{Name: "normalize", Type: recipe.Text, Default: form, Choices: names, Help: "form in which texts are compared"}
 }
 
-// exactConfig is what the keys say, but for the field.
-func exactConfig(e *recipe.Values) (cfg dedup.ExactConfig, err error) {
-	cfg.Keep, cfg.Priority = e.Text("keep"), e.Texts("priority")
-	cfg.Findings = dedup.Findings{Evidence: true, Clusters: true, Alarm: e.Number("alarm")}
-	if cfg.SourceField, err = record.ParsePath(e.Text("source_field")); err != nil {
-		return cfg, e.Errorf("source_field", "%v", err)
-	}
-	return cfg, nil
+// unitKey is the key of a method that cuts parts out of texts.
+func unitKey(unit, form, help string, more ...recipe.Key) recipe.Key {
+	forms := slices.DeleteFunc(dedup.Forms(), func(name string) bool { return name == "url" })
+	return recipe.Key{Name: unit, Type: recipe.Object, Keys: append([]recipe.Key{
+		{Name: "keep", Type: recipe.Text, Default: "first", Choices: []string{"first", "none"}, Help: "which occurrence stays: the first, in the order of the inputs and the text, or none"},
+		{Name: "min_count", Type: recipe.Integer, Default: int64(2), Min: 2, Max: dedup.MaxMinCount, Help: "occurrences in all texts from which on one is cut"},
+		{Name: "min_chars", Type: recipe.Integer, Min: 1, Max: 1 << 30, Help: "characters that it must have; default 31, and 1 of sentences"},
+		{Name: "min_words", Type: recipe.Integer, Default: int64(0), Min: 0, Max: 1 << 30, Help: "a document of which fewer words are left is dropped"},
+		formKey(form, forms),
+	}, more...), Help: help}
 }
 
 var dedupKind = recipe.Kind{
 	Name:    "dedup",
-	Summary: "keeps one of the documents that are the same, or nearly so; exact or minhash, and minhash without either",
+	Summary: "keeps one of the documents that are the same, or nearly so, and cuts recurring parts out of texts; several methods of one step run in the order of these keys, and minhash without any",
 	Keys: []recipe.Key{
+		{Name: "url", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "field", Type: recipe.Text, Default: "url", Help: "dotted path of the URL"},
+			{Name: "keep", Type: recipe.Text, Default: dedup.KeepFirst, Help: "which of the duplicates stays: first, best:FIELD or source-order"},
+			priorityKey, sourceFieldKey, alarmKey,
+			formKey("url", dedup.Forms()),
+		}, Help: "duplicates have the same URL; a document without one is kept"},
 		{Name: "exact", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "field", Type: recipe.Text, Help: "dotted path of what is compared; default the text"},
 			{Name: "keep", Type: recipe.Text, Default: dedup.KeepFirst, Help: "which of the duplicates stays: first, best:FIELD or source-order"},
 			priorityKey, sourceFieldKey, alarmKey,
+			formKey("none", dedup.Forms()),
 		}, Help: "duplicates have the same value of a field"},
+		unitKey(dedup.Lines, "ccnet", "lines that recur are cut out of texts"),
+		unitKey(dedup.Paragraphs, "ccnet", "paragraphs, up to a blank line, that recur are cut out of texts"),
+		unitKey(dedup.Sentences, "simplified", "sentences that recur in a row are cut out of texts",
+			recipe.Key{Name: "span", Type: recipe.Integer, Default: int64(dedup.DefaultSpan), Min: 1, Max: dedup.MaxSpan, Help: "sentences in a row that are compared"},
+			recipe.Key{Name: "language", Type: recipe.Text, Default: "en", Choices: []string{"ca", "de", "en", "es", "eu", "it", "pt", "xx"}, Help: "by whose rules sentences end; xx is any other"}),
 		{Name: "minhash", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "similarity from which on documents are duplicates"},
 			{Name: "verify", Type: recipe.Text, Default: dedup.VerifyExact, Choices: []string{dedup.VerifyExact, dedup.VerifySketch, dedup.VerifyNone}, Help: "how a pair is compared; with none a document may go for one that it is not like"},
@@ -67,61 +74,96 @@ var dedupKind = recipe.Kind{
 		}, Otherwise: true, Help: "duplicates are similar texts"},
 	},
 	Check: func(v *recipe.Values) error {
-		e := v.Object("exact")
-		if e != nil && v.Given("minhash") {
-			return v.Errorf("minhash", "one step of dedup is exact or minhash; write two steps")
-		}
-		if e != nil && e.Given("field") {
-			if _, err := record.ParsePath(e.Text("field")); err != nil {
-				return e.Errorf("field", "%v", err)
-			}
-		}
-		if e != nil {
-			cfg, err := exactConfig(e)
-			if err != nil {
-				return err
-			}
-			if _, err := dedup.NewExact(cfg); err != nil {
-				return v.Errorf("exact", "%v", err)
-			}
-			return nil
-		}
-		cfg, err := minHashConfig(v.Object("minhash"))
-		if err != nil {
-			return err
-		}
-		if _, err := dedup.NewMinHash(cfg); err != nil {
-			return v.Errorf("minhash", "%v", err)
-		}
-		return nil
+		_, err := dedupStages(v, recipe.Setting{})
+		return err
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
-		if e := v.Object("exact"); e != nil {
-			field := s.TextField
-			if e.Given("field") {
-				field = record.MustPath(e.Text("field"))
+		return dedupStages(v, s)
+	},
+	Cost: func(v *recipe.Values) int64 {
+		var cost int64
+		for _, name := range []string{dedup.Lines, dedup.Paragraphs, dedup.Sentences} {
+			if m := v.Object(name); m != nil {
+				cost = max(cost, dedup.UnitsRecordCost(name, int(m.Integer("min_chars"))))
 			}
-			cfg, err := exactConfig(e)
-			if err != nil {
-				return nil, err
-			}
-			cfg.Field, cfg.Verdicts = field, true
-			d, err := dedup.NewExact(cfg)
-			if err != nil {
-				return nil, v.Errorf("exact", "%v", err)
-			}
-			return []stage.Stage{d}, nil
 		}
-		cfg, err := minHashConfig(v.Object("minhash"))
+		return cost
+	},
+	Speed: 17, Factor: 2,
+}
+
+// dedupStages are those of all methods of a step.
+func dedupStages(v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
+	var names []string
+	for _, name := range dedupOrder {
+		if v.Object(name) != nil {
+			names = append(names, name)
+		}
+	}
+	var all []stage.Stage
+	for _, name := range names {
+		var wrong error // a key
+		list, err := dedupOf(name, v.Object(name), s, len(names) > 1, &wrong)
+		if wrong != nil {
+			return nil, wrong
+		} else if err != nil {
+			return nil, v.Errorf(name, "%v", err)
+		}
+		all = append(all, list...)
+	}
+	if len(names) > 0 {
+		return all, nil
+	}
+	d, err := dedup.NewMinHash(dedup.MinHashConfig{Field: s.TextField, Verdicts: true, Findings: dedup.Findings{Evidence: true, Clusters: true}})
+	if err != nil {
+		return nil, v.Errorf("minhash", "%v", err)
+	}
+	return d.Stages(), nil
+}
+
+// dedupOf makes the stages of one method. wrong is of a key that is no path.
+func dedupOf(name string, m *recipe.Values, s recipe.Setting, several bool, wrong *error) ([]stage.Stage, error) {
+	path := func(key string) record.Path {
+		if !m.Given(key) && key == "field" && name == "exact" {
+			return s.TextField
+		}
+		p, err := record.ParsePath(m.Text(key))
+		if err != nil && *wrong == nil {
+			*wrong = m.Errorf(key, "%v", err)
+		}
+		return p
+	}
+	found := dedup.Findings{Evidence: true, Clusters: true}
+	switch name {
+	case "url", "exact":
+		found.Alarm = m.Number("alarm")
+		cfg := dedup.ExactConfig{
+			URL: name == "url", Field: path("field"), Keep: m.Text("keep"), Form: m.Text("normalize"), Priority: m.Texts("priority"), SourceField: path("source_field"),
+			Findings: found, Verdicts: true,
+		}
+		if several && name == "exact" {
+			cfg.Name = "dedup_exact"
+		}
+		return stages(dedup.NewExact(cfg))
+	case "minhash":
+		found.Alarm = m.Number("alarm")
+		cfg := dedup.MinHashConfig{
+			Field: s.TextField, Threshold: m.Number("threshold"), Verify: m.Text("verify"), Keep: m.Text("keep"), Priority: m.Texts("priority"),
+			SourceField: path("source_field"), IDField: path("id_field"), Scheme: m.Text("scheme"), Bands: int(m.Integer("bands")), Rows: int(m.Integer("rows")),
+			Values: int(m.Integer("permutations")), Short: m.Text("short"), Findings: found, Verdicts: true,
+		}
+		d, err := dedup.NewMinHash(cfg)
 		if err != nil {
 			return nil, err
 		}
-		cfg.Field, cfg.Verdicts = s.TextField, true
-		d, err := dedup.NewMinHash(cfg)
-		if err != nil {
-			return nil, v.Errorf("minhash", "%v", err)
-		}
 		return d.Stages(), nil
-	},
-	Speed: 17, Factor: 2,
+	}
+	cfg := dedup.UnitsConfig{
+		Field: s.TextField, Unit: name, Keep: m.Text("keep"), MinCount: int(m.Integer("min_count")), MinChars: int(m.Integer("min_chars")), MinWords: int(m.Integer("min_words")),
+		Form: m.Text("normalize"), Verdicts: true,
+	}
+	if name == dedup.Sentences {
+		cfg.Span, cfg.Language = int(m.Integer("span")), m.Text("language")
+	}
+	return stages(dedup.NewUnits(cfg))
 }

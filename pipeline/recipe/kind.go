@@ -47,6 +47,8 @@ type Kind struct {
 	Stays bool
 	// RecordCost is what the stages need as pipeline.Job.RecordCost, 0 for the usual.
 	RecordCost int64
+	// Cost is what they need where that depends on the values, in place of RecordCost. It may be nil.
+	Cost func(v *Values) int64
 	// Speed is how many MB (10^6 bytes) of JSON Lines a core takes a second, for estimates; Factor is how many times
 	// its input it puts on disk in between.
 	Speed, Factor float64

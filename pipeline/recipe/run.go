@@ -78,6 +78,9 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 	chunk, cost := 0, int64(0)
 	for _, u := range s.Uses {
 		cost = max(cost, u.Kind.RecordCost)
+		if u.Kind.Cost != nil {
+			cost = max(cost, u.Kind.Cost(u.Values))
+		}
 		if c := u.Kind.Chunk; c > 0 && (chunk == 0 || c < chunk) {
 			chunk = c
 		}
