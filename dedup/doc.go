@@ -17,6 +17,9 @@
 //     rounds (rounds.go, verify.go), links what is similar to clusters (components.go) and decides in each
 //     (cluster.go). apply_minhash.go is the last Mapper.
 //
+// Which of the duplicates stays is keep.go. Beside the decision both methods make findings (findings.go, findings_exact.go,
+// findings_minhash.go): evidence, clusters, and a summary by source (sources.go), which lie in the output directory.
+//
 // Parts of a corpus are kept apart here, too, since they must not share a document: a [Splitter] (split.go) keeps what a
 // [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go).
 package dedup
