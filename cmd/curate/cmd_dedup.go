@@ -69,7 +69,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
-  curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o unique/ clean/
+  curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o ordered/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := make([]string, 0, len(dedupMethods))
