@@ -19,6 +19,9 @@
 //   - [Units], in units.go: lines, paragraphs or sentences that recur are cut out of texts. A key for each of them
 //     (cut.go, fences.go), a file of what goes (cuts.go), and the last Mapper that takes it out (apply_units.go).
 //
+// Which of the duplicates stays is keep.go. Beside the decision both methods make findings (findings.go, findings_exact.go,
+// findings_minhash.go): evidence, clusters, and a summary by source (sources.go), which lie in the output directory.
+//
 // Parts of a corpus are kept apart here, too, since they must not share a document: a [Splitter] (split.go) keeps what a
 // [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go).
 package dedup

@@ -74,10 +74,10 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
-  curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o unique/ clean/
+  curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o ordered/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup
   curate dedup --method lines --min-count 10 --keep none pages.jsonl.zst > no-boilerplate.jsonl
-  curate dedup --method url,exact,lines,minhash --keep minhash=longest -o unique/ clean/`,
+  curate dedup --method url,exact,lines,minhash --keep minhash=longest -o cut/ clean/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			chosen, err := o.choose(cmd)
 			if err != nil {
