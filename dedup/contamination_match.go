@@ -3,6 +3,7 @@ package dedup
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -79,9 +80,18 @@ func (m *matcher) match(text []byte) []found {
 	// Methods were asked in the order of their strength.
 	slices.SortStableFunc(m.found, func(a, b found) int { return cmp.Compare(a.item, b.item) })
 	m.found = slices.CompactFunc(m.found, func(a, b found) bool { return a.item == b.item })
-	slices.SortFunc(m.found, func(a, b found) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.item, b.item)) })
+	slices.SortFunc(m.found, func(a, b found) int {
+		if datatrove { // of tasks with the same n-gram the last file's is its answer, and files come by their names
+			if c := strings.Compare(m.name(&b), m.name(&a)); a.at == b.at && c != 0 {
+				return c
+			}
+		}
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.item, b.item))
+	})
 	return m.found
 }
+
+func (m *matcher) name(f *found) string { return m.set.list[m.set.items[f.item].benchmark].name }
 
 func (m *matcher) add(passage uint32, method string, share uint32, at, words int) {
 	m.found = append(m.found, found{m.set.passages[passage].item, method, share, at, words})

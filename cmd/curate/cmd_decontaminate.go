@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -101,10 +102,13 @@ trained on instead.
 			dcfg := dedup.DecontaminatorConfig{TextField: s.textField, Benchmarks: set, Mode: mode, Cut: cut, Verdicts: flags.dropped != ""}
 			var failed error
 			write := func(log *slog.Logger, c *pipeline.Counts) {
-				failed = writeContamination(cmd, &flags, s, set, c, report, log)
+				least := cfg.LeastWords
+				if slices.Equal(cfg.Match, []string{dedup.MatchNgram}) {
+					least = 0 // nobody asks
+				}
+				failed = writeContamination(cmd, s, set, least, c, report, log)
 			}
-			flags.count = write
-			flags.finished = write
+			flags.count, flags.finished = write, write
 			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				s.notes = append(s.notes, contaminationNote(set, size))
 				st, err := dedup.NewDecontaminator(dcfg)
@@ -201,7 +205,7 @@ func checkContamination(given func(string) bool, cfg *dedup.BenchmarksConfig, mo
 }
 
 // writeContamination says what was found, and writes the report.
-func writeContamination(cmd *cobra.Command, f *stageFlags, s *settings, set *dedup.Benchmarks, c *pipeline.Counts, file string, log *slog.Logger) error {
+func writeContamination(cmd *cobra.Command, s *settings, set *dedup.Benchmarks, leastWords int, c *pipeline.Counts, file string, log *slog.Logger) error {
 	r := contaminationReport(set, c)
 	if r == nil {
 		return nil
@@ -209,8 +213,8 @@ func writeContamination(cmd *cobra.Command, f *stageFlags, s *settings, set *ded
 	for i := range r.Benchmarks {
 		b := &r.Benchmarks[i]
 		log.Info(fmt.Sprintf("%s: %s of %s items (%.2f %%) are in the corpus, in %s", b.Name, grouped(int64(b.Found)), grouped(int64(b.Items)), 100*b.Share, count(b.Documents, "document")))
-		if b.Short > 0 {
-			log.Warn(fmt.Sprintf("%s: %s shorter than --least-words, and was looked for only as a whole document, or by n-grams", b.Name, plural(b.Short, "item is", "items are")))
+		if b.Short > 0 && leastWords > 0 {
+			log.Info(fmt.Sprintf("%s: %s shorter than %d words: exact and near find such an item only where it is all of a document", b.Name, plural(b.Short, "item is", "items are"), leastWords))
 		}
 	}
 	files := []string{file}
