@@ -19,6 +19,9 @@ import (
 // contaminationFile is where an output directory has its report.
 const contaminationFile = "contamination.json"
 
+// reservedStep is that of the memory for items, in bytes.
+const reservedStep = 16 << 20
+
 // contaminationRecordCost is what a byte of a long line takes: a word, of two bytes at least, is 24 bytes of hashes and places, beside
 // what any stage takes, and 32 more where near finds candidates.
 const contaminationRecordCost = 40
@@ -72,6 +75,9 @@ trained on instead.
 			if len(names) == 0 {
 				return usage("which benchmarks? Give --against PATH")
 			}
+			if err := notEmpty(cmd, "report", "mode", "convention", "measure"); err != nil {
+				return err
+			}
 			if flags.annotate {
 				if flags.given("mode") && mode != dedup.AnnotateMode {
 					return usage("--annotate with --mode %s; leave one of them out", mode)
@@ -94,11 +100,12 @@ trained on instead.
 				list = append(list, againstNamed(n))
 			}
 			workers := max(1, flags.workers) // that can be lowered to
-			set, size, err := readBenchmarks(cmd.Context(), cfg, list, s.textField, s.recordLimit(), max(0, s.memory-pipeline.MinMemory(workers)), "--memory")
+			set, size, err := readBenchmarks(cmd.Context(), cfg, list, s.textField, s.recordLimit(), max(0, (s.memory-pipeline.MinMemory(workers))/reservedStep*reservedStep), "--memory")
 			if err != nil {
 				return fmt.Errorf("--against: %w", err)
 			}
-			flags.reserved = size
+			// In steps, so that a benchmark that has changed is told from one that has not, and not by the memory that is left.
+			flags.reserved = (size + reservedStep - 1) / reservedStep * reservedStep
 			dcfg := dedup.DecontaminatorConfig{TextField: s.textField, Benchmarks: set, Mode: mode, Cut: cut, Verdicts: flags.dropped != ""}
 			var failed error
 			write := func(log *slog.Logger, c *pipeline.Counts) {
@@ -212,7 +219,7 @@ func writeContamination(cmd *cobra.Command, s *settings, set *dedup.Benchmarks, 
 	}
 	for i := range r.Benchmarks {
 		b := &r.Benchmarks[i]
-		log.Info(fmt.Sprintf("%s: %s of %s items (%.2f %%) are in the corpus, in %s", b.Name, grouped(int64(b.Found)), grouped(int64(b.Items)), 100*b.Share, count(b.Documents, "document")))
+		log.Info(fmt.Sprintf("%s: %s of %s (%.2f %%) are in the corpus, in %s", b.Name, grouped(int64(b.Found)), count(int64(b.Items), "item"), 100*b.Share, count(b.Documents, "document")))
 		if b.Short > 0 && leastWords > 0 {
 			log.Info(fmt.Sprintf("%s: %s shorter than %d words: exact and near find such an item only where it is all of a document", b.Name, plural(b.Short, "item is", "items are"), leastWords))
 		}

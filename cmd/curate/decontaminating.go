@@ -247,5 +247,5 @@ func passagesOf(nodes []rows.Node) []dedup.Passage {
 
 // contaminationNote says what is looked for.
 func contaminationNote(b *dedup.Benchmarks, size int64) string {
-	return fmt.Sprintf("benchmarks: %s items of %s (%s of memory)", grouped(int64(b.Len())), strings.Join(b.Names(), ", "), pipeline.FormatBytes(size))
+	return fmt.Sprintf("benchmarks: %s of %s (%s of memory)", count(int64(b.Len()), "item"), strings.Join(b.Names(), ", "), pipeline.FormatBytes(size))
 }
