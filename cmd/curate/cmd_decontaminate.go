@@ -52,8 +52,6 @@ of question and answer together, and makes its decisions. --ngram is another n.
 --match near: --threshold of the item's shingles (five words in a row) are in the document (--measure containment), or
 the two sets of shingles are so similar as a whole (jaccard), which finds items that are documents of their own. It misses
 none.
---max-documents 10 ignores n-grams that more than 10 documents of the corpus have, as GPT-3's authors did: they
-are phrases that everybody uses. The inputs are then read twice.
 
 --mode drop drops the document. --mode cut takes out what was found with --window characters on each side; what is
 left of the text stays, its pieces with a blank line between them, but for pieces of fewer than
