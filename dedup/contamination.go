@@ -42,9 +42,8 @@ type DecontaminatorConfig struct {
 // The ledger's tallies say what was found: "item:BENCHMARK:ID" is the number of documents with that item, "documents:BENCHMARK"
 // that of documents with an item of it, "bytes_cut:BENCHMARK" what was cut of documents in which an item of it came first.
 type Decontaminator struct {
-	cfg     DecontaminatorConfig
-	spec    stage.Spec
-	ignored []gramSet
+	cfg  DecontaminatorConfig
+	spec stage.Spec
 }
 
 // NewDecontaminator makes the stage.
@@ -123,7 +122,7 @@ func (d *Decontaminator) Spec() stage.Spec { return d.spec }
 
 // NewWorker implements stage.Mapper.
 func (d *Decontaminator) NewWorker() stage.Worker {
-	return &decontaminateWorker{d: d, matcher: matcher{set: d.cfg.Benchmarks, ignored: d.ignored, spans: d.cfg.Mode == CutMode}}
+	return &decontaminateWorker{d: d, matcher: matcher{set: d.cfg.Benchmarks, spans: d.cfg.Mode == CutMode}}
 }
 
 // curateDecontaminate is where the verdict is written.

@@ -22,9 +22,8 @@ type stretch struct{ lo, hi int }
 
 // matcher looks for items in documents. It holds memory, and serves one goroutine.
 type matcher struct {
-	set     *Benchmarks
-	ignored []gramSet // of set.grams; those that are not looked at. It may be nil
-	spans   bool      // wants stretches
+	set   *Benchmarks
+	spans bool // wants stretches
 
 	plain     plainWords
 	scratch   Scratch // of datatrove's words
@@ -42,13 +41,6 @@ type matcher struct {
 type gramHit struct{ key, at uint32 }
 
 type passageHit struct{ passage, key, at uint32 }
-
-// gramSet is a set of numbers of keys.
-type gramSet []uint64
-
-func (s gramSet) has(i int) bool { return s != nil && s[i/64]>>(i%64)&1 == 1 }
-
-func (s gramSet) add(i int) { s[i/64] |= 1 << (i % 64) }
 
 // match finds the items in a text, each once, with the strongest method that finds it: those that begin first come first. What
 // it returns is valid until the next call.
@@ -141,13 +133,9 @@ func (m *matcher) exact() {
 // ngrams finds passages by the n-grams of the kth index.
 func (m *matcher) ngrams(k int, datatrove bool) {
 	g := &m.set.grams[k]
-	var ignored gramSet
-	if m.ignored != nil {
-		ignored = m.ignored[k]
-	}
 	m.hits = m.hits[:0]
 	hit := func(i int, hash uint64) {
-		if key := g.index.find(hash); key >= 0 && !ignored.has(key) {
+		if key := g.index.find(hash); key >= 0 {
 			m.hits = append(m.hits, gramHit{uint32(key), uint32(i)})
 		}
 	}
@@ -252,6 +240,6 @@ func (m *matcher) words(text []byte, f *found) []byte {
 // shrink gives the memory of a giant text back.
 func (m *matcher) shrink(text []byte) {
 	if len(text) > scratchLimit || 8*(cap(m.shingles)+cap(m.ordered)+cap(m.hits)+2*cap(m.tallied)) > scratchLimit {
-		*m = matcher{set: m.set, ignored: m.ignored, spans: m.spans}
+		*m = matcher{set: m.set, spans: m.spans}
 	}
 }
