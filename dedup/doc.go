@@ -23,5 +23,8 @@
 // findings_minhash.go): evidence, clusters, and a summary by source (sources.go), which lie in the output directory.
 //
 // Parts of a corpus are kept apart here, too, since they must not share a document: a [Splitter] (split.go) keeps what a
-// [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go).
+// [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go) or like it (heldout_near.go); a [ClusterSplit]
+// (split_cluster.go) keeps near-duplicates together. A [Decontaminator] (contamination.go) looks for the items of [Benchmarks]
+// (contamination_items.go) in documents: contamination_words.go is what a word is, contamination_match.go how items are found, through
+// contamination_index.go, and contamination_cut.go takes them out.
 package dedup

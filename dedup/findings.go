@@ -31,6 +31,8 @@ type Findings struct {
 	Evidence, Clusters bool
 	// Alarm is the share of a source's documents, from 0 to 1, beyond which its loss is a warning; 0 means DefaultAlarm.
 	Alarm float64
+	// None writes and says nothing: another stage makes something of the decisions.
+	None bool
 }
 
 // DefaultAlarm is that half of a source goes. Of a web corpus it is no surprise (SlimPajama lost 63.8 % of its Common
@@ -62,6 +64,9 @@ func newFindings(f Findings, method string, keep keepOrder, annotate bool) (find
 
 // files are the names of what is made.
 func (f *findings) files() []string {
+	if f.None {
+		return nil
+	}
 	list := []string{SummaryName(f.Name)}
 	if f.Evidence {
 		list = append(list, EvidenceName(f.Name))
@@ -450,6 +455,9 @@ func (s *summary) write(w io.Writer) error {
 
 // tell reads the summary that was made, and says what there is to say of it.
 func (f *findings) tell(ctx context.Context, ws stage.Workspace) error {
+	if f.None {
+		return nil
+	}
 	r, size, err := ws.Open(ctx, stage.FindingsDir+SummaryName(f.Name))
 	if err != nil {
 		return err

@@ -17,6 +17,9 @@ const clusteredWidth = 4 + 4 + 1
 // findings makes what is found beside the decision, of the decided file and those of the rounds. It reads the entries of
 // dropped documents and of those they go for again, one at a time.
 func (f *finisher) findings() error {
+	if f.m.found.None {
+		return nil
+	}
 	be := binary.BigEndian
 	if err := f.sorted(clusteredFile, clusteredWidth, func(s *runs.Sorter) error {
 		var item [clusteredWidth]byte

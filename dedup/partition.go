@@ -89,8 +89,13 @@ func NewPartition(seed uint64, parts []Part) (*Partition, error) {
 }
 
 // Part is the name of the part that the value is in.
-func (p *Partition) Part(value []byte) string {
-	place := sum64(value, p.seed) >> (64 - placeWidth)
+func (p *Partition) Part(value []byte) string { return p.at(p.place(value)) }
+
+// place of a value on the line.
+func (p *Partition) place(value []byte) uint64 { return sum64(value, p.seed) >> (64 - placeWidth) }
+
+// at is the name of the part that has a place.
+func (p *Partition) at(place uint64) string {
 	for i := range p.spans {
 		if place < p.spans[i].end {
 			return p.spans[i].name

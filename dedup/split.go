@@ -33,6 +33,11 @@ type SplitConfig struct {
 	By record.Path
 	// HeldOut are texts whose documents are in HeldOutPart, and in no other. It may be nil.
 	HeldOut *HeldOut
+	// Near are texts whose documents, and those that are similar to one of them, are in HeldOutPart. It may be nil.
+	Near *NearHeldOut
+	// Carry writes the part into dropped records in a way that Carried undoes, so that the other parts can be made of
+	// them when their texts alone do not tell (ClusterSplit). It changes no decision.
+	Carry bool
 	// TextOptional says that a record without a text is none of them, and not quarantined. There are no Parts then, or
 	// By decides about them.
 	TextOptional bool
@@ -73,7 +78,7 @@ func NewSplitter(cfg SplitConfig) (*Splitter, error) {
 			names = append(names, part.Name)
 		}
 	}
-	if cfg.HeldOut != nil {
+	if cfg.HeldOut != nil || cfg.Near != nil {
 		names = append(names, HeldOutPart)
 	}
 	if len(names) == 1 {
@@ -83,7 +88,7 @@ func NewSplitter(cfg SplitConfig) (*Splitter, error) {
 		return nil, stage.UnknownName("part", cfg.Keep, names)
 	}
 	s := &Splitter{cfg: cfg, by: cfg.By.String() != "", partition: p}
-	s.text = !s.by || cfg.HeldOut != nil
+	s.text = !s.by || cfg.HeldOut != nil || cfg.Near != nil
 	if cfg.TextOptional && !s.by && len(cfg.Parts) > 0 {
 		return nil, fmt.Errorf("the part of a record goes by its text, which cannot be optional then")
 	}
@@ -101,18 +106,29 @@ func NewSplitter(cfg SplitConfig) (*Splitter, error) {
 		SHA256 string `json:"sha256"` // of the digests
 		Texts  int    `json:"texts"`
 	}
+	type nearBy struct {
+		Documents int     `json:"documents"`
+		Scheme    string  `json:"scheme"`
+		Version   int     `json:"scheme_version"`
+		SHA256    string  `json:"sha256"` // of the shingles
+		Threshold float64 `json:"threshold"`
+	}
 	resolved := struct { // keys in the order of their names
 		Annotate     bool     `json:"annotate"`
 		By           string   `json:"by"` // "" is the text
 		HeldOut      *heldOut `json:"held_out"`
 		Keep         string   `json:"keep"`
+		Near         *nearBy  `json:"near,omitempty"`
 		Parts        []Part   `json:"parts"`
 		Seed         uint64   `json:"seed,string"` // a JSON number has 53 bits
 		TextField    string   `json:"text_field"`
 		TextOptional bool     `json:"text_optional"`
-	}{cfg.Annotate, cfg.By.String(), nil, cfg.Keep, append([]Part{}, cfg.Parts...), cfg.Seed, cfg.TextField.String(), cfg.TextOptional}
+	}{cfg.Annotate, cfg.By.String(), nil, cfg.Keep, nil, append([]Part{}, cfg.Parts...), cfg.Seed, cfg.TextField.String(), cfg.TextOptional}
 	if h := cfg.HeldOut; h != nil {
 		resolved.HeldOut = &heldOut{h.sum, h.Len()}
+	}
+	if n := cfg.Near; n != nil {
+		resolved.Near = &nearBy{n.documents, n.scheme.Name, n.scheme.Version, n.sum, float64(n.threshold) / million}
 	}
 	raw, err := json.Marshal(resolved)
 	if err != nil {
@@ -137,6 +153,8 @@ var curateSplit = record.MustPath("curate.split")
 
 type splitWorker struct {
 	s                    *Splitter
+	places               *Cursor // of the documents of clusters that are not where their own texts are; or nil
+	near                 nearScratch
 	textScratch, scratch []byte
 	json                 []byte
 }
@@ -151,8 +169,12 @@ func (w *splitWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		if err := w.one(r); err != nil {
-			r.QuarantineFor(err)
+		bad, err := w.one(r)
+		if err != nil {
+			return err
+		}
+		if bad != nil {
+			r.QuarantineFor(bad)
 		}
 		if cap(w.textScratch)+cap(w.scratch) > scratchLimit {
 			w.textScratch, w.scratch = nil, nil
@@ -161,15 +183,34 @@ func (w *splitWorker) Map(ctx context.Context, b *record.Batch) error {
 	return nil
 }
 
-// one sets the outcome of a record; an error is what is wrong with it.
-func (w *splitWorker) one(r *record.Record) error {
-	cfg := &w.s.cfg
-	part, err := w.part(r)
-	if err != nil {
-		return err
+// one sets the outcome of a record; bad is what is wrong with it, and err what is with the run.
+func (w *splitWorker) one(r *record.Record) (bad, err error) {
+	place, known := uint64(0), false
+	if w.places != nil {
+		places, ok, err := w.places.Buckets(r.ID)
+		if err != nil {
+			return nil, err
+		}
+		if known = ok; ok {
+			place = places[0]
+		}
 	}
+	part, bad := w.part(r, place, known)
+	if bad != nil {
+		return bad, nil
+	}
+	return w.decide(r, part), nil
+}
+
+// decide does with a record what its part asks for; an error is what is wrong with it.
+func (w *splitWorker) decide(r *record.Record, part string) (err error) {
+	cfg := &w.s.cfg
 	drop := part != cfg.Keep
-	if cfg.Annotate || drop && cfg.Verdicts {
+	if drop && cfg.Carry {
+		if err = r.CanSet(curateSplit); err == nil {
+			err = carry(r, part)
+		}
+	} else if cfg.Annotate || drop && cfg.Verdicts {
 		err = r.Set(curateSplit, w.verdict(part, drop))
 	} else {
 		// Neither the part that is asked for nor whether somebody keeps dropped records decides what is quarantined.
@@ -188,8 +229,8 @@ func (w *splitWorker) one(r *record.Record) error {
 	return nil
 }
 
-// part is the name of the part that the record is in.
-func (w *splitWorker) part(r *record.Record) (string, error) {
+// part is the name of the part that the record is in. Its place is that of its own text unless another one is known.
+func (w *splitWorker) part(r *record.Record, place uint64, known bool) (string, error) {
 	s := w.s
 	var value []byte
 	var err error
@@ -198,7 +239,7 @@ func (w *splitWorker) part(r *record.Record) (string, error) {
 		if value, err = r.Text(s.cfg.TextField, &w.textScratch); err != nil && !s.cfg.TextOptional {
 			return "", err
 		}
-		held = err == nil && s.cfg.HeldOut != nil && s.cfg.HeldOut.Has(value)
+		held = err == nil && (s.cfg.HeldOut != nil && s.cfg.HeldOut.Has(value) || s.cfg.Near != nil && s.cfg.Near.has(value, &w.near))
 	}
 	if s.by { // of what is held out, too: what is quarantined is so in every part
 		if value, _, err = fieldValue(r, s.cfg.By, &w.scratch); err != nil {
@@ -207,6 +248,9 @@ func (w *splitWorker) part(r *record.Record) (string, error) {
 	}
 	if held {
 		return HeldOutPart, nil
+	}
+	if known {
+		return s.partition.at(place), nil
 	}
 	return s.partition.Part(value), nil
 }

@@ -20,6 +20,28 @@ type splitSettings struct {
 	seed             uint64
 	by               string
 	part             string // "" where none was asked for
+	byCluster        bool
+	near             bool // hold out what is similar, too
+	threshold        float64
+	scheme           string
+}
+
+// similarity is what of the settings says what near-duplicates are.
+func (s *splitSettings) similarity() dedup.MinHashConfig {
+	return dedup.MinHashConfig{Scheme: s.scheme, Threshold: s.threshold}
+}
+
+// stages are those of a split.
+func (s *splitSettings) stages(cfg dedup.SplitConfig) ([]stage.Stage, error) {
+	if s.byCluster {
+		c, err := dedup.NewClusterSplit(cfg, s.similarity())
+		if err != nil {
+			return nil, err
+		}
+		return c.Stages(), nil
+	}
+	st, err := dedup.NewSplitter(cfg)
+	return []stage.Stage{st}, err
 }
 
 // parts are all that are declared. Validation and test have their places in the order whether they have a share or
@@ -72,7 +94,15 @@ may then be in several. A record without the field is quarantined.
 
 --held-out names documents that must not be trained on, such as those of a benchmark: whatever has the
 text of one of them, byte by byte, is in no part, but in one of its own, held_out. The texts are known by
-their SHA-256; each takes 32 bytes of --memory. A bad record among them ends the command.
+their SHA-256; each takes 32 bytes of --memory. A bad record among them ends the command. With --near whatever
+is similar to one of them is held out, too: Jaccard's similarity of the sets of shingles (curate dedup --help) is --threshold
+or more. Each text is compared with all that it can be similar to, so none is missed; the sets take 40 bytes of
+--memory for each of their words.
+
+With --by-cluster near-duplicates are in one part: clusters are those of curate dedup, and all of one are where the text
+of its first document is, first in the order of the inputs. The other documents are where they are without it. What is
+added behind a corpus moves a document only where it links two clusters, which are then where the first of both is. The
+decision needs all documents: files are read four times, and a stream is spooled.
 
 With -o DIR all parts are made, each a directory of its own: DIR/train, DIR/validation, DIR/test,
 DIR/held_out. A split that is killed goes on when the command is repeated. The inputs are read once: what
@@ -86,10 +116,23 @@ Without -o DIR, or with --part NAME, one part comes through, as through any filt
 		Example: `  curate split --validation 1% --test 1% -o split/ clean/
   curate split --validation 0.5% --held-out benchmark.jsonl --by url -o split/ clean/
   curate split --validation 1% --part validation < clean.jsonl > validation.jsonl
-  curate split --held-out split/test/ more.jsonl.zst > train-more.jsonl`,
+  curate split --held-out split/test/ more.jsonl.zst > train-more.jsonl
+  curate split --by-cluster --test 1% --held-out benchmark.jsonl --near -o split/ clean/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := notEmpty(cmd, "part", "by", "validation", "test"); err != nil {
 				return err
+			}
+			if (set.threshold != dedup.DefaultThreshold || cmd.Flags().Changed("threshold") || cmd.Flags().Changed("scheme")) && !set.near && !set.byCluster {
+				return usage("--threshold and --scheme say what near-duplicates are: they belong to --near and --by-cluster")
+			}
+			if set.threshold == 0 {
+				return usage("--threshold 0: a similarity above 0, at most 1")
+			}
+			if set.near && len(heldOut) == 0 {
+				return usage("--near holds out what is similar to documents of --held-out, and there are none")
+			}
+			if set.byCluster && set.by != "" {
+				return usage("--by-cluster with --by %s: the part goes by clusters of texts, or by a field; leave one of them out", set.by)
 			}
 			var err error
 			if set.validation, err = parseShare("--validation", validation); err != nil {
@@ -120,6 +163,10 @@ Without -o DIR, or with --part NAME, one part comes through, as through any filt
 	fs.StringVar(&set.part, "part", "", "`NAME` of the part that comes through: train, validation, test, held_out, or one of --share")
 	fs.StringArrayVar(&heldOut, "held-out", nil, "`PATH` of documents to hold out: a file, glob or directory, read like an input; may be repeated")
 	fs.StringVar(&set.by, "by", "", "dotted `FIELD` whose value decides in place of the text")
+	fs.BoolVar(&set.byCluster, "by-cluster", false, "near-duplicates are in one part: that of their first document")
+	fs.BoolVar(&set.near, "near", false, "hold out what is similar to a held-out document, too")
+	fs.Float64Var(&set.threshold, "threshold", dedup.DefaultThreshold, "--near, --by-cluster: `SIMILARITY` from which on documents are near-duplicates, above 0 and at most 1")
+	fs.StringVar(&set.scheme, "scheme", dedup.DefaultScheme, "--near, --by-cluster: `NAME` of how shingles are made: "+strings.Join(schemeNames(), ", "))
 	fs.Uint64Var(&set.seed, "seed", 1, "`N` that the parts follow: another one makes other parts")
 	flags.register(cmd)
 	fs.Lookup("output").Usage = "`PATH`: a directory in which each part is one, or with --part the kept records; a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for those; default standard output"
@@ -147,7 +194,7 @@ func runSplit(cmd *cobra.Command, env environment, f *stageFlags, set *splitSett
 			return cfg, usage("--by: %v", err)
 		}
 		cfg.Annotate, cfg.Verdicts = f.annotate, f.dropped != ""
-		if _, err := dedup.NewSplitter(cfg); err != nil {
+		if _, err := set.stages(cfg); err != nil {
 			return cfg, usage("%v; see --validation, --test, --share, --held-out", err)
 		}
 		return cfg, nil
@@ -159,34 +206,36 @@ func runSplit(cmd *cobra.Command, env environment, f *stageFlags, set *splitSett
 	if _, err := check(held); err != nil {
 		return err
 	}
+	var near *dedup.NearHeldOut
 	if len(heldOut) > 0 {
 		workers := 1 // that can be lowered to
 		if f.workers > 0 {
 			workers = f.workers
 		}
-		limit := (s.memory - pipeline.MinMemory(workers)) / dedup.HeldOutBytes
+		limit := s.memory - pipeline.MinMemory(workers)
 		if whole {
-			limit -= leastRound
+			limit -= leastRound * dedup.HeldOutBytes
 		}
-		if held, err = readHeldOut(cmd.Context(), heldOut, s.textField, s.recordLimit(), max(0, limit), "--memory"); err != nil {
+		h, err := set.readHeldOut(cmd.Context(), heldOut, s.textField, s.recordLimit(), max(0, limit), "--memory")
+		if err != nil {
 			return fmt.Errorf("--held-out: %w", err)
 		}
-		f.reserved = held.Documents() * dedup.HeldOutBytes
+		held, near, f.reserved = h.exact, h.near, h.size
 	}
 	cfg, err := check(held)
 	if err != nil {
 		return err
 	}
+	cfg.Near = near
 	if whole {
 		f.reserved += leastRound * dedup.HeldOutBytes
-		return splitInto(cmd.Context(), cmd, env, f, cfg, set.made(held), args)
+		return splitInto(cmd.Context(), cmd, env, f, set, cfg, set.made(held), args)
 	}
 	return runStages(cmd.Context(), cmd, env, f, args, func(s *settings) ([]stage.Stage, error) {
 		if held != nil {
 			s.notes = append(s.notes, heldOutNote(held))
 		}
-		st, err := dedup.NewSplitter(cfg)
-		return []stage.Stage{st}, err
+		return set.stages(cfg)
 	})
 }
 

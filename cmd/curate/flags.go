@@ -69,6 +69,7 @@ type stageFlags struct {
 	json       bool                                       // that is one JSON document, in a file .json
 	say        func(log *slog.Logger)                     // what else there is to say of a run that came to its end; may be nil
 	count      func(log *slog.Logger, c *pipeline.Counts) // the same of what was counted; may be nil
+	finished   func(log *slog.Logger, c *pipeline.Counts) // the same where an earlier run had come to its end; may be nil
 	live       func() string                              // what the progress says beside records; may be nil
 	sees       func(m *corpus.Manifest)                   // is shown the inputs before the run; may be nil
 	values     func() yaml.MapSlice                       // what --print-config shows beside the stages; may be nil
@@ -413,6 +414,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		switch {
 		case res.Before:
 			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
+			if f.finished != nil {
+				f.finished(show.log, &res.Counts)
+			}
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
 			show.log.Info(res.Counts.Summary(f.summary))
 			if f.count != nil {

@@ -6,6 +6,7 @@ import "curate/pipeline/recipe"
 // stages as the command of that name.
 var recipeKinds = []recipe.Kind{
 	auditKind,
+	decontaminateKind,
 	dedupKind,
 	evalKind,
 	execKind,

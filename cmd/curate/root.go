@@ -28,6 +28,7 @@ func commands(env environment) []*cobra.Command {
 		newAudit(env),
 		newExec(env),
 		newDedup(env),
+		newDecontaminate(env),
 		newSample(env),
 		newSplit(env),
 		newTranslate(env),

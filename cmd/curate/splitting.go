@@ -25,9 +25,24 @@ import (
 // leastRound is how many held-out documents are looked for at a time when memory is scarce.
 const leastRound = 1 << 19
 
-// readHeldOut makes the set of the documents of paths. limit is how many there may be, and more says what raises it.
-func readHeldOut(ctx context.Context, paths []string, text record.Path, maxRecord int, limit int64, more string) (*dedup.HeldOut, error) {
-	b := dedup.NewHeldOutBuilder(nil, limit)
+// heldOutSets are what is held out. near is nil where only the texts themselves are.
+type heldOutSets struct {
+	exact *dedup.HeldOut
+	near  *dedup.NearHeldOut
+	size  int64 // bytes of memory
+}
+
+// readHeldOut makes the sets of the documents of paths. limit is how many bytes of memory they may take, and more says what raises it.
+func (s *splitSettings) readHeldOut(ctx context.Context, paths []string, text record.Path, maxRecord int, limit int64, more string) (*heldOutSets, error) {
+	b := dedup.NewHeldOutBuilder(nil, limit/dedup.HeldOutBytes)
+	var near *dedup.NearHeldOutBuilder
+	if s.near {
+		var err error
+		if near, err = dedup.NewNearHeldOutBuilder(s.scheme, s.threshold); err != nil {
+			return nil, usage("%v", err)
+		}
+	}
+	size := int64(0)
 	look := looking{maxRecord: maxRecord, textField: text.Names()[0]}
 	var scratch []byte
 	for _, p := range paths { // each for itself: one may lie in another
@@ -42,13 +57,24 @@ func readHeldOut(ctx context.Context, paths []string, text record.Path, maxRecor
 			if err := b.Add(t); err != nil {
 				return usage("%v; raise %s, or hold out less", err, more)
 			}
+			if size += dedup.HeldOutBytes; near == nil {
+				return nil
+			}
+			if near.Add(t); size+near.Size() > limit {
+				return usage("%s:%d: the shingles of held-out documents take more than the %s of memory that were given; raise %s, or hold out less", file, r.LineNo, pipeline.FormatBytes(limit), more)
+			}
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return b.Set(), nil
+	h := &heldOutSets{size: size}
+	if h.exact = b.Set(); near != nil {
+		h.size += near.Size()
+		h.near = near.Set()
+	}
+	return h, nil
 }
 
 func heldOutNote(h *dedup.HeldOut) string {
@@ -71,12 +97,13 @@ type splitting struct {
 	env   environment
 	f     *stageFlags
 	s     *settings
+	set   *splitSettings
 	cfg   dedup.SplitConfig
 	parts []string // train first
 	show  *display
 }
 
-func splitInto(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, cfg dedup.SplitConfig, parts, args []string) (err error) {
+func splitInto(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, set *splitSettings, cfg dedup.SplitConfig, parts, args []string) (err error) {
 	if f.dropped != "" {
 		return usage("--dropped with -o DIR: nothing is dropped, each document is in the directory of its part, such as %s", path.Join(f.out, parts[len(parts)-1]))
 	}
@@ -87,15 +114,15 @@ func splitInto(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if s.splitSize == 0 {
 		s.splitSize = pipeline.DefaultSplitSize(nil)
 	}
-	p := &splitting{env: env, f: f, s: s, cfg: cfg, parts: parts, show: newDisplay(env.stderr, f)}
+	p := &splitting{env: env, f: f, s: s, set: set, cfg: cfg, parts: parts, show: newDisplay(env.stderr, f)}
 	defer p.show.close()
 	s.log = p.show.log
 	if f.printConfig {
-		st, err := p.stage(dedup.TrainPart)
+		stages, err := p.stages(dedup.TrainPart)
 		if err != nil {
 			return err
 		}
-		return printConfig(cmd.OutOrStdout(), f, s, []stage.Stage{st})
+		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}
 	if err := errors.Join(f.mayUse(env, args), p.directory()); err != nil {
 		return err
@@ -143,22 +170,31 @@ func (p *splitting) directory() error {
 	return nil
 }
 
-func (p *splitting) stage(part string) (stage.Stage, error) {
+// stages are those that make a part. Where the others are made of what train's have dropped, texts alone tell the part, unless
+// it goes by clusters: then each record says it.
+func (p *splitting) stages(part string) ([]stage.Stage, error) {
+	if p.set.byCluster && part != dedup.TrainPart {
+		c, err := dedup.NewCarried(part)
+		return []stage.Stage{c}, err
+	}
 	cfg := p.cfg
-	cfg.Keep = part
-	return dedup.NewSplitter(cfg)
+	cfg.Keep, cfg.Carry = part, p.set.byCluster
+	return p.set.stages(cfg)
 }
 
 // job is the one that makes a part of the manifest's records.
 func (p *splitting) job(part string, manifest *corpus.Manifest) (*pipeline.Job, error) {
-	st, err := p.stage(part)
+	stages, err := p.stages(part)
 	if err != nil {
 		return nil, err
 	}
-	j := p.f.job(p.env, p.s, manifest, []stage.Stage{st})
+	j := p.f.job(p.env, p.s, manifest, stages)
 	j.Out.Path = p.dir(part)
 	if part == dedup.TrainPart {
 		j.Dropped, j.KeepDropped = pipeline.Target{Format: p.s.parts}, true
+		if p.set.byCluster { // a record comes back byte for byte
+			j.Dropped.Format = corpus.DefaultFormat
+		}
 		return j, nil
 	}
 	j.Codec, j.Quarantine.Path, j.Ledger = "", "", "" // the records are JSON Lines, and have been read before
