@@ -37,6 +37,7 @@ func documentBytes(longest bool) int64 {
 type column[T any] struct {
 	chunks [][]T
 	n      int
+	given  int // chunks given up; see forget
 }
 
 // columnChunk is how many values a chunk has.

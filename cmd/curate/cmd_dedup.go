@@ -22,6 +22,7 @@ func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
 	var method, keep string
 	var scheme schemeFlags
+	var online onlineFlags
 	var threshold float64
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
@@ -56,6 +57,12 @@ change meanwhile, and a stream is spooled (--tmp says where). Memory stays withi
 the input: keys are sorted on disk. Only minhash holds about 20 bytes for each document that may be like
 another; if they do not fit, the error says how much --memory it takes.
 
+With --online one pass decides, nothing is read again or spooled, and output comes while input does: a document
+goes if it is a duplicate of one before it that was kept, whatever comes later. Method exact keeps what it keeps
+without; minhash keeps a little more, and what it drops is as surely like something that is kept. What was kept
+is remembered in memory: if --memory is full the run ends with an error, unless --online-window forgets the oldest.
+There is no "cluster" then, and no output directory.
+
 "duplicate_of" in a dropped or annotated record is the ID of the one that is kept, a string because many
 JSON readers round such numbers: file << 40 | offset, where file counts the inputs from 1 (standard input
 is 0; _curate/manifest.json of an output directory lists them) and offset is the byte of the line in the
@@ -87,6 +94,9 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if err := scheme.check(cmd); err != nil {
 				return err
 			}
+			if err := online.check(cmd, &flags, keep); err != nil {
+				return err
+			}
 			if method == "minhash" {
 				flags.recordCost = scheme.recordCost()
 			}
@@ -97,6 +107,9 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 					if err != nil {
 						return nil, usage("%v", err)
 					}
+					if online.on {
+						return onlineStage(d.Online(online.options(&flags, s)))
+					}
 					return []stage.Stage{d}, nil
 				}
 				d, err := dedup.NewMinHash(dedup.MinHashConfig{
@@ -106,6 +119,9 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				if err != nil {
 					return nil, usage("%v", err)
 				}
+				if online.on {
+					return onlineStage(d.Online(online.options(&flags, s)))
+				}
 				return d.Stages(), nil
 			})
 		},
@@ -114,6 +130,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 	cmd.Flags().Float64Var(&threshold, "threshold", dedup.DefaultThreshold, "minhash: `SIMILARITY` from which on documents are duplicates, above 0 and at most 1")
 	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
 	scheme.register(cmd, false)
+	online.register(cmd)
 	flags.register(cmd)
 	cmd.AddCommand(newDedupSign(env))
 	return cmd
