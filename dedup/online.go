@@ -167,6 +167,9 @@ func decided(r *record.Record, err error, dropped, annotate bool, rule, reason s
 	}
 }
 
+// End implements stage.Decider.
+func (d *onlineExact) End() error { return nil }
+
 // find is the kept record with the same digest.
 func (d *onlineExact) find(v digested) (record.ID, bool) {
 	d.found = d.table.find(d.found[:0], v.upper)
@@ -348,6 +351,9 @@ func (d *onlineMinHash) Decide(ctx context.Context, b *record.Batch) error {
 	}
 	return nil
 }
+
+// End implements stage.Decider.
+func (d *onlineMinHash) End() error { return nil }
 
 // document compares a document with those that are remembered, and takes it in if it is like none: the similarity is then 0.
 func (d *onlineMinHash) document(id record.ID, key []byte) (record.ID, uint32, error) {

@@ -96,6 +96,13 @@ func (d *seenDecider) Decide(_ context.Context, b *record.Batch) error {
 	return nil
 }
 
+func (d *seenDecider) End() error {
+	if d.s.fail < 0 {
+		return errSeen
+	}
+	return nil
+}
+
 // TestSerial: whatever the workers, chunks and files, a Serial sees records in the order of the inputs, one batch at a time.
 func TestSerial(t *testing.T) {
 	seed := rand.Uint64()
@@ -183,6 +190,7 @@ func TestSerialEnds(t *testing.T) {
 	}{
 		"error":  {seen{fail: 300}, false, "seen: seen enough"},
 		"panic":  {seen{fail: 300, panic: true}, false, "seen too much"},
+		"end":    {seen{fail: -1}, false, "seen: seen enough"},
 		"strict": {seen{}, true, errStrict.Error()},
 	} {
 		for _, chunk := range []int{1, 900, 0} {

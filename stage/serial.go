@@ -28,4 +28,7 @@ type Decider interface {
 	// Decide looks at the records of b whose outcome is Keep, and sets outcomes and stages edits. It gets every batch once,
 	// in the order of the inputs, behind Key. Nothing of b is valid afterwards. An error ends the run.
 	Decide(ctx context.Context, b *record.Batch) error
+
+	// End is called once, when all batches of a pass that was not cut short have been decided about. An error ends the run.
+	End() error
 }

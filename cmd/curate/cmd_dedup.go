@@ -23,6 +23,7 @@ func newDedup(env environment) *cobra.Command {
 	var method, keep string
 	var scheme schemeFlags
 	var online onlineFlags
+	var compat compatFlags
 	var threshold float64
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
@@ -63,6 +64,10 @@ without; minhash keeps a little more, and what it drops is as surely like someth
 is remembered in memory: if --memory is full the run ends with an error, unless --online-window forgets the oldest.
 There is no "cluster" then, and no output directory.
 
+--compat datatrove writes the files of datatrove's MinHash deduplication into -o DIR, byte for byte: signatures/,
+buckets/, remove_ids/. A rank is an input file. Its clusters are chains, of which one document stays and nobody
+has verified that others are like it. With --from DIR documents are dropped by such files, its own or datatrove's.
+
 "duplicate_of" in a dropped or annotated record is the ID of the one that is kept, a string because many
 JSON readers round such numbers: file << 40 | offset, where file counts the inputs from 1 (standard input
 is 0; _curate/manifest.json of an output directory lists them) and offset is the byte of the line in the
@@ -74,6 +79,15 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := compat.check(cmd, &flags, args); err != nil {
+				return err
+			}
+			if compat.program != "" {
+				if err := scheme.check(cmd); err != nil {
+					return err
+				}
+				return compat.run(cmd.Context(), cmd, env, &flags, args, &scheme)
+			}
 			names := make([]string, 0, len(dedupMethods))
 			for _, m := range dedupMethods {
 				names = append(names, m.name)
@@ -131,6 +145,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
 	scheme.register(cmd, false)
 	online.register(cmd)
+	compat.register(cmd)
 	flags.register(cmd)
 	cmd.AddCommand(newDedupSign(env))
 	return cmd

@@ -50,7 +50,7 @@ func Serial(t *testing.T, s stage.Serial, lines [][]byte) {
 			all = append(all, rs...)
 			lo = hi
 		}
-		return all, nil
+		return all, w.decider.End()
 	}
 	want, err := pass(1)
 	if err != nil {
