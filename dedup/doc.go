@@ -17,6 +17,11 @@
 //     rounds (rounds.go, verify.go), links what is similar to clusters (components.go) and decides in each
 //     (cluster.go). apply_minhash.go is the last Mapper.
 //
+// Both can decide in one pass, too, by what was kept before and is remembered: [Online] (online.go, remembered.go).
+//
+// [Datatrove] makes datatrove's files (datatrove.go, datatrove_files.go, datatrove_clusters.go), [DatatroveRemoval] drops
+// documents by them.
+//
 // Parts of a corpus are kept apart here, too, since they must not share a document: a [Splitter] (split.go) keeps what a
 // [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go).
 package dedup

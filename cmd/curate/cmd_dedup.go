@@ -77,6 +77,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
+  zstd -dc pages.jsonl.zst | curate dedup --online --online-window 1000000 | gzip > first-seen.jsonl.gz
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := compat.check(cmd, &flags, args); err != nil {

@@ -100,9 +100,11 @@ def main():
                     with open(path, "rb") as f:
                         digests[os.path.relpath(path, output)] = hashlib.sha256(f.read()).hexdigest()
         for rank in range(RANKS):
-            path = os.path.join(output, f"kept/{rank:05d}.jsonl")
-            kept = open(path).read().splitlines() if os.path.exists(path) else []
-            digests[f"kept/{rank}"] = hashlib.sha256("".join(json.loads(k)["id"] + "\n" for k in kept).encode()).hexdigest()
+            path, kept = os.path.join(output, f"kept/{rank}.jsonl"), b""
+            if os.path.exists(path):  # none for a rank without documents
+                with open(path, "rb") as f:
+                    kept = b"".join(json.loads(line)["id"].encode() + b"\n" for line in f)
+            digests[f"kept/{rank}"] = hashlib.sha256(kept).hexdigest()
         with open(os.path.join(folder, name + ".sha256"), "w") as f:
             f.writelines(f"{digest}  {path}\n" for path, digest in sorted(digests.items()))
 
