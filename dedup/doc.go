@@ -22,6 +22,11 @@
 // Which of the duplicates stays is keep.go. Beside the decision both methods make findings (findings.go, findings_exact.go,
 // findings_minhash.go): evidence, clusters, and a summary by source (sources.go), which lie in the output directory.
 //
+// Both can decide in one pass, too, by what was kept before and is remembered: [Online] (online.go, remembered.go).
+//
+// [Datatrove] makes datatrove's files (datatrove.go, datatrove_files.go, datatrove_clusters.go), [DatatroveRemoval] drops
+// documents by them.
+//
 // Parts of a corpus are kept apart here, too, since they must not share a document: a [Splitter] (split.go) keeps what a
 // [Partition] puts into one part (partition.go), or what is [HeldOut] (heldout.go) or like it (heldout_near.go); a [ClusterSplit]
 // (split_cluster.go) keeps near-duplicates together. A [Decontaminator] (contamination.go) looks for the items of [Benchmarks]

@@ -68,6 +68,7 @@ func (d *documents) place(doc uint32) (file int, at int64) {
 type column[T any] struct {
 	chunks [][]T
 	n      int
+	given  int // chunks given up; see forget
 }
 
 // columnChunk is how many values a chunk has.

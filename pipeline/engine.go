@@ -47,6 +47,7 @@ type run struct {
 	phase   int         // from 1
 	maps    []stage.Mapper
 	reducer stage.Reducer // ends the phase; its Map side is the last of maps
+	turns   *turns        // of a Serial among the maps
 	writes  bool          // the outputs of the job, not what the next phase reads
 	noCopy  bool          // the next phase reads what this one reads, and wants to know what this one settled
 	in      *handover     // of the phase before; nil in the first

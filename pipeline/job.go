@@ -256,6 +256,11 @@ func (j *Job) check(ctx context.Context) error {
 			return usage("%s %s: lies in the directory of the kept records, where a reader would take it for one of its parts; write beside it", o.flag, o.path)
 		}
 	}
+	for _, s := range j.Stages {
+		if _, serial := s.(stage.Serial); serial && intoDir {
+			return usage("-o %s: %s decides by what it has seen and remembers, so a killed run cannot go on, as one with a directory does; give a file with -o, or leave it out", j.Out.Path, s.Spec().Name)
+		}
+	}
 	if n := len(j.Stages); n > 0 && isSet(j.Stages[n-1].Spec().Result) && !intoDir {
 		return usage("%s makes a folder of files: give a directory with -o", j.Stages[n-1].Spec().Name)
 	}
@@ -330,9 +335,16 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	if lanes, streams := tables(j.Out, j.Dropped, j.Quarantine, j.Signals); ph.writes || !j.intoDir() {
 		use.LaneTables, use.Tables = lanes, streams
 	}
-	budget, err := NewBudget(j.Memory, j.Workers, len(j.Manifest.Files), maxRecord, use)
+	turns, files := newTurns(ph.maps), len(j.Manifest.Files)
+	if turns != nil {
+		files = min(files, 1) // at a time
+	}
+	budget, err := NewBudget(j.Memory, j.Workers, files, maxRecord, use)
 	if err != nil {
 		return nil, &UsageError{err.Error()}
+	}
+	if turns != nil {
+		budget.ChunkSize = min(budget.ChunkSize, batchBytes)
 	}
 	if j.ChunkSize > 0 {
 		budget.ChunkSize = max(j.ChunkSize, int(use.Chunk)) // copies come in frames
@@ -341,7 +353,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 		j.tune(&budget)
 	}
 	r := &run{
-		job: j, store: j.Store, phase: n, maps: ph.maps, reducer: ph.reducer, writes: ph.writes, noCopy: ph.noCopy, in: in, voice: v,
+		job: j, store: j.Store, phase: n, maps: ph.maps, reducer: ph.reducer, writes: ph.writes, noCopy: ph.noCopy, in: in, voice: v, turns: turns,
 		budget: budget, max: maxRecord, done: map[int][]Entry{}, replay: map[int]*replay{},
 	}
 	if in != nil && in.apply != nil {

@@ -206,6 +206,10 @@ func (l *lane) hand(j *job) error {
 		r.chunks.release(l.seq, j.charge-need)
 		j.charge = need
 	}
+	if r.turns != nil {
+		j.turn = r.turns.handed
+		r.turns.handed++
+	}
 	for _, queue := range []chan *job{l.jobs, r.mapQueue} {
 		select {
 		case queue <- j:

@@ -47,7 +47,7 @@ func (j *Job) phases() ([]phase, error) {
 		list = append(list, open)
 		open = phase{}
 	}
-	for _, s := range j.Stages {
+	for i, s := range j.Stages {
 		if ended != "" {
 			return nil, fmt.Errorf("stage %s stands behind %s, which lets no records through; this is a bug of curate", s.Spec().Name, ended)
 		}
@@ -61,6 +61,14 @@ func (j *Job) phases() ([]phase, error) {
 			if open.inFlight = wants; wants > 0 {
 				end()
 			}
+		case stage.Serial:
+			for k, other := range j.Stages {
+				_, maps := other.(stage.Mapper)
+				if k != i && (!maps || other.Spec().InFlight > 0) {
+					return nil, fmt.Errorf("stage %s stands beside %s in a job, which must be one phase; this is a bug of curate", s.Spec().Name, other.Spec().Name)
+				}
+			}
+			open.maps = append(open.maps, serialMap{s.Key(), s})
 		case stage.Reducer:
 			open.reducer = s
 			// What other maps have done to the records must not be done again, and a stream is read only once.

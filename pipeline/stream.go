@@ -144,6 +144,9 @@ func (p *phaseRunner) stream(ctx context.Context, outs [outputs]*output) error {
 	r.ordered, r.outputs = true, outs
 	_, err = r.start(ctx)
 	p.counts = append(p.counts, r.total)
+	if err == nil && r.turns != nil {
+		err = by(r.maps[r.turns.at], r.turns.decider.End())
+	}
 	return err
 }
 

@@ -53,6 +53,8 @@ type job struct {
 	skipped  int           // of skips: those the batches so far are beyond
 	partial  stage.Partial // of this chunk
 	strict   bool          // mapping ended at a quarantined record
+	turn     int64         // of the chunk, where a Serial decides
+	last     bool          // the batch at work is the chunk's last
 	messages []string      // of the first quarantined records, where no output takes them
 	err      error
 	done     chan struct{} // of capacity 1: a signal when the worker is through
@@ -158,6 +160,9 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 	for o := range j.out {
 		j.out[o], j.records[o] = nil, 0
 	}
+	if t := w.run.turns; t != nil {
+		defer t.pass(ctx, j.turn)
+	}
 	if len(j.chunk.Buf) == 0 {
 		return nil
 	}
@@ -170,7 +175,7 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 	for at := (split.Cursor{}); !j.chunk.Done(at); {
 		w.batch.Reset()
 		at = j.codec.Decode(&j.chunk, at, &w.batch, w.run.batchRecords(), batchBytes, w.run.job.TextField)
-		j.blank = at.Blank
+		j.blank, j.last = at.Blank, j.chunk.Done(at)
 		if err := w.mapBatch(ctx, j); err != nil {
 			return err
 		}
@@ -215,6 +220,11 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 		n := len(b.Records)
 		if err := m.Map(ctx, b); err != nil {
 			return by(w.run.maps[s], err)
+		}
+		if t := w.run.turns; t != nil && t.at == s {
+			if err := w.decide(ctx, j); err != nil {
+				return by(w.run.maps[s], err)
+			}
 		}
 		if len(b.Records) != n {
 			return fmt.Errorf("stage %s changed the number of records from %d to %d; this is a bug of the stage", w.run.maps[s].Spec().Name, n, len(b.Records))

@@ -7,7 +7,7 @@ import (
 	"curate/record"
 )
 
-// Stage is a [Mapper] or a [Reducer].
+// Stage is a [Mapper], a [Reducer] or a [Serial].
 type Stage interface{ Spec() Spec }
 
 // Reducer is a stage whose result depends on the set of all records, not on their order or grouping. It ends

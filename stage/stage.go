@@ -1,8 +1,9 @@
 // Package stage is the contract of every processing step; package pipeline is the engine that runs it.
 //
-// Two kinds of stage exist. A [Mapper] decides about each record from that record and the configuration
+// Three kinds of stage exist. A [Mapper] decides about each record from that record and the configuration
 // alone, so any goroutine on any machine may run it, twice if need be. A [Reducer] needs to know all records
-// before it can decide about one (duplicates) or has something to say only then (statistics).
+// before it can decide about one (duplicates) or has something to say only then (statistics). A [Serial] has
+// seen the records before, in their order, and decides by them.
 //
 // The laws, each a case of stagetest:
 //

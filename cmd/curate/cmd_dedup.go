@@ -12,6 +12,8 @@ import (
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
 	var o dedupOptions
+	var online onlineFlags
+	var compat compatFlags
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
 		Short: "Keep one of each set of duplicate or near-duplicate documents",
@@ -65,6 +67,16 @@ the input: keys are sorted on disk. Only minhash holds about 20 bytes for each d
 another (24 with --keep longest or source-order, 28 with best); if they do not fit, the error says how much
 --memory it takes.
 
+With --online one pass decides, nothing is read again or spooled, and output comes while input does: a document
+goes if it is a duplicate of one before it that was kept, whatever comes later. Method exact keeps what it keeps
+without; minhash keeps a little more, and what it drops is as surely like something that is kept. What was kept
+is remembered in memory: if --memory is full the run ends with an error, unless --online-window forgets the oldest.
+There is no "cluster" then, and no output directory.
+
+--compat datatrove writes the files of datatrove's MinHash deduplication into -o DIR, byte for byte: signatures/,
+buckets/, remove_ids/. A rank is an input file. Its clusters are chains, of which one document stays and nobody
+has verified that others are like it. With --from DIR documents are dropped by such files, its own or datatrove's.
+
 "duplicate_of" in a dropped or annotated record is the ID of the one that is kept, a string because many
 JSON readers round such numbers: file << 40 | offset, where file counts the inputs from 1 (standard input
 is 0; _curate/manifest.json of an output directory lists them) and offset is the byte of the line in the
@@ -77,13 +89,26 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
   curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o ordered/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup
   curate dedup --method lines --min-count 10 --keep none pages.jsonl.zst > no-boilerplate.jsonl
-  curate dedup --method url,exact,lines,minhash --keep minhash=longest -o cut/ clean/`,
+  curate dedup --method url,exact,lines,minhash --keep minhash=longest -o cut/ clean/
+  zstd -dc pages.jsonl.zst | curate dedup --online --online-window 1000000 | gzip > first-seen.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := compat.check(cmd, &flags, args); err != nil {
+				return err
+			}
+			if compat.program != "" {
+				if err := o.scheme.check(cmd); err != nil {
+					return err
+				}
+				return compat.run(cmd.Context(), cmd, env, &flags, args, &o.scheme)
+			}
 			chosen, err := o.choose(cmd)
 			if err != nil {
 				return err
 			}
 			if err := o.deciding.check(cmd); err != nil {
+				return err
+			}
+			if err := online.check(cmd, &flags, chosen, &o.keep); err != nil {
 				return err
 			}
 			if flags.annotate && len(chosen) > 1 {
@@ -96,6 +121,10 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
+				if online.on {
+					o.online = online.options(&flags, s)
+					return o.stages(chosen)
+				}
 				if err := o.deciding.ask(&flags, s, chosen); err != nil {
 					return nil, err
 				}
@@ -104,6 +133,8 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 		},
 	}
 	o.register(cmd)
+	online.register(cmd)
+	compat.register(cmd)
 	flags.register(cmd)
 	cmd.AddCommand(newDedupSign(env))
 	return cmd

@@ -67,7 +67,8 @@ type dedupOptions struct {
 	language, urlField string
 	textField          record.Path
 	annotate, verdicts bool
-	several            bool // methods are chosen
+	several            bool                 // methods are chosen
+	online             *dedup.OnlineOptions // nil where all documents are known before the first is decided about
 }
 
 func (o *dedupOptions) register(cmd *cobra.Command) {
@@ -194,13 +195,21 @@ func (o *dedupOptions) exact(name string) ([]stage.Stage, error) {
 	if cfg.Field = o.textField; o.several {
 		cfg.Name = "dedup_exact"
 	}
-	return stages(dedup.NewExact(cfg))
+	return o.exactStages(cfg)
 }
 
 func (o *dedupOptions) url(name string) ([]stage.Stage, error) {
 	cfg := o.exactConfig(name)
 	cfg.URL, cfg.Field = true, record.MustPath(o.urlField)
-	return stages(dedup.NewExact(cfg))
+	return o.exactStages(cfg)
+}
+
+func (o *dedupOptions) exactStages(cfg dedup.ExactConfig) ([]stage.Stage, error) {
+	d, err := dedup.NewExact(cfg)
+	if err == nil && o.online != nil {
+		return stages(d.Online(*o.online))
+	}
+	return stages(d, err)
 }
 
 // exactConfig is what flags say to exact and url.
@@ -228,6 +237,9 @@ func (o *dedupOptions) minhash(name string) ([]stage.Stage, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if o.online != nil {
+		return stages(d.Online(*o.online))
 	}
 	return d.Stages(), nil
 }
