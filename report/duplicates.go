@@ -52,6 +52,7 @@ func takeDuplicates(s *Step) func(*dropped) {
 		if json.Unmarshal(d.verdict, &is) != nil || is.DuplicateOf == "" {
 			return // the verdict of another kind of stage
 		}
+		s.takeSample(d, is.DuplicateOf)
 		u := s.Duplicates
 		if u == nil {
 			u = &Duplicates{Methods: map[string]int64{}, Similarities: make([]int64, similarityBins+1), kept: map[string]int64{}}
@@ -88,7 +89,7 @@ func takeDuplicates(s *Step) func(*dropped) {
 	}
 }
 
-func hasDuplicates(s *Step) bool { return s.Duplicates != nil }
+func hasDuplicates(s *Step) bool { return s.Duplicates != nil || len(s.Dedups) > 0 }
 
 // rows are the similarities that occur.
 func (u *Duplicates) rows() []similarityRow {
@@ -114,11 +115,11 @@ type similarityRow struct {
 
 const duplicatesAbout = `How similar dropped documents are to the one that was kept instead, and the ten least similar.`
 
-const duplicatesPage = `{{$u := .Duplicates}}
+const duplicatesPage = `{{range .Dedups}}{{template "dedup" .}}{{end}}{{with .Duplicates}}{{$u := .}}
 <p>{{group $u.Documents}} duplicates ({{range $m, $n := $u.Methods}}{{$m}} {{group $n}}; {{end}}{{group $u.Clusters}} kept documents have more than one, the most is {{group $u.Largest}}).</p>
 <table><tr><th>similarity<th class="n">documents<th>
 {{range similarities $u}}<tr><td>{{.Name}}<td class="n">{{group .Documents}}<td>{{bar .Documents $u.Documents}}
 {{end}}</table>
 <details><summary>the least similar</summary>
 {{range $u.Closest}}<p>similarity {{number .Similarity}} to record {{.Kept}}{{if .KeptFile}}: <bdi>{{.KeptFile}}</bdi>, byte {{group .KeptOffset}}{{end}}</p>
-{{template "example" .Example}}{{end}}</details>`
+{{template "example" .Example}}{{end}}</details>{{end}}`
