@@ -52,6 +52,7 @@ type Dedup struct {
 	Differences []WordDiff `json:"differences,omitzero"`
 
 	matrix *matrix
+	id     record.Path // of the records' own ids
 }
 
 // PairCounts are the pairs of candidates.
@@ -146,6 +147,7 @@ type sampled struct {
 	id    record.ID
 	own   string // its own id, as rowID has it
 	known bool   // it has one
+	path  record.Path
 	text  string // the beginning
 	whole bool   // that is all
 	found int    // records that it may be
@@ -245,6 +247,7 @@ func (d *Dedup) parse(content []byte) error {
 		} `json:"clusters"`
 		Sources []DedupSource `json:"sources"`
 		Map     []DedupFlow   `json:"map"`
+		IDField string        `json:"id_field"`
 		Samples []struct {
 			Dropped       string         `json:"dropped"`
 			Kept          string         `json:"kept"`
@@ -286,6 +289,13 @@ func (d *Dedup) parse(content []byte) error {
 	d.Priority = d.Priority[:min(len(d.Priority), dedupSources)]
 	d.matrix = newMatrix(d.Map)
 	d.shorten()
+	d.id = idPath
+	if file.IDField != "" {
+		var err error
+		if d.id, err = record.ParsePath(file.IDField); err != nil {
+			return fmt.Errorf("id_field: %w", err)
+		}
+	}
 	for _, sample := range file.Samples[:min(len(file.Samples), dedupDiffs)] {
 		w := WordDiff{DroppedSource: cutName(sample.SourceDropped), KeptSource: cutName(sample.SourceKept), Similarity: sample.Similarity}
 		for _, of := range []struct {
@@ -299,6 +309,7 @@ func (d *Dedup) parse(content []byte) error {
 			}
 			of.into.id = record.ID(id)
 			of.into.own, of.into.known = idOf(of.own)
+			of.into.path = d.id
 		}
 		w.Dropped, w.Kept = sample.Dropped, sample.Kept
 		w.DroppedID, w.KeptID = cut(w.dropped.own, 200), cut(w.kept.own, 200)
@@ -410,18 +421,6 @@ func (c *Clusters) add(size, clusters, dropped int64) {
 	c.Sizes[k].Clusters += clusters
 	c.Sizes[k].Documents += size * clusters
 	c.Sizes[k].Dropped += dropped
-}
-
-// idOf is a record's own id as rowID has it.
-func idOf(v jsontext.Value) (string, bool) {
-	if len(v) == 0 || v[0] == '{' || v[0] == '[' || v[0] == 'n' {
-		return "", false
-	}
-	if v[0] != '"' {
-		return string(v), true
-	}
-	s, err := jsontext.AppendUnquote(nil, v)
-	return string(s), err == nil
 }
 
 // matrix are the sources of the map as a table.

@@ -106,7 +106,11 @@ func (d *Dedup) Chart() *chart {
 			expected.Points = append(expected.Points, Point{s, rounded(1 - power(1-power(s, d.Rows), d.Bands))})
 		}
 	}
-	c := &chart{Title: "chance that a pair is a candidate", Unit: "similarity", Curves: []Curve{expected, found}}
+	curves := []Curve{expected, found}
+	if len(found.Points) == 0 {
+		curves = curves[:1]
+	}
+	c := &chart{Title: "chance that a pair is a candidate", Unit: "similarity", Curves: curves}
 	if d.Threshold > 0 {
 		c.Marks = []Mark{{d.Threshold, "threshold " + number(d.Threshold)}}
 	}
@@ -191,7 +195,7 @@ const dedupPage = `{{$d := .}}<div class="dedup">{{if .Note}}<p>{{.Note}}. This 
 {{- with .Candidates}} {{group .}} documents were candidates.{{end}}</p>
 <div class="plots charts">{{with .Plot}}<figure><figcaption><b>pairs by similarity</b> <span>bars are logarithmic, the highest {{group .Most}} pairs; filled: at the threshold or above</span></figcaption>
 <div class="chart"><svg viewBox="0 0 {{.Width}} {{.Height}}" preserveAspectRatio="none" role="img"><title>pairs by similarity{{if .Label}}, {{.Label}}{{end}}; the table below has the numbers</title>
-<path class="below" d="{{.Below}}"/><path class="bars" d="{{.Above}}"/>{{if .Line}}<line x1="{{.Line}}" x2="{{.Line}}" y1="0" y2="100%"/>{{end}}</svg></div>
+<path class="below" d="{{.Below}}"/><path class="bars" d="{{.Above}}"/>{{if .Line}}<line class="limit" x1="{{.Line}}" x2="{{.Line}}" y1="0" y2="100%"/>{{end}}</svg></div>
 {{if .Label}}<div class="marks" aria-hidden="true"><span style="left:{{.At}}%">{{.Label}}</span></div>{{end}}
 <div class="axis"><span>{{.Left}}</span><span>similarity</span><span>{{.Right}}</span></div></figure>{{end}}
 {{with .Chart}}{{template "chart" .}}{{end}}</div>
@@ -203,7 +207,7 @@ const dedupPage = `{{$d := .}}<div class="dedup">{{if .Note}}<p>{{.Note}}. This 
 {{with .Curve}}{{if .Points}}<details><summary>the S-curve as a table</summary><p class="about">With {{group (whole $d.Bands)}} bands of {{group (whole $d.Rows)}} rows. Only pairs that were found can be counted; how many bands they share says how many were not. What bins of fewer than {{group (whole .FewPairs)}} pairs would say is left out: {{group (whole .Skipped)}}.</p>
 <table><tr><th class="n">similarity<th class="n">pairs<th class="n">expected<th class="n">found
 {{range .Points}}<tr><td class="n">{{number .Similarity}}<td class="n">{{group .Pairs}}<td class="n">{{number .Expected}}<td class="n">{{number .Found}}
-{{end}}</table></details>{{end}}{{end}}
+{{end}}</table></details>{{else}}<p>Of the S-curve only what is expected is shown: of no similarity there are {{group (whole .FewPairs)}} pairs.</p>{{end}}{{end}}
 {{with .Clusters}}{{if .Count}}{{$c := .}}<h4>clusters</h4>
 <p>{{group .Count}} clusters of {{group .Documents}} documents. The largest {{if eq .Largest.Clusters 1}}has{{else}}({{group .Largest.Clusters}} of them) have{{end}} {{group .Largest.Most}} documents; {{group .Largest.Dropped}} of {{group .Largest.Documents}} are dropped.</p>
 <table><tr><th class="n">documents<th class="n">clusters<th><span class="said">as a bar, logarithmic</span><th class="n">documents in them<th class="n">dropped<th class="n">
@@ -220,10 +224,10 @@ const dedupPage = `{{$d := .}}<div class="dedup">{{if .Note}}<p>{{.Note}}. This 
 {{end}}</table>{{end}}
 {{if .Differences}}<h4>words of dropped documents against those of kept ones</h4>
 <p class="about">{{len .Differences}} dropped documents, chosen by the hash of their IDs, beside the ones that they went for: <del>words that only the dropped one has</del> are struck through, <ins>words that only the kept one has</ins> underlined.{{if not .Compared}} The texts of none of them are there.{{end}}</p>
-{{range $i, $w := .Differences}}<details{{if and (lt $i 3) .Stretches}} open{{end}}><summary>{{with .Similarity}}similarity {{number .}}: {{end}}<bdi>{{if .DroppedID}}{{.DroppedID}}{{else}}record {{.Dropped}}{{end}}</bdi>{{if .DroppedSource}} of <bdi>{{sourceName .DroppedSource}}</bdi>{{end}} for <bdi>{{if .KeptID}}{{.KeptID}}{{else}}record {{.Kept}}{{end}}</bdi>{{if .KeptSource}} of <bdi>{{sourceName .KeptSource}}</bdi>{{end}}</summary>
+{{range $i, $w := .Differences}}<details{{if and (lt $i 3) .Stretches}} open{{end}}><summary>{{with .Similarity}}similarity {{short .}}: {{end}}<bdi>{{if .DroppedID}}{{.DroppedID}}{{else}}record {{.Dropped}}{{end}}</bdi>{{if .DroppedSource}} of <bdi>{{sourceName .DroppedSource}}</bdi>{{end}} for <bdi>{{if .KeptID}}{{.KeptID}}{{else}}record {{.Kept}}{{end}}</bdi>{{if .KeptSource}} of <bdi>{{sourceName .KeptSource}}</bdi>{{end}}</summary>
 <div class="example">{{if .Note}}<p><span>No words: {{.Note}}.</span></p>{{else}}<p><span>
 {{- if .Equal}}The texts are the same, {{group (whole .KeptWords)}} words.
-{{- else if .Stretches}}{{group (whole .OnlyDropped)}} of {{group (whole .DroppedWords)}} words only in the dropped one, {{group (whole .OnlyKept)}} of {{group (whole .KeptWords)}} only in the kept one.{{if .Coarse}} So many that between the first and the last difference they were not told apart.{{end}}
+{{- else if .Stretches}}{{group (whole .OnlyDropped)}} of {{group (whole .DroppedWords)}} words only in the dropped one, {{group (whole .OnlyKept)}} of {{group (whole .KeptWords)}} only in the kept one.{{if .Coarse}} So many that not all were told apart: from some word on, all up to the last difference counts.{{end}}
 {{- else}}No word differs, only what stands between them.{{end}}
 {{- if .Cut}} Only the beginnings were compared.{{end}}</span></p>
 {{if .Stretches}}<pre class="words" dir="auto">

@@ -69,9 +69,8 @@ func (s *Step) readKeptTexts(ctx context.Context, in files) error {
 			continue
 		}
 		take := func(r *record.Record) {
-			own, known := rowID(r)
 			for _, doc := range docs {
-				if known && doc.own == own {
+				if doc.is(r) {
 					doc.take(r, text)
 				}
 			}
@@ -143,6 +142,16 @@ func (doc *sampled) mayBe(line []byte) bool {
 	return bytes.Contains(line, []byte(doc.own))
 }
 
+// is compares the record's own id, or that it has none.
+func (doc *sampled) is(r *record.Record) bool {
+	v, ok := r.Value(doc.path)
+	own, known := "", false
+	if ok {
+		own, known = idOf(v)
+	}
+	return own == doc.own && known == doc.known
+}
+
 // take keeps the beginning of a record's text.
 func (doc *sampled) take(r *record.Record, field record.Path) {
 	if doc.found++; doc.found > 1 {
@@ -168,7 +177,7 @@ func (doc *sampled) missing(what string) string {
 	case !doc.known:
 		return what + " has no id, by which it could be found in the parts"
 	}
-	return what + " is not in the parts: a later stage has changed it, or the parts were taken away"
+	return what + " is not in the parts by its id: a later stage has changed it, or the parts were taken away"
 }
 
 // takeSample compares a dropped record with the one that it went for, if that is a sample.
@@ -179,7 +188,7 @@ func (s *Step) takeSample(d *dropped, duplicateOf string) {
 			if w.Kept != duplicateOf || w.dropped.id.File() != d.file || w.dropped.found > 0 {
 				continue
 			}
-			if own, known := rowID(d.rec); own != w.dropped.own || known != w.dropped.known {
+			if !w.dropped.is(d.rec) {
 				continue
 			}
 			w.dropped.take(d.rec, s.text)

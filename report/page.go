@@ -59,7 +59,7 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--box);border:1px
 .example{margin:.6rem 0 1rem}.example p{margin:.1rem 0}code{font-size:.85em;overflow-wrap:anywhere}
 .pair{display:flex;flex-wrap:wrap;gap:.2rem .8rem;margin-bottom:.8rem}.pair>div{flex:1 1 11rem;min-width:0}.pair pre{max-height:32rem}
 mark{background:var(--mask);color:inherit;border-bottom:1px solid;print-color-adjust:exact;-webkit-print-color-adjust:exact}
-.below{fill:var(--soft);opacity:.45}.matrix td{padding-left:.9rem}.shade1{background:rgb(var(--shade)/.1)}.shade2{background:rgb(var(--shade)/.2)}.shade3{background:rgb(var(--shade)/.3)}.shade4{background:rgb(var(--shade)/.42)}.shade5{background:rgb(var(--shade)/.55)}
+.below{fill:var(--soft);opacity:.45}.charts line.limit{stroke:var(--cut);stroke-width:2;stroke-dasharray:none}.matrix td{padding-left:.9rem}.shade1{background:rgb(var(--shade)/.1)}.shade2{background:rgb(var(--shade)/.2)}.shade3{background:rgb(var(--shade)/.3)}.shade4{background:rgb(var(--shade)/.42)}.shade5{background:rgb(var(--shade)/.55)}
 .said{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}.skipped{color:var(--soft)}
 del{background:var(--out);text-decoration:line-through}ins{background:rgb(var(--shade)/.2);text-decoration:underline}.shade1,.shade2,.shade3,.shade4,.shade5,del,ins{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 @media print{details::details-content{content-visibility:visible}}

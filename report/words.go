@@ -28,6 +28,7 @@ const (
 	// diffEdits bounds time and memory, which grow with the square of it: 9 MB.
 	diffEdits   = 1500
 	diffContext = 8   // words shown before and behind what differs
+	diffGap     = 6   // words that are shown rather than said to be left out
 	diffRun     = 40  // words shown of a row that only one of the two has
 	diffPieces  = 60  // stretches of a pair
 	wordRunes   = 100 // characters shown of a word
@@ -82,7 +83,7 @@ type edit struct {
 }
 
 // edits turns a into b with the fewest words taken out and put in, in order. Between two rows of words of both there is
-// at most one row of each one. Where more than most words differ it is coarse: all between the first and the last
+// at most one row of each one. Where more than most words differ it is coarse: from some word on, all up to the last
 // difference counts as different.
 func edits(a, b []word, most int) (list []edit, coarse bool) {
 	number := map[string]int32{}
@@ -136,10 +137,11 @@ func edits(a, b []word, most int) (list []edit, coarse bool) {
 // match is a row that both have.
 type match struct{ a, b, n int }
 
-// matches are the rows of a longest common subsequence, unless more than most words are not in it. E. W. Myers, An O(ND)
-// Difference Algorithm and Its Variations, Algorithmica 1 (1986), the greedy algorithm of section 4.
+// matches are the rows of a longest common subsequence; where more than most words are not in it, of the beginnings that
+// so many reach farthest into both. E. W. Myers, An O(ND) Difference Algorithm and Its Variations, Algorithmica 1 (1986),
+// the greedy algorithm of section 4.
 func matches(x, y []int32, most int) (list []match, ok bool) {
-	// reach[most+k] is the farthest that a path on diagonal k, which is a position in x less one in y, comes to in x.
+	// reach[most+1+k] is the farthest that a path on diagonal k, which is a position in x less one in y, comes to in x.
 	most = min(most, len(x)+len(y))
 	reach := make([]int32, 2*most+3)
 	var before [][]int32 // reach of the diagonals -d … d, before step d
@@ -160,7 +162,18 @@ func matches(x, y []int32, most int) (list []match, ok bool) {
 			}
 		}
 	}
-	return nil, false
+	best, at := 0, most
+	for k := -most; k <= most; k += 2 {
+		i := int(reach[most+1+k])
+		if j := i - k; i <= len(x) && j <= len(y) && i+j > best {
+			best, at = i+j, k
+		}
+	}
+	if best == 0 {
+		return nil, false
+	}
+	i := (best + at) / 2
+	return trace(before, i, i-at), false
 }
 
 // trace goes back the way that matches has found.
@@ -230,7 +243,7 @@ func (d *WordDiff) words(dropped, kept string, whole bool) {
 		}
 		var s strings.Builder
 		for i, w := range list {
-			if i > 0 || len(d.Stretches) > 0 {
+			if k := len(d.Stretches); i > 0 || k > 0 && d.Stretches[k-1].Kind != kindSkipped {
 				s.WriteString(w.gap)
 			}
 			s.WriteString(cut(w.text, wordRunes))
@@ -257,7 +270,7 @@ func (d *WordDiff) words(dropped, kept string, whole bool) {
 			if i == len(list)-1 {
 				last = 0
 			}
-			if e.n <= first+last {
+			if e.n <= first+last+diffGap {
 				show(e.kind, a[e.a:e.a+e.n])
 				continue
 			}
