@@ -37,7 +37,9 @@ type Dedup struct {
 	Bytes            int64    `json:"bytes"` // of text
 	DroppedDocuments int64    `json:"dropped_documents"`
 	DroppedBytes     int64    `json:"dropped_bytes"`
-	Candidates       *int64   `json:"candidates,omitzero"`
+	// WithoutNumber are dropped documents that had none in the field by whose number the kept one was chosen.
+	WithoutNumber int64  `json:"dropped_without_number,omitzero"`
+	Candidates    *int64 `json:"candidates,omitzero"`
 
 	Pairs     *PairCounts `json:"pairs,omitzero"`
 	Histogram []PairBin   `json:"histogram,omitzero"`
@@ -52,7 +54,6 @@ type Dedup struct {
 	Differences []WordDiff `json:"differences,omitzero"`
 
 	matrix *matrix
-	id     record.Path // of the records' own ids
 }
 
 // PairCounts are the pairs of candidates.
@@ -233,6 +234,7 @@ func (d *Dedup) parse(content []byte) error {
 		Bytes            int64       `json:"bytes"`
 		DroppedDocuments int64       `json:"dropped_documents"`
 		DroppedBytes     int64       `json:"dropped_bytes"`
+		WithoutNumber    int64       `json:"dropped_without_number"`
 		Candidates       *int64      `json:"candidates"`
 		Pairs            *PairCounts `json:"pairs"`
 		Histogram        []PairBin   `json:"histogram"`
@@ -247,7 +249,6 @@ func (d *Dedup) parse(content []byte) error {
 		} `json:"clusters"`
 		Sources []DedupSource `json:"sources"`
 		Map     []DedupFlow   `json:"map"`
-		IDField string        `json:"id_field"`
 		Samples []struct {
 			Dropped       string         `json:"dropped"`
 			Kept          string         `json:"kept"`
@@ -267,7 +268,7 @@ func (d *Dedup) parse(content []byte) error {
 	d.Method, d.Verify, d.Keep, d.Priority = file.Method, file.Verify, file.Keep, file.Priority
 	d.Threshold, d.Bands, d.Rows = file.Threshold, file.Bands, file.Rows
 	d.Documents, d.Bytes, d.DroppedDocuments, d.DroppedBytes = file.Documents, file.Bytes, file.DroppedDocuments, file.DroppedBytes
-	d.Candidates, d.Pairs, d.Histogram, d.Curve = file.Candidates, file.Pairs, file.Histogram, file.SCurve
+	d.WithoutNumber, d.Candidates, d.Pairs, d.Histogram, d.Curve = file.WithoutNumber, file.Candidates, file.Pairs, file.Histogram, file.SCurve
 	d.Sources, d.Map = file.Sources, file.Map
 	if err := d.check(); err != nil {
 		return err
@@ -289,13 +290,6 @@ func (d *Dedup) parse(content []byte) error {
 	d.Priority = d.Priority[:min(len(d.Priority), dedupSources)]
 	d.matrix = newMatrix(d.Map)
 	d.shorten()
-	d.id = idPath
-	if file.IDField != "" {
-		var err error
-		if d.id, err = record.ParsePath(file.IDField); err != nil {
-			return fmt.Errorf("id_field: %w", err)
-		}
-	}
 	for _, sample := range file.Samples[:min(len(file.Samples), dedupDiffs)] {
 		w := WordDiff{DroppedSource: cutName(sample.SourceDropped), KeptSource: cutName(sample.SourceKept), Similarity: sample.Similarity}
 		for _, of := range []struct {
@@ -309,7 +303,6 @@ func (d *Dedup) parse(content []byte) error {
 			}
 			of.into.id = record.ID(id)
 			of.into.own, of.into.known = idOf(of.own)
-			of.into.path = d.id
 		}
 		w.Dropped, w.Kept = sample.Dropped, sample.Kept
 		w.DroppedID, w.KeptID = cut(w.dropped.own, 200), cut(w.kept.own, 200)
@@ -321,7 +314,7 @@ func (d *Dedup) parse(content []byte) error {
 
 // check says what cannot be.
 func (d *Dedup) check() error {
-	list := []int64{int64(d.Bands), int64(d.Rows), d.Documents, d.Bytes, d.DroppedDocuments, d.DroppedBytes}
+	list := []int64{int64(d.Bands), int64(d.Rows), d.Documents, d.Bytes, d.DroppedDocuments, d.DroppedBytes, d.WithoutNumber}
 	if d.Candidates != nil {
 		list = append(list, *d.Candidates)
 	}

@@ -191,7 +191,7 @@ func (c *Clusters) MostClusters() (most int64) {
 // dedupPage is the template "dedup", over a Dedup. What shows by colour is said in words, too, for those who listen.
 const dedupPage = `{{$d := .}}<div class="dedup">{{if .Note}}<p>{{.Note}}. This section is without it.</p>{{else}}
 <p>{{.Method}}{{if ne .File "dedup.json"}} ({{.File}}){{end}}: of {{group .Documents}} documents {{group .DroppedDocuments}} are dropped ({{of .DroppedDocuments .Documents}}), of {{group .Bytes}} bytes of text {{group .DroppedBytes}} ({{of .DroppedBytes .Bytes}}).
-{{- if .Keep}} Of a cluster is kept: {{.Keep}}{{if .Priority}}, by priority of source {{join .Priority}}{{end}}.{{end}}{{if .Verify}} Verified by: {{.Verify}}.{{end}}
+{{- if .Keep}} Of a cluster is kept: {{.Keep}}{{if .Priority}}, by priority of source {{join .Priority}}{{end}}.{{end}}{{if .WithoutNumber}} Of the dropped ones {{group .WithoutNumber}} had no number to be chosen by.{{end}}{{if .Verify}} Pairs are verified: {{.Verify}}.{{end}}
 {{- with .Candidates}} {{group .}} documents were candidates.{{end}}</p>
 <div class="plots charts">{{with .Plot}}<figure><figcaption><b>pairs by similarity</b> <span>bars are logarithmic, the highest {{group .Most}} pairs; filled: at the threshold or above</span></figcaption>
 <div class="chart"><svg viewBox="0 0 {{.Width}} {{.Height}}" preserveAspectRatio="none" role="img"><title>pairs by similarity{{if .Label}}, {{.Label}}{{end}}; the table below has the numbers</title>

@@ -35,12 +35,16 @@ func (s *Step) readKeptTexts(ctx context.Context, in files) error {
 	for _, f := range m.Files {
 		rows[f.Number] = strings.HasSuffix(f.Path, ".parquet")
 	}
-	annotated := s.annotatesDuplicates()
+	id, annotated, err := s.dedupConfig()
+	if err != nil {
+		return damaged(in.path(configName), err)
+	}
 	wanted := map[[2]int][]*sampled{} // by number of file and split, -1 for any
 	for _, d := range s.Dedups {
 		for i := range d.Differences {
 			w := &d.Differences[i]
 			for _, doc := range []*sampled{&w.kept, &w.dropped} {
+				doc.path = id
 				if doc == &w.dropped && !annotated || !doc.known {
 					continue
 				}
@@ -113,13 +117,19 @@ func (s *Step) readKeptTexts(ctx context.Context, in files) error {
 	return nil
 }
 
-// annotatesDuplicates says that the step leaves duplicates where they are.
-func (s *Step) annotatesDuplicates() bool {
-	var is struct {
-		Annotate bool `json:"annotate"`
+// dedupConfig says where records have their own ids, and whether the step leaves duplicates where they are.
+func (s *Step) dedupConfig() (id record.Path, annotate bool, err error) {
+	is := struct {
+		Annotate bool   `json:"annotate"`
+		IDField  string `json:"id_field"`
+	}{IDField: "id"}
+	if c := s.stageConfig("dedup"); c != nil {
+		if err := json.Unmarshal(c, &is); err != nil {
+			return id, false, err
+		}
 	}
-	c := s.stageConfig("dedup")
-	return c != nil && json.Unmarshal(c, &is) == nil && is.Annotate
+	id, err = record.ParsePath(is.IDField)
+	return id, is.Annotate, err
 }
 
 // partNumbers are the numbers of the file and of the split in the name of a part.
