@@ -290,6 +290,9 @@ func (d *Dedup) parse(content []byte) error {
 	d.Priority = d.Priority[:min(len(d.Priority), dedupSources)]
 	d.matrix = newMatrix(d.Map)
 	d.shorten()
+	if file.Method == "exact" { // what was compared is equal, and its rows do not have the records' own ids
+		file.Samples = nil
+	}
 	for _, sample := range file.Samples[:min(len(file.Samples), dedupDiffs)] {
 		w := WordDiff{DroppedSource: cutName(sample.SourceDropped), KeptSource: cutName(sample.SourceKept), Similarity: sample.Similarity}
 		for _, of := range []struct {

@@ -357,3 +357,19 @@ func FuzzDedup(f *testing.F) {
 		}
 	})
 }
+
+// Of what was not verified nobody says that it is equal.
+func TestDuplicatesNotVerified(t *testing.T) {
+	drops := oneDrop + strings.Replace(oneDrop, `,"similarity":0.9`, "", 1) + strings.NewReplacer(`,"similarity":0.9`, "", `"method":"minhash"`, `"method":"exact"`).Replace(oneDrop)
+	r, err := report.Read(t.Context(), deduped(map[string]string{"out/_curate/dropped/part-00001-00000.jsonl": drops}), "out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := r.Steps[0].Duplicates
+	if u.Documents != 3 || u.Unknown != 1 || u.Similarities[18] != 1 || u.Similarities[20] != 1 || len(u.Closest) != 2 {
+		t.Errorf("%+v", u)
+	}
+	if html, _, _ := render(t, r); !strings.Contains(html, `<tr><td>not known<td class="n">1`) {
+		t.Error("the page does not say so")
+	}
+}

@@ -199,7 +199,7 @@ func (s *Step) takeSample(d *dropped, duplicateOf string) {
 				continue
 			}
 			if !w.dropped.is(d.rec) {
-				continue
+				continue // another one that went for the same
 			}
 			w.dropped.take(d.rec, s.text)
 			if w.dropped.found == 1 {
