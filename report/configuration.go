@@ -38,6 +38,8 @@ type settings struct {
 		Stages []StageConfig     `json:"stages"`
 		Fields map[string]string `json:"fields"`
 		Inputs map[string]string `json:"inputs"` // of a step that reads no records
+		// SplitSize is in bytes of the uncompressed input.
+		SplitSize int64 `json:"split_size"`
 	} `json:"step"`
 }
 

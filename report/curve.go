@@ -11,7 +11,11 @@ import (
 type Curve struct {
 	Name   string  `json:"name"`
 	Points []Point `json:"points"` // by X
+	dots   bool    // its points stand alone
 }
+
+// Dots says so.
+func (c Curve) Dots() bool { return c.dots }
 
 // Point of a curve.
 type Point struct {
@@ -138,7 +142,7 @@ func (c *chart) SVG() template.HTML {
 				continue
 			}
 			x, y := c.place(p)
-			if c.Dots { // a dot is a line without length and with round ends: a circle would be stretched with the drawing
+			if c.Dots || curve.dots { // a dot is a line without length and with round ends: a circle would be stretched with the drawing
 				path.WriteString("M" + x + " " + y + "h0")
 				continue
 			}
@@ -153,7 +157,7 @@ func (c *chart) SVG() template.HTML {
 		if i > 0 {
 			class += " other"
 		}
-		if c.Dots {
+		if c.Dots || curve.dots {
 			class += " dots"
 		}
 		b.WriteString(`<path class="` + class + `" d="` + path.String() + `"/>`)
@@ -187,7 +191,7 @@ func (c *chart) Labels() []line {
 	return list
 }
 
-const chartPage = `<figure><figcaption>{{.Title}}{{range $i, $c := .Curves}}{{if and $c.Name (gt (len $.Curves) 1)}}<span>{{if $i}}; dashed: {{else}}; line: {{end}}{{$c.Name}}</span>{{end}}{{end}}</figcaption>
+const chartPage = `<figure><figcaption>{{.Title}}{{range $i, $c := .Curves}}{{if and $c.Name (gt (len $.Curves) 1)}}<span>{{if $c.Dots}}; points: {{else if $i}}; dashed: {{else}}; line: {{end}}{{$c.Name}}</span>{{end}}{{end}}</figcaption>
 <div class="chart"><span class="most">{{.Most}}</span><span class="least">{{.Least}}</span>{{.SVG}}</div>
 {{with .Labels}}<div class="marks">{{range .}}<span style="left:{{.At}}%">{{.Label}}</span>{{end}}</div>{{end}}
 <div class="axis"><span>{{.Left}}</span><span>{{.Unit}}</span><span>{{.Right}}</span></div></figure>`

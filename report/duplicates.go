@@ -14,12 +14,13 @@ import (
 
 // Duplicates is the evidence of a deduplication.
 type Duplicates struct {
-	Documents    int64            `json:"documents"`           // dropped for another one that is kept
-	Methods      map[string]int64 `json:"methods"`             // of those
-	Similarities []int64          `json:"similarities"`        // from 0 to 1 in steps of .05; the last is 1 itself, and of methods that find only that
-	Clusters     int64            `json:"documents_with_more"` // kept documents with more than one duplicate
-	Largest      int64            `json:"most_of_one"`         // duplicates of one document
-	Closest      []Duplicate      `json:"least_similar"`       // the ten most doubtful
+	Documents    int64            `json:"documents"`                   // dropped for another one that is kept
+	Methods      map[string]int64 `json:"methods"`                     // of those
+	Similarities []int64          `json:"similarities"`                // from 0 to 1 in steps of .05; the last is 1 itself, and of methods that find only that
+	Unknown      int64            `json:"unknown_similarity,omitzero"` // not verified
+	Clusters     int64            `json:"documents_with_more"`         // kept documents with more than one duplicate
+	Largest      int64            `json:"most_of_one"`                 // duplicates of one document
+	Closest      []Duplicate      `json:"least_similar"`               // the ten most doubtful
 	kept         map[string]int64
 }
 
@@ -45,13 +46,14 @@ func takeDuplicates(s *Step) func(*dropped) {
 			return
 		}
 		is := struct {
-			Method      string  `json:"method"`
-			DuplicateOf string  `json:"duplicate_of"`
-			Similarity  float64 `json:"similarity"`
-		}{Similarity: 1}
+			Method      string   `json:"method"`
+			DuplicateOf string   `json:"duplicate_of"`
+			Measured    *float64 `json:"similarity"`
+		}{}
 		if json.Unmarshal(d.verdict, &is) != nil || is.DuplicateOf == "" {
 			return // the verdict of another kind of stage
 		}
+		s.takeSample(d, is.DuplicateOf)
 		u := s.Duplicates
 		if u == nil {
 			u = &Duplicates{Methods: map[string]int64{}, Similarities: make([]int64, similarityBins+1), kept: map[string]int64{}}
@@ -59,7 +61,15 @@ func takeDuplicates(s *Step) func(*dropped) {
 		}
 		u.Documents++
 		u.Methods[is.Method]++
-		u.Similarities[int(math.Floor(min(max(is.Similarity, 0), 1)*similarityBins+1e-9))]++
+		similarity, known := 1.0, is.Method != "minhash" // what finds only equal ones does not say so
+		if is.Measured != nil {
+			similarity, known = *is.Measured, true
+		}
+		if known {
+			u.Similarities[int(math.Floor(min(max(similarity, 0), 1)*similarityBins+1e-9))]++
+		} else {
+			u.Unknown++
+		}
 		if n, ok := u.kept[is.DuplicateOf]; ok || len(u.kept) < keptLimit {
 			u.kept[is.DuplicateOf] = n + 1
 			if n == 1 {
@@ -67,8 +77,11 @@ func takeDuplicates(s *Step) func(*dropped) {
 			}
 			u.Largest = max(u.Largest, n+1)
 		}
+		if !known {
+			return
+		}
 		k, _ := slices.BinarySearchFunc(u.Closest, d, func(e Duplicate, d *dropped) int {
-			if c := cmp.Or(cmp.Compare(e.Similarity, is.Similarity), cmp.Compare(e.hash, d.hash)); c != 0 {
+			if c := cmp.Or(cmp.Compare(e.Similarity, similarity), cmp.Compare(e.hash, d.hash)); c != 0 {
 				return c
 			}
 			if e.place.before(d.place) {
@@ -79,7 +92,7 @@ func takeDuplicates(s *Step) func(*dropped) {
 		if k == duplicateLimit {
 			return
 		}
-		dup := Duplicate{Example: s.example(d), Similarity: is.Similarity, Kept: cut(is.DuplicateOf, 40)}
+		dup := Duplicate{Example: s.example(d), Similarity: similarity, Kept: cut(is.DuplicateOf, 40)}
 		dup.Verdict = nil // it is told in full
 		if id, err := strconv.ParseUint(is.DuplicateOf, 10, 63); err == nil {
 			dup.KeptFile, dup.KeptOffset = s.input(record.ID(id).File()), record.ID(id).Offset()
@@ -88,7 +101,7 @@ func takeDuplicates(s *Step) func(*dropped) {
 	}
 }
 
-func hasDuplicates(s *Step) bool { return s.Duplicates != nil }
+func hasDuplicates(s *Step) bool { return s.Duplicates != nil || len(s.Dedups) > 0 }
 
 // rows are the similarities that occur.
 func (u *Duplicates) rows() []similarityRow {
@@ -114,11 +127,12 @@ type similarityRow struct {
 
 const duplicatesAbout = `How similar dropped documents are to the one that was kept instead, and the ten least similar.`
 
-const duplicatesPage = `{{$u := .Duplicates}}
+const duplicatesPage = `{{range .Dedups}}{{template "dedup" .}}{{end}}{{with .Duplicates}}{{$u := .}}
 <p>{{group $u.Documents}} duplicates ({{range $m, $n := $u.Methods}}{{$m}} {{group $n}}; {{end}}{{group $u.Clusters}} kept documents have more than one, the most is {{group $u.Largest}}).</p>
 <table><tr><th>similarity<th class="n">documents<th>
 {{range similarities $u}}<tr><td>{{.Name}}<td class="n">{{group .Documents}}<td>{{bar .Documents $u.Documents}}
+{{end}}{{if $u.Unknown}}<tr><td>not known<td class="n">{{group $u.Unknown}}<td>{{bar $u.Unknown $u.Documents}}
 {{end}}</table>
 <details><summary>the least similar</summary>
 {{range $u.Closest}}<p>similarity {{number .Similarity}} to record {{.Kept}}{{if .KeptFile}}: <bdi>{{.KeptFile}}</bdi>, byte {{group .KeptOffset}}{{end}}</p>
-{{template "example" .Example}}{{end}}</details>`
+{{template "example" .Example}}{{end}}</details>{{end}}`

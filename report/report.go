@@ -61,6 +61,7 @@ type Step struct {
 	Training      *Training      `json:"training,omitzero"`
 	Evaluation    *Evaluation    `json:"evaluation,omitzero"`
 	Examples      []Examples     `json:"examples,omitzero"`
+	Dedups        []*Dedup       `json:"dedup,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`
 	Configuration *Configuration `json:"configuration,omitzero"`

@@ -31,7 +31,7 @@ var sections = []section{
 	{"shards", "Shards", shardsAbout, false, readShards, nil, hasShards, shardsPage},
 	{"training", "Training", trainingAbout, true, readTraining, nil, hasTraining, trainingPage},
 	{"evaluation", "Evaluation", evaluationAbout, true, readEvaluation, nil, hasEvaluation, evaluationPage},
-	{"duplicates", "Duplicates", duplicatesAbout, false, nil, takeDuplicates, hasDuplicates, duplicatesPage},
+	{"duplicates", "Duplicates", duplicatesAbout, false, readDedup, takeDuplicates, hasDuplicates, duplicatesPage},
 	{"examples", "Examples of what was dropped", examplesAbout, false, readExamples, takeExamples, hasExamples, examplesPage},
 	{"quarantine", "Quarantine", quarantineAbout, false, readQuarantine, nil, hasQuarantine, quarantinePage},
 	{"configuration", "Configuration", configurationAbout, true, readConfiguration, nil, hasConfiguration, configurationPage},

@@ -231,7 +231,15 @@ func chosen(all, masked []SideBySide) (list []SideBySide) {
 // rowID is the record's id: a string, or what else is there as it is written. An object or an array is none.
 func rowID(rec *record.Record) (string, bool) {
 	v, ok := rec.Value(idPath)
-	if !ok || len(v) == 0 || v[0] == '{' || v[0] == '[' || v[0] == 'n' {
+	if !ok {
+		return "", false
+	}
+	return idOf(v)
+}
+
+// idOf is the same of the id as JSON.
+func idOf(v jsontext.Value) (string, bool) {
+	if len(v) == 0 || v[0] == '{' || v[0] == '[' || v[0] == 'n' {
 		return "", false
 	}
 	if v[0] != '"' {

@@ -30,9 +30,11 @@ func newReport(env environment) *cobra.Command {
 the funnel of documents, bytes, words and tokens through every stage, the reasons of what was dropped with
 examples, the distribution of what the rules measured with the thresholds, the documents nearest to those,
 which rules overlap, what an audit has found, what was translated at which
-price, with some rows beside their source, how similar the duplicates are, what was quarantined, and the
-configuration. The same numbers are written as JSON beside it. Of one command's directory there are
-examples only if the command was given --dropped, and translated rows only with --keep-source.
+price, with some rows beside their source, how similar the duplicates are, the chance that they were found,
+the sizes of their clusters, what each source loses and to which, and the words in which some of them differ
+from what was kept, what was quarantined, and the configuration. The same numbers are written as JSON beside
+it. Of one command's directory there are examples, and such words, only if the command was given --dropped,
+and translated rows only with --keep-source.
 
 RUN_DIR is the directory of a run, or of one command with -o DIR; nothing but its files is read. Its report
 is RUN_DIR/report.html and RUN_DIR/report.json; that of one command's directory, which other commands
@@ -97,6 +99,11 @@ same schema and with the same "id". Rows that are in FILE are shown before other
 				fmt.Fprintf(env.stderr, "curate: %s has not finished; the report has what there is\n", args[0])
 			}
 			for _, s := range run.Steps {
+				for _, d := range s.Dedups {
+					if d.Note != "" {
+						fmt.Fprintf(env.stderr, "curate: %s: %s; the report is without it\n", path.Join(dir, s.Dir), d.Note)
+					}
+				}
 				if t := s.Translation; t != nil && t.Reference != nil && t.Reference.Found == 0 {
 					fmt.Fprintf(env.stderr, "curate: %s: none of its %d rows has the \"id\" of a translated row; the report has no reference\n", t.Reference.File, t.Reference.Rows)
 				}
