@@ -14,6 +14,7 @@ func newDedup(env environment) *cobra.Command {
 	var o dedupOptions
 	var online onlineFlags
 	var compat compatFlags
+	var plan bool
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
 		Short: "Keep one of each set of duplicate or near-duplicate documents",
@@ -90,6 +91,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup
   curate dedup --method lines --min-count 10 --keep none pages.jsonl.zst > no-boilerplate.jsonl
   curate dedup --method url,exact,lines,minhash --keep minhash=longest -o cut/ clean/
+  curate dedup --plan --memory 2GiB clean/
   zstd -dc pages.jsonl.zst | curate dedup --online --online-window 1000000 | gzip > first-seen.jsonl.gz`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := compat.check(cmd, &flags, args); err != nil {
@@ -111,12 +113,18 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if err := online.check(cmd, &flags, chosen, &o.keep); err != nil {
 				return err
 			}
+			if plan && (len(chosen) > 1 || chosen[0].name != "minhash" || online.on) {
+				return usage("--plan is of --method minhash alone, in its usual passes")
+			}
 			if flags.annotate && len(chosen) > 1 {
 				return usage("--annotate and --method %s: each method would write over the verdict of the one before; annotate with one at a time", o.methods)
 			}
 			flags.recordCost = o.recordCost(chosen)
 			if o.urlField != flags.textField {
 				flags.fieldFlags = map[string]string{o.urlField: "--url-field"}
+			}
+			if plan {
+				return planDedup(cmd.Context(), cmd.OutOrStdout(), cmd, env, &flags, &o, args)
 			}
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
 			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
@@ -133,6 +141,7 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 		},
 	}
 	o.register(cmd)
+	cmd.Flags().BoolVar(&plan, "plan", false, "minhash: look at a part of the inputs, say what the run would take (time, disk, memory, sorted runs), and run nothing")
 	online.register(cmd)
 	compat.register(cmd)
 	flags.register(cmd)

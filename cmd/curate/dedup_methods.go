@@ -229,12 +229,17 @@ func (o *dedupOptions) units(name string) ([]stage.Stage, error) {
 	return stages(dedup.NewUnits(cfg))
 }
 
-func (o *dedupOptions) minhash(name string) ([]stage.Stage, error) {
-	d, err := dedup.NewMinHash(dedup.MinHashConfig{
+// newMinHash is the method, without stages.
+func (o *dedupOptions) newMinHash(name string) (*dedup.MinHash, error) {
+	return dedup.NewMinHash(dedup.MinHashConfig{
 		Field: o.textField, Scheme: o.scheme.name, Bands: o.scheme.bands, Rows: o.scheme.rows, Values: o.scheme.permutations, Short: o.scheme.short,
 		Threshold: o.threshold, Verify: o.deciding.verify, Keep: o.keep.of(name), Priority: o.deciding.priority, SourceField: o.deciding.source,
 		IDField: o.deciding.id, Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
 	})
+}
+
+func (o *dedupOptions) minhash(name string) ([]stage.Stage, error) {
+	d, err := o.newMinHash(name)
 	if err != nil {
 		return nil, err
 	}

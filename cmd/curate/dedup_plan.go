@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"text/tabwriter"
 
+	"github.com/spf13/cobra"
+
 	"curate/corpus/store"
 	"curate/dedup"
 	"curate/pipeline"
@@ -15,16 +17,32 @@ import (
 	"curate/record"
 )
 
-// A plan looks at so many files, spread evenly, and at so many bytes of JSON Lines of each.
+// A plan looks at so many files, spread evenly, and at so many bytes of JSON Lines of them together: two seconds.
 const (
 	planFiles = 8
-	planBytes = 4 << 20
+	planBytes = 64 << 20
 )
 
 var errEnough = errors.New("enough")
 
 // planDedup says what near-duplicate removal of the inputs takes, from a look at a few of them.
-func planDedup(ctx context.Context, w io.Writer, s *settings, m *dedup.MinHash, args []string) error {
+func planDedup(ctx context.Context, w io.Writer, cmd *cobra.Command, env environment, f *stageFlags, o *dedupOptions, args []string) error {
+	f.given = cmd.Flags().Changed
+	s, err := f.resolve()
+	if err != nil {
+		return err
+	}
+	show := newDisplay(env.stderr, f)
+	defer show.close()
+	s.log = show.log
+	o.textField = s.textField
+	m, err := o.newMinHash("minhash")
+	if err != nil {
+		return usage("%v", err)
+	}
+	if s.splitSize == 0 {
+		s.splitSize = pipeline.DefaultSplitSize(nil)
+	}
 	manifest, err := expand(ctx, s.log, args)
 	if err != nil {
 		return err
@@ -55,7 +73,7 @@ func planDedup(ctx context.Context, w io.Writer, s *settings, m *dedup.MinHash, 
 			docs++
 			seen += int64(len(r.Line)) + 1
 			shingles += int64(m.CountShingles(t, &sc))
-			if seen >= planBytes {
+			if seen >= planBytes/int64(files) {
 				return errEnough
 			}
 			return nil
