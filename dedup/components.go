@@ -38,11 +38,16 @@ const edgesFile = "edges"
 
 // edges makes the file of all verified pairs, by component.
 func (f *finisher) edges() error {
-	be := binary.BigEndian
 	var verdicts []string
 	for n := range f.rounds {
 		verdicts = append(verdicts, name("verdicts", n+1))
 	}
+	return f.edgesOf(verdicts)
+}
+
+// edgesOf makes the file of the pairs that these files of verdicts say are similar.
+func (f *finisher) edgesOf(verdicts []string) error {
+	be := binary.BigEndian
 	return f.sorted(edgesFile, edgeWidth, func(s *runs.Sorter) error {
 		for i := range uint32(f.docs.ids.n) {
 			f.docs.parents.add(i)

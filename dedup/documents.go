@@ -22,8 +22,8 @@ type documents struct {
 	parents column[uint32] // see components.go; made when it is needed
 }
 
-// placeBits leave 1,024 files of 16 PiB.
-const placeBits = 54
+// placeBits leave 1,048,576 files of 16 TiB.
+const placeBits = 44
 
 // documentBytes is what a document takes.
 func documentBytes(longest bool) int64 {
