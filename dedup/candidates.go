@@ -225,7 +225,7 @@ func shared(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
 // eachShared calls add for every document in a bucket of two or more, by bucket and ID.
 func eachShared(ctx context.Context, items *runs.Iterator, add func(item []byte) error) error {
 	var first, last [candidateWidth]byte // the bucket's first item, and the item before
-	waits := false // the first item is not added, since it may be alone
+	waits := false                       // the first item is not added, since it may be alone
 	for n := 0; items.Next(); n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)

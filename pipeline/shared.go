@@ -45,10 +45,10 @@ type Shared struct {
 }
 
 const (
-	ranksFile    = "ranks.json"
-	ranksDir     = "ranks"
-	scratchDir   = "scratch"
-	fileJournal  = "file-%05d" // a file's journal in a phase
+	ranksFile   = "ranks.json"
+	ranksDir    = "ranks"
+	scratchDir  = "scratch"
+	fileJournal = "file-%05d" // a file's journal in a phase
 )
 
 func (s *Shared) fileJournalName(n, file int) string {

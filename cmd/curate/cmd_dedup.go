@@ -18,6 +18,23 @@ var dedupMethods = []struct {
 	{"minhash", []string{"threshold", "scheme", "bands", "rows", "permutations", "short"}},
 }
 
+// dedupCommands are the verbs of curate dedup; those for ranks that have little to say are in cmd_dedup_verbs.go, the others
+// in a file cmd_dedup_NAME.go each.
+func dedupCommands(env environment) []*cobra.Command {
+	return []*cobra.Command{
+		newDedupApply(env),
+		newDedupComponents(env),
+		newDedupDecide(env),
+		newDedupPairs(env),
+		newDedupRehub(env),
+		newDedupSets(env),
+		newDedupSign(env),
+		newDedupStart(env),
+		newDedupStatus(env),
+		newDedupVerify(env),
+	}
+}
+
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
 	var method, keep string
@@ -115,6 +132,8 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
 	scheme.register(cmd, false)
 	flags.register(cmd)
-	cmd.AddCommand(newDedupSign(env))
+	for _, c := range dedupCommands(env) {
+		cmd.AddCommand(c)
+	}
 	return cmd
 }
