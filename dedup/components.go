@@ -53,6 +53,9 @@ func (f *finisher) edgesOf(verdicts []string) error {
 			f.docs.parents.add(i)
 		}
 		err := f.each(verdictWidth, func(v []byte) error {
+			if n := uint32(f.docs.ids.n); be.Uint32(v) >= n || be.Uint32(v[4:]) >= n { // of another process, it may be damaged
+				return fmt.Errorf("a pair of documents %d and %d, and there are %d: the files of pairs are damaged", be.Uint32(v), be.Uint32(v[4:]), n)
+			}
 			if be.Uint32(v[8:]) > 0 {
 				f.docs.union(be.Uint32(v), be.Uint32(v[4:]))
 			}
@@ -102,6 +105,9 @@ func (f *finisher) decided() error {
 						return fmt.Errorf("file %s ends early: %w", edgesFile, behind.Err())
 					}
 					e := behind.Item()
+					if n := uint32(f.docs.ids.n); be.Uint32(e) >= n || be.Uint32(e[4:]) >= n || be.Uint32(e[8:]) >= n || be.Uint32(e[4:]) == be.Uint32(e[8:]) {
+						return fmt.Errorf("file %s is damaged: a pair of documents %d and %d of %d", edgesFile, be.Uint32(e[4:]), be.Uint32(e[8:]), n)
+					}
 					c.edges = append(c.edges, edge{be.Uint32(e[4:]), be.Uint32(e[8:]), be.Uint32(e[12:])})
 				}
 				verdicts, err := c.decide(f.ctx)

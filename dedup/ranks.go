@@ -270,17 +270,23 @@ func (k *Ranks) documents(ctx context.Context, sets []SealedFile, shared stage.W
 			return nil, fmt.Errorf("%d sealed files are more than %d", len(d.sealed), 1<<(64-placeBits))
 		}
 		err := withRun(ctx, shared, indexItem, nil, func(items *runs.Iterator) error {
+			var last record.ID
 			for i := 0; items.Next(); i++ {
 				if i%checkEvery == 0 && ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
 				item := items.Item()
 				id, split := record.ID(be.Uint64(item)), int(be.Uint32(item[8:]))
-				if split >= len(file.Splits) || id.File() != file.Number {
-					return fmt.Errorf("%s: item %d is of no split of the file", IndexFile(file.Number), i)
+				at := be.Uint64(item[12:])
+				if split >= len(file.Splits) || id.File() != file.Number || at > uint64(max(0, file.Splits[split].Size-entryHeader)) {
+					return fmt.Errorf("%s: item %d is of no place in the file's sets; remove it, and repeat sets", IndexFile(file.Number), i)
 				}
+				if i > 0 && id <= last {
+					return fmt.Errorf("%s: item %d is of record %d, behind record %d; remove it, and repeat sets", IndexFile(file.Number), i, id, last)
+				}
+				last = id
 				d.ids.add(id)
-				d.places.add(uint64(base+split)<<placeBits | be.Uint64(item[12:]))
+				d.places.add(uint64(base+split)<<placeBits | at)
 				if k.m.longest {
 					d.lengths.add(be.Uint32(item[20:]))
 				}
@@ -373,6 +379,7 @@ func (c *Comparer) Verify(ctx context.Context, h int) error {
 // Rehub compares the documents in range r of the buckets that were not similar to their hub among themselves, in the rounds
 // that are left.
 func (c *Comparer) Rehub(ctx context.Context, r int) error {
+	be := binary.BigEndian
 	return c.k.err("rehub", c.shared.Make(ctx, RehubFile(r), func(w io.Writer) error {
 		return c.part(ctx, RehubFile(r), func(f *finisher) error {
 			empty := true
@@ -381,7 +388,11 @@ func (c *Comparer) Rehub(ctx context.Context, r int) error {
 				err := withFiles(ctx, c.shared, memberWidth, runs.Uniform(c.k.n)[r], c.k.names(VerifyFile), func(members *runs.Iterator) error {
 					for members.Next() {
 						empty = false
-						if _, err := out.Write(members.Item()); err != nil {
+						member := members.Item()
+						if doc := be.Uint32(member[bucketWidth:]); doc >= uint32(f.docs.ids.n) {
+							return fmt.Errorf("document %d of %d is in a bucket: the files of verify are damaged", doc, f.docs.ids.n)
+						}
+						if _, err := out.Write(member); err != nil {
 							return err
 						}
 					}

@@ -12,7 +12,7 @@ import (
 )
 
 // filesSealed runs each file's lines through a Reducer, behind a mark if there is one, in splits at random.
-func filesSealed(t *testing.T, r stage.Reducer, files [][][]byte, rng *rand.Rand, mark func(file int) stage.Mapper) []SealedFile {
+func filesSealed(t testing.TB, r stage.Reducer, files [][][]byte, rng *rand.Rand, mark func(file int) stage.Mapper) []SealedFile {
 	t.Helper()
 	var all []SealedFile
 	for i, lines := range files {

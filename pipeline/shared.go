@@ -481,6 +481,9 @@ func (s *Shared) Finish(ctx context.Context) (*Result, error) {
 		var lost []string
 		for _, f := range j.Manifest.Files {
 			es, err := s.entries(ctx, n+1, f.Number)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%w: a rank has not done this, or the run had finished, and its parts were changed since: then start it anew with --restart", err)
+			}
 			if err != nil {
 				return nil, err
 			}

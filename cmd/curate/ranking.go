@@ -125,11 +125,14 @@ var rankVariables = []string{"SLURM_ARRAY_TASK_ID", "AWS_BATCH_JOB_ARRAY_INDEX",
 
 // resolveRank settles which rank this is.
 func (f *rankFlags) resolveRank(cmd *cobra.Command) error {
+	if f.world < 1 {
+		return usage("--world-size %d: at least 1", f.world)
+	}
 	f.of = "--rank"
 	if fs := cmd.Flags(); fs.Lookup("rank") != nil && !fs.Changed("rank") && fs.Changed("world-size") {
 		for _, name := range rankVariables {
-			v, ok := os.LookupEnv(name)
-			if !ok {
+			v := os.Getenv(name)
+			if v == "" {
 				continue
 			}
 			n, err := strconv.Atoi(v)
@@ -139,9 +142,6 @@ func (f *rankFlags) resolveRank(cmd *cobra.Command) error {
 			f.rank, f.of = n, name
 			break
 		}
-	}
-	if f.world < 1 {
-		return usage("--world-size %d: at least 1", f.world)
 	}
 	if f.rank < 0 || f.rank >= f.world {
 		return usage("%s %d: ranks of --world-size %d are 0 to %d", f.of, f.rank, f.world, f.world-1)
@@ -339,7 +339,10 @@ func (f *rankFlags) runRank(cmd *cobra.Command, env environment, verb string) (e
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	log := r.show.log
-	if r.Finished(ctx) && verb != "apply --finish" {
+	if r.Finished(ctx) {
+		if verb == "apply --finish" {
+			return r.finish(ctx)
+		}
 		log.Info(f.run + " is finished already")
 		return nil
 	}
