@@ -29,7 +29,7 @@ func TestShared(t *testing.T) {
 	jobs, stopped := 0, 0
 	for _, name := range slices.Sorted(maps.Keys(phaseJobs)) {
 		stages := phaseJobs[name]
-		if stages[len(stages)-1].Spec().Result != "" {
+		if stages[len(stages)-1].Spec().Result != "" || strings.Contains(name, "ask") && name != "map ask map" { // as TestPhases
 			continue
 		}
 		jobs++
