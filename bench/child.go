@@ -95,6 +95,7 @@ var tasks = map[string]func(task) (result, error){
 	"recall":      recallTask,
 	"sample":      sampleTask,
 	"sequences":   sequencesTask,
+	"scale":       scaleTask,
 	"short":       shortTask,
 	"sound":       soundTask,
 	"tokens":      tokensTask,

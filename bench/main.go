@@ -43,6 +43,7 @@ var benchmarks = []benchmark{
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
 	{"recipe-train", "examples/basque/recipe.train.yaml: how long it takes, and that its model learns Basque and keeps English", runRecipeTrain},
+	{"scale", "near-deduplication of 10 million short documents in 2 GiB, and of 100,000 that have most of their text in common", runScale},
 	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
@@ -69,6 +70,7 @@ type options struct {
 	core  int
 	docs  int
 	short int
+	near  int
 	// segments of the benchmarks flight and million
 	segments, million int
 	latency           time.Duration
@@ -113,6 +115,7 @@ func main() {
 	flag.IntVar(&o.segments, "segments", 50_000, "`N` segments of benchmark flight")
 	flag.DurationVar(&o.latency, "latency", time.Second, "`TIME` after which the server of benchmark flight answers")
 	flag.IntVar(&o.million, "million", 1_000_000, "`N` segments of benchmark million")
+	flag.IntVar(&o.near, "near", 10_000_000, "`DOCUMENTS` of benchmark scale")
 	flag.IntVar(&o.short, "short", 20_000_000, "`RECORDS` of benchmark short")
 	flag.StringVar(&o.profile, "cpuprofile", "", "`FILE` for a CPU profile of one further run of copy")
 	flag.StringVar(&o.tmp, "tmp", "", "`DIR` on a local disk for inputs and outputs; default the system's")

@@ -3,8 +3,11 @@ package dedup
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -74,6 +77,26 @@ func BenchmarkMinHash(b *testing.B) {
 			run(s.Name+"/signature", func(t []byte) {
 				if hashes = s.Shingles(hashes[:0], t, &sc); len(hashes) > 0 {
 					sig = s.Signature(sig[:0], hashes)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkSet measures it beside slices.Sort, in bytes of hashes.
+func BenchmarkSet(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{16, 32, 48, 64, 128, 512, 4096, 32768} {
+		from, v := make([]uint64, n), make([]uint64, n)
+		for i := range from {
+			from[i] = rng.Uint64()
+		}
+		for name, sort := range map[string]func([]uint64){"dealt": sortHashes, "slices.Sort": func(v []uint64) { slices.Sort(v) }} {
+			b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
+				b.SetBytes(8 * int64(n))
+				for b.Loop() {
+					copy(v, from)
+					sort(v)
 				}
 			})
 		}

@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 )
@@ -198,6 +200,36 @@ func TestSetAndIntersection(t *testing.T) {
 	}
 	if n := Intersection(a, Set(nil)); n != 0 {
 		t.Errorf("with nothing in common: %d", n)
+	}
+}
+
+// TestSetSorts compares it with slices.Sort, on hashes spread evenly and not at all.
+func TestSetSorts(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	rng := rand.New(rand.NewPCG(seed, 0))
+	draw := map[string]func() uint64{
+		"even":          rng.Uint64,
+		"32 bits":       func() uint64 { return uint64(rng.Uint32()) },
+		"few":           func() uint64 { return rng.Uint64N(5) },
+		"one":           func() uint64 { return 1 << 63 },
+		"zero":          func() uint64 { return 0 },
+		"one bucket":    func() uint64 { return 1<<60 + rng.Uint64N(1000) },
+		"mostly one":    func() uint64 { return rng.Uint64() * (rng.Uint64N(10) / 9) },
+		"end":           func() uint64 { return math.MaxUint64 - rng.Uint64N(3) },
+		"few and large": func() uint64 { return rng.Uint64N(20) << 59 },
+	}
+	for name, next := range draw {
+		for _, n := range []int{0, 1, setLeast - 1, setLeast, setLeast + 1, 63, 64, 65, 1000, 4096, setMost, setMost + 1} {
+			v := make([]uint64, n)
+			for i := range v {
+				v[i] = next()
+			}
+			want := slices.Clone(v)
+			slices.Sort(want)
+			if got := Set(v); !slices.Equal(got, slices.Compact(want)) {
+				t.Errorf("%s, %d hashes: not what slices.Sort makes (seed %d)", name, n, seed)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,11 @@
 package text
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"math/bits"
+	"slices"
+	"unicode/utf8"
+)
 
 // asciiLower is the lower case of ASCII.
 var asciiLower = func() (t [utf8.RuneSelf]byte) {
@@ -88,6 +93,21 @@ func finalSigma(before, after []byte) bool {
 	}
 }
 
+// lowerWord8 looks at 8 bytes of a text, the first one lowest: how many of them, from the first on, are ASCII characters
+// of \w, and those in lower case. It is asciiWord for eight at once, and the bytes behind them mean nothing.
+func lowerWord8(x uint64) (lower uint64, n int) {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	// Of each byte the low seven bits, so that a sum carries into its own high bit and no further.
+	b := x &^ high
+	folded := b | 0x20*ones
+	letters := (folded + (0x80-'a')*ones) &^ (folded + (0x7F-'z')*ones)
+	digits := (b + (0x80-'0')*ones) &^ (b + (0x7F-'9')*ones)
+	underscores := ^((b ^ '_'*ones) + 0x7F*ones)
+	letters &= high
+	word := (letters | digits | underscores) &^ x & high
+	return x | letters>>2, bits.TrailingZeros64(word^high) / 8
+}
+
 // AppendLowerWords appends the words of the text in lower case, with one space between them, and where each ends
 // in dst. A word is a run of \w of Python 3.11's re (letters, numbers of any kind, underscore; no marks) in the
 // lower case of the text: re.findall(r"\w+", text.lower()).
@@ -95,13 +115,25 @@ func AppendLowerWords(dst []byte, ends []int32, text []byte) ([]byte, []int32) {
 	first := len(ends)
 	inside := false
 	for i := 0; i < len(text); {
-		c := text[i]
-		if w := asciiWord[c]; w != 0 {
+		if len(text)-i >= 8 { // most words take one turn
+			if cap(dst)-len(dst) < 8 {
+				dst = slices.Grow(dst, len(text)-i+8)
+			}
+			lower, n := lowerWord8(binary.LittleEndian.Uint64(text[i:]))
+			end := len(dst)
+			binary.LittleEndian.PutUint64(dst[end:end+8], lower)
+			dst = dst[:end+n]
+			inside = inside || n > 0
+			if i += n; n == 8 {
+				continue
+			}
+		} else if w := asciiWord[text[i]]; w != 0 {
 			dst = append(dst, w)
 			inside = true
 			i++
 			continue
 		}
+		c := text[i]
 		n := 1
 		if c >= utf8.RuneSelf {
 			var r rune

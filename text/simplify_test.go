@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash"
@@ -222,6 +223,31 @@ func FuzzSimplified(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestLowerWord8 compares eight bytes at once with one at a time: every byte at every place, in front of every kind.
+func TestLowerWord8(t *testing.T) {
+	for _, rest := range []byte{'a', 'Z', '7', '_', ' ', '@', '[', '`', '{', 0, 0x7F, 0x80, 0xC3, 0xE1, 0xFF} {
+		for at := range 8 {
+			for c := range 256 {
+				var b, got [8]byte
+				for i := range b {
+					b[i] = rest
+				}
+				b[at] = byte(c)
+				lower, n := lowerWord8(binary.LittleEndian.Uint64(b[:]))
+				binary.LittleEndian.PutUint64(got[:], lower)
+				want := 0
+				for want < 8 && asciiWord[b[want]] != 0 {
+					b[want] = asciiWord[b[want]]
+					want++
+				}
+				if n != want || string(got[:n]) != string(b[:n]) {
+					t.Fatalf("%q at %d among %q: %d bytes %q, not %d bytes %q", byte(c), at, rest, n, got[:min(n, 8)], want, b[:want])
+				}
+			}
+		}
+	}
 }
 
 // FuzzLowerWords compares them with the runs of \w in the lower case.
