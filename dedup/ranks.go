@@ -91,7 +91,7 @@ func RehubFile(r int) string { return fmt.Sprintf("rehub-%03d-similar", r) }
 // Items of the files; numbers are big-endian.
 const (
 	starWidth  = 2 + 8 + 8 + 8 // share of the hub, hub, document, bucket; IDs
-	indexItem  = 8 + 4 + 8 + 4 // ID, number of the split's sealed file in its file, byte in that, length of the text
+	indexItem  = 8 + 4 + 8 + 8 // ID, number of the split's sealed file in its file, byte in that, order: the length of the text
 	shareWidth = 2
 )
 
@@ -213,7 +213,7 @@ func (k *Ranks) Index(ctx context.Context, sets SealedFile, shared stage.Workspa
 				be.PutUint64(item[:], uint64(s.entry.id))
 				be.PutUint32(item[8:], uint32(i))
 				be.PutUint64(item[12:], uint64(s.at))
-				be.PutUint32(item[20:], s.entry.length)
+				be.PutUint64(item[20:], uint64(s.entry.length))
 				if _, err := out.Write(item[:]); err != nil {
 					return err
 				}
@@ -288,7 +288,7 @@ func (k *Ranks) documents(ctx context.Context, sets []SealedFile, shared stage.W
 				d.ids.add(id)
 				d.places.add(uint64(base+split)<<placeBits | at)
 				if k.m.longest {
-					d.lengths.add(be.Uint32(item[20:]))
+					d.lengths.add(uint32(be.Uint64(item[20:])))
 				}
 			}
 			return nil
