@@ -214,14 +214,18 @@ func (c *candidates) Finish(ctx context.Context, sealed []stage.Sealed, ws stage
 
 // shared adds a pair of ID and bucket for every document in a bucket of two or more.
 func shared(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error {
-	var first, last [candidateWidth]byte // the bucket's first item, and the item before
 	var pair [pairWidth]byte
-	add := func(item []byte) error {
+	return eachShared(ctx, items, func(item []byte) error {
 		copy(pair[:8], item[bucketWidth:])
 		copy(pair[8:], item[:bucketWidth])
 		return pairs.Add(ctx, pair[:])
-	}
-	waits := false // the first item is not added, since it may be alone
+	})
+}
+
+// eachShared calls add for every document in a bucket of two or more, by bucket and ID.
+func eachShared(ctx context.Context, items *runs.Iterator, add func(item []byte) error) error {
+	var first, last [candidateWidth]byte // the bucket's first item, and the item before
+	waits := false                       // the first item is not added, since it may be alone
 	for n := 0; items.Next(); n++ {
 		if n%checkEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -37,17 +37,31 @@ func (d *documents) union(a, b uint32) {
 const edgesFile = "edges"
 
 // edges makes the file of all verified pairs, by component.
-func (f *finisher) edges() error {
-	be := binary.BigEndian
+func (f *finisher) edges() error { return f.edgesOf(f.verdictFiles()) }
+
+// verdictFiles are the files of all compared pairs.
+func (f *finisher) verdictFiles() []string {
+	if f.compared != nil {
+		return f.compared
+	}
 	var verdicts []string
 	for n := range f.rounds {
 		verdicts = append(verdicts, name("verdicts", n+1))
 	}
+	return verdicts
+}
+
+// edgesOf makes the file of the pairs that these files of verdicts say are similar.
+func (f *finisher) edgesOf(verdicts []string) error {
+	be := binary.BigEndian
 	return f.sorted(edgesFile, edgeWidth, func(s *runs.Sorter) error {
 		for i := range uint32(f.docs.ids.n) {
 			f.docs.parents.add(i)
 		}
 		err := f.each(verdictWidth, func(v []byte) error {
+			if n := uint32(f.docs.ids.n); be.Uint32(v) >= n || be.Uint32(v[4:]) >= n { // of another process, it may be damaged
+				return fmt.Errorf("a pair of documents %d and %d, and there are %d: the files of pairs are damaged", be.Uint32(v), be.Uint32(v[4:]), n)
+			}
 			if be.Uint32(v[8:]) > 0 {
 				f.docs.union(be.Uint32(v), be.Uint32(v[4:]))
 			}
@@ -97,6 +111,9 @@ func (f *finisher) decided() error {
 						return fmt.Errorf("file %s ends early: %w", edgesFile, behind.Err())
 					}
 					e := behind.Item()
+					if n := uint32(f.docs.ids.n); be.Uint32(e) >= n || be.Uint32(e[4:]) >= n || be.Uint32(e[8:]) >= n || be.Uint32(e[4:]) == be.Uint32(e[8:]) {
+						return fmt.Errorf("file %s is damaged: a pair of documents %d and %d of %d", edgesFile, be.Uint32(e[4:]), be.Uint32(e[8:]), n)
+					}
 					c.edges = append(c.edges, edge{be.Uint32(e[4:]), be.Uint32(e[8:]), be.Uint32(e[12:])})
 				}
 				verdicts, err := c.decide(f.ctx)

@@ -15,7 +15,8 @@
 //     finds the documents that share a bucket with another, candidates (candidates.go). The second gets the sets of
 //     those alone (sets.go), numbers them (documents.go), compares each with its bucket's first, the hub, in a few
 //     rounds (rounds.go, verify.go), links what is similar to clusters (components.go) and decides in each
-//     (cluster.go). apply_minhash.go is the last Mapper.
+//     (cluster.go). apply_minhash.go is the last Mapper. [Ranks], in ranks.go, is the same in steps that many processes
+//     share.
 //   - [Units], in units.go: lines, paragraphs or sentences that recur are cut out of texts. A key for each of them
 //     (cut.go, fences.go), a file of what goes (cuts.go), and the last Mapper that takes it out (apply_units.go).
 //

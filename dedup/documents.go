@@ -24,8 +24,8 @@ type documents struct {
 	width   int            // of an entry's value
 }
 
-// placeBits leave 1,024 files of 16 PiB.
-const placeBits = 54
+// placeBits leave 1,048,576 files of 16 TiB.
+const placeBits = 44
 
 // documentBytes is what a document takes.
 func (m *MinHash) documentBytes() int64 { return 8 + 8 + 4 + m.keep.width() }

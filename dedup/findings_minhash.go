@@ -149,10 +149,6 @@ func (f *finisher) summary(w io.Writer) error {
 		Version: 1, Method: m.found.method, Threshold: float64(m.threshold) / million, Bands: m.scheme.Bands, Rows: m.scheme.Rows,
 		Verify: m.cfg.Verify, Keep: m.cfg.Keep, Priority: m.cfg.Priority, Candidates: &candidates,
 	}
-	var verdicts []string
-	for n := range f.rounds {
-		verdicts = append(verdicts, name("verdicts", n+1))
-	}
 	var pairs shape
 	var last uint64
 	begun := false
@@ -162,7 +158,7 @@ func (f *finisher) summary(w io.Writer) error {
 			pairs.add(be.Uint32(v[12:]), be.Uint32(v[8:]), be.Uint32(v[16:]))
 		}
 		return nil
-	}, verdicts...)
+	}, f.verdictFiles()...)
 	if err != nil {
 		return err
 	}

@@ -148,14 +148,20 @@ func sealedOf(t testing.TB, r stage.Reducer, lines [][]byte, rng *rand.Rand) []s
 	}
 	var sealed []stage.Sealed
 	for _, p := range parts {
-		var out bytes.Buffer
-		if err := p.Seal(&out); err != nil {
-			t.Fatal(err)
-		}
-		sealed = append(sealed, stage.Sealed{Size: int64(out.Len()), Data: inMemory{bytes.NewReader(out.Bytes())}})
+		sealed = append(sealed, inSealed(t, p))
 	}
 	rng.Shuffle(len(sealed), func(i, j int) { sealed[i], sealed[j] = sealed[j], sealed[i] })
 	return sealed
+}
+
+// inSealed is what p seals.
+func inSealed(t testing.TB, p stage.Partial) stage.Sealed {
+	t.Helper()
+	var out bytes.Buffer
+	if err := p.Seal(&out); err != nil {
+		t.Fatal(err)
+	}
+	return stage.Sealed{Size: int64(out.Len()), Data: inMemory{bytes.NewReader(out.Bytes())}}
 }
 
 // markedBy is the second Reducer behind what the first made of lines.

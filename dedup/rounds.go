@@ -31,6 +31,8 @@ type finisher struct {
 	names   []string // of files to remove
 	sources sources
 	rounds  int
+	// compared are the files of verdicts; without, they are those of the rounds.
+	compared []string
 }
 
 // Finish implements stage.Reducer. Within Workspace.Memory it holds 20 bytes a candidate (24 with Keep longest and

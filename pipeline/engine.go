@@ -54,8 +54,9 @@ type run struct {
 	budget  Budget
 	max     int // bytes of a record
 	outputs [outputs]*output
-	ordered bool // the outputs are streams: results leave in the order of the manifest
-	journal *journal
+	ordered bool   // the outputs are streams: results leave in the order of the manifest
+	pieces  string // folder of what is sealed of a split before it ends; "" is that of the sealed files
+	journal entryLog
 	done    map[int][]Entry // finished splits of an earlier attempt, by file
 	replay  map[int]*replay // streams of which the field check has read the beginning
 

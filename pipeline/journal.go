@@ -39,6 +39,13 @@ const (
 	maxPayload = 64 << 20
 )
 
+// entryLog takes finished splits in.
+type entryLog interface {
+	// append makes the entry durable.
+	append(e *Entry) error
+	close() error
+}
+
 type journal struct {
 	mu  sync.Mutex
 	log store.Log
@@ -103,7 +110,6 @@ func appendEntry(dst []byte, e any) ([]byte, error) {
 	return append(dst, payload...), nil
 }
 
-// append makes the entry durable.
 func (j *journal) append(e *Entry) error {
 	b, err := appendEntry(nil, e)
 	if err != nil {

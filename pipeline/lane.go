@@ -3,6 +3,7 @@ package pipeline
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -687,7 +688,7 @@ func (w *partWriters) sealPiece(p stage.Partial) error {
 // addPiece makes a file of the pieces.
 func (w *partWriters) addPiece(level int, write func(io.Writer) error) error {
 	r := w.lane.run
-	name := fmt.Sprintf("%s/%s%05d-%d", r.outputs[outSealed].dir, piecePrefix, w.lane.file.Number, w.named)
+	name := fmt.Sprintf("%s/%s%05d-%d", cmp.Or(r.pieces, r.outputs[outSealed].dir), piecePrefix, w.lane.file.Number, w.named)
 	w.named++
 	f, err := r.store.Scratch().Create(r.hard, name)
 	if err != nil {

@@ -62,8 +62,7 @@ func (j *Job) columnsOf(out int) []parquet.Column {
 
 // runDir writes parts, journals each split, and goes on where an earlier attempt of the same command ended.
 func (j *Job) runDir(ctx context.Context) (*Result, error) {
-	d := &runDir{job: j, root: strings.TrimSuffix(path.Clean(j.Out.Path), "/")}
-	d.own = path.Join(d.root, corpus.Dir)
+	d := j.dir()
 	if err := d.mayUse(ctx); err != nil {
 		return nil, err
 	}
@@ -77,6 +76,11 @@ func (j *Job) runDir(ctx context.Context) (*Result, error) {
 		d.removeEmpty()
 	}
 	return res, err
+}
+
+func (j *Job) dir() *runDir {
+	root := strings.TrimSuffix(path.Clean(j.Out.Path), "/")
+	return &runDir{job: j, root: root, own: path.Join(root, corpus.Dir)}
 }
 
 // removeEmpty lets a command that was refused leave nothing behind; only empty folders can be removed.
@@ -244,18 +248,7 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 	if err != nil {
 		return err
 	}
-	for o, t := range j.targets() {
-		if t == nil {
-			continue
-		}
-		out := &output{prefix: "part", ext: t.Format.Extension(), format: t.Format, dir: d.root}
-		if o != outKept {
-			out.ext, out.format = t.parts().Extension(), t.parts()
-			out.rel = path.Join(corpus.Dir, outputNames[o])
-			out.dir = path.Join(d.root, out.rel)
-		}
-		r.outputs[o] = out
-	}
+	d.outputs(r)
 	if err := p.goOn(ctx, r, path.Join(d.own, journalFile)); err != nil {
 		return err
 	}
@@ -270,6 +263,22 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 		return err
 	}
 	return r.total.check()
+}
+
+// outputs are those of the last phase.
+func (d *runDir) outputs(r *run) {
+	for o, t := range d.job.targets() {
+		if t == nil {
+			continue
+		}
+		out := &output{prefix: "part", ext: t.Format.Extension(), format: t.Format, dir: d.root}
+		if o != outKept {
+			out.ext, out.format = t.parts().Extension(), t.parts()
+			out.rel = path.Join(corpus.Dir, outputNames[o])
+			out.dir = path.Join(d.root, out.rel)
+		}
+		r.outputs[o] = out
+	}
 }
 
 // journals reads what the journals of all phases say, without opening them for writing.

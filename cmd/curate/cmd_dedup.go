@@ -9,6 +9,23 @@ import (
 	"curate/stage"
 )
 
+// dedupCommands are the verbs of curate dedup; those for ranks that have little to say are in cmd_dedup_verbs.go, the others
+// in a file cmd_dedup_NAME.go each.
+func dedupCommands(env environment) []*cobra.Command {
+	return []*cobra.Command{
+		newDedupApply(env),
+		newDedupComponents(env),
+		newDedupDecide(env),
+		newDedupPairs(env),
+		newDedupRehub(env),
+		newDedupSets(env),
+		newDedupSign(env),
+		newDedupStart(env),
+		newDedupStatus(env),
+		newDedupVerify(env),
+	}
+}
+
 func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
 	var o dedupOptions
@@ -145,6 +162,8 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 	online.register(cmd)
 	compat.register(cmd)
 	flags.register(cmd)
-	cmd.AddCommand(newDedupSign(env))
+	for _, c := range dedupCommands(env) {
+		cmd.AddCommand(c)
+	}
 	return cmd
 }

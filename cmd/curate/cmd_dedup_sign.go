@@ -19,6 +19,7 @@ func newDedupSign(env environment) *cobra.Command {
 	}}
 	var scheme schemeFlags
 	var idField string
+	var ranks rankFlags
 	cmd := &cobra.Command{
 		Use:   "sign [--scheme NAME] [INPUT…]",
 		Short: "Write the MinHash signature of each document",
@@ -28,10 +29,29 @@ ID, id its own id if it has one, shingles how many there are, and signature the 
 4 or 8 bytes each (docs/formats/signatures.md). Signatures compare only within one scheme, its version, and the same
 number of values. A document that has no shingles has no signature (--short, docs/dedup-schemes.md).
 
+With --run DIR it is the first step of a run for ranks (curate dedup start): no rows are written, but the hashes of the
+bands of all documents of this rank's files, sorted, into DIR.
+
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup sign --scheme datatrove > signatures.jsonl
-  curate dedup sign --scheme slimpajama -o signatures.parquet raw/*.jsonl.zst`,
+  curate dedup sign --scheme slimpajama -o signatures.parquet raw/*.jsonl.zst
+  curate dedup sign --run unique --rank 3 --world-size 16`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("run") {
+				if len(args) > 0 {
+					return usage("%s with --run: the run has its inputs from curate dedup start", args[0])
+				}
+				if err := ranks.only(cmd, "run", "rank", "world-size", "jobs", "memory", "tmp", "quiet", "verbose", "log"); err != nil {
+					return err
+				}
+				ranks.stageFlags = flags
+				return ranks.runRank(cmd, env, "sign")
+			}
+			for _, name := range []string{"rank", "world-size"} {
+				if cmd.Flags().Changed(name) {
+					return usage("--%s belongs to --run DIR; without it, -o DIR/ and globs part the work", name)
+				}
+			}
 			if err := notEmpty(cmd, "id-field"); err != nil {
 				return err
 			}
@@ -61,5 +81,7 @@ number of values. A document that has no shingles has no signature (--short, doc
 	scheme.register(cmd, true)
 	cmd.Flags().StringVar(&idField, "id-field", "id", "dotted `PATH` of a record's id, which it need not have")
 	flags.registerRows(cmd)
+	ranks.registerDir(cmd)
+	ranks.registerRank(cmd)
 	return cmd
 }

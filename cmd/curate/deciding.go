@@ -43,20 +43,33 @@ type decidingFlags struct {
 }
 
 func (d *decidingFlags) register(cmd *cobra.Command) {
+	d.registerSome(cmd, "minhash: ", true)
+}
+
+// registerSome registers them without those that write files, unless these are wanted. of is what begins the usage of
+// those that belong to minhash alone.
+func (d *decidingFlags) registerSome(cmd *cobra.Command, of string, files bool) {
 	fs := cmd.Flags()
 	fs.StringSliceVar(&d.priority, "priority", nil, "`LIST` of sources for --keep source-order, the one that stays first")
 	fs.StringVar(&d.sourceField, "source-field", dedup.DefaultSourceField, "dotted `PATH` of a record's source, in place of its input")
-	fs.StringVar(&d.verify, "verify", dedup.VerifyExact, "minhash: `HOW` a pair is compared: exact; sketch, by estimate; none, and documents may go for one they are not like")
-	fs.StringVar(&d.evidence, "evidence", "", "`PATH` (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for a row for each dropped document: for which it goes, and why")
-	fs.StringVar(&d.clusters, "clusters", "", "`PATH` (as --evidence) for a row for each cluster")
-	fs.StringVar(&d.idField, "id-field", "id", "minhash: dotted `PATH` of a record's own id, which the evidence has beside the record ID")
+	fs.StringVar(&d.verify, "verify", dedup.VerifyExact, of+"`HOW` a pair is compared: exact; sketch, by estimate; none, and documents may go for one they are not like")
+	if files {
+		fs.StringVar(&d.evidence, "evidence", "", "`PATH` (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for a row for each dropped document: for which it goes, and why")
+		fs.StringVar(&d.clusters, "clusters", "", "`PATH` (as --evidence) for a row for each cluster")
+	}
+	fs.StringVar(&d.idField, "id-field", "id", of+"dotted `PATH` of a record's own id, which the evidence has beside the record ID")
 	fs.StringVar(&d.alarm, "alarm", "50%", "`SHARE` of a source's documents: when more go, that is a warning")
 }
 
 // check is what is wrong with flags that were given.
 func (d *decidingFlags) check(cmd *cobra.Command) error {
-	if err := notEmpty(cmd, "source-field", "verify", "evidence", "clusters", "id-field", "alarm"); err != nil {
-		return err
+	for _, name := range []string{"source-field", "verify", "evidence", "clusters", "id-field", "alarm"} {
+		if cmd.Flags().Lookup(name) == nil { // not all commands have files
+			continue
+		}
+		if err := notEmpty(cmd, name); err != nil {
+			return err
+		}
 	}
 	var err error
 	if d.source, err = record.ParsePath(d.sourceField); err != nil {
@@ -69,6 +82,14 @@ func (d *decidingFlags) check(cmd *cobra.Command) error {
 		d.priority[i] = strings.TrimSpace(d.priority[i])
 	}
 	return nil
+}
+
+func (d *decidingFlags) alarmShare() (float64, error) {
+	share, err := parseShare("--alarm", d.alarm)
+	if err == nil && share == 0 {
+		err = usage("--alarm %s: a share above 0%%, at most 100%%", d.alarm)
+	}
+	return share, err
 }
 
 // ask finds out what is asked for, and asks the job for the files.
@@ -88,11 +109,8 @@ func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMetho
 	}
 	f := &d.findings
 	var err error
-	if f.Alarm, err = parseShare("--alarm", d.alarm); err != nil {
+	if f.Alarm, err = d.alarmShare(); err != nil {
 		return err
-	}
-	if f.Alarm == 0 {
-		return usage("--alarm %s: a share above 0%%, at most 100%%", d.alarm)
 	}
 	inDir := s.out.Path != "" && s.out.Path != "-" && !s.out.File
 	f.Evidence, f.Clusters = inDir || d.evidence != "", inDir || d.clusters != ""

@@ -16,15 +16,15 @@ import (
 
 // The name of an unfinished file: hidden from whoever lists the folder, and the same each time, so that the
 // next run writes over what kill -9 left. Names are at most 255 bytes on most file systems, so the file's own
-// name has 242.
+// name has 242, less the tag of a store that is shared.
 const (
 	tempPrefix = "."
 	tempSuffix = ".curate-tmp"
 )
 
-func tempName(name string) string {
+func tempName(name, tag string) string {
 	dir, base := filepath.Split(name)
-	return dir + tempPrefix + base + tempSuffix
+	return dir + tempPrefix + base + tag + tempSuffix
 }
 
 func isTemp(base string) bool {
@@ -36,6 +36,7 @@ func isTemp(base string) bool {
 // followed; List follows links to files and folders, once each way down.
 type Local struct {
 	disk Disk
+	tag  string     // in the names of unfinished files: "" or "." and a name
 	dirs sync.Mutex // held while folders are made, until they are durable
 }
 
@@ -50,7 +51,12 @@ func NewLocal(d Disk) *Local {
 }
 
 // Scratch returns a store that does not sync.
-func (s *Local) Scratch() Store { return &Local{disk: unsynced{s.disk}} }
+func (s *Local) Scratch() Store { return &Local{disk: unsynced{s.disk}, tag: s.tag} }
+
+// Shared returns a store for one of several processes that may write the same file at the same time, each the same
+// bytes: whoever commits last is the one whose file stays. Its unfinished files have tag in their names, which no other
+// process may have. Logs are not for sharing.
+func (s *Local) Shared(tag string) *Local { return &Local{disk: s.disk, tag: "." + tag} }
 
 // fail names operation and file of an error that does not do so itself.
 func fail(op, name string, err error) error {
@@ -271,7 +277,7 @@ func (s *Local) Create(ctx context.Context, name string) (Writer, error) {
 	if err := s.mkdirAll(filepath.Dir(final)); err != nil {
 		return nil, err
 	}
-	temp := tempName(final)
+	temp := tempName(final, s.tag)
 	f, err := s.disk.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	if err != nil {
 		return nil, err

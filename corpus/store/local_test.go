@@ -143,6 +143,44 @@ func TestTemporaryName(t *testing.T) {
 	}
 }
 
+// TestSharedWriters: two processes that write one file at once have an unfinished file each.
+func TestSharedWriters(t *testing.T) {
+	dir := t.TempDir()
+	a, b := NewLocal(nil).Shared("a"), NewLocal(nil).Shared("b")
+	first, err := a.Create(t.Context(), dir+"/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(first, "wh"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, b, dir+"/x", "whole")
+	if got, err := os.ReadFile(dir + "/x"); string(got) != "whole" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := io.WriteString(first, "ole"); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(dir + "/x"); string(got) != "whole" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := b.Scratch().Create(t.Context(), dir+"/killed"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(dir + "/.killed.b.curate-tmp"); err != nil {
+		t.Error(err)
+	}
+	if err := a.Sweep(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, a, dir); !slices.Equal(got, []string{dir + "/x"}) {
+		t.Errorf("%v are left", got)
+	}
+}
+
 func TestLinks(t *testing.T) {
 	dir := filepath.ToSlash(t.TempDir())
 	s := NewLocal(nil)

@@ -23,6 +23,13 @@ func TestLocal(t *testing.T) {
 	})
 }
 
+// A store whose files others write, too, is no different for one of them.
+func TestShared(t *testing.T) {
+	storetest.Store(t, func(t *testing.T) (store.Store, string) {
+		return store.NewLocal(nil).Shared("tag"), filepath.ToSlash(t.TempDir())
+	})
+}
+
 // A disk that counts and does not fail is no different.
 func TestLocalOnFaulty(t *testing.T) {
 	storetest.Store(t, func(t *testing.T) (store.Store, string) {

@@ -1,0 +1,580 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json"
+
+	"curate/corpus"
+	"curate/corpus/store"
+	"curate/stage"
+)
+
+// Shared is a Job with an output directory that many processes fill, on one machine or on many that see the same
+// folder. A rank does a phase for some of the files; what ends a phase, somebody who knows the Reducers does (package
+// dedup has Ranks), with files in Workspace; and one process finishes the directory, which is then that of Job.Run, byte
+// by byte.
+//
+// No process waits for another, or keeps one out. What they make are the same bytes under the same names, whoever makes
+// them and however often: each file appears whole, by a rename, from a temporary one that has the process' own tag. So a
+// process may be killed at any moment, or run twice at once. A file of the manifest is done in a phase when its own
+// journal is there (fileJournalName), and that is the unit of what is done again.
+//
+// docs/formats/ranks.md is the page of the folder.
+type Shared struct {
+	job     *Job
+	d       *runDir
+	phs     []phase
+	max     int
+	store   store.Store // whose unfinished files are this process' own
+	files   *openFiles
+	temp    *tempFolder
+	scratch []*workspace
+}
+
+const (
+	ranksFile   = "ranks.json"
+	ranksDir    = "ranks"
+	scratchDir  = "scratch"
+	fileJournal = "file-%05d" // a file's journal in a phase
+)
+
+func (s *Shared) fileJournalName(n, file int) string {
+	return path.Join(s.d.own, phaseDir(n), fmt.Sprintf(fileJournal, file))
+}
+
+// StartShared freezes the job in its directory. settings are what its processes make the job from (ReadShared). before
+// says that it was started so already.
+func (j *Job) StartShared(ctx context.Context, settings []byte) (before bool, err error) {
+	if err := j.check(ctx); err != nil {
+		return false, err
+	}
+	if j.Manifest.HasStream() {
+		return false, usage("a stream is read once, by one process: name files")
+	}
+	d := j.dir()
+	if err := d.mayUse(ctx); err != nil {
+		return false, err
+	}
+	l, err := takeLock(path.Join(d.own, lockFile), j.Out.Path, j.Log)
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		l.release(!d.begun)
+		if !d.begun {
+			d.removeEmpty()
+		}
+	}()
+	old, now, manifest, err := d.compare(ctx)
+	if err != nil {
+		return false, err
+	}
+	if d.begun && !j.Restart {
+		was, err := d.read(ctx, ranksFile)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return false, usage("%s was begun by a command that does it alone; repeat that, or give another directory", j.Out.Path)
+		case err != nil:
+			return false, err
+		case old.Identity != now.Identity:
+			return false, d.refuse(ctx, old, now, manifest)
+		case !bytes.Equal(was, settings):
+			return false, usage("%s was started with other settings:\n  %s\nGive another directory, or --restart to begin this one anew", j.Out.Path, strings.Join(differences("", was, settings), "\n  "))
+		}
+		return true, sameProgram(j, old)
+	}
+	phs, err := j.phases()
+	if err != nil {
+		return false, err
+	}
+	first, err := j.newRun(now.Step.MaxRecord, 1, phs[0], nil, &voice{log: j.Log})
+	if err != nil {
+		return false, err
+	}
+	if err := first.probe(ctx); err != nil {
+		return false, err
+	}
+	if err := d.clear(ctx); err != nil {
+		return false, err
+	}
+	if err := d.write(ctx, manifestFile, manifest); err != nil {
+		return false, err
+	}
+	if err := d.write(ctx, ranksFile, settings); err != nil {
+		return false, err
+	}
+	if err := d.write(ctx, configFile, now); err != nil { // with it the run has begun
+		return false, err
+	}
+	d.begun = true
+	return false, nil
+}
+
+// sameProgram refuses to go on with what another version has begun: its ranks would not all make the same bytes.
+func sameProgram(j *Job, c config) error {
+	if c.Program == j.Program {
+		return nil
+	}
+	return usage("%s was started by %s, and this is %s: all of a run must be one version. Use that one, or start another run", j.Out.Path, c.Program, j.Program)
+}
+
+// ReadShared reads what a shared run was started with: its settings and its inputs.
+func ReadShared(ctx context.Context, st store.Store, dir string) (settings []byte, m *corpus.Manifest, err error) {
+	j := &Job{Store: st, Out: Target{Path: dir}}
+	d := j.dir()
+	if d.missing(ctx, configFile) {
+		return nil, nil, usage("%s: no run was started here", dir)
+	}
+	if settings, err = d.read(ctx, ranksFile); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, usage("%s is the output of a command that does it alone, and no run for ranks", dir)
+	} else if err != nil {
+		return nil, nil, err
+	}
+	raw, err := d.read(ctx, manifestFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	m = &corpus.Manifest{}
+	if err := json.Unmarshal(raw, m); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path.Join(d.own, manifestFile), err)
+	}
+	return settings, m, nil
+}
+
+// OpenShared opens the job's directory for one process. It refuses a job that is not the one that was started, another
+// version of the program, and inputs that have changed. Close ends it.
+func (j *Job) OpenShared(ctx context.Context) (*Shared, error) {
+	s, err := j.LookShared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range j.Manifest.Files {
+		info, err := j.Store.Stat(ctx, f.Location())
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: is not there any more, or this is not the folder that its path begins in; run this where the run was started", f.Path)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.Size != f.Size || info.ModTime.UnixNano() != f.MTime {
+			return nil, fmt.Errorf("%s: has changed since the run was started (%d bytes then, %d now); put it back as it was, with its time, or start another run", f.Path, f.Size, info.Size)
+		}
+	}
+	own, isLocal := j.Store.(*store.Local)
+	if !isLocal {
+		return nil, usage("ranks need files that they share; this store is none")
+	}
+	s.store = own.Shared(rand.Text())
+	s.files = newOpenFiles(ctx, s.store)
+	return s, nil
+}
+
+// LookShared is OpenShared for who only looks (Missing, Made, Finished).
+func (j *Job) LookShared(ctx context.Context) (*Shared, error) {
+	d := j.dir()
+	old, now, manifest, err := d.compare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameProgram(j, old); err != nil {
+		return nil, err
+	}
+	if old.Identity != now.Identity {
+		return nil, d.refuse(ctx, old, now, manifest)
+	}
+	phs, err := j.phases()
+	if err != nil {
+		return nil, err
+	}
+	j.Progress.Phases.Store(int64(len(phs)))
+	return &Shared{job: j, d: d, phs: phs, max: now.Step.MaxRecord, store: j.Store}, nil
+}
+
+// Close ends the use of everything that was opened.
+func (s *Shared) Close() error {
+	var err error
+	for _, w := range s.scratch {
+		err = errors.Join(err, w.close())
+	}
+	if s.files != nil {
+		err = errors.Join(err, s.files.close())
+	}
+	if s.temp != nil {
+		s.temp.remove()
+	}
+	return err
+}
+
+// Finished says whether the directory is whole.
+func (s *Shared) Finished(ctx context.Context) bool { return !s.d.missing(ctx, corpus.Done) }
+
+// Phases is how many there are.
+func (s *Shared) Phases() int { return len(s.phs) }
+
+// Files are those of the manifest that are a rank's.
+func (s *Shared) Files(rank, world int) []corpus.File {
+	var mine []corpus.File
+	for _, f := range s.job.Manifest.Files {
+		if (f.Number-1)%world == rank {
+			mine = append(mine, f)
+		}
+	}
+	return mine
+}
+
+// Missing are the files that are not done in phase n, from 1.
+func (s *Shared) Missing(ctx context.Context, n int, files []corpus.File) ([]corpus.File, error) {
+	var missing []corpus.File
+	for _, f := range files {
+		_, err := s.job.Store.Stat(ctx, s.fileJournalName(n, f.Number))
+		if errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, f)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
+// entries are those of a file in phase n.
+func (s *Shared) entries(ctx context.Context, n, file int) ([]Entry, error) {
+	name := s.fileJournalName(n, file)
+	f, err := s.store.Open(ctx, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	entries, good, err := readFrames[Entry](raw)
+	if err == nil && (good < len(raw) || len(entries) == 0 || !entries[len(entries)-1].EOF) {
+		err = errors.New("is damaged; remove it, and repeat what made it")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return entries, nil
+}
+
+// handover is what phase n leaves to the next, of these files; nil of phase 0.
+func (s *Shared) handover(ctx context.Context, n int, files []corpus.File) (*handover, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	h := &handover{noCopy: s.phs[n-1].noCopy, root: s.d.root, entries: map[int][]Entry{}}
+	for _, f := range files {
+		es, err := s.entries(ctx, n, f.Number)
+		if err != nil {
+			return nil, err
+		}
+		h.entries[f.Number] = es
+	}
+	var err error
+	if h.noCopy {
+		h.before, err = s.handover(ctx, n-1, files)
+	}
+	return h, err
+}
+
+// Pass does phase n, from 1, for those of the files that are not done in it. apply is the Mapper by which the Reducer before
+// would hand over; nil where there is none.
+func (s *Shared) Pass(ctx context.Context, n int, files []corpus.File, apply stage.Mapper) (Counts, error) {
+	todo, err := s.Missing(ctx, n, files)
+	if err != nil || len(todo) == 0 {
+		return Counts{}, err
+	}
+	j := *s.job
+	j.Manifest = &corpus.Manifest{Files: todo}
+	in, err := s.handover(ctx, n-1, todo)
+	if err != nil {
+		return Counts{}, err
+	}
+	if in != nil {
+		in.apply = apply
+	}
+	j.expect(n, in)
+	r, err := j.newRun(s.max, n, s.phs[n-1], in, &voice{log: j.Log})
+	if err != nil {
+		return Counts{}, err
+	}
+	r.store = s.store
+	if s.phs[n-1].writes {
+		s.d.outputs(r)
+	} else {
+		p := &phaseRunner{job: &j, phs: s.phs, store: s.store, base: s.d.own, root: s.d.root, resume: true}
+		p.outputs(r, path.Join(s.d.own, phaseDir(n)))
+	}
+	if r.pieces, err = s.tempDir(); err != nil {
+		return Counts{}, err
+	}
+	r.journal = &fileJournals{ctx: ctx, s: s, phase: n, open: map[int][]byte{}}
+	if _, err = r.start(ctx); err == nil {
+		err = r.total.check()
+	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return r.total, err
+}
+
+// fileJournals writes the journal of a file when that is done.
+type fileJournals struct {
+	ctx   context.Context
+	s     *Shared
+	phase int
+
+	mu   sync.Mutex
+	open map[int][]byte // entries so far, by file
+}
+
+func (l *fileJournals) append(e *Entry) error {
+	l.mu.Lock()
+	b, err := appendEntry(l.open[e.File], e)
+	l.open[e.File] = b
+	if e.EOF {
+		delete(l.open, e.File)
+	}
+	l.mu.Unlock()
+	if err != nil || !e.EOF {
+		return err
+	}
+	// What was finished before a signal is not lost.
+	return writeFile(context.WithoutCancel(l.ctx), l.s.store, l.s.fileJournalName(l.phase, e.File), b)
+}
+
+func (l *fileJournals) close() error { return nil }
+
+// Sealed is what the Reducer of phase n sealed of a file, split by split.
+func (s *Shared) Sealed(ctx context.Context, n int, f corpus.File) ([]stage.Sealed, error) {
+	es, err := s.entries(ctx, n, f.Number)
+	if err != nil {
+		return nil, err
+	}
+	var list []stage.Sealed
+	for _, e := range es {
+		part := e.Parts[outputNames[outSealed]]
+		name := path.Join(s.d.root, part.Name)
+		one, err := s.files.sealed(name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+// tempDir is a folder of this process alone.
+func (s *Shared) tempDir() (string, error) {
+	if s.temp == nil {
+		dir := s.job.Tmp
+		if dir == "" {
+			dir = filepath.FromSlash(path.Join(s.d.own, scratchDir))
+			if err := os.MkdirAll(dir, 0o777); err != nil {
+				return "", err
+			}
+		}
+		var err error
+		if s.temp, err = newTempFolder(dir, s.job.Log); err != nil {
+			return "", err
+		}
+	}
+	return s.temp.name, nil
+}
+
+// Scratch is a workspace of this process alone, which is gone with it.
+func (s *Shared) Scratch(ctx context.Context) (stage.Workspace, error) {
+	dir, err := s.tempDir()
+	if err != nil {
+		return nil, err
+	}
+	w, err := openWorkspace(ctx, s.store.Scratch(), dir, "", "", false, s.job.finishMemory(), s.job.Workers, s.job.Log)
+	if err == nil {
+		s.scratch = append(s.scratch, w)
+	}
+	return w, err
+}
+
+// Workspace is what all processes share. What is there was made whole, by whichever of them, and is not made again.
+func (s *Shared) Workspace() stage.Workspace { return sharedWorkspace{s} }
+
+type sharedWorkspace struct{ s *Shared }
+
+// path is where a file is: among those that ranks make for one another, or, of findings, where they stay.
+func (w sharedWorkspace) path(name string) string {
+	if finding, ok := strings.CutPrefix(name, stage.FindingsDir); ok {
+		return path.Join(w.s.d.own, finding)
+	}
+	return path.Join(w.s.d.own, ranksDir, name)
+}
+
+// Make implements stage.Workspace.
+func (w sharedWorkspace) Make(ctx context.Context, name string, write func(w io.Writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	switch made, err := w.s.Made(ctx, name); {
+	case err != nil:
+		return err
+	case made:
+		return nil
+	}
+	f, err := w.s.store.Create(ctx, w.path(name))
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // after Commit it does nothing
+	if err := compressed(name, f, write); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// Open implements stage.Workspace.
+func (w sharedWorkspace) Open(ctx context.Context, name string) (stage.ReaderAt, int64, error) {
+	return w.s.store.OpenAt(ctx, w.path(name))
+}
+
+// Remove implements stage.Workspace. Another process may want the file, so it stays until Finish.
+func (w sharedWorkspace) Remove(context.Context, string) error { return nil }
+
+// Tell implements stage.Workspace.
+func (w sharedWorkspace) Tell(warning bool, line string) {
+	if warning {
+		w.s.job.Log.Warn(line)
+	} else {
+		w.s.job.Log.Info(line)
+	}
+}
+
+// Memory implements stage.Workspace.
+func (w sharedWorkspace) Memory() int64 { return w.s.job.finishMemory() }
+
+// Workers implements stage.Workspace.
+func (w sharedWorkspace) Workers() int { return w.s.job.Workers }
+
+// Made says whether a file of Workspace is there.
+func (s *Shared) Made(ctx context.Context, name string) (bool, error) {
+	_, err := s.job.Store.Stat(ctx, sharedWorkspace{s}.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Finish makes the directory whole when all files are done in all phases: counts must add up, parts must be there. Then come
+// journals, ledger, times and done, and what ranks made for one another goes.
+func (s *Shared) Finish(ctx context.Context) (*Result, error) {
+	j, d := s.job, s.d
+	started := j.Now()
+	l, err := takeLock(path.Join(d.own, lockFile), j.Out.Path, j.Log)
+	if err != nil {
+		return nil, err
+	}
+	defer l.release(false)
+	res, err := d.finishedBefore(ctx, s.phs)
+	if res != nil || err != nil {
+		return res, errors.Join(err, s.tidy(ctx))
+	}
+	switch found, err := d.foundAll(ctx); {
+	case err != nil:
+		return nil, err
+	case !found:
+		return nil, fmt.Errorf("%s: what was found there beside the decision has been removed since; start the run anew with --restart", d.own)
+	}
+	var counts []Counts
+	var all [][]Entry
+	for n := range s.phs {
+		var entries []Entry
+		var lost []string
+		for _, f := range j.Manifest.Files {
+			es, err := s.entries(ctx, n+1, f.Number)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("%w: a rank has not done this, or the run had finished, and its parts were changed since: then start it anew with --restart", err)
+			}
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range es {
+				name, err := missingPart(ctx, s.store, d.root, e, staying(s.phs[n].writes))
+				if err != nil {
+					return nil, err
+				}
+				if name != "" {
+					lost = append(lost, name)
+				}
+			}
+			entries = append(entries, es...)
+		}
+		if len(lost) > 0 {
+			return nil, fmt.Errorf("%s: is not there as it was written, and %d more; remove %s, and repeat what made it", lost[0], len(lost)-1, path.Join(d.own, phaseDir(n+1)))
+		}
+		slices.SortStableFunc(entries, compareEntries)
+		counts = append(counts, sumEntries(entries))
+		all = append(all, entries)
+	}
+	total := combine(s.phs, counts)
+	if err := total.check(); err != nil {
+		return nil, err
+	}
+	for n, entries := range all {
+		name := journalFile
+		if !s.phs[n].writes {
+			name = path.Join(phaseDir(n+1), journalFile)
+		}
+		var raw []byte
+		for i := range entries {
+			if raw, err = appendEntry(raw, &entries[i]); err != nil {
+				return nil, err
+			}
+		}
+		if err := writeFile(ctx, s.store, path.Join(d.own, name), raw); err != nil {
+			return nil, err
+		}
+	}
+	// The last rank has ended, or was told to: what is left of unfinished files is nobody's.
+	if err := s.store.Sweep(ctx, d.root); err != nil {
+		return nil, err
+	}
+	res, err = d.finish(ctx, nil, total, started, s.phs)
+	if res == nil {
+		return nil, err
+	}
+	return res, errors.Join(err, s.tidy(ctx))
+}
+
+// staying are the kinds of parts that stay: of a phase that writes all, of others what was settled there.
+func staying(writes bool) func(kind string) bool {
+	return func(kind string) bool {
+		return writes || kind == outputNames[outDropped] || kind == outputNames[outQuarantine]
+	}
+}
+
+// tidy removes what ranks made for one another.
+func (s *Shared) tidy(ctx context.Context) error {
+	var err error
+	for n := range s.phs {
+		for _, f := range s.job.Manifest.Files {
+			err = errors.Join(err, s.store.Remove(ctx, s.fileJournalName(n+1, f.Number)))
+		}
+	}
+	last := filepath.FromSlash(path.Join(s.d.own, phaseDir(len(s.phs))))
+	_ = os.Remove(last) // an empty folder
+	for _, dir := range []string{ranksDir, scratchDir} {
+		err = errors.Join(err, os.RemoveAll(filepath.FromSlash(path.Join(s.d.own, dir))))
+	}
+	return err
+}
