@@ -2,7 +2,6 @@ package dedup
 
 import (
 	"context"
-	"strconv"
 
 	"curate/record"
 	"curate/stage"
@@ -24,11 +23,12 @@ func (a *exactApply) Spec() stage.Spec { return a.e.spec }
 
 // NewWorker implements stage.Mapper.
 func (a *exactApply) NewWorker() stage.Worker {
-	return &exactApplyWorker{cfg: &a.e.cfg, cursor: a.d.NewCursor()}
+	return &exactApplyWorker{cfg: &a.e.cfg, index: a.e.index, cursor: a.d.NewCursor()}
 }
 
 type exactApplyWorker struct {
 	cfg    *ExactConfig
+	index  *indexUse
 	cursor *Cursor
 	json   []byte
 }
@@ -48,7 +48,11 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 			return err
 		}
 		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			err = r.Set(curateDedup, w.verdict(found.Kept, dropped))
+			verdict, failed := w.verdict(found.Kept, dropped)
+			if failed != nil {
+				return failed
+			}
+			err = r.Set(curateDedup, verdict)
 		} else if dropped {
 			err = r.CanSet(curateDedup) // whether somebody keeps dropped records decides nothing
 		}
@@ -69,12 +73,15 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 
 // verdict is the JSON text of curate.dedup. The ID is a string, since JSON readers lose bits of a number above
 // 2^53.
-func (w *exactApplyWorker) verdict(kept record.ID, dropped bool) []byte {
+func (w *exactApplyWorker) verdict(kept record.ID, dropped bool) ([]byte, error) {
 	if !dropped {
-		return append(w.json[:0], `{"method":"exact","verdict":"keep"}`...)
+		return append(w.json[:0], `{"method":"exact","verdict":"keep"}`...), nil
 	}
-	j := append(w.json[:0], `{"method":"exact","verdict":"drop","rule":"`+ExactRule+`","reason":"`+ExactReason+`","duplicate_of":"`...)
-	j = strconv.AppendInt(j, int64(kept), 10)
-	w.json = append(j, `"}`...)
-	return w.json
+	j := append(w.json[:0], `{"method":"exact","verdict":"drop","rule":"`+ExactRule+`","reason":"`+ExactReason+`",`...)
+	j, err := w.index.appendKept(j, kept)
+	if err != nil {
+		return nil, err
+	}
+	w.json = append(j, '}')
+	return w.json, nil
 }

@@ -48,6 +48,10 @@ type ranged struct {
 	width  int    // of an item
 	// pair adds pairs of the items of a range: ID, and 8 bytes about it, both big-endian.
 	pair func(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
+	// indexed are items of an index, of the same width and sorted, too (Index.keys). Where there are any, join takes the
+	// place of pair.
+	indexed []stage.Sealed
+	join    func(ctx context.Context, items, indexed *runs.Iterator, pairs *runs.Sorter) error
 	// merge writes all pairs, sorted, as the table.
 	merge   func(ctx context.Context, w io.Writer, pairs *runs.Iterator) error
 	columns columns
@@ -134,8 +138,10 @@ func withRun(ctx context.Context, ws stage.Workspace, width int, space []byte, r
 // pairs makes a file of pairs for each range of keys and returns the files' names.
 func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) ([]string, error) {
 	total := int64(0)
-	for i := range sealed {
-		total += sealed[i].Size
+	for _, s := range [][]stage.Sealed{sealed, e.indexed} {
+		for i := range s {
+			total += s[i].Size
+		}
 	}
 	ranges := runs.Uniform(int(min(maxRanges, 1+total/e.rangeSize)))
 	names := make([]string, len(ranges))
@@ -144,7 +150,7 @@ func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 	}
 
 	// A quarter of the memory is for what is not counted here.
-	memory, each := ws.Memory()/4*3, int64(max(1, len(sealed)))
+	memory, each := ws.Memory()/4*3, int64(max(1, len(sealed)+len(e.indexed)))
 	workers := max(1, min(int64(ws.Workers()), int64(len(ranges)), memory/(int64(e.spillSize)+each*smallRunBuffer)))
 	buffer := max(smallRunBuffer, min(runBuffer, (memory/workers-int64(e.spillSize))/each))
 
@@ -192,11 +198,20 @@ const pairWidth = 8 + 8
 func (d *decider) decide(ctx context.Context, name string, r runs.Range) error {
 	d.pairs.Reset(name + "-sort")
 	err := d.ws.Make(ctx, name, func(w io.Writer) error {
-		keys, err := runs.Open(d.sealed, d.e.width, r, d.space)
+		cut := len(d.space) / max(1, len(d.sealed)+len(d.e.indexed)) * len(d.sealed)
+		keys, err := runs.Open(d.sealed, d.e.width, r, d.space[:cut])
 		if err != nil {
 			return err
 		}
-		if err := d.e.pair(ctx, keys, d.pairs); err != nil {
+		if len(d.e.indexed) == 0 {
+			err = d.e.pair(ctx, keys, d.pairs)
+		} else {
+			var indexed *runs.Iterator
+			if indexed, err = runs.Open(d.e.indexed, d.e.width, r, d.space[cut:]); err == nil {
+				err = d.e.join(ctx, keys, indexed, d.pairs)
+			}
+		}
+		if err != nil {
 			return err
 		}
 		return d.pairs.Merge(ctx, w)

@@ -38,8 +38,9 @@ type ExactConfig struct {
 
 // Exact keeps one of all records with the same value of a field. It is immutable.
 type Exact struct {
-	cfg  ExactConfig
-	spec stage.Spec
+	cfg   ExactConfig
+	spec  stage.Spec
+	index *indexUse // nil without one
 	ranged
 }
 

@@ -63,6 +63,7 @@ type MinHash struct {
 	longest   bool
 
 	candidatesSpec, spec stage.Spec
+	index                *indexUse // nil without one
 
 	// Constants, but in tests; see ranged.
 	rangeSize int64
@@ -154,6 +155,9 @@ func canonical(v any) (json.RawMessage, error) {
 
 // Stages are the two Reducers, to be run one right behind the other.
 func (m *MinHash) Stages() []stage.Stage {
+	if m.index != nil {
+		return m.indexedStages()
+	}
 	return []stage.Stage{newCandidates(m), &verification{m}}
 }
 

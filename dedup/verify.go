@@ -27,6 +27,9 @@ func (m *MinHash) newVerifier(d *documents) *verifier {
 // similarity of two documents in millionths, by the sets of their shingles; 0 where it is below the threshold. It
 // is fastest when one call after the other has the same first document.
 func (v *verifier) similarity(a, b uint32) (uint32, error) {
+	if a < v.docs.indexed && b < v.docs.indexed {
+		return 0, nil // both stay, whatever they are
+	}
 	if err := v.a.open(v.docs, a); err != nil {
 		return 0, err
 	}
