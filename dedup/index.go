@@ -34,7 +34,8 @@ type Index struct {
 	documents   uint64
 }
 
-// maxGenerations bounds the files that are open at once, beside those of the run.
+// maxGenerations is how many generations with documents a run may be compared with. It bounds the files that are open at
+// once, beside those of the run.
 const maxGenerations = 128
 
 // NewIndex makes an index of its generations, in order. digest stands for all of them.
@@ -50,9 +51,6 @@ func NewIndex(digest string, generations []*IndexGeneration) (*Index, error) {
 		x.keyWidth = g.keyWidth
 		x.generations, x.bases = append(x.generations, g), append(x.bases, x.documents)
 		x.documents += uint64(g.Documents())
-	}
-	if len(x.generations) > maxGenerations {
-		return nil, fmt.Errorf("the index has %d generations, more than %d; make one of them: curate dedup index merge -o NEW DIR", len(x.generations), maxGenerations)
 	}
 	return x, nil
 }

@@ -321,7 +321,7 @@ func (f *frames) next() bool {
 	if f.err != nil || f.now == nil {
 		return false
 	}
-	if f.begun && f.now.id <= f.id {
+	if f.begun && f.now.id < f.id { // build finds what was sealed twice
 		f.err = fmt.Errorf("record %d comes behind record %d: %w", f.now.id, f.id, errFrames)
 		return false
 	}
@@ -366,7 +366,12 @@ func (f *frames) copy(w io.Writer) error {
 
 // Finish implements stage.Reducer. It reads what was sealed once, and holds a buffer for each sealed file and one to sort.
 func (x *indexing) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	err := ws.Make(ctx, decisionsFile, func(w io.Writer) error { return x.build(ctx, w, sealed, ws) })
+	keys := runs.NewSorter(ws, x.keyWidth+4, x.spillSize)
+	keys.Reset("index-keys-sort")
+	err := ws.Make(ctx, decisionsFile, func(w io.Writer) error { return x.build(ctx, w, keys, sealed, ws) })
+	if err == nil {
+		err = keys.Remove(ctx) // nothing if an earlier attempt made the decisions
+	}
 	var d *Decisions
 	if err == nil {
 		d, err = openTable(ctx, ws, decisionsFile, x.columns)
@@ -393,15 +398,13 @@ func checkedFileOf(ctx context.Context, sink IndexSink, name string, kind checke
 }
 
 // build makes the generation's files, and writes the decisions.
-func (x *indexing) build(ctx context.Context, w io.Writer, sealed []stage.Sealed, ws stage.Workspace) error {
+func (x *indexing) build(ctx context.Context, w io.Writer, keys *runs.Sorter, sealed []stage.Sealed, ws stage.Workspace) error {
 	readers := make([]io.Reader, len(sealed))
 	for i := range sealed {
 		readers[i] = io.NewSectionReader(sealed[i].Data, 0, sealed[i].Size)
 	}
 	memory := ws.Memory()/4*3 - int64(x.spillSize)
 	f := newFrames(readers, int(max(smallRunBuffer, min(runBuffer, memory/int64(max(1, len(sealed)))))))
-	keys := runs.NewSorter(ws, x.keyWidth+4, x.spillSize)
-	keys.Reset("index-keys-sort")
 	decisions := newDecisionsWriter(w, x.columns)
 	g := generationWriter{sink: x.use.grow.Sink}
 	err := g.write(ctx, func() error {
@@ -409,10 +412,15 @@ func (x *indexing) build(ctx context.Context, w io.Writer, sealed []stage.Sealed
 		le := binary.LittleEndian
 		item := make([]byte, x.keyWidth+4)
 		var id []byte
+		var last record.ID
 		for n := 0; f.next(); n++ {
 			if n%checkEvery == 0 && ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			if n > 0 && f.id == last {
+				return fmt.Errorf("record %d was sealed twice", last)
+			}
+			last = f.id
 			if err := f.read(one[:1]); err != nil {
 				return err
 			}
@@ -458,9 +466,6 @@ func (x *indexing) build(ctx context.Context, w io.Writer, sealed []stage.Sealed
 	}
 	err = checkedFileOf(ctx, g.sink, IndexKeysFile, checkedKeys, func(c *checkedWriter) error { return keys.Merge(ctx, c) })
 	if err != nil {
-		return err
-	}
-	if err := keys.Remove(ctx); err != nil {
 		return err
 	}
 	if err := g.sink.Done(ctx, g.counts()); err != nil {

@@ -119,38 +119,30 @@ func pairUpIndexed(ctx context.Context, items, indexed *runs.Iterator, pairs *ru
 }
 
 // touchedFile has, as sealed sets, the documents of the index that share a bucket with a candidate.
-const touchedFile = "indexed"
+const (
+	touchedFile    = "indexed"
+	touchedBuckets = "indexed-buckets" // those of the candidates
+	touchedPairs   = "indexed-pairs"   // documents of the index with their buckets among these
+)
 
 // maxOld is how many documents of the index are looked at in a bucket: with more, no round would come to them.
 const maxOld = 1 + maxRehubs
 
-// touched makes the file of the index's documents that are to be compared with those of the sealed sets. It holds a buffer
-// to sort, one for each generation, and a piece of a set.
+// touched makes the file of the index's documents that are to be compared with those of the sealed sets. It holds what scan
+// does, a buffer to sort, one for each generation, and a piece of a set.
 func (m *MinHash) touched(ctx context.Context, w io.Writer, sealed []stage.Sealed, ws stage.Workspace) error {
 	buckets := runs.NewSorter(ws, bucketWidth, m.spillSize/2)
-	buckets.Reset("indexed-buckets-sort")
-	buf := make([]byte, max(smallRunBuffer, maxHeader))
-	err := ws.Make(ctx, "indexed-buckets", func(w io.Writer) error {
-		for i := range sealed {
-			s := entryScanner{f: sealed[i], buf: buf}
-			for n := 0; ; n++ {
-				if err := s.next(); err != nil {
-					return fmt.Errorf("run %d: %w", i, err)
-				}
-				if s.done {
-					break
-				}
-				if n%checkEvery == 0 && ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				var bucket [bucketWidth]byte
-				for b := s.buckets; len(b) > 0; b = b[8:] {
-					binary.BigEndian.PutUint64(bucket[:], binary.LittleEndian.Uint64(b))
-					if err := buckets.Add(ctx, bucket[:]); err != nil {
-						return err
-					}
-				}
-			}
+	buckets.Reset(touchedBuckets + "-sort")
+	err := ws.Make(ctx, touchedBuckets, func(w io.Writer) error {
+		var item [bucketWidth]byte
+		memory := ws.Memory()/4*3 - int64(m.spillSize) - int64(len(sealed))*smallRunBuffer - fewBuffers
+		// In the order of IDs, so that whatever files they are spread over the same is sorted.
+		_, err := m.scan(ctx, sealed, memory, func(bucket uint64, _ uint32) error {
+			binary.BigEndian.PutUint64(item[:], bucket)
+			return buckets.Add(ctx, item[:])
+		})
+		if err != nil {
+			return err
 		}
 		return buckets.Merge(ctx, w)
 	})
@@ -163,8 +155,8 @@ func (m *MinHash) touched(ctx context.Context, w io.Writer, sealed []stage.Seale
 
 	// Document of the index and bucket, sorted by document.
 	pairs := runs.NewSorter(ws, pairWidth, m.spillSize/2)
-	pairs.Reset("indexed-pairs-sort")
-	err = ws.Make(ctx, "indexed-pairs", func(w io.Writer) error {
+	pairs.Reset(touchedPairs + "-sort")
+	err = ws.Make(ctx, touchedPairs, func(w io.Writer) error {
 		keys := m.index.keys()
 		indexed, err := runs.Open(keys, candidateWidth, runs.Range{}, make([]byte, len(keys)*max(smallRunBuffer, min(runBuffer, int(ws.Memory()/8)/len(keys)))))
 		if err != nil {
@@ -198,7 +190,7 @@ func (m *MinHash) touched(ctx context.Context, w io.Writer, sealed []stage.Seale
 				}
 			}
 			return nil
-		}, "indexed-buckets")
+		}, touchedBuckets)
 		if err != nil {
 			return err
 		}
@@ -234,7 +226,7 @@ func (m *MinHash) touched(ctx context.Context, w io.Writer, sealed []stage.Seale
 			return err
 		}
 		return m.index.index.copyEntry(out, id, own, &set, in)
-	}, "indexed-pairs")
+	}, touchedPairs)
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,9 @@ func (o IndexOptions) use(spec *stage.Spec, marks string, width int) (*indexUse,
 	if o.Index.keyWidth != 0 && o.Index.keyWidth != width {
 		return nil, fmt.Errorf("dedup: the index has keys of %d bytes, and this method's have %d", o.Index.keyWidth, width)
 	}
+	if n := len(o.Index.generations); n > maxGenerations || n == maxGenerations && o.Grow != nil {
+		return nil, fmt.Errorf("dedup: the index has %d generations, and %d are the most; make one of them with \"curate dedup index merge\"", n, maxGenerations)
+	}
 	u := &indexUse{index: o.Index}
 	var err error
 	if spec.Config, err = withMember(spec.Config, "index", o.Index.digest); err != nil || o.Grow == nil {
@@ -179,15 +182,22 @@ type indexedVerification struct{ verification }
 
 // Finish implements stage.Reducer.
 func (d *indexedVerification) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (_ stage.Mapper, err error) {
-	if err := ws.Make(ctx, touchedFile, func(w io.Writer) error {
+	var names []string
+	err = ws.Make(ctx, touchedFile, func(w io.Writer) error {
 		if d.m.index.index.Documents() == 0 {
 			return nil
 		}
+		names = []string{touchedBuckets, touchedPairs}
 		return d.m.touched(ctx, w, sealed, ws)
-	}); err != nil {
-		return nil, fmt.Errorf("dedup: %w", err)
+	})
+	if err == nil {
+		err = removeAll(ctx, ws, names)
 	}
-	file, size, err := ws.Open(ctx, touchedFile)
+	var file stage.ReaderAt
+	var size int64
+	if err == nil {
+		file, size, err = ws.Open(ctx, touchedFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
