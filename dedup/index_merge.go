@@ -14,13 +14,31 @@ import (
 	"curate/stage/runs"
 )
 
-// MergeIndex makes one generation of several, in order, and says what is in it and where it came from. All documents stay,
+// MergeOrigins are the origins of what MergeIndex makes of generations.
+func MergeOrigins(generations []*IndexGeneration) []Origin {
+	var origins []Origin
+	for _, g := range generations {
+		for _, o := range g.Origins {
+			if !slices.ContainsFunc(origins, o.same) {
+				origins = append(origins, o)
+			}
+		}
+	}
+	return origins
+}
+
+// same says whether an origin is of the same documents.
+func (o Origin) same(p Origin) bool {
+	return p.Generation == o.Generation && p.Documents == o.Documents && p.Sum == o.Sum
+}
+
+// MergeIndex makes one generation of several, in order, and says what is in it. All documents stay,
 // also those that are like one another: each has been published. But a run that two generations have, with the same
 // documents, is taken once. It holds a buffer for each generation.
-func MergeIndex(ctx context.Context, generations []*IndexGeneration, sink IndexSink) (IndexCounts, []Origin, error) {
+func MergeIndex(ctx context.Context, generations []*IndexGeneration, sink IndexSink) (IndexCounts, error) {
 	x, err := NewIndex("", generations)
 	if err != nil {
-		return IndexCounts{}, nil, err
+		return IndexCounts{}, err
 	}
 	var origins []Origin
 	// The documents of an origin lie together. Where those of each begin, in the index and in what is made.
@@ -35,9 +53,7 @@ func MergeIndex(ctx context.Context, generations []*IndexGeneration, sink IndexS
 	for _, g := range generations {
 		for _, o := range g.Origins {
 			s := stretch{from: from, to: to}
-			s.left = slices.ContainsFunc(origins, func(p Origin) bool {
-				return p.Generation == o.Generation && p.Documents == o.Documents && p.Sum == o.Sum
-			})
+			s.left = slices.ContainsFunc(origins, o.same)
 			if !s.left {
 				s.origin = uint32(len(origins))
 				origins = append(origins, o)
@@ -65,7 +81,7 @@ func MergeIndex(ctx context.Context, generations []*IndexGeneration, sink IndexS
 		return &stretches[i]
 	}
 	if to > maxIndexed {
-		return IndexCounts{}, nil, fmt.Errorf("the indexes have %d documents, and a generation holds at most %d", to, uint32(maxIndexed))
+		return IndexCounts{}, fmt.Errorf("the indexes have %d documents, and a generation holds at most %d", to, uint32(maxIndexed))
 	}
 
 	g := generationWriter{sink: sink}
@@ -96,7 +112,7 @@ func MergeIndex(ctx context.Context, generations []*IndexGeneration, sink IndexS
 		return nil
 	})
 	if err != nil {
-		return IndexCounts{}, nil, err
+		return IndexCounts{}, err
 	}
 	err = checkedFileOf(ctx, sink, IndexKeysFile, checkedKeys, func(c *checkedWriter) error {
 		items, err := runs.Open(x.keys(), x.keyWidth+8, runs.Range{}, nil)
@@ -122,9 +138,9 @@ func MergeIndex(ctx context.Context, generations []*IndexGeneration, sink IndexS
 		return items.Err()
 	})
 	if err != nil {
-		return IndexCounts{}, nil, err
+		return IndexCounts{}, err
 	}
-	return g.counts(), origins, sink.Done(ctx, g.counts())
+	return g.counts(), sink.Done(ctx, g.counts())
 }
 
 // each calls do for every document in order, with the beginning of its id and of its set.

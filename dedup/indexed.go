@@ -163,6 +163,15 @@ func (m *MinHash) WithIndex(o IndexOptions) (*MinHash, error) {
 	return &c, err
 }
 
+// StagesWithIndex are the stages of the method with an index.
+func (m *MinHash) StagesWithIndex(o IndexOptions) ([]stage.Stage, error) {
+	c, err := m.WithIndex(o)
+	if err != nil {
+		return nil, err
+	}
+	return c.Stages(), nil
+}
+
 func (m *MinHash) indexedStages() []stage.Stage {
 	list := []stage.Stage{newCandidates(m), &indexedVerification{verification{m}}}
 	if m.index.grow != nil {
@@ -240,8 +249,8 @@ func (e *Exact) IndexSettings() (json.RawMessage, error) {
 	return canonical(map[string]any{"method": "exact", "field": e.cfg.Field.String()})
 }
 
-// WithIndex are the stages of the method with an index.
-func (e *Exact) WithIndex(o IndexOptions) ([]stage.Stage, error) {
+// StagesWithIndex are the stages of the method with an index.
+func (e *Exact) StagesWithIndex(o IndexOptions) ([]stage.Stage, error) {
 	c := *e
 	var err error
 	if c.index, err = o.use(&c.spec, "dedup_keys", ExactKeyWidth); err != nil {

@@ -22,6 +22,7 @@ func newDedup(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept"}
 	var method, keep string
 	var scheme schemeFlags
+	var index indexFlags
 	var threshold float64
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
@@ -62,9 +63,12 @@ is 0; _curate/manifest.json of an output directory lists them) and offset is the
 uncompressed file, or the row in Parquet. Method minhash says the "similarity" to that document, and the
 "cluster": the smallest ID of all documents that similar pairs link with this one.
 
+` + indexHelp + `
+
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
+  curate dedup --index seen/ -o new/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			names := make([]string, 0, len(dedupMethods))
@@ -90,14 +94,18 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if method == "minhash" {
 				flags.recordCost = scheme.recordCost()
 			}
-			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+			if err := index.check(cmd, method, flags.out); err != nil {
+				return err
+			}
+			defer index.close()
+			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				verdicts := flags.dropped != ""
 				if method == "exact" {
 					d, err := dedup.NewExact(dedup.ExactConfig{Field: s.textField, Keep: keep, Annotate: flags.annotate, Verdicts: verdicts})
 					if err != nil {
 						return nil, usage("%v", err)
 					}
-					return []stage.Stage{d}, nil
+					return index.stages(cmd.Context(), s, &flags, args, d, []stage.Stage{d})
 				}
 				d, err := dedup.NewMinHash(dedup.MinHashConfig{
 					Field: s.textField, Scheme: scheme.name, Bands: scheme.bands, Rows: scheme.rows, Values: scheme.permutations, Short: scheme.short,
@@ -106,15 +114,17 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				if err != nil {
 					return nil, usage("%v", err)
 				}
-				return d.Stages(), nil
+				return index.stages(cmd.Context(), s, &flags, args, d, d.Stages())
 			})
+			return index.commit(cmd.Context(), env, &flags, err)
 		},
 	}
 	cmd.Flags().StringVar(&method, "method", "minhash", "`NAME` of the method: minhash or exact")
 	cmd.Flags().Float64Var(&threshold, "threshold", dedup.DefaultThreshold, "minhash: `SIMILARITY` from which on documents are duplicates, above 0 and at most 1")
 	cmd.Flags().StringVar(&keep, "keep", "first", "`WHICH` of the duplicates stays: first, in the order of the inputs, or, with minhash, longest, in bytes of text")
 	scheme.register(cmd, false)
+	index.register(cmd)
 	flags.register(cmd)
-	cmd.AddCommand(newDedupSign(env))
+	cmd.AddCommand(newDedupSign(env), newDedupIndex(env))
 	return cmd
 }
