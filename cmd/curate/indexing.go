@@ -81,9 +81,6 @@ func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, arg
 	if x.dir == "" {
 		return plain, nil
 	}
-	if f.printConfig {
-		x.readonly = true // nothing is to be begun
-	}
 	manifest, err := corpus.Expand(ctx, store.NewLocal(nil), args)
 	if err != nil {
 		return nil, err
@@ -91,7 +88,7 @@ func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, arg
 	if n := len(manifest.Files); n > dedup.MaxIndexFiles {
 		return nil, usage("--index: %d inputs are more than %d; add a part of them at a time", n, dedup.MaxIndexFiles)
 	}
-	if !x.readonly {
+	if !x.readonly && !f.printConfig {
 		if _, err := index.Open(ctx, store.NewLocal(nil), x.dir); err != nil { // nothing is to be put into what is none
 			return nil, indexUsage(err)
 		}
@@ -139,8 +136,10 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, plain []stage.Stage,
 			return nil, err
 		}
 	} else {
-		if err := x.folder.Sweep(ctx); err != nil {
-			return nil, err
+		if x.release != nil {
+			if err := x.folder.Sweep(ctx); err != nil {
+				return nil, err
+			}
 		}
 		run := index.Run{Stream: manifest.HasStream()}
 		if run.Config, err = json.Marshal(plain[len(plain)-1].Spec().Config, json.Deterministic(true)); err != nil {
@@ -164,7 +163,7 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, plain []stage.Stage,
 // commit adds what a run has kept, if that came to its end.
 func (x *indexFlags) commit(ctx context.Context, env environment, f *stageFlags, err error) error {
 	whole := err == nil || errors.As(err, new(*pipeline.QuarantineError))
-	if x.use == nil || x.use.ID == "" || x.use.Already || !whole {
+	if x.use == nil || x.release == nil || x.use.ID == "" || x.use.Already || !whole {
 		return err
 	}
 	n, failed := x.use.Commit(ctx)

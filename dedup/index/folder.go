@@ -27,6 +27,7 @@ import (
 // Names in the folder.
 const (
 	ManifestFile   = "index.json"
+	previousFile   = "index.previous.json" // the manifest before, while it is replaced
 	LockFile       = "lock"
 	originsFile    = "origins.json"
 	generationFile = "generation.json" // the manifest's entry, until it is there
@@ -99,8 +100,9 @@ type Folder struct {
 func Open(ctx context.Context, st store.Store, dir string) (*Folder, error) {
 	f := &Folder{Dir: dir, st: st}
 	var err error
-	if f.raw, err = readAll(ctx, st, path.Join(dir, ManifestFile)); err == nil {
-		f.Manifest, err = parse(path.Join(dir, ManifestFile), f.raw)
+	var name string
+	if name, f.raw, err = f.current(ctx); err == nil {
+		f.Manifest, err = parse(path.Join(dir, name), f.raw)
 		return f, err
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -119,6 +121,16 @@ func Open(ctx context.Context, st store.Store, dir string) (*Folder, error) {
 		}
 	}
 	return f, nil
+}
+
+// current reads the manifest, or the one before where replacing it has failed and it is gone (store.Writer.Commit).
+func (f *Folder) current(ctx context.Context) (name string, raw []byte, err error) {
+	for _, name = range []string{ManifestFile, previousFile} {
+		if raw, err = readAll(ctx, f.st, path.Join(f.Dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return name, raw, err
 }
 
 func readAll(ctx context.Context, st store.Store, name string) ([]byte, error) {
@@ -337,7 +349,7 @@ func (f *Folder) Close() error {
 
 // changed says whether the manifest is another than the one that was read.
 func (f *Folder) changed(ctx context.Context) (bool, error) {
-	now, err := readAll(ctx, f.st, path.Join(f.Dir, ManifestFile))
+	_, now, err := f.current(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return !f.Absent, nil
 	}

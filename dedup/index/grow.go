@@ -226,16 +226,21 @@ func (u *Use) Commit(ctx context.Context) (int64, error) {
 	}
 	m := f.Manifest
 	m.Generations = append(slices.Clone(m.Generations), g)
-	if err := write(ctx, f.st, f.Dir, m); err != nil {
+	if !f.Absent {
+		if err := write(ctx, f.st, f.Dir, previousFile, f.Manifest); err != nil {
+			return 0, err
+		}
+	}
+	if err := write(ctx, f.st, f.Dir, ManifestFile, m); err != nil {
 		return 0, err
 	}
 	f.Manifest, f.Absent, u.Already = m, false, true
 	return g.Documents, f.tidy(ctx)
 }
 
-// write replaces the manifest.
-func write(ctx context.Context, st store.Store, dir string, m Manifest) error {
-	w, err := st.Create(ctx, path.Join(dir, ManifestFile))
+// write makes a manifest.
+func write(ctx context.Context, st store.Store, dir, name string, m Manifest) error {
+	w, err := st.Create(ctx, path.Join(dir, name))
 	if err != nil {
 		return err
 	}
@@ -247,6 +252,9 @@ func write(ctx context.Context, st store.Store, dir string, m Manifest) error {
 
 // tidy removes what is no part of the index.
 func (f *Folder) tidy(ctx context.Context) error {
+	if err := f.st.Remove(ctx, path.Join(f.Dir, previousFile)); err != nil {
+		return err
+	}
 	files, err := f.st.List(ctx, f.Dir)
 	if err != nil {
 		return err

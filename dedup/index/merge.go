@@ -63,7 +63,7 @@ func Merge(ctx context.Context, st store.Store, out string, dirs []string) (Gene
 		return Generation{}, err
 	}
 	m := Manifest{Format: format, Version: version, Settings: settings, Generations: []Generation{s.done}}
-	if err := write(ctx, st, out, m); err != nil {
+	if err := write(ctx, st, out, ManifestFile, m); err != nil {
 		return Generation{}, err
 	}
 	f := &Folder{Dir: out, Manifest: m, st: st}
