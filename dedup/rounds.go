@@ -31,6 +31,7 @@ type finisher struct {
 	names   []string // of files to remove
 	sources sources
 	rounds  int
+	known   []uint32 // see nameClusters
 }
 
 // Finish implements stage.Reducer. Within Workspace.Memory it holds 20 bytes a candidate (24 with Keep longest and
@@ -91,6 +92,9 @@ func (f *finisher) decide(w io.Writer, sealed []stage.Sealed) error {
 		return err
 	}
 	if err := f.decided(); err != nil {
+		return err
+	}
+	if err := f.nameClusters(); err != nil {
 		return err
 	}
 	if err := f.findings(); err != nil {
