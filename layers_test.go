@@ -31,6 +31,7 @@ var layers = []struct {
 	{"corpus/store", "", "every byte that must survive a crash goes through here, so that fault tests see it"},
 	{"corpus/store/storetest", "corpus/store", "the contract of a store as a suite, and a store that fails on purpose"},
 	{"dedup", "record stage stage/runs text internal/impl", "no door to the other stages; files only through the workspace it is given"},
+	{"dedup/index", "dedup stage corpus/store", "the folder of an index; what is in its files is dedup's"},
 	{"examples/basque/make", "", "made the example's corpus once; outside the binary"},
 	{"fasttext", "internal/impl", "shared by langid and filter, so it lies below both"},
 	{"filter", "record stage text langid fasttext filter/pii filter/url", "no door to the other stages: what they share lies below"},

@@ -2,7 +2,6 @@ package dedup
 
 import (
 	"context"
-	"strconv"
 
 	"curate/record"
 	"curate/stage"
@@ -24,12 +23,13 @@ func (a *exactApply) Spec() stage.Spec { return a.e.spec }
 
 // NewWorker implements stage.Mapper.
 func (a *exactApply) NewWorker() stage.Worker {
-	return &exactApplyWorker{cfg: &a.e.cfg, said: a.e.said, cursor: a.d.NewCursor()}
+	return &exactApplyWorker{cfg: &a.e.cfg, said: a.e.said, index: a.e.index, cursor: a.d.NewCursor()}
 }
 
 type exactApplyWorker struct {
 	cfg    *ExactConfig
 	said   verdictWords
+	index  *indexUse
 	cursor *Cursor
 	json   []byte
 }
@@ -49,7 +49,11 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 			return err
 		}
 		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			err = r.Set(curateDedup, w.verdict(found.Kept, dropped))
+			verdict, failed := w.verdict(found.Kept, dropped)
+			if failed != nil {
+				return failed
+			}
+			err = r.Set(curateDedup, verdict)
 		} else if dropped {
 			err = r.CanSet(curateDedup) // whether somebody keeps dropped records decides nothing
 		}
@@ -78,16 +82,18 @@ var (
 
 // verdict is the JSON text of curate.dedup. The ID is a string, since JSON readers lose bits of a number above
 // 2^53.
-func (w *exactApplyWorker) verdict(kept record.ID, dropped bool) []byte {
+func (w *exactApplyWorker) verdict(kept record.ID, dropped bool) ([]byte, error) {
 	j := append(append(w.json[:0], `{"method":"`...), w.said.method...)
 	if dropped {
 		j = append(append(j, `","verdict":"drop","rule":"`...), w.said.rule...)
 		j = append(append(j, `","reason":"`...), w.said.reason...)
-		j = append(j, `","duplicate_of":"`...)
-		j = strconv.AppendInt(j, int64(kept), 10)
+		var err error
+		if j, err = w.index.appendKept(append(j, `",`...), kept); err != nil {
+			return nil, err
+		}
 	} else {
-		j = append(j, `","verdict":"keep`...)
+		j = append(j, `","verdict":"keep"`...)
 	}
-	w.json = append(j, `"}`...)
-	return w.json
+	w.json = append(j, '}')
+	return w.json, nil
 }

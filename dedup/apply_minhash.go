@@ -19,11 +19,12 @@ func (a minhashApply) Spec() stage.Spec { return a.m.spec }
 
 // NewWorker implements stage.Mapper.
 func (a minhashApply) NewWorker() stage.Worker {
-	return &minhashApplyWorker{cfg: &a.m.cfg, cursor: a.d.NewCursor()}
+	return &minhashApplyWorker{cfg: &a.m.cfg, index: a.m.index, cursor: a.d.NewCursor()}
 }
 
 type minhashApplyWorker struct {
 	cfg    *MinHashConfig
+	index  *indexUse
 	cursor *Cursor
 	json   []byte
 }
@@ -44,7 +45,11 @@ func (w *minhashApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 		}
 		dropped := known && found.Kept != r.ID
 		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			err = r.Set(curateDedup, w.verdict(found, known, dropped))
+			verdict, failed := w.verdict(found, known, dropped)
+			if failed != nil {
+				return failed
+			}
+			err = r.Set(curateDedup, verdict)
 		} else if dropped {
 			err = r.CanSet(curateDedup) // as exactApplyWorker
 		}
@@ -64,12 +69,14 @@ func (w *minhashApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 }
 
 // verdict is the JSON text of curate.dedup. IDs are strings, as exactApplyWorker.verdict says.
-func (w *minhashApplyWorker) verdict(found Decision, known, dropped bool) []byte {
+func (w *minhashApplyWorker) verdict(found Decision, known, dropped bool) ([]byte, error) {
 	j := append(w.json[:0], `{"method":"minhash","verdict":`...)
 	if dropped {
-		j = append(j, `"drop","rule":"`+MinHashRule+`","reason":"`+MinHashReason+`","duplicate_of":"`...)
-		j = strconv.AppendInt(j, int64(found.Kept), 10)
-		j = append(j, '"')
+		j = append(j, `"drop","rule":"`+MinHashRule+`","reason":"`+MinHashReason+`",`...)
+		var err error
+		if j, err = w.index.appendKept(j, found.Kept); err != nil {
+			return nil, err
+		}
 		if w.cfg.Verify != VerifyNone {
 			j = append(j, `,"similarity":`...)
 			j = appendSimilarity(j, found.Similarity)
@@ -83,5 +90,5 @@ func (w *minhashApplyWorker) verdict(found Decision, known, dropped bool) []byte
 		j = append(j, '"')
 	}
 	w.json = append(j, '}')
-	return w.json
+	return w.json, nil
 }

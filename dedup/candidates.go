@@ -35,6 +35,7 @@ func newCandidates(m *MinHash) *candidates {
 	return &candidates{m, ranged{
 		name: candidatesFile, prefix: candidatesFile, width: candidateWidth, pairWidth: pairWidth, pair: shared, merge: mergeCandidates,
 		columns: columnsCandidates, rangeSize: m.rangeSize, spillSize: m.spillSize,
+		indexed: m.index.keys(), indexedWidth: candidateWidth, join: sharedIndexed,
 	}}
 }
 

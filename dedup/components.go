@@ -173,7 +173,10 @@ func (f *finisher) write(w io.Writer) error {
 	out := newDecisionsWriter(w, columnsMinHash)
 	id := func(b []byte) record.ID { return *f.docs.ids.at(be.Uint32(b)) }
 	err := f.each(decidedWidth, func(item []byte) error {
-		return out.add(id(item), Decision{id(item[4:]), be.Uint32(item[8:]), id(item[12:])}, nil)
+		if be.Uint32(item) < f.docs.indexed {
+			return nil // it is no record of this run
+		}
+		return out.add(id(item), Decision{id(item[4:]), be.Uint32(item[8:]), *f.docs.ids.at(f.clusterOf(item))}, nil)
 	}, decidedFile)
 	if err != nil {
 		return err

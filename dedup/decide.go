@@ -29,9 +29,18 @@ const (
 // Finish implements stage.Reducer. Within Workspace.Memory it needs 4 MiB to sort pairs and 4 KiB for each
 // sealed file, for each goroutine at work; it takes fewer goroutines where there is less memory.
 func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	sealed, all, err := openHeads(sealed)
+	d, err := e.decisions(ctx, sealed, ws)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
+	}
+	return e.apply(d), nil
+}
+
+// decisions makes the table of them, and what is found beside it.
+func (e *Exact) decisions(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, error) {
+	sealed, all, err := openHeads(sealed)
+	if err != nil {
+		return nil, err
 	}
 	r := e.ranged
 	r.found = func(ranges []string) ([]string, error) { return e.findings(ctx, ws, all, ranges) }
@@ -39,10 +48,7 @@ func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 	if err == nil {
 		err = e.found.tell(ctx, ws)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("dedup: %w", err)
-	}
-	return e.apply(d), nil
+	return d, err
 }
 
 // ranged makes a table about records, sorted by ID, of sealed items that are sorted by key.
@@ -59,6 +65,10 @@ type ranged struct {
 	pairWidth int    // of a pair: pairWidth, or more
 	// pair adds pairs of the items of a range: ID, and 8 bytes or more about it, both big-endian.
 	pair func(ctx context.Context, items *runs.Iterator, pairs *runs.Sorter) error
+	// indexed are items of an index, sorted, too (Index.keys). Where there are any, join takes the place of pair.
+	indexed      []stage.Sealed
+	indexedWidth int
+	join         func(ctx context.Context, items, indexed *runs.Iterator, pairs *runs.Sorter) error
 	// merge writes all pairs, sorted, as the table.
 	merge   func(ctx context.Context, w io.Writer, pairs *runs.Iterator) error
 	columns columns
@@ -157,8 +167,10 @@ func withRun(ctx context.Context, ws stage.Workspace, width int, space []byte, r
 // pairs makes a file of pairs for each range of keys and returns the files' names.
 func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) ([]string, error) {
 	total := int64(0)
-	for i := range sealed {
-		total += sealed[i].Size
+	for _, s := range [][]stage.Sealed{sealed, e.indexed} {
+		for i := range s {
+			total += s[i].Size
+		}
 	}
 	ranges := runs.Uniform(int(min(maxRanges, 1+total/e.rangeSize)))
 	names := make([]string, len(ranges))
@@ -167,7 +179,7 @@ func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Work
 	}
 
 	// A quarter of the memory is for what is not counted here.
-	memory, each := ws.Memory()/4*3, int64(max(1, len(sealed)))
+	memory, each := ws.Memory()/4*3, int64(max(1, len(sealed)+len(e.indexed)))
 	workers := max(1, min(int64(ws.Workers()), int64(len(ranges)), memory/(int64(e.spillSize)+each*smallRunBuffer)))
 	buffer := max(smallRunBuffer, min(runBuffer, (memory/workers-int64(e.spillSize))/each))
 
@@ -215,11 +227,20 @@ const pairWidth = 8 + 8
 func (d *decider) decide(ctx context.Context, name string, r runs.Range) error {
 	d.pairs.Reset(name + "-sort")
 	err := d.ws.Make(ctx, name, func(w io.Writer) error {
-		keys, err := runs.Open(d.sealed, d.e.width, r, d.space)
+		cut := len(d.space) / max(1, len(d.sealed)+len(d.e.indexed)) * len(d.sealed)
+		keys, err := runs.Open(d.sealed, d.e.width, r, d.space[:cut])
 		if err != nil {
 			return err
 		}
-		if err := d.e.pair(ctx, keys, d.pairs); err != nil {
+		if len(d.e.indexed) == 0 {
+			err = d.e.pair(ctx, keys, d.pairs)
+		} else {
+			var indexed *runs.Iterator
+			if indexed, err = runs.Open(d.e.indexed, d.e.indexedWidth, r, d.space[cut:]); err == nil {
+				err = d.e.join(ctx, keys, indexed, d.pairs)
+			}
+		}
+		if err != nil {
 			return err
 		}
 		return d.pairs.Merge(ctx, w)
@@ -258,19 +279,25 @@ func (e *Exact) pairUp(ctx context.Context, items *runs.Iterator, pairs *runs.So
 			return fmt.Errorf("record %d was sealed twice", binary.BigEndian.Uint64(item[id:]))
 		}
 		copy(last[:], item)
-		copy(pair[0:8], item[id:])
+		e.dropped(&pair, item)
 		copy(pair[8:16], kept[id:])
-		copy(pair[16:24], item[number:])
 		copy(pair[24:32], kept[number:])
-		copy(pair[32:], item[keyWidth-4:keyWidth])
-		if id > keyWidth && binary.BigEndian.Uint64(item[keyWidth:]) == lastOrder {
-			pair[32] |= withoutOrder
-		}
 		if err := pairs.Add(ctx, pair[:]); err != nil {
 			return err
 		}
 	}
 	return items.Err()
+}
+
+// dropped fills in what a pair says of the one that goes.
+func (e *Exact) dropped(pair *[exactPairWidth]byte, item []byte) {
+	id := e.orderedKey()
+	copy(pair[0:8], item[id:])
+	copy(pair[16:24], item[id+8:])
+	copy(pair[32:], item[keyWidth-4:keyWidth])
+	if id > keyWidth && binary.BigEndian.Uint64(item[keyWidth:]) == lastOrder {
+		pair[32] |= withoutOrder
+	}
 }
 
 // mergeDecisions writes pairs of a dropped and a kept ID as decisions.

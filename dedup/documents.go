@@ -15,6 +15,7 @@ import (
 // documents are the candidates, numbered from 0 in the order of their IDs. What is held of each is all that the
 // second Reducer holds in proportion to the number of candidates.
 type documents struct {
+	indexed uint32 // how many there are of the index; they come first, and are not compared with one another
 	sealed  []stage.Sealed
 	ids     column[record.ID]
 	places  column[uint64] // number of the sealed file << placeBits | byte of the entry
@@ -94,7 +95,11 @@ func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64,
 	space := make([]byte, len(sealed)*smallRunBuffer)
 	in := make([]entryScanner, len(sealed))
 	var open []int32 // files that have more, by their entries' IDs; the last one is next
-	order := func(a, b int32) int { return cmp.Compare(in[b].entry.id, in[a].entry.id) }
+	first := record.ID(0)
+	if m.index != nil {
+		first = indexedBit // documents of the index, which have it, come before others
+	}
+	order := func(a, b int32) int { return cmp.Compare(in[b].entry.id^first, in[a].entry.id^first) }
 	for i := range in {
 		in[i].f, in[i].width, in[i].buf = sealed[i], m.width, space[i*smallRunBuffer:(i+1)*smallRunBuffer]
 		if err := in[i].next(); err != nil {
@@ -119,6 +124,9 @@ func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64,
 		last = s.entry.id
 		if (n+columnChunk)*per <= memory && n < math.MaxUint32 {
 			d.ids.add(s.entry.id)
+			if m.index != nil && IsIndexed(s.entry.id) {
+				d.indexed++
+			}
 			d.places.add(uint64(i)<<placeBits | uint64(s.at))
 			switch m.keep.width() {
 			case 4:

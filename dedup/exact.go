@@ -58,6 +58,7 @@ type Exact struct {
 	spec  stage.Spec
 	keep  keepOrder
 	found findings
+	index *indexUse // nil without one
 	ranged
 }
 
@@ -247,12 +248,7 @@ func (w *exactKeyWorker) setKey(r *record.Record, has, writable bool) error {
 	}
 	k := appendKeyHead(w.key[:0], number, length, w.source)
 	if has {
-		if isString {
-			value = w.e.form.of(value, &w.form)
-		}
-		d := Digest(value, isString)
-		k = append(k, d[:]...)
-		k = binary.BigEndian.AppendUint32(k, uint32(len(value)))
+		k = w.appendDigest(k, value, isString)
 		if w.e.keep.name != KeepFirst {
 			k = binary.BigEndian.AppendUint64(k, w.e.keep.of(r, w.source, length))
 		}
@@ -260,6 +256,16 @@ func (w *exactKeyWorker) setKey(r *record.Record, has, writable bool) error {
 	w.key = k
 	r.SetKey(k)
 	return nil
+}
+
+// appendDigest appends the digest of a value in its form, and the form's length.
+func (w *exactKeyWorker) appendDigest(k, value []byte, isString bool) []byte {
+	if isString {
+		value = w.e.form.of(value, &w.form)
+	}
+	d := Digest(value, isString)
+	k = append(k, d[:]...)
+	return binary.BigEndian.AppendUint32(k, uint32(len(value)))
 }
 
 // fieldValue is what records are compared by: the decoded text of a string, or the JSON text of another value without

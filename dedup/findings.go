@@ -163,6 +163,7 @@ type sourceRates struct {
 type flow struct {
 	Dropped   *string `json:"dropped"`
 	Kept      *string `json:"kept"`
+	Indexed   bool    `json:"indexed,omitempty"` // kept are documents of the index, whose sources nobody knows
 	Documents int64   `json:"documents"`
 }
 
@@ -173,7 +174,8 @@ type evidence struct {
 	droppedSource, keptSource uint64
 	droppedOwn, keptOwn       []byte // JSON; empty without
 	droppedBytes              int64
-	unordered                 bool // the dropped one has nothing that Keep could order it by
+	origin                    *IndexOrigin // of the kept one, if it is one of the index
+	unordered                 bool         // the dropped one has nothing that Keep could order it by
 }
 
 // append appends the row.
@@ -184,12 +186,23 @@ func (e *evidence) append(dst []byte, method string, names sources) []byte {
 		dst = append(dst, '"')
 	}
 	id(`{"dropped":"`, e.dropped)
-	id(`,"kept":"`, e.kept)
+	kept := func(key string) {
+		dst = append(e.origin.appendName(append(dst, key...)), '"')
+	}
+	if e.origin != nil {
+		kept(`,"kept":"`)
+	} else {
+		id(`,"kept":"`, e.kept)
+	}
 	if e.similarity != unknown {
 		dst = append(dst, `,"similarity":`...)
 		dst = appendSimilarity(dst, e.similarity)
 	}
-	id(`,"cluster":"`, e.cluster)
+	if e.cluster == e.kept && e.origin != nil {
+		kept(`,"cluster":"`)
+	} else {
+		id(`,"cluster":"`, e.cluster)
+	}
 	for _, s := range []struct {
 		key   string
 		value uint64
@@ -198,6 +211,10 @@ func (e *evidence) append(dst []byte, method string, names sources) []byte {
 			dst = append(dst, s.key...)
 			dst, _ = jsontext.AppendQuote(dst, name) // appendSource has seen that it is UTF-8
 		}
+	}
+	if e.origin != nil {
+		dst = append(dst, `,"file_kept":`...)
+		dst, _ = jsontext.AppendQuote(dst, e.origin.File) // paths came out of JSON
 	}
 	if len(e.droppedOwn) > 0 {
 		dst = append(append(dst, `,"id_dropped":`...), e.droppedOwn...)
@@ -209,6 +226,9 @@ func (e *evidence) append(dst []byte, method string, names sources) []byte {
 	dst = append(dst, method...)
 	return append(dst, '"', '}')
 }
+
+// fromIndex stands for the source of a kept document of the index. It is odd, and so nobody's number.
+const fromIndex = math.MaxUint64
 
 // tallied adds up evidence.
 type tallied struct {
@@ -238,7 +258,10 @@ func (t *tallied) add(e *evidence) {
 	if e.unordered {
 		t.unordered++
 	}
-	from, to := t.sources.fold(e.droppedSource), t.sources.fold(e.keptSource)
+	from, to := t.sources.fold(e.droppedSource), uint64(fromIndex)
+	if e.origin == nil {
+		to = t.sources.fold(e.keptSource)
+	}
 	lost := t.lost[from]
 	if lost == nil {
 		lost = &source{}
@@ -286,7 +309,7 @@ func (t *tallied) prune() {
 func (t *tallied) into(s *summary) {
 	t.prune()
 	pointer := func(n uint64) *string {
-		if n == otherSources {
+		if n == otherSources || n == fromIndex {
 			return nil
 		}
 		name := string(t.sources.name(n))
@@ -305,9 +328,17 @@ func (t *tallied) into(s *summary) {
 	s.DroppedDocuments, s.DroppedBytes, s.Unordered = t.documents, t.bytes, t.unordered
 	slices.SortFunc(s.Sources, func(a, b sourceRates) int { return byName(a.Source, b.Source) })
 	for p, n := range t.flows {
-		s.Map = append(s.Map, flow{pointer(p[0]), pointer(p[1]), n})
+		s.Map = append(s.Map, flow{pointer(p[0]), pointer(p[1]), p[1] == fromIndex, n})
 	}
-	slices.SortFunc(s.Map, func(a, b flow) int { return cmp.Or(byName(a.Dropped, b.Dropped), byName(a.Kept, b.Kept)) })
+	slices.SortFunc(s.Map, func(a, b flow) int {
+		c := cmp.Or(byName(a.Dropped, b.Dropped), byName(a.Kept, b.Kept))
+		if c == 0 && a.Indexed != b.Indexed { // of two that are nil
+			if c = -1; a.Indexed {
+				c = 1
+			}
+		}
+		return c
+	})
 	for _, x := range t.samples {
 		s.Samples = append(s.Samples, x.row)
 	}
@@ -352,13 +383,18 @@ func (s sized) counts() clusterCounts {
 // clusterRow is a row of the table of clusters.
 type clusterRow struct {
 	cluster             record.ID
+	origin              *IndexOrigin // of that document, if it is one of the index
 	size, kept, dropped int64
 	least               uint32 // similarity of a dropped document to the one it goes for; unknown without
 }
 
 func (c *clusterRow) append(dst []byte) []byte {
 	dst = append(dst, `{"cluster":"`...)
-	dst = strconv.AppendInt(dst, int64(c.cluster), 10)
+	if c.origin != nil {
+		dst = c.origin.appendName(dst)
+	} else {
+		dst = strconv.AppendInt(dst, int64(c.cluster), 10)
+	}
 	for _, n := range []struct {
 		key   string
 		value int64
@@ -522,7 +558,9 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 		var where []string
 		for _, m := range to[:min(len(to), 3)] {
 			whose := "documents of " + called(m.Kept)
-			if byName(m.Kept, r.Source) == 0 {
+			if m.Indexed {
+				whose = "documents of the index"
+			} else if byName(m.Kept, r.Source) == 0 {
 				whose = "others of its own"
 			}
 			where = append(where, fmt.Sprintf("%s for %s", group(m.Documents), whose))

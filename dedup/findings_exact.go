@@ -55,14 +55,28 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 				return nil
 			}
 			x.cluster = x.kept
+			var err error
+			if x.origin, err = e.index.origin(x.kept); err != nil {
+				return err
+			}
+			if x.origin != nil {
+				x.keptOwn = x.origin.ID
+			}
 			return do(&x)
 		}, ranges...)
 	}
 	eachCluster := func(do func(c *clusterRow) error) error {
 		c := clusterRow{kept: 1, least: unknown}
+		end := func() error {
+			var err error
+			if c.origin, err = e.index.origin(c.cluster); err != nil {
+				return err
+			}
+			return do(&c)
+		}
 		err := each(8, func(kept []byte) error {
 			if id := record.ID(be.Uint64(kept)); c.dropped > 0 && id != c.cluster {
-				if err := do(&c); err != nil {
+				if err := end(); err != nil {
 					return err
 				}
 				c.dropped = 0
@@ -75,7 +89,7 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 		if err != nil || c.dropped == 0 {
 			return err
 		}
-		return do(&c)
+		return end()
 	}
 	table := func(name string, rows func(write func(row []byte) error) error) error {
 		return ws.Make(ctx, stage.FindingsDir+name, func(w io.Writer) error {

@@ -24,7 +24,7 @@ func (f *finisher) findings() error {
 	if err := f.sorted(clusteredFile, clusteredWidth, func(s *runs.Sorter) error {
 		var item [clusteredWidth]byte
 		return f.each(decidedWidth, func(d []byte) error {
-			copy(item[:4], d[12:])
+			be.PutUint32(item[:4], f.clusterOf(d))
 			be.PutUint32(item[4:], unknown)
 			item[8] = 0
 			if be.Uint32(d) != be.Uint32(d[4:]) {
@@ -69,8 +69,14 @@ func (f *finisher) eachEvidence(do func(e *evidence) error) error {
 			return err
 		}
 		e := evidence{
-			dropped: a.id, kept: b.id, cluster: *f.docs.ids.at(be.Uint32(d[12:])), similarity: be.Uint32(d[8:]), droppedSource: a.source, keptSource: b.source,
+			dropped: a.id, kept: b.id, cluster: *f.docs.ids.at(f.clusterOf(d)), similarity: be.Uint32(d[8:]), droppedSource: a.source, keptSource: b.source,
 			droppedOwn: own, keptOwn: keptOwn, droppedBytes: int64(a.length), unordered: a.order == lastOrder,
+		}
+		if e.origin, err = f.m.index.origin(b.id); err != nil {
+			return err
+		}
+		if e.origin != nil {
+			e.keptOwn = e.origin.ID
 		}
 		if f.m.cfg.Verify == VerifyNone {
 			e.similarity = unknown
@@ -144,7 +150,7 @@ func (f *finisher) clusters(w io.Writer) error {
 func (f *finisher) summary(w io.Writer) error {
 	be := binary.BigEndian
 	m := f.m
-	candidates := int64(f.docs.ids.n)
+	candidates := int64(f.docs.ids.n) - int64(f.docs.indexed)
 	s := summary{
 		Version: 1, Method: m.found.method, Threshold: float64(m.threshold) / million, Bands: m.scheme.Bands, Rows: m.scheme.Rows,
 		Verify: m.cfg.Verify, Keep: m.cfg.Keep, Priority: m.cfg.Priority, Candidates: &candidates,
@@ -153,6 +159,9 @@ func (f *finisher) summary(w io.Writer) error {
 	var last uint64
 	begun := false
 	err := f.each(verdictWidth, func(v []byte) error {
+		if be.Uint32(v[4:]) < f.docs.indexed {
+			return nil // of two of the index, which nobody compares
+		}
 		if pair := be.Uint64(v); !begun || pair != last { // some are compared in two rounds
 			begun, last = true, pair
 			pairs.add(be.Uint32(v[12:]), be.Uint32(v[8:]), be.Uint32(v[16:]))

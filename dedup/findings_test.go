@@ -354,7 +354,7 @@ func TestAlarm(t *testing.T) {
 	name := func(s string) *string { return &s }
 	s := summary{
 		Sources: []sourceRates{{name("a"), 10, 1000, 6, 200}, {name("b"), 1000, 5000, 500, 1}, {nil, 4, 8, 4, 8}},
-		Map:     []flow{{name("a"), name("a"), 1}, {name("a"), name("b"), 5}, {name("b"), name("b"), 500}, {nil, name("a"), 4}},
+		Map:     []flow{{name("a"), name("a"), false, 1}, {name("a"), name("b"), false, 4}, {name("a"), nil, true, 1}, {name("b"), name("b"), false, 500}, {nil, name("a"), false, 4}},
 	}
 	for _, c := range []struct {
 		f    findings
@@ -364,7 +364,7 @@ func TestAlarm(t *testing.T) {
 			`source "b": dropped 500 of 1,000 documents (50.0 %) and 1 of 5,000 bytes (0.0 %)`,
 			`source "a": dropped 6 of 10 documents (60.0 %) and 200 of 1,000 bytes (20.0 %)`,
 			`the group of all other sources: dropped 4 of 4 documents (100.0 %) and 8 of 8 bytes (100.0 %)`,
-			`! source "a" loses 60.0 % of its documents (6 of 10), more than the alarm's 50.0 %: 5 for documents of source "b", 1 for others of its own`,
+			`! source "a" loses 60.0 % of its documents (6 of 10), more than the alarm's 50.0 %: 4 for documents of source "b", 1 for others of its own, 1 for documents of the index`,
 			`! the group of all other sources loses 100.0 % of its documents (4 of 4), more than the alarm's 50.0 %: 4 for documents of source "a"`,
 		}},
 	} {
@@ -387,7 +387,7 @@ func TestAlarm(t *testing.T) {
 	want := []string{
 		`true the priority names the source "c", and no document has it`,
 		"true none of the 4 duplicates has a number at q.s, so that the first stays; is that the field?",
-		`true source "a" would lose 40.0 % of its documents (4 of 10), more than the alarm's 39.0 %: 5 for documents of source "b", 1 for others of its own`,
+		`true source "a" would lose 40.0 % of its documents (4 of 10), more than the alarm's 39.0 %: 4 for documents of source "b", 1 for others of its own, 1 for documents of the index`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("said %q, want %q", got, want)

@@ -74,6 +74,7 @@ type MinHash struct {
 	found     findings
 
 	candidatesSpec, spec stage.Spec
+	index                *indexUse // nil without one
 
 	// Constants, but in tests; see ranged.
 	rangeSize int64
@@ -192,6 +193,9 @@ func canonical(v any) (json.RawMessage, error) {
 
 // Stages are the two Reducers, to be run one right behind the other.
 func (m *MinHash) Stages() []stage.Stage {
+	if m.index != nil {
+		return m.indexedStages()
+	}
 	return []stage.Stage{newCandidates(m), &verification{m}}
 }
 

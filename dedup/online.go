@@ -161,7 +161,10 @@ func (d *onlineExact) Decide(ctx context.Context, b *record.Batch) error {
 		d.seen++
 		var err error
 		if d.cfg.Annotate || d.cfg.Verdicts && dropped {
-			err = r.Set(curateDedup, w.verdict(kept, dropped))
+			var j []byte
+			if j, err = w.verdict(kept, dropped); err == nil {
+				err = r.Set(curateDedup, j)
+			}
 		} else if dropped {
 			err = r.CanSet(curateDedup)
 		}

@@ -33,6 +33,7 @@ type finisher struct {
 	rounds  int
 	// compared are the files of verdicts; without, they are those of the rounds.
 	compared []string
+	known    []uint32 // see nameClusters
 }
 
 // Finish implements stage.Reducer. Within Workspace.Memory it holds 20 bytes a candidate (24 with Keep longest and
@@ -93,6 +94,9 @@ func (f *finisher) decide(w io.Writer, sealed []stage.Sealed) error {
 		return err
 	}
 	if err := f.decided(); err != nil {
+		return err
+	}
+	if err := f.nameClusters(); err != nil {
 		return err
 	}
 	if err := f.findings(); err != nil {

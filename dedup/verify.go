@@ -53,6 +53,10 @@ func (v *verifier) similarity(a, b uint32) (uint32, error) {
 
 // compare fills in what came of a comparison.
 func (v *verifier) compare(c *comparison) error {
+	if c.a < v.docs.indexed && c.b < v.docs.indexed {
+		c.similarity, c.measured, c.shared = 0, unknown, 0 // both stay, whatever they are
+		return nil
+	}
 	if err := v.a.open(v.docs, c.a); err != nil {
 		return err
 	}

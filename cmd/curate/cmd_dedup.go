@@ -16,6 +16,7 @@ func dedupCommands(env environment) []*cobra.Command {
 		newDedupApply(env),
 		newDedupComponents(env),
 		newDedupDecide(env),
+		newDedupIndex(env),
 		newDedupPairs(env),
 		newDedupRehub(env),
 		newDedupSets(env),
@@ -32,6 +33,7 @@ func newDedup(env environment) *cobra.Command {
 	var online onlineFlags
 	var compat compatFlags
 	var plan bool
+	var index indexFlags
 	cmd := &cobra.Command{
 		Use:   "dedup [flags] [INPUT…]",
 		Short: "Keep one of each set of duplicate or near-duplicate documents",
@@ -101,10 +103,13 @@ is 0; _curate/manifest.json of an output directory lists them) and offset is the
 uncompressed file, or the row in Parquet. Method minhash says the "similarity" to that document, and the
 "cluster": the smallest ID of all documents that similar pairs link with this one.
 
+` + indexHelp + `
+
 ` + inputHelp + "\n\nThe schemes:\n\n" + schemesHelp(),
 		Example: `  zstd -dc pages.jsonl.zst | curate dedup > unique.jsonl
   curate dedup --threshold 0.9 --keep longest --dropped near.jsonl.zst -o unique/ clean/
   curate dedup --keep source-order --priority wiki,books,web --evidence dropped.parquet -o ordered/ clean/
+  curate dedup --index seen/ -o new/ clean/
   curate dedup --method exact --text-field url --annotate pages.jsonl.zst | jq -c .curate.dedup
   curate dedup --method lines --min-count 10 --keep none pages.jsonl.zst > no-boilerplate.jsonl
   curate dedup --method url,exact,lines,minhash --keep minhash=longest -o cut/ clean/
@@ -136,31 +141,40 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if flags.annotate && len(chosen) > 1 {
 				return usage("--annotate and --method %s: each method would write over the verdict of the one before; annotate with one at a time", o.methods)
 			}
+			if err := index.check(cmd, &o, chosen, flags.out); err != nil {
+				return err
+			}
+			defer index.close()
 			flags.recordCost = o.recordCost(chosen)
 			if o.urlField != flags.textField {
 				flags.fieldFlags = map[string]string{o.urlField: "--url-field"}
+			}
+			if index.dir != "" && online.on {
+				return usage("--index and --online: an index is compared with when all documents are known; leave one of them out")
 			}
 			if plan {
 				return planDedup(cmd.Context(), cmd.OutOrStdout(), cmd, env, &flags, &o, args)
 			}
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
-			return runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
+			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
 				if online.on {
 					o.online = online.options(&flags, s)
 					return o.stages(chosen)
 				}
-				if err := o.deciding.ask(&flags, s, chosen); err != nil {
+				if err := o.deciding.ask(&flags, s, chosen, index.dir != ""); err != nil {
 					return nil, err
 				}
-				return o.stages(chosen)
+				return index.stages(cmd.Context(), s, &flags, args, &o, chosen)
 			})
+			return index.commit(cmd.Context(), env, &flags, err)
 		},
 	}
 	o.register(cmd)
 	cmd.Flags().BoolVar(&plan, "plan", false, "minhash: look at a part of the inputs, say what the run would take (time, disk, memory, sorted runs), and run nothing")
 	online.register(cmd)
 	compat.register(cmd)
+	index.register(cmd)
 	flags.register(cmd)
 	for _, c := range dedupCommands(env) {
 		cmd.AddCommand(c)

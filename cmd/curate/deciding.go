@@ -57,7 +57,7 @@ func (d *decidingFlags) registerSome(cmd *cobra.Command, of string, files bool) 
 		fs.StringVar(&d.evidence, "evidence", "", "`PATH` (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for a row for each dropped document: for which it goes, and why")
 		fs.StringVar(&d.clusters, "clusters", "", "`PATH` (as --evidence) for a row for each cluster")
 	}
-	fs.StringVar(&d.idField, "id-field", "id", of+"dotted `PATH` of a record's own id, which the evidence has beside the record ID")
+	fs.StringVar(&d.idField, "id-field", "id", "dotted `PATH` of a record's own id: minhash has it in the evidence beside the record ID, and --index keeps it")
 	fs.StringVar(&d.alarm, "alarm", "50%", "`SHARE` of a source's documents: when more go, that is a warning")
 }
 
@@ -92,8 +92,8 @@ func (d *decidingFlags) alarmShare() (float64, error) {
 	return share, err
 }
 
-// ask finds out what is asked for, and asks the job for the files.
-func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMethod) error {
+// ask finds out what is asked for, and asks the job for the files. indexed says that there is an index.
+func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMethod, indexed bool) error {
 	var finding []*dedupMethod
 	for _, m := range chosen {
 		if m.finds {
@@ -122,7 +122,7 @@ func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMetho
 		flag, path, name string
 		columns          []parquet.Column
 	}{
-		{"--evidence", d.evidence, dedup.EvidenceName(name), evidenceColumns(method)},
+		{"--evidence", d.evidence, dedup.EvidenceName(name), evidenceColumns(method, indexed)},
 		{"--clusters", d.clusters, dedup.ClustersName(name), clusterColumns(method)},
 	} {
 		if w.path == "" {
@@ -138,13 +138,17 @@ func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMetho
 }
 
 // evidenceColumns are those of the evidence that every file has. Own ids have the type that they come with.
-func evidenceColumns(method string) []parquet.Column {
+func evidenceColumns(method string, indexed bool) []parquet.Column {
 	columns := []parquet.Column{{Name: "dropped", Type: parquet.String}, {Name: "kept", Type: parquet.String}}
 	if method == "minhash" {
 		columns = append(columns, parquet.Column{Name: "similarity", Type: parquet.Float64, Optional: true})
 	}
-	return append(columns, parquet.Column{Name: "cluster", Type: parquet.String}, parquet.Column{Name: "source_dropped", Type: parquet.String, Optional: true},
-		parquet.Column{Name: "source_kept", Type: parquet.String, Optional: true}, parquet.Column{Name: "method", Type: parquet.String})
+	columns = append(columns, parquet.Column{Name: "cluster", Type: parquet.String}, parquet.Column{Name: "source_dropped", Type: parquet.String, Optional: true},
+		parquet.Column{Name: "source_kept", Type: parquet.String, Optional: true})
+	if indexed {
+		columns = append(columns, parquet.Column{Name: "file_kept", Type: parquet.String, Optional: true})
+	}
+	return append(columns, parquet.Column{Name: "method", Type: parquet.String})
 }
 
 func clusterColumns(method string) []parquet.Column {

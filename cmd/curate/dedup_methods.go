@@ -21,22 +21,24 @@ type dedupMethod struct {
 	flags []string // that say something to it, and not to all methods
 	finds bool     // which documents go, and says so beside: see decidingFlags
 	make  func(o *dedupOptions, name string) ([]stage.Stage, error)
+	index func(o *dedupOptions, name string) (withIndex, error) // nil without one
 }
 
 var (
 	unitFlags     = []string{"normalize", "min-count", "min-chars", "min-words"}
+	indexedFlags  = []string{"index", "index-readonly", "id-field"}
 	decideFlags   = []string{"priority", "source-field", "evidence", "clusters", "alarm"}
 	sentenceFlags = append(slices.Clone(unitFlags), "span", "sentence-language")
 )
 
 // dedupMethods is sorted by name.
 var dedupMethods = []dedupMethod{
-	{"exact", append([]string{"normalize"}, decideFlags...), true, (*dedupOptions).exact},
-	{"lines", unitFlags, false, (*dedupOptions).units},
-	{"minhash", append([]string{"threshold", "scheme", "bands", "rows", "permutations", "short", "verify", "id-field"}, decideFlags...), true, (*dedupOptions).minhash},
-	{"paragraphs", unitFlags, false, (*dedupOptions).units},
-	{"sentences", sentenceFlags, false, (*dedupOptions).units},
-	{"url", append([]string{"url-field", "normalize"}, decideFlags...), true, (*dedupOptions).url},
+	{"exact", slices.Concat([]string{"normalize"}, indexedFlags, decideFlags), true, (*dedupOptions).exact, indexOf((*dedupOptions).newExact)},
+	{"lines", unitFlags, false, (*dedupOptions).units, nil},
+	{"minhash", slices.Concat([]string{"threshold", "scheme", "bands", "rows", "permutations", "short", "verify"}, indexedFlags, decideFlags), true, (*dedupOptions).minhash, indexOf((*dedupOptions).newMinHash)},
+	{"paragraphs", unitFlags, false, (*dedupOptions).units, nil},
+	{"sentences", sentenceFlags, false, (*dedupOptions).units, nil},
+	{"url", append([]string{"url-field", "normalize"}, decideFlags...), true, (*dedupOptions).url, nil},
 }
 
 func dedupMethodNames() []string {
@@ -191,21 +193,24 @@ func (o *dedupOptions) stages(chosen []*dedupMethod) ([]stage.Stage, error) {
 }
 
 func (o *dedupOptions) exact(name string) ([]stage.Stage, error) {
+	return o.exactStages(o.newExact(name))
+}
+
+func (o *dedupOptions) newExact(name string) (*dedup.Exact, error) {
 	cfg := o.exactConfig(name)
 	if cfg.Field = o.textField; o.several {
 		cfg.Name = "dedup_exact"
 	}
-	return o.exactStages(cfg)
+	return dedup.NewExact(cfg)
 }
 
 func (o *dedupOptions) url(name string) ([]stage.Stage, error) {
 	cfg := o.exactConfig(name)
 	cfg.URL, cfg.Field = true, record.MustPath(o.urlField)
-	return o.exactStages(cfg)
+	return o.exactStages(dedup.NewExact(cfg))
 }
 
-func (o *dedupOptions) exactStages(cfg dedup.ExactConfig) ([]stage.Stage, error) {
-	d, err := dedup.NewExact(cfg)
+func (o *dedupOptions) exactStages(d *dedup.Exact, err error) ([]stage.Stage, error) {
 	if err == nil && o.online != nil {
 		return stages(d.Online(*o.online))
 	}
@@ -229,15 +234,6 @@ func (o *dedupOptions) units(name string) ([]stage.Stage, error) {
 	return stages(dedup.NewUnits(cfg))
 }
 
-// newMinHash is the method, without stages.
-func (o *dedupOptions) newMinHash(name string) (*dedup.MinHash, error) {
-	return dedup.NewMinHash(dedup.MinHashConfig{
-		Field: o.textField, Scheme: o.scheme.name, Bands: o.scheme.bands, Rows: o.scheme.rows, Values: o.scheme.permutations, Short: o.scheme.short,
-		Threshold: o.threshold, Verify: o.deciding.verify, Keep: o.keep.of(name), Priority: o.deciding.priority, SourceField: o.deciding.source,
-		IDField: o.deciding.id, Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
-	})
-}
-
 func (o *dedupOptions) minhash(name string) ([]stage.Stage, error) {
 	d, err := o.newMinHash(name)
 	if err != nil {
@@ -247,6 +243,14 @@ func (o *dedupOptions) minhash(name string) ([]stage.Stage, error) {
 		return stages(d.Online(*o.online))
 	}
 	return d.Stages(), nil
+}
+
+func (o *dedupOptions) newMinHash(name string) (*dedup.MinHash, error) {
+	return dedup.NewMinHash(dedup.MinHashConfig{
+		Field: o.textField, Scheme: o.scheme.name, Bands: o.scheme.bands, Rows: o.scheme.rows, Values: o.scheme.permutations, Short: o.scheme.short,
+		Threshold: o.threshold, Verify: o.deciding.verify, Keep: o.keep.of(name), Priority: o.deciding.priority, SourceField: o.deciding.source,
+		IDField: o.deciding.id, Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
+	})
 }
 
 func stages[S stage.Stage](s S, err error) ([]stage.Stage, error) {

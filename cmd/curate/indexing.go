@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	stdjson "encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/spf13/cobra"
+
+	"curate/corpus"
+	"curate/corpus/store"
+	"curate/dedup"
+	"curate/dedup/index"
+	"curate/pipeline"
+	"curate/record"
+	"curate/stage"
+)
+
+const indexHelp = `With --index DIR documents are compared with those that earlier runs have kept, too, without reading these again:
+DIR has their keys and shingles. Those of the index stay; a document that is like one of them goes, and its
+"duplicate_of" is GENERATION:ID of the run that kept that, with "indexed": {"file","id"}, its file and own id
+(--id-field). What this run keeps is added when the output is whole, as a generation of DIR, which is made if it is
+not there. The same command repeated gives the same output and adds nothing; a killed one leaves the index as
+it was. Files are read once more for it. --index-readonly adds nothing. Methods minhash (with --verify exact) and
+exact have an index, each in a run of its own, and one index has one method, scheme, bands, rows, permutations, short
+and threshold, or field and form (docs/formats/index.md).`
+
+// indexFlags are those of a run that has an index, and what is open of it. The id is decidingFlags'.
+type indexFlags struct {
+	dir      string
+	readonly bool
+
+	folder  *index.Folder
+	use     *index.Use
+	release func()
+}
+
+func (x *indexFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&x.dir, "index", "", "exact, minhash: `DIR` of the documents that earlier runs have kept: they are compared with, and what is kept is added")
+	fs.BoolVar(&x.readonly, "index-readonly", false, "compare with --index, and add nothing")
+}
+
+func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupMethod, out string) error {
+	if err := notEmpty(cmd, "index"); err != nil {
+		return err
+	}
+	switch {
+	case x.dir == "" && x.readonly:
+		return usage("--index-readonly says what is done with --index DIR; give that, too")
+	case x.dir == "" && cmd.Flags().Changed("id-field") && !slices.ContainsFunc(chosen, func(m *dedupMethod) bool { return m.name == "minhash" }):
+		return usage("--id-field belongs to --method minhash, or to --index, and this is --method %s; leave it out", o.methods)
+	case x.dir == "":
+		return nil
+	case len(chosen) > 1:
+		return usage("--index and --method %s: an index is one method's, exact's or minhash's; run that by itself", o.methods)
+	case chosen[0].name == "minhash" && o.deciding.verify != dedup.VerifyExact:
+		return usage("--index and --verify %s: an index has sets of shingles, which are compared exactly; leave one of them out", o.deciding.verify)
+	case corpus.IsURL(x.dir):
+		return usage("--index %s: this version reads and writes local files only", x.dir)
+	}
+	if st, err := os.Stat(x.dir); err == nil && !st.IsDir() {
+		return usage("--index %s: is a file; name a directory", x.dir)
+	}
+	if out != "" && out != "-" && (corpus.Below(corpus.RealPath(out), corpus.RealPath(x.dir)) || corpus.Below(corpus.RealPath(x.dir), corpus.RealPath(out))) {
+		return usage("-o %s and --index %s: one lies in the other; write elsewhere", out, x.dir)
+	}
+	return nil
+}
+
+// withIndex is a method that may have one.
+type withIndex interface {
+	IndexSettings() (stdjson.RawMessage, error)
+	StagesWithIndex(o dedup.IndexOptions) ([]stage.Stage, error)
+}
+
+// indexOf is for the table of methods.
+func indexOf[M withIndex](make func(o *dedupOptions, name string) (M, error)) func(o *dedupOptions, name string) (withIndex, error) {
+	return func(o *dedupOptions, name string) (withIndex, error) { return make(o, name) }
+}
+
+// stages are those of the methods: of the one there is with its index, or of all without one.
+func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, args []string, o *dedupOptions, chosen []*dedupMethod) ([]stage.Stage, error) {
+	plain, err := o.stages(chosen)
+	if err != nil || x.dir == "" {
+		return plain, err
+	}
+	m, err := chosen[0].index(o, chosen[0].name)
+	if err != nil {
+		return nil, usage("%v", err)
+	}
+	manifest, err := corpus.Expand(ctx, store.NewLocal(nil), args)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(manifest.Files); n > dedup.MaxIndexFiles {
+		return nil, usage("--index: %d inputs are more than %d; add a part of them at a time", n, dedup.MaxIndexFiles)
+	}
+	if !x.readonly && !f.printConfig {
+		if _, err := index.Open(ctx, store.NewLocal(nil), x.dir); err != nil { // nothing is to be put into what is none
+			return nil, indexUsage(err)
+		}
+		x.release, err = pipeline.Lock(filepath.Join(x.dir, index.LockFile), "the index "+x.dir, s.log)
+		if err != nil {
+			return nil, err
+		}
+	}
+	list, err := x.open(ctx, m, o.deciding.id, plain, manifest)
+	if e := (*index.Error)(nil); errors.As(err, &e) {
+		return nil, usage("--index: %v", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if x.use.Already {
+		s.log.Info(fmt.Sprintf("the index %s has the generation %s of these inputs already: they are compared with what was there before it, and nothing is added", x.dir, x.use.ID))
+	}
+	return list, nil
+}
+
+func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plain []stage.Stage, manifest *corpus.Manifest) ([]stage.Stage, error) {
+	settings, err := m.IndexSettings()
+	if err != nil {
+		return nil, err
+	}
+	if x.readonly {
+		x.folder, err = index.Existing(ctx, store.NewLocal(nil), x.dir)
+	} else {
+		x.folder, err = index.Open(ctx, store.NewLocal(nil), x.dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := x.folder.Check(settings); err != nil {
+		return nil, err
+	}
+	o := dedup.IndexOptions{}
+	if x.readonly {
+		if x.use, err = x.folder.Compare(ctx); err != nil {
+			return nil, err
+		}
+	} else {
+		if x.release != nil {
+			if err := x.folder.Sweep(ctx); err != nil {
+				return nil, err
+			}
+		}
+		run := index.Run{Stream: manifest.HasStream()}
+		if run.Config, err = json.Marshal(plain[len(plain)-1].Spec().Config, json.Deterministic(true)); err != nil {
+			return nil, err
+		}
+		if run.Manifest, err = json.Marshal(manifest, json.Deterministic(true)); err != nil {
+			return nil, err
+		}
+		for _, f := range manifest.Files {
+			run.Files = append(run.Files, dedup.OriginFile{Number: f.Number, Path: f.Path})
+		}
+		if x.use, err = x.folder.Grow(ctx, run); err != nil {
+			return nil, err
+		}
+		o.Grow = &dedup.Growth{Sink: x.use.Sink(), IDField: id}
+	}
+	o.Index = x.use.Index
+	return m.StagesWithIndex(o)
+}
+
+// commit adds what a run has kept, if that came to its end.
+func (x *indexFlags) commit(ctx context.Context, env environment, f *stageFlags, err error) error {
+	whole := err == nil || errors.As(err, new(*pipeline.QuarantineError))
+	if x.use == nil || x.release == nil || x.use.ID == "" || x.use.Already || !whole {
+		return err
+	}
+	n, failed := x.use.Commit(ctx)
+	if failed != nil {
+		return errors.Join(err, fmt.Errorf("the output is whole, and the index has not got it: %w", failed))
+	}
+	show := newDisplay(env.stderr, f)
+	defer show.close()
+	x.told(show.log, n)
+	return err
+}
+
+func (x *indexFlags) told(log *slog.Logger, n int64) {
+	all := int64(0)
+	for _, g := range x.folder.Manifest.Generations {
+		all += g.Documents
+	}
+	log.Info(fmt.Sprintf("the index %s has %s more, and now %s in %s", x.dir, count(n, "document"), grouped(all), count(int64(len(x.folder.Manifest.Generations)), "generation")))
+}
+
+func (x *indexFlags) close() {
+	if x.folder != nil {
+		_ = x.folder.Close() // it was only read
+	}
+	if x.release != nil {
+		x.release()
+	}
+}

@@ -1,0 +1,279 @@
+package index
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus/store"
+	"curate/dedup"
+)
+
+// Use is what a run does with an index.
+type Use struct {
+	folder *Folder
+	// Index is compared with: what was there before the run's generation.
+	Index *dedup.Index
+	// ID is the run's generation, and Already says that the index has it. "" where nothing is added.
+	ID      string
+	Already bool
+	origin  dedup.Origin
+}
+
+// Compare opens the index for a run that adds nothing.
+func (f *Folder) Compare(ctx context.Context) (*Use, error) {
+	return f.use(ctx, &Use{folder: f}, f.Manifest.Generations)
+}
+
+func (f *Folder) use(ctx context.Context, u *Use, before []Generation) (*Use, error) {
+	sum, err := digest(f.Manifest.Settings, before)
+	if err != nil {
+		return nil, err
+	}
+	list, err := f.open(ctx, before)
+	if err != nil {
+		return nil, err
+	}
+	u.Index, err = dedup.NewIndex(sum, list)
+	return u, err
+}
+
+// Run is one that adds a generation.
+type Run struct {
+	Config   []byte // of the deduplication, without the index: canonical JSON
+	Manifest []byte // of its inputs
+	Files    []dedup.OriginFile
+	// Stream says that the manifest does not say what the inputs hold.
+	Stream bool
+}
+
+// Grow opens the index for a run that adds what it keeps. The generation is known by the run's inputs and configuration. If
+// the index has it already, the run is compared with what was there before it, and so decides what it did.
+func (f *Folder) Grow(ctx context.Context, r Run) (*Use, error) {
+	gs := f.Manifest.Generations
+	h := sha256.New()
+	parts := [][]byte{r.Config, r.Manifest}
+	if r.Stream { // the same command may add another stream, behind others
+		sum, err := digest(f.Manifest.Settings, gs)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, []byte(sum))
+	}
+	for _, b := range parts {
+		fmt.Fprintf(h, "%d:", len(b))
+		h.Write(b)
+	}
+	u := &Use{folder: f, ID: hex.EncodeToString(h.Sum(nil)[:8])}
+	u.origin = dedup.Origin{Generation: u.ID, Files: r.Files, Config: r.Config}
+	for i, g := range gs {
+		if g.ID == u.ID {
+			u.Already = true
+			return f.use(ctx, u, gs[:i])
+		}
+		if slices.Contains(g.Origins, u.ID) {
+			return nil, refuse("the index %s has the generation %s of these inputs already, merged with others into %s, so that what was there before it is not known any more; to compare the inputs with all of the index, add nothing", f.Dir, u.ID, g.ID)
+		}
+	}
+	return f.use(ctx, u, gs)
+}
+
+// Sweep removes what a killed run has left of a file. Whoever calls it keeps others from writing (LockFile).
+func (f *Folder) Sweep(ctx context.Context) error { return f.st.Sweep(ctx, f.Dir) }
+
+// Sink takes the files of the run's generation.
+func (u *Use) Sink() dedup.IndexSink {
+	if u.Already {
+		return discard{}
+	}
+	return &sink{st: u.folder.st, dir: path.Join(u.folder.Dir, u.ID), id: u.ID, origins: []dedup.Origin{u.origin}, files: map[string]File{}}
+}
+
+// discard is for a generation that is there.
+type discard struct{}
+
+func (discard) Make(_ context.Context, _ string, write func(io.Writer) error) error {
+	return write(io.Discard)
+}
+func (discard) Done(context.Context, dedup.IndexCounts) error { return nil }
+
+// sink makes a generation's folder.
+type sink struct {
+	st      store.Store
+	dir, id string
+	origins []dedup.Origin
+	merged  []string
+
+	mu    sync.Mutex
+	files map[string]File
+	done  Generation
+}
+
+// Make implements dedup.IndexSink.
+func (s *sink) Make(ctx context.Context, name string, write func(io.Writer) error) error {
+	f, err := s.st.Create(ctx, path.Join(s.dir, name))
+	if err != nil {
+		return err
+	}
+	defer f.Abort() // after Commit it does nothing
+	sum := &summed{w: f}
+	sum.hash.Reset()
+	if err := write(sum); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[name] = File{Size: sum.n, XXH64: fmt.Sprintf("%016x", sum.hash.Sum64())}
+	return nil
+}
+
+type summed struct {
+	w    io.Writer
+	n    int64
+	hash xxhash.Digest
+}
+
+func (s *summed) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	s.n += int64(n)
+	_, _ = s.hash.Write(p[:n]) // never fails
+	return n, err
+}
+
+func sumOf(b []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(b)) }
+
+// Done implements dedup.IndexSink.
+func (s *sink) Done(ctx context.Context, c dedup.IndexCounts) error {
+	if len(s.merged) == 0 {
+		s.origins[0].Documents, s.origins[0].Sum = c.Documents, c.Sum
+	}
+	if err := s.json(ctx, originsFile, s.origins); err != nil {
+		return err
+	}
+	s.done = Generation{ID: s.id, Documents: c.Documents, Keys: c.Keys, Shingles: c.Shingles, Sum: c.Sum, Origins: s.merged, Files: maps.Clone(s.files)}
+	return s.json(ctx, generationFile, s.done)
+}
+
+func (s *sink) json(ctx context.Context, name string, v any) error {
+	return s.Make(ctx, name, func(w io.Writer) error { return writeJSON(w, v) })
+}
+
+func writeJSON(w io.Writer, v any) error {
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.WithIndent("  "))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}
+
+// Commit adds the run's generation, which is then durable, and says how many documents it has. Without it, or if a kill
+// comes before its end, the index is what it was. What earlier runs have left unfinished goes.
+func (u *Use) Commit(ctx context.Context) (int64, error) {
+	f := u.folder
+	if u.Already {
+		i := slices.IndexFunc(f.Manifest.Generations, func(g Generation) bool { return g.ID == u.ID })
+		return f.Manifest.Generations[i].Documents, nil
+	}
+	changed, err := f.changed(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if changed {
+		return 0, fmt.Errorf("%s: another run has changed the index meanwhile, and nothing was added to it; repeat the command", f.Dir)
+	}
+	name := path.Join(f.Dir, u.ID, generationFile)
+	raw, err := readAll(ctx, f.st, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s: the index lacks what this run has found, which another run or hand has removed; repeat the command with another output, or with --restart", name)
+	}
+	if err != nil {
+		return 0, err
+	}
+	var g Generation
+	if err := json.Unmarshal(raw, &g); err != nil || g.ID != u.ID {
+		return 0, fmt.Errorf("%s: it is no generation: %v: %w", name, err, dedup.ErrIndex)
+	}
+	for file, want := range g.Files {
+		info, err := f.st.Stat(ctx, path.Join(f.Dir, u.ID, file))
+		if err == nil && info.Size != want.Size {
+			err = fmt.Errorf("%s: it has %d bytes instead of %d: %w", path.Join(f.Dir, u.ID, file), info.Size, want.Size, dedup.ErrIndex)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	if g.Documents == 0 {
+		g.Files = nil
+	}
+	m := f.Manifest
+	m.Generations = append(slices.Clone(m.Generations), g)
+	if !f.Absent {
+		if err := write(ctx, f.st, f.Dir, previousFile, f.Manifest); err != nil {
+			return 0, err
+		}
+	}
+	if err := write(ctx, f.st, f.Dir, ManifestFile, m); err != nil {
+		return 0, err
+	}
+	f.Manifest, f.Absent, u.Already = m, false, true
+	return g.Documents, f.tidy(ctx)
+}
+
+// write makes a manifest.
+func write(ctx context.Context, st store.Store, dir, name string, m Manifest) error {
+	w, err := st.Create(ctx, path.Join(dir, name))
+	if err != nil {
+		return err
+	}
+	if err := writeJSON(w, m); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	return w.Commit()
+}
+
+// tidy removes what is no part of the index.
+func (f *Folder) tidy(ctx context.Context) error {
+	if err := f.st.Remove(ctx, path.Join(f.Dir, previousFile)); err != nil {
+		return err
+	}
+	files, err := f.st.List(ctx, f.Dir)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		id, rest, deep := strings.Cut(strings.TrimPrefix(file.Name, strings.TrimRight(f.Dir, "/")+"/"), "/")
+		if !deep || !isID(id) {
+			continue
+		}
+		i := slices.IndexFunc(f.Manifest.Generations, func(g Generation) bool { return g.ID == id })
+		if i >= 0 {
+			if _, listed := f.Manifest.Generations[i].Files[rest]; listed {
+				continue
+			}
+		}
+		if err := f.st.Remove(ctx, file.Name); err != nil {
+			return err
+		}
+		_ = os.Remove(filepath.Join(filepath.FromSlash(f.Dir), id)) // once it is empty
+	}
+	return nil
+}

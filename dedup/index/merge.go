@@ -1,0 +1,180 @@
+package index
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/go-json-experiment/json"
+
+	"curate/corpus/store"
+	"curate/dedup"
+)
+
+// Merge makes an index in out, of one generation, of several with the same settings, or of one with several generations.
+// All documents stay; a run that is in more than one of them is taken once. It says what the generation has.
+func Merge(ctx context.Context, st store.Store, out string, dirs []string) (Generation, error) {
+	if files, err := st.List(ctx, out); err == nil && len(files) > 0 {
+		return Generation{}, refuse("-o %s: is not empty; a merged index is a new one", out)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Generation{}, err
+	}
+	var settings []byte
+	var all []*dedup.IndexGeneration
+	h := sha256.New()
+	for _, dir := range dirs {
+		f, err := Existing(ctx, st, dir)
+		if err != nil {
+			return Generation{}, err
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		if settings == nil {
+			settings = f.Manifest.Settings
+		} else if err := f.Check(settings); err != nil {
+			return Generation{}, err
+		}
+		sum, err := digest(settings, f.Manifest.Generations)
+		if err != nil {
+			return Generation{}, err
+		}
+		h.Write([]byte(sum))
+		gs, err := f.open(ctx, f.Manifest.Generations)
+		if err != nil {
+			return Generation{}, err
+		}
+		all = append(all, gs...)
+	}
+	s := &sink{st: st, id: hex.EncodeToString(h.Sum(nil)[:8]), files: map[string]File{}}
+	s.dir = path.Join(out, s.id)
+	s.origins = dedup.MergeOrigins(all)
+	for _, o := range s.origins {
+		s.merged = append(s.merged, o.Generation)
+	}
+	if len(all) == 0 {
+		return Generation{}, refuse("there are no documents to merge")
+	}
+	if _, err := dedup.MergeIndex(ctx, all, s); err != nil {
+		return Generation{}, err
+	}
+	m := Manifest{Format: format, Version: version, Settings: settings, Generations: []Generation{s.done}}
+	if err := write(ctx, st, out, ManifestFile, m); err != nil {
+		return Generation{}, err
+	}
+	f := &Folder{Dir: out, Manifest: m, st: st}
+	return s.done, f.tidy(ctx)
+}
+
+// Existing opens an index that must be there.
+func Existing(ctx context.Context, st store.Store, dir string) (*Folder, error) {
+	f, err := Open(ctx, st, dir)
+	if err == nil && f.Absent {
+		err = refuse("%s: no index is there: it has no %s", dir, ManifestFile)
+	}
+	return f, err
+}
+
+// Verify reads every byte of the index, and says what is wrong: an error for each generation that is damaged.
+func (f *Folder) Verify(ctx context.Context) error {
+	m, err := f.method()
+	if err != nil {
+		return err
+	}
+	var all error
+	for i := range f.Manifest.Generations {
+		err := f.verify(ctx, &f.Manifest.Generations[i], m)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// method is that of the settings; nil for exact.
+func (f *Folder) method() (*dedup.MinHash, error) {
+	if f.Method() != "minhash" {
+		_, err := f.keyWidth()
+		return nil, err
+	}
+	var s struct {
+		Scheme    string  `json:"scheme"`
+		Short     string  `json:"short"`
+		Values    int     `json:"values"`
+		Bands     int     `json:"bands"`
+		Rows      int     `json:"rows"`
+		Threshold float64 `json:"threshold"`
+	}
+	name := path.Join(f.Dir, ManifestFile)
+	if err := json.Unmarshal(f.Manifest.Settings, &s); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", name, err, dedup.ErrIndex)
+	}
+	m, err := dedup.NewMinHash(dedup.MinHashConfig{Scheme: s.Scheme, Short: s.Short, Values: s.Values, Bands: s.Bands, Rows: s.Rows, Threshold: s.Threshold})
+	if err != nil {
+		return nil, fmt.Errorf("%s: its settings are none of this program's: %w", name, err)
+	}
+	is, err := m.IndexSettings()
+	if err != nil {
+		return nil, err
+	}
+	return m, f.Check(is)
+}
+
+func (f *Folder) verify(ctx context.Context, g *Generation, m *dedup.MinHash) error {
+	for _, file := range dataFiles {
+		if g.Documents == 0 {
+			continue
+		}
+		if err := f.compare(ctx, g, file); err != nil {
+			return err
+		}
+	}
+	open, err := f.open(ctx, []Generation{*g})
+	if err != nil || len(open) == 0 {
+		return err
+	}
+	c, err := open[0].Verify(ctx, m)
+	if err != nil {
+		return err
+	}
+	if want := (dedup.IndexCounts{Documents: g.Documents, Keys: g.Keys, Shingles: g.Shingles, Sum: g.Sum}); c != want {
+		return fmt.Errorf("%s: it has %+v, and %s says %+v: %w", path.Join(f.Dir, g.ID), c, ManifestFile, want, dedup.ErrIndex)
+	}
+	return nil
+}
+
+// compare reads a file, and compares it with the manifest.
+func (f *Folder) compare(ctx context.Context, g *Generation, file string) (err error) {
+	name := path.Join(f.Dir, g.ID, file)
+	r, err := f.st.Open(ctx, name, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: there is no such file: %w", name, dedup.ErrIndex)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	h := xxhash.New()
+	n, err := io.CopyBuffer(h, struct{ io.Reader }{&untilDone{ctx, r}}, make([]byte, 1<<20))
+	if want := g.Files[file]; err == nil && (n != want.Size || fmt.Sprintf("%016x", h.Sum64()) != want.XXH64) {
+		err = fmt.Errorf("%s: its %d bytes are not those that were written: %w", name, n, dedup.ErrIndex)
+	}
+	return err
+}
+
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u *untilDone) Read(b []byte) (int, error) {
+	if u.ctx.Err() != nil {
+		return 0, context.Cause(u.ctx)
+	}
+	return u.r.Read(b)
+}
