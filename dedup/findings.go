@@ -522,7 +522,9 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 	list := slices.Clone(s.Sources)
 	folded := len(list) > 0 && list[len(list)-1].Source == nil // and who is among them is not known
 	slices.SortStableFunc(list, func(a, b sourceRates) int { return cmp.Compare(b.DroppedDocuments, a.DroppedDocuments) })
-	if len(list) > 1 {
+	// Where nothing but their inputs tells documents apart, a line for each says little: the summary has them.
+	named := func(r sourceRates) bool { return r.Source == nil || !isInput(*r.Source) }
+	if len(list) > 1 && slices.ContainsFunc(list, named) {
 		for i, r := range list {
 			if i == maxLines {
 				tell(false, fmt.Sprintf("%s sources more are in %s", group(int64(len(list)-i)), SummaryName(f.Name)))
@@ -571,6 +573,13 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 	if warned > maxLines {
 		tell(true, fmt.Sprintf("and so do %s sources more", group(int64(warned-maxLines))))
 	}
+}
+
+// isInput says whether a source is called as one is that has no name of its own (appendSource).
+func isInput(source string) bool {
+	number, ok := strings.CutPrefix(source, "input-")
+	_, err := strconv.ParseUint(number, 10, 32)
+	return ok && err == nil
 }
 
 func called(source *string) string {
