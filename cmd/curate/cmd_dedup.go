@@ -59,8 +59,7 @@ Each scheme has one of these unless you choose (docs/dedup-schemes.md).
 
 Method exact: documents are duplicates if the field --text-field has the same value: the same text,
 whatever its escapes; or, if it holds no string, the same JSON as written but for white space (5 and
-5.0 differ). The first document in the order of the inputs is kept. A record without the field, or with
-null in it, is quarantined. --normalize compares a form of the text: nfc, lower (lower case), ccnet (lower
+5.0 differ). A record without the field, or with null in it, is quarantined. --normalize compares a form of the text: nfc, lower (lower case), ccnet (lower
 case, digits 0, no marks of punctuation beyond ASCII), simplified (as datatrove: no punctuation, accents or case,
 numbers 0, one space between words), or url.
 
