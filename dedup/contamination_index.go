@@ -156,9 +156,15 @@ func (s *nearSets) similarity(i uint32, other []uint64) uint32 {
 // candidates appends the numbers of the sets that may be near to another, ascending.
 func (s *nearSets) candidates(dst []uint32, other []uint64) []uint32 {
 	n := len(dst)
+	compactAt := n + 1<<16 // a text may repeat what many sets begin with
 	for _, v := range other {
 		if k := s.first.find(v); k >= 0 {
 			dst = append(dst, s.first.of(k)...)
+		}
+		if len(dst) >= compactAt {
+			slices.Sort(dst[n:])
+			dst = append(dst[:n], slices.Compact(dst[n:])...)
+			compactAt = max(compactAt, n+2*(len(dst)-n))
 		}
 	}
 	slices.Sort(dst[n:])

@@ -28,6 +28,7 @@ type matcher struct {
 	plain     plainWords
 	scratch   Scratch // of datatrove's words
 	hits      []gramHit
+	firsts    []gramHit // the first of each key, by key
 	tallied   []passageHit
 	passing   []uint32
 	shingles  []uint64
@@ -123,7 +124,9 @@ func (m *matcher) exact() {
 		for _, number := range set.anchors.of(k) {
 			t := &set.targets[number]
 			if i+t.words <= all && p.window(i, t.words, gramPower(t.words)) == t.hash {
-				m.add(t.passage, MatchExact, million, i, t.words)
+				if n := len(m.found); n == 0 || m.found[n-1].item != set.passages[t.passage].item { // repeats of one passage
+					m.add(t.passage, MatchExact, million, i, t.words)
+				}
 				m.stretch(i, i+t.words)
 			}
 		}
@@ -154,9 +157,13 @@ func (m *matcher) ngrams(k int, datatrove bool) {
 	if len(m.hits) == 0 {
 		return
 	}
-	// Each passage's different n-grams, and where the first of them stands.
+	// Each passage's different n-grams, and where the first of them stands. A text may repeat one that many passages have, so
+	// that its first place alone counts.
+	m.firsts = append(m.firsts[:0], m.hits...)
+	slices.SortFunc(m.firsts, func(a, b gramHit) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.at, b.at)) })
+	m.firsts = slices.CompactFunc(m.firsts, func(a, b gramHit) bool { return a.key == b.key })
 	m.tallied = m.tallied[:0]
-	for _, h := range m.hits {
+	for _, h := range m.firsts {
 		for _, passage := range g.index.of(int(h.key)) {
 			m.tallied = append(m.tallied, passageHit{passage, h.key, h.at})
 		}
@@ -184,12 +191,15 @@ func (m *matcher) ngrams(k int, datatrove bool) {
 	if !m.spans || len(m.passing) == 0 {
 		return
 	}
+	m.firsts = slices.DeleteFunc(m.firsts, func(h gramHit) bool { // what is left are n-grams of passages that are found
+		return !slices.ContainsFunc(g.index.of(int(h.key)), func(passage uint32) bool {
+			_, ok := slices.BinarySearch(m.passing, passage)
+			return ok
+		})
+	})
 	for _, h := range m.hits {
-		for _, passage := range g.index.of(int(h.key)) {
-			if _, ok := slices.BinarySearch(m.passing, passage); ok {
-				m.stretch(int(h.at), int(h.at)+g.n)
-				break
-			}
+		if _, ok := slices.BinarySearchFunc(m.firsts, h.key, func(f gramHit, key uint32) int { return cmp.Compare(f.key, key) }); ok {
+			m.stretch(int(h.at), int(h.at)+g.n)
 		}
 	}
 }

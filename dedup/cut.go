@@ -204,6 +204,9 @@ func (c *cutter) appendLeft(dst, b []byte, numbers []uint32) []byte {
 // stands before it.
 func (c *cutter) appendBehind(dst []byte, from int, gap []byte) []byte {
 	if c.kind != Sentences {
+		if len(gap) == 0 { // and many may be cut in a row behind a long line
+			return dst
+		}
 		if endsBlank(dst[from:]) {
 			gap = cutBlankLines(gap)
 		}

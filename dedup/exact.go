@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -181,6 +182,7 @@ type exactKeyWorker struct {
 	form       []byte
 	sourceText []byte
 	source     []byte
+	digest     []byte
 	key        []byte
 }
 
@@ -223,24 +225,24 @@ func (w *exactKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	return nil
 }
 
-// hasValue says whether there is something else than null or an empty string.
+// hasValue says whether there is something else than null, or a string of spaces.
 func hasValue(r *record.Record, field record.Path) bool {
 	v, ok := r.Value(field)
-	return ok && v[0] != 'n' && string(v) != `""`
+	return ok && v[0] != 'n' && (v[0] != '"' || len(bytes.Trim(v[1:len(v)-1], " ")) > 0)
 }
 
 // setKey gives a record its key: of one without a value there is the head alone, since its source has it all the same.
 func (w *exactKeyWorker) setKey(r *record.Record, has, writable bool) error {
 	cfg := &w.e.cfg
-	var value []byte
-	isString := false
+	length := uint32(0) // of what is compared; a line has less than 2 GiB
 	if has {
-		var err error
-		if value, isString, err = fieldValue(r, cfg.Field, &w.scratch); err != nil {
+		value, isString, err := fieldValue(r, cfg.Field, &w.scratch)
+		if err != nil {
 			return err
 		}
+		w.digest = w.appendDigest(w.digest[:0], value, isString)
+		length = binary.BigEndian.Uint32(w.digest[keyWidth-4:])
 	}
-	length := uint32(len(value)) // a line has less than 2 GiB
 	w.source = appendSource(w.source[:0], r, cfg.SourceField, &w.sourceText)
 	number := sourceNumber(w.source)
 	if !writable {
@@ -248,7 +250,7 @@ func (w *exactKeyWorker) setKey(r *record.Record, has, writable bool) error {
 	}
 	k := appendKeyHead(w.key[:0], number, length, w.source)
 	if has {
-		k = w.appendDigest(k, value, isString)
+		k = append(k, w.digest...)
 		if w.e.keep.name != KeepFirst {
 			k = binary.BigEndian.AppendUint64(k, w.e.keep.of(r, w.source, length))
 		}

@@ -14,6 +14,9 @@ import (
 // findings makes what is found beside the decision, of the pairs in the files ranges, and names the file that it needed
 // on the way. A cluster is known by the one that is kept.
 func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, ranges []string) ([]string, error) {
+	if e.found.None {
+		return nil, nil
+	}
 	const clustered = "clustered"
 	be := binary.BigEndian
 	each := func(width int, do func(item []byte) error, names ...string) error {

@@ -74,7 +74,8 @@ var urlTable = [][2]string{
 	{"HTTPS://Example.COM/Path", "http://example.com/Path"},
 	{"https://example.com:443/", "http://example.com/"},
 	{"http://example.com:80/", "http://example.com/"},
-	{"http://example.com:443/", "http://example.com:443/"},
+	{"http://example.com:443/", "http://example.com/"},
+	{"https://example.com:80", "http://example.com/"},
 	{"https://example.com:8080/a", "http://example.com:8080/a"},
 	{"http://example.com:/a", "http://example.com/a"},
 	{"ftp://example.com:80/a", "ftp://example.com:80/a"},
@@ -105,6 +106,8 @@ var urlTable = [][2]string{
 	{"1http://a.eu", "1http://a.eu"},
 	{"http://", "http://"},
 	{"http:///a", "http:///a"},
+	{"A://0::", "A://0::"},
+	{"http://www.www.example.com/", "http://example.com/"},
 	{"", ""},
 }
 

@@ -191,6 +191,9 @@ func OpenIndexGeneration(f IndexFiles, keyWidth int) (*IndexGeneration, error) {
 	}
 	n := int64(0)
 	for _, o := range g.Origins {
+		if o.Documents < 0 || o.Documents > maxIndexed {
+			return nil, fmt.Errorf("%s: an origin has %d documents: %w", f.Name, o.Documents, ErrIndex)
+		}
 		n += o.Documents
 	}
 	if n != g.Documents() {

@@ -158,7 +158,7 @@ const (
 func (m *MinHash) IndexSettings() (json.RawMessage, error) {
 	s := m.scheme
 	return canonical(map[string]any{
-		"method": "minhash", "scheme": s.Name, "scheme_version": s.Version, "short": s.Short, "values": s.Values, "bands": s.Bands, "rows": s.Rows,
+		"method": "minhash", "field": m.cfg.Field.String(), "scheme": s.Name, "scheme_version": s.Version, "short": s.Short, "values": s.Values, "bands": s.Bands, "rows": s.Rows,
 		"threshold": float64(m.threshold) / million,
 	})
 }

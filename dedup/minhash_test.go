@@ -623,6 +623,9 @@ func (w bothWorkers) Map(ctx context.Context, b *record.Batch) error {
 
 // TestMinHashNoAllocation: the Map sides and the last Mapper allocate nothing for a record.
 func TestMinHashNoAllocation(t *testing.T) {
+	if underRace {
+		t.Skip("pools forget under the race detector")
+	}
 	all, _ := pages(t)
 	all = all[:200:200]
 	m := mustMinHash(t, MinHashConfig{Verdicts: true})

@@ -269,7 +269,7 @@ func (w *onlineMinHashWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		if w.m.cfg.Annotate { // as exactKeyWorker.annotate
+		if w.m.cfg.Annotate { // as exactKeyWorker.Map
 			if err := r.CanSet(curateDedup); err != nil {
 				r.QuarantineFor(err)
 				continue

@@ -159,7 +159,7 @@ func (s sources) appendHead(dst []byte) []byte {
 	return dst
 }
 
-// decodeSources adds what a head has behind its length.
+// decode adds what a head has behind its length.
 func (s sources) decode(b []byte) error {
 	damaged := fmt.Errorf("%w: its sources make no sense", ErrSets)
 	le := binary.LittleEndian
@@ -250,7 +250,7 @@ func openHeads(sealed []stage.Sealed) ([]stage.Sealed, sources, error) {
 	return rest, all, nil
 }
 
-// sourceName is what a source is called in findings: nil for those that are not told apart.
+// name is what a source is called in findings: nil for those that are not told apart.
 func (s sources) name(number uint64) []byte {
 	if src := s[number&^unwritable]; src != nil {
 		return src.name

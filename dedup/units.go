@@ -243,7 +243,7 @@ func (w *unitsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		if w.u.cfg.Annotate { // as exactKeyWorker.annotate
+		if w.u.cfg.Annotate { // as exactKeyWorker.Map
 			if err := r.CanSet(curateDedup); err != nil {
 				r.QuarantineFor(err)
 				continue

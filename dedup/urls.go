@@ -34,7 +34,8 @@ func AppendURL(dst, b []byte) []byte {
 		user, authority = authority[:i+1], authority[i+1:]
 	}
 	host, port := cutPort(authority)
-	if len(host) == 0 {
+	// A name has no colon, and an address that has some stands in brackets.
+	if n := len(host); n == 0 || bytes.IndexByte(host, ':') >= 0 && (host[0] != '[' || host[n-1] != ']') {
 		return append(dst, b...)
 	}
 	http, https := bytes.EqualFold(scheme, []byte("http")), bytes.EqualFold(scheme, []byte("https"))
@@ -47,10 +48,11 @@ func AppendURL(dst, b []byte) []byte {
 	dst = append(dst, user...)
 	from := len(dst)
 	dst = text.AppendLower(dst, host)
-	if www := []byte("www."); bytes.HasPrefix(dst[from:], www) && bytes.IndexByte(dst[from+len(www):], '.') > 0 {
+	for www := []byte("www."); bytes.HasPrefix(dst[from:], www) && bytes.IndexByte(dst[from+len(www):], '.') > 0; {
 		dst = append(dst[:from], dst[from+len(www):]...)
 	}
-	if len(port) > 0 && !(http && string(port) == "80") && !(https && string(port) == "443") {
+	// http and https become one, and so do their ports: else the form of https://a:80 would have another form.
+	if len(port) > 0 && !((http || https) && (string(port) == "80" || string(port) == "443")) {
 		dst = append(append(dst, ':'), port...)
 	}
 	query := []byte(nil)

@@ -301,6 +301,9 @@ func (d *Dedup) parse(content []byte) error {
 			into *sampled
 		}{{sample.Dropped, sample.IDDropped, &w.dropped}, {sample.Kept, sample.IDKept, &w.kept}} {
 			id, err := strconv.ParseUint(of.id, 10, 63)
+			if _, indexed, ok := strings.Cut(of.id, ":"); ok && err != nil { // a document of an index, GENERATION:ID: its text is not here
+				_, err = strconv.ParseUint(indexed, 10, 63)
+			}
 			if err != nil {
 				return fmt.Errorf("sample of record %q: %w", cut(of.id, 40), err)
 			}

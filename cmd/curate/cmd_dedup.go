@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/dedup"
 	"curate/pipeline"
 	"curate/stage"
 )
@@ -134,13 +135,13 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if err := online.check(cmd, &flags, chosen, &o.keep); err != nil {
 				return err
 			}
-			if plan && (len(chosen) > 1 || chosen[0].name != "minhash" || online.on) {
-				return usage("--plan is of --method minhash alone, in its usual passes")
+			if plan && (len(chosen) > 1 || chosen[0].name != "minhash" || online.on || index.dir != "" || o.deciding.verify != dedup.VerifyExact) {
+				return usage("--plan is of --method minhash alone, in its usual passes, without an index and with --verify exact")
 			}
 			if flags.annotate && len(chosen) > 1 {
 				return usage("--annotate and --method %s: each method would write over the verdict of the one before; annotate with one at a time", o.methods)
 			}
-			if err := index.check(cmd, &o, chosen, flags.out); err != nil {
+			if err := index.check(cmd, &o, chosen, flags.out, flags.annotate); err != nil {
 				return err
 			}
 			defer index.close()

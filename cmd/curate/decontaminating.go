@@ -55,7 +55,9 @@ func readBenchmarks(ctx context.Context, cfg dedup.BenchmarksConfig, list []agai
 		if err := b.Begin(a.name); err != nil {
 			return nil, 0, usage("%v; name it by NAME=PATH", err)
 		}
+		rows := 0
 		err := look.each(ctx, nil, []string{a.path}, func(file string, r *record.Record) error {
+			rows++
 			item, err := reader.read(r)
 			if err != nil {
 				return fmt.Errorf("%s:%d: %w", file, r.LineNo, err)
@@ -67,6 +69,9 @@ func readBenchmarks(ctx context.Context, cfg dedup.BenchmarksConfig, list []agai
 		})
 		if err != nil {
 			return nil, 0, err
+		}
+		if rows == 0 { // nothing is found of it, and that would pass for clean
+			return nil, 0, usage("the benchmark %s (%s) has no item; is that the file?", a.name, a.path)
 		}
 	}
 	size := b.Size()

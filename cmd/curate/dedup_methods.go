@@ -161,7 +161,10 @@ func (o *dedupOptions) choose(cmd *cobra.Command) ([]*dedupMethod, error) {
 	if _, err := record.ParsePath(o.urlField); err != nil {
 		return nil, usage("--url-field: %v", err)
 	}
-	o.several = len(chosen) > 1
+	if o.several = len(chosen) > 1; o.several && cmd.Flags().Changed("priority") &&
+		!slices.ContainsFunc(chosen, func(m *dedupMethod) bool { return o.keep.of(m.name) == dedup.KeepSourceOrder }) {
+		return nil, usage("--priority says what --keep source-order keeps, and no method of --method %s keeps that", o.methods)
+	}
 	return chosen, nil
 }
 
@@ -220,9 +223,17 @@ func (o *dedupOptions) exactStages(d *dedup.Exact, err error) ([]stage.Stage, er
 // exactConfig is what flags say to exact and url.
 func (o *dedupOptions) exactConfig(name string) dedup.ExactConfig {
 	return dedup.ExactConfig{
-		Keep: o.keep.of(name), Form: o.normalize.of(name), Priority: o.deciding.priority, SourceField: o.deciding.source,
+		Keep: o.keep.of(name), Form: o.normalize.of(name), Priority: o.priorityOf(name), SourceField: o.deciding.source,
 		Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
 	}
+}
+
+// priorityOf is the priority of sources for a method that keeps by it.
+func (o *dedupOptions) priorityOf(name string) []string {
+	if o.several && o.keep.of(name) != dedup.KeepSourceOrder {
+		return nil // choose has seen that another does
+	}
+	return o.deciding.priority
 }
 
 func (o *dedupOptions) units(name string) ([]stage.Stage, error) {
@@ -248,7 +259,7 @@ func (o *dedupOptions) minhash(name string) ([]stage.Stage, error) {
 func (o *dedupOptions) newMinHash(name string) (*dedup.MinHash, error) {
 	return dedup.NewMinHash(dedup.MinHashConfig{
 		Field: o.textField, Scheme: o.scheme.name, Bands: o.scheme.bands, Rows: o.scheme.rows, Values: o.scheme.permutations, Short: o.scheme.short,
-		Threshold: o.threshold, Verify: o.deciding.verify, Keep: o.keep.of(name), Priority: o.deciding.priority, SourceField: o.deciding.source,
+		Threshold: o.threshold, Verify: o.deciding.verify, Keep: o.keep.of(name), Priority: o.priorityOf(name), SourceField: o.deciding.source,
 		IDField: o.deciding.id, Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
 	})
 }

@@ -47,7 +47,7 @@ func (x *indexFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&x.readonly, "index-readonly", false, "compare with --index, and add nothing")
 }
 
-func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupMethod, out string) error {
+func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupMethod, out string, annotate bool) error {
 	if err := notEmpty(cmd, "index"); err != nil {
 		return err
 	}
@@ -58,6 +58,8 @@ func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupM
 		return usage("--id-field belongs to --method minhash, or to --index, and this is --method %s; leave it out", o.methods)
 	case x.dir == "":
 		return nil
+	case annotate && !x.readonly:
+		return usage("--index and --annotate, which drops nothing: what is like the index would be added to it; give --index-readonly, too")
 	case len(chosen) > 1:
 		return usage("--index and --method %s: an index is one method's, exact's or minhash's; run that by itself", o.methods)
 	case chosen[0].name == "minhash" && o.deciding.verify != dedup.VerifyExact:
@@ -111,7 +113,7 @@ func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, arg
 			return nil, err
 		}
 	}
-	list, err := x.open(ctx, m, o.deciding.id, plain, manifest)
+	list, err := x.open(ctx, m, o.deciding.id, plain, manifest, f, s)
 	if e := (*index.Error)(nil); errors.As(err, &e) {
 		return nil, usage("--index: %v", err)
 	}
@@ -124,7 +126,7 @@ func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, arg
 	return list, nil
 }
 
-func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plain []stage.Stage, manifest *corpus.Manifest) ([]stage.Stage, error) {
+func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plain []stage.Stage, manifest *corpus.Manifest, f *stageFlags, s *settings) ([]stage.Stage, error) {
 	settings, err := m.IndexSettings()
 	if err != nil {
 		return nil, err
@@ -155,6 +157,14 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 		if run.Config, err = json.Marshal(plain[len(plain)-1].Spec().Config, json.Deterministic(true)); err != nil {
 			return nil, err
 		}
+		if run.Reading, err = json.Marshal(struct {
+			Format    string   `json:"input_format"`
+			MaxRecord int64    `json:"max_record"`
+			Repair    []string `json:"repair"`
+			IDField   string   `json:"id_field"`
+		}{s.codec, s.maxRecord, f.repair, id.String()}); err != nil {
+			return nil, err
+		}
 		if run.Manifest, err = json.Marshal(manifest, json.Deterministic(true)); err != nil {
 			return nil, err
 		}
@@ -172,8 +182,14 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 
 // commit adds what a run has kept, if that came to its end.
 func (x *indexFlags) commit(ctx context.Context, env environment, f *stageFlags, err error) error {
-	whole := err == nil || errors.As(err, new(*pipeline.QuarantineError))
-	if x.use == nil || x.release == nil || x.use.ID == "" || x.use.Already || !whole {
+	if x.use == nil || x.release == nil || x.use.ID == "" || x.use.Already {
+		return err
+	}
+	if errors.As(err, new(*pipeline.QuarantineError)) {
+		// Whoever mends the input runs it again, and would find everything in the index.
+		return fmt.Errorf("%w; the index %s has nothing of this run", err, x.dir)
+	}
+	if err != nil {
 		return err
 	}
 	n, failed := x.use.Commit(ctx)

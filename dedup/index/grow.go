@@ -58,6 +58,8 @@ type Run struct {
 	Config   []byte // of the deduplication, without the index: canonical JSON
 	Manifest []byte // of its inputs
 	Files    []dedup.OriginFile
+	// Reading is how the inputs are read, where that changes which documents there are.
+	Reading []byte
 	// Stream says that the manifest does not say what the inputs hold.
 	Stream bool
 }
@@ -68,6 +70,9 @@ func (f *Folder) Grow(ctx context.Context, r Run) (*Use, error) {
 	gs := f.Manifest.Generations
 	h := sha256.New()
 	parts := [][]byte{r.Config, r.Manifest}
+	if len(r.Reading) > 0 {
+		parts = append(parts, r.Reading)
+	}
 	if r.Stream { // the same command may add another stream, behind others
 		sum, err := digest(f.Manifest.Settings, gs)
 		if err != nil {
