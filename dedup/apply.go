@@ -48,28 +48,44 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 		if err != nil {
 			return err
 		}
-		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			verdict, failed := w.verdict(found.Kept, dropped)
-			if failed != nil {
-				return failed
-			}
-			err = r.Set(curateDedup, verdict)
-		} else if dropped {
-			err = r.CanSet(curateDedup) // whether somebody keeps dropped records decides nothing
-		}
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
-		switch {
-		case !dropped:
-		case w.cfg.Annotate:
-			r.Flag(w.said.rule, w.said.reason)
-		default:
-			r.DropFor(w.said.rule, w.said.reason)
+		verdict := func() ([]byte, error) { return w.verdict(found.Kept, dropped) }
+		if err := settle(r, dropped, w.cfg.Annotate, w.cfg.Verdicts, w.said.rule, w.said.reason, verdict); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// settle does with a record what was decided: it is dropped, or with annotate only flagged, and its verdict is written where
+// somebody reads it. An error is of verdict.
+func settle(r *record.Record, dropped, annotate, verdicts bool, rule, reason string, verdict func() ([]byte, error)) error {
+	var err error
+	if annotate || verdicts && dropped {
+		json, failed := verdict()
+		if failed != nil {
+			return failed
+		}
+		err = r.Set(curateDedup, json)
+	} else if dropped {
+		err = r.CanSet(curateDedup) // whether somebody keeps dropped records decides nothing
+	}
+	if err != nil {
+		r.QuarantineFor(err)
+	} else {
+		markDropped(r, dropped, annotate, rule, reason)
+	}
+	return nil
+}
+
+// markDropped drops a record, or with annotate says that it would be.
+func markDropped(r *record.Record, dropped, annotate bool, rule, reason string) {
+	switch {
+	case !dropped:
+	case annotate:
+		r.Flag(rule, reason)
+	default:
+		r.DropFor(rule, reason)
+	}
 }
 
 // verdictWords are what a method is called, and its rule and reason.

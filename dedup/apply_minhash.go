@@ -44,25 +44,9 @@ func (w *minhashApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 			return err
 		}
 		dropped := known && found.Kept != r.ID
-		if w.cfg.Annotate || w.cfg.Verdicts && dropped {
-			verdict, failed := w.verdict(found, known, dropped)
-			if failed != nil {
-				return failed
-			}
-			err = r.Set(curateDedup, verdict)
-		} else if dropped {
-			err = r.CanSet(curateDedup) // as exactApplyWorker
-		}
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
-		switch {
-		case !dropped:
-		case w.cfg.Annotate:
-			r.Flag(MinHashRule, MinHashReason)
-		default:
-			r.DropFor(MinHashRule, MinHashReason)
+		verdict := func() ([]byte, error) { return w.verdict(found, known, dropped) }
+		if err := settle(r, dropped, w.cfg.Annotate, w.cfg.Verdicts, MinHashRule, MinHashReason, verdict); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -114,13 +114,7 @@ func (w *unitsApplyWorker) one(r *record.Record, doc []byte) error {
 	w.units += int64(len(w.whole))
 	w.bytes += int64(len(doc) - len(w.left))
 	w.documents++
-	switch {
-	case reason == "":
-	case cfg.Annotate:
-		r.Flag(cfg.Unit, reason)
-	default:
-		r.DropFor(cfg.Unit, reason)
-	}
+	markDropped(r, reason != "", cfg.Annotate, cfg.Unit, reason)
 	return nil
 }
 

@@ -67,13 +67,8 @@ func (k candidatesKey) Spec() stage.Spec { return k.m.candidatesSpec }
 func (k candidatesKey) NewWorker() stage.Worker { return &candidatesKeyWorker{m: k.m} }
 
 type candidatesKeyWorker struct {
-	m         *MinHash
-	text      []byte
-	scratch   Scratch
-	shingles  []uint64
-	signature []uint64
-	buckets   []uint64
-	key       []byte
+	m *MinHash
+	shingling
 }
 
 // Map implements stage.Worker.
@@ -83,91 +78,46 @@ func (w *candidatesKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
+		text, ok := textOf(r, w.m.cfg.Field, w.m.cfg.Annotate, &w.text)
+		if !ok {
 			continue
 		}
-		if w.m.cfg.Annotate { // as exactKeyWorker.Map
-			if err := r.CanSet(curateDedup); err != nil {
-				r.QuarantineFor(err)
-				continue
-			}
-		}
-		text, err := r.Text(w.m.cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
-		w.scratch.reserve(text)
-		w.shingles = w.m.scheme.Shingles(w.shingles[:0], text, &w.scratch)
+		w.cut(w.m.scheme, text)
 		if len(w.shingles) > 0 {
-			w.signature = w.m.scheme.Signature(w.signature[:0], w.shingles)
-			w.buckets = w.m.scheme.AppendBuckets(w.buckets[:0], w.signature)
+			w.sign(w.m.scheme)
 			w.key = w.key[:0]
 			for _, v := range w.buckets {
 				w.key = binary.BigEndian.AppendUint64(w.key, v)
 			}
 			r.SetKey(w.key)
 		}
-		if len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit {
-			w.text, w.shingles, w.scratch = nil, nil, Scratch{}
-		}
+		w.release(text)
 	}
 	return nil
 }
 
 // NewPartial implements stage.Reducer.
 func (c *candidates) NewPartial() stage.Partial {
-	return &candidatesPartial{width: entryID + c.m.scheme.Bands*bucketWidth}
+	return &candidatesPartial{itemsPartial{width: entryID + c.m.scheme.Bands*bucketWidth}}
 }
 
 // candidatesPartial holds a document's ID and its buckets, a block a batch: half of what its items take, which are
 // made in Seal, a part at a time.
-type candidatesPartial struct {
-	width  int // of a document
-	blocks [][]byte
-	bytes  int // of all blocks
-}
+type candidatesPartial struct{ itemsPartial }
 
 // sealParts: items are sorted by so many parts of the buckets' range, a power of 2.
 const sealParts = 16
 
 // Add implements stage.Partial.
-func (p *candidatesPartial) Add(b *record.Batch) error {
-	n := 0
-	for i := range b.Records {
-		if r := &b.Records[i]; r.Outcome == record.Keep && len(r.Key()) > 0 {
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	block := make([]byte, 0, n*p.width)
-	for i := range b.Records {
-		r := &b.Records[i]
-		key := r.Key()
-		if r.Outcome != record.Keep || len(key) == 0 {
-			continue
-		}
-		if entryID+len(key) != p.width {
-			return fmt.Errorf("dedup: record %d has a key of %d bytes instead of %d; Key must run before Add", r.ID, len(key), p.width-entryID)
-		}
-		block = append(binary.BigEndian.AppendUint64(block, uint64(r.ID)), key...)
-	}
-	p.blocks = append(p.blocks, block)
-	p.bytes += len(block)
-	return nil
-}
+func (p *candidatesPartial) Add(b *record.Batch) error { return p.takeKeyed(b) }
 
 // Join implements stage.Partial.
 func (p *candidatesPartial) Join(next stage.Partial) error {
-	n, ok := next.(*candidatesPartial)
-	if !ok {
-		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	n, err := nextPartial[*candidatesPartial](next)
+	if err != nil {
+		return err
 	}
-	p.blocks = append(p.blocks, n.blocks...)
-	p.bytes += n.bytes
-	n.blocks, n.bytes = nil, 0
+	p.join(&n.itemsPartial)
 	return nil
 }
 

@@ -135,12 +135,8 @@ func (k datatroveKey) Spec() stage.Spec { return k.d.spec }
 func (k datatroveKey) NewWorker() stage.Worker { return &datatroveKeyWorker{d: k.d} }
 
 type datatroveKeyWorker struct {
-	d         *Datatrove
-	text      []byte
-	scratch   Scratch
-	shingles  []uint64
-	signature []uint64
-	key       []byte
+	d *Datatrove
+	shingling
 }
 
 // DatatroveEmpty is how records with an empty text are tallied.
@@ -153,20 +149,15 @@ func (w *datatroveKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
-			continue
-		}
-		text, err := r.Text(w.d.cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
+		text, ok := textOf(r, w.d.cfg.Field, false, &w.text)
+		if !ok {
 			continue
 		}
 		if len(text) == 0 {
 			b.Tally(DatatroveEmpty, 1)
 			continue
 		}
-		w.scratch.reserve(text)
-		w.shingles = w.d.scheme.Shingles(w.shingles[:0], text, &w.scratch)
+		w.cut(w.d.scheme, text)
 		w.key = append(w.key[:0], 0)
 		if len(w.shingles) > 0 {
 			w.key[0] = 1
@@ -178,9 +169,7 @@ func (w *datatroveKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			w.key = append(w.key, make([]byte, w.d.itemWidth()-entryID-1)...)
 		}
 		r.SetKey(w.key)
-		if len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit {
-			w.text, w.shingles, w.scratch = nil, nil, Scratch{}
-		}
+		w.release(text)
 	}
 	return nil
 }
@@ -193,37 +182,13 @@ func (d *Datatrove) NewPartial() stage.Partial {
 type datatrovePartial struct{ itemsPartial }
 
 // Add implements stage.Partial.
-func (p *datatrovePartial) Add(b *record.Batch) error {
-	n := 0
-	for i := range b.Records {
-		if r := &b.Records[i]; r.Outcome == record.Keep && len(r.Key()) > 0 {
-			n++
-		}
-	}
-	if n == 0 {
-		return nil
-	}
-	items := make([]byte, 0, n*p.width)
-	for i := range b.Records {
-		r := &b.Records[i]
-		key := r.Key()
-		if r.Outcome != record.Keep || len(key) == 0 {
-			continue
-		}
-		if entryID+len(key) != p.width {
-			return fmt.Errorf("dedup: record %d has a key of %d bytes instead of %d; Key must run before Add", r.ID, len(key), p.width-entryID)
-		}
-		items = append(binary.BigEndian.AppendUint64(items, uint64(r.ID)), key...)
-	}
-	p.take(items)
-	return nil
-}
+func (p *datatrovePartial) Add(b *record.Batch) error { return p.takeKeyed(b) }
 
 // Join implements stage.Partial.
 func (p *datatrovePartial) Join(next stage.Partial) error {
-	n, ok := next.(*datatrovePartial)
-	if !ok {
-		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	n, err := nextPartial[*datatrovePartial](next)
+	if err != nil {
+		return err
 	}
 	p.join(&n.itemsPartial)
 	return nil
@@ -349,26 +314,9 @@ func bucketRange(bucket int) runs.Range {
 	return runs.Range{From: binary.BigEndian.AppendUint16(nil, uint16(bucket)), To: binary.BigEndian.AppendUint16(nil, uint16(bucket+1))}
 }
 
-// read lets see look at the items of a range in all files, in order, until it returns false.
-func (f *datatroveFinish) read(ctx context.Context, names []string, of runs.Range, see func(item []byte) (bool, error)) (err error) {
-	files, err := openRuns(ctx, f.ws, names)
-	if err != nil {
-		return err
-	}
-	defer func() { err = closeRuns(files, err) }()
-	it, err := runs.Open(files, f.sortedWidth(), of, f.space)
-	if err != nil {
-		return err
-	}
-	for n := 0; it.Next(); n++ {
-		if n%checkEvery == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if more, err := see(it.Item()); err != nil || !more {
-			return err
-		}
-	}
-	return it.Err()
+// read lets see look at the items of a range in all files, in order.
+func (f *datatroveFinish) read(ctx context.Context, names []string, of runs.Range, see func(item []byte) error) error {
+	return withRange(ctx, f.ws, f.sortedWidth(), of, f.space, names, func(items *runs.Iterator) error { return eachItem(ctx, items, see) })
 }
 
 // signatures makes a .minhash.sig file.
@@ -376,9 +324,9 @@ func (f *datatroveFinish) signatures(ctx context.Context, sorted string, bucket,
 	return f.ws.Make(ctx, stage.ResultDir+SignaturesName(bucket, rank), func(w io.Writer) error {
 		out := newFlushing(w)
 		size := f.d.layout.signature()
-		err := f.read(ctx, []string{sorted}, bucketRange(bucket), func(item []byte) (bool, error) {
+		err := f.read(ctx, []string{sorted}, bucketRange(bucket), func(item []byte) error {
 			out.b = f.d.layout.appendRow(out.b, item[2:2+size], binary.BigEndian.Uint32(item[2+size+4:]))
-			return true, out.full()
+			return out.full()
 		})
 		if err != nil {
 			return err
@@ -395,9 +343,9 @@ func (f *datatroveFinish) few(ctx context.Context, names []string) ([]string, er
 			name := fmt.Sprintf("merged-%d-%05d", level, len(merged))
 			err := f.ws.Make(ctx, name, func(w io.Writer) error {
 				out := newFlushing(w)
-				err := f.read(ctx, names[lo:min(len(names), lo+f.d.fanIn)], runs.Range{}, func(item []byte) (bool, error) {
+				err := f.read(ctx, names[lo:min(len(names), lo+f.d.fanIn)], runs.Range{}, func(item []byte) error {
 					out.b = append(out.b, item...)
-					return true, out.full()
+					return out.full()
 				})
 				if err != nil {
 					return err
@@ -423,19 +371,16 @@ func (f *datatroveFinish) dups(ctx context.Context, ranks, merged []string, buck
 			return err
 		}
 		of := bucketRange(bucket)
-		of.From = f.d.layout.appendSortable(of.From, least)
+		of.From, of.To = f.d.layout.appendSortable(of.From, least), f.d.layout.appendSortable(of.From[:2:2], limit)
 		out := newFlushing(w)
 		size := f.d.layout.signature()
 		last := make([]byte, 0, f.sortedWidth())
-		err = f.read(ctx, merged, of, func(item []byte) (bool, error) {
-			if f.d.layout.first(item[2:]) >= limit {
-				return false, nil
-			}
+		err = f.read(ctx, merged, of, func(item []byte) error {
 			if len(last) > 0 && bytes.Equal(last[2:2+size], item[2:2+size]) {
 				out.b = appendPair(out.b, last[2+size:], item[2+size:])
 			}
 			last = append(last[:0], item...)
-			return true, out.full()
+			return out.full()
 		})
 		if err != nil {
 			return err
@@ -481,29 +426,6 @@ func (f *datatroveFinish) hashes(ctx context.Context, ranks []string, bucket, wo
 		limit = at(int64(worker) + 1)
 	}
 	return least, limit, err
-}
-
-// openRuns opens files of the workspace; see closeRuns.
-func openRuns(ctx context.Context, ws stage.Workspace, names []string) ([]stage.Sealed, error) {
-	files := make([]stage.Sealed, 0, len(names))
-	for _, name := range names {
-		data, size, err := ws.Open(ctx, name)
-		if err != nil {
-			return nil, closeRuns(files, err)
-		}
-		files = append(files, stage.Sealed{Size: size, Data: data})
-	}
-	return files, nil
-}
-
-// closeRuns closes them and returns err, or what went wrong here.
-func closeRuns(files []stage.Sealed, err error) error {
-	for _, f := range files {
-		if e := f.Data.Close(); err == nil {
-			err = e
-		}
-	}
-	return err
 }
 
 // flushing gathers what is written.

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -85,7 +86,7 @@ func (f *datatroveFinish) pairsOf(ctx context.Context, name string, do func(a, b
 	if err != nil {
 		return err
 	}
-	defer func() { err = closeRuns([]stage.Sealed{{Data: file}}, err) }()
+	defer func() { err = errors.Join(err, file.Close()) }()
 	if size%pairRow != 0 {
 		return fmt.Errorf("its %d bytes are no whole pairs", size)
 	}

@@ -113,12 +113,8 @@ func (w *removalKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	}
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
-			continue
-		}
-		text, err := r.Text(w.cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
+		text, ok := textOf(r, w.cfg.Field, false, &w.text)
+		if !ok {
 			continue
 		}
 		if len(text) > 0 {
@@ -176,13 +172,10 @@ func (w *removal) Decide(ctx context.Context, b *record.Batch) error {
 		default:
 			w.number++
 		}
-		var err error
-		if cfg := &w.d.cfg; cfg.Annotate || cfg.Verdicts && reason != "" {
-			err = r.Set(curateDedup, removalVerdict(reason))
-		} else if reason != "" {
-			err = r.CanSet(curateDedup)
+		verdict := func() ([]byte, error) { return removalVerdict(reason), nil }
+		if err := settle(r, reason != "", w.d.cfg.Annotate, w.d.cfg.Verdicts, DatatroveRule, reason, verdict); err != nil {
+			return err
 		}
-		decided(r, err, reason != "", w.d.cfg.Annotate, DatatroveRule, reason)
 	}
 	return nil
 }

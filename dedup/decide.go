@@ -139,31 +139,6 @@ func removeAll(ctx context.Context, ws stage.Workspace, names []string) error {
 	return nil
 }
 
-// withRun lets read see the items of all files, in order. space is as in runs.NewIterator.
-func withRun(ctx context.Context, ws stage.Workspace, width int, space []byte, read func(*runs.Iterator) error, names ...string) (err error) {
-	files := make([]stage.Sealed, 0, len(names))
-	defer func() {
-		for _, f := range files {
-			err = errors.Join(err, f.Data.Close())
-		}
-	}()
-	for _, name := range names {
-		data, size, err := ws.Open(ctx, name)
-		if err != nil {
-			return err
-		}
-		files = append(files, stage.Sealed{Size: size, Data: data})
-	}
-	items, err := runs.Open(files, width, runs.Range{}, space)
-	if err != nil {
-		return err
-	}
-	if err := read(items); err != nil {
-		return err
-	}
-	return items.Err()
-}
-
 // pairs makes a file of pairs for each range of keys and returns the files' names.
 func (e *ranged) pairs(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) ([]string, error) {
 	total := int64(0)

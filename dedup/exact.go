@@ -335,9 +335,9 @@ func (p *exactPartial) Add(b *record.Batch) error {
 
 // Join implements stage.Partial.
 func (p *exactPartial) Join(next stage.Partial) error {
-	n, ok := next.(*exactPartial)
-	if !ok {
-		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	n, err := nextPartial[*exactPartial](next)
+	if err != nil {
+		return err
 	}
 	p.join(&n.itemsPartial)
 	return p.sources.join(n.sources)
@@ -352,36 +352,6 @@ func (p *exactPartial) Seal(w io.Writer) error {
 		return err
 	}
 	return p.itemsPartial.Seal(w)
-}
-
-// itemsPartial holds items as they came, a block a batch; all are sorted at once in Seal, which is less work than
-// sorting a batch's hundred or so and merging them (BenchmarkExactSeal).
-type itemsPartial struct {
-	width  int
-	blocks [][]byte
-	bytes  int // of all blocks
-}
-
-func (p *itemsPartial) take(items []byte) {
-	p.blocks = append(p.blocks, items)
-	p.bytes += len(items)
-}
-
-func (p *itemsPartial) join(n *itemsPartial) {
-	p.blocks = append(p.blocks, n.blocks...)
-	p.bytes += n.bytes
-	n.blocks, n.bytes = nil, 0
-}
-
-// Size implements stage.Partial: Seal makes a second copy.
-func (p *itemsPartial) Size() int { return 2 * p.bytes }
-
-// Seal implements stage.Partial.
-func (p *itemsPartial) Seal(w io.Writer) error {
-	items := runs.SortBlocks(p.blocks, p.width)
-	p.blocks = nil
-	_, err := w.Write(items)
-	return err
 }
 
 // Merge implements stage.Reducer.

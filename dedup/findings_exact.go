@@ -20,17 +20,7 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 	const clustered = "clustered"
 	be := binary.BigEndian
 	each := func(width int, do func(item []byte) error, names ...string) error {
-		return withRun(ctx, ws, width, nil, func(items *runs.Iterator) error {
-			for n := 0; items.Next(); n++ {
-				if n%checkEvery == 0 && ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err := do(items.Item()); err != nil {
-					return err
-				}
-			}
-			return items.Err()
-		}, names...)
+		return withRun(ctx, ws, width, nil, func(items *runs.Iterator) error { return eachItem(ctx, items, do) }, names...)
 	}
 	s := runs.NewSorter(ws, 8, e.spillSize)
 	s.Reset(clustered + "-sort")

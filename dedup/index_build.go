@@ -2,7 +2,6 @@ package dedup
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -42,10 +41,8 @@ type keyMaker interface {
 
 // minhashKeys are the buckets of a text, and its shingles.
 type minhashKeys struct {
-	m                            *MinHash
-	text                         []byte
-	scratch                      Scratch
-	shingles, signature, buckets []uint64
+	m *MinHash
+	shingling
 }
 
 func (k *minhashKeys) append(keys, set []byte, r *record.Record) (_, _ []byte, err error) {
@@ -53,15 +50,13 @@ func (k *minhashKeys) append(keys, set []byte, r *record.Record) (_, _ []byte, e
 	if err != nil {
 		return keys, set, err
 	}
-	k.scratch.reserve(text)
-	k.shingles = Set(k.m.scheme.Shingles(k.shingles[:0], text, &k.scratch)) // a signature is of the set
+	k.cut(k.m.scheme, text)
+	k.shingles = Set(k.shingles) // a signature is of the set
 	if len(k.shingles) > 0 {
 		keys, k.signature, k.buckets = k.m.appendKeys(keys, k.signature, k.buckets, k.shingles)
 		set = appendIndexSet(set, k.shingles)
 	}
-	if len(text) > scratchLimit || 8*cap(k.shingles) > scratchLimit {
-		k.text, k.shingles, k.scratch = nil, nil, Scratch{}
-	}
+	k.release(text)
 	return keys, set, nil
 }
 
@@ -153,10 +148,7 @@ func (w *indexingKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			}
 			if len(w.keys) > 0 {
 				body[0] |= flagIndexed
-				id, ok := r.Value(w.x.use.grow.IDField)
-				if !ok || len(id) > maxIndexID || id[0] != '"' && id[0] != '-' && (id[0] < '0' || id[0] > '9') {
-					id = nil
-				}
+				id := r.OwnID(w.x.use.grow.IDField, maxIndexID)
 				body = slices.Grow(body, 4+len(id)+len(w.keys)+len(w.set))
 				body = le.AppendUint16(body, uint16(len(id)))
 				body = le.AppendUint16(body, uint16(len(w.keys)/w.x.keyWidth))
@@ -180,11 +172,8 @@ func (w *indexingKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 // NewPartial implements stage.Reducer.
 func (x *indexing) NewPartial() stage.Partial { return &framesPartial{} }
 
-// framesPartial holds frames as they came, a block a batch.
-type framesPartial struct {
-	frames []heldEntry
-	bytes  int
-}
+// framesPartial holds frames.
+type framesPartial struct{ entriesPartial }
 
 // Add implements stage.Partial.
 func (p *framesPartial) Add(b *record.Batch) error {
@@ -196,7 +185,7 @@ func (p *framesPartial) Add(b *record.Batch) error {
 		}
 	}
 	block := make([]byte, 0, size)
-	p.frames = slices.Grow(p.frames, n)
+	p.entries = slices.Grow(p.entries, n)
 	for i := range b.Records {
 		r := &b.Records[i]
 		key := r.Key()
@@ -207,7 +196,7 @@ func (p *framesPartial) Add(b *record.Batch) error {
 		block = binary.LittleEndian.AppendUint64(block, uint64(r.ID))
 		block = binary.LittleEndian.AppendUint32(block, uint32(len(key)))
 		block = append(block, key...)
-		p.frames = append(p.frames, heldEntry{r.ID, block[at:]})
+		p.entries = append(p.entries, heldEntry{r.ID, block[at:]})
 	}
 	p.bytes += size
 	return nil
@@ -215,31 +204,16 @@ func (p *framesPartial) Add(b *record.Batch) error {
 
 // Join implements stage.Partial.
 func (p *framesPartial) Join(next stage.Partial) error {
-	n, ok := next.(*framesPartial)
-	if !ok {
-		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	n, err := nextPartial[*framesPartial](next)
+	if err != nil {
+		return err
 	}
-	p.frames = append(p.frames, n.frames...)
-	p.bytes += n.bytes
-	n.frames, n.bytes = nil, 0
+	p.join(&n.entriesPartial)
 	return nil
 }
 
-// Size implements stage.Partial, as setsPartial does.
-func (p *framesPartial) Size() int { return p.bytes + 2*32*len(p.frames) }
-
 // Seal implements stage.Partial.
-func (p *framesPartial) Seal(w io.Writer) error {
-	slices.SortFunc(p.frames, func(a, b heldEntry) int { return cmp.Compare(a.id, b.id) })
-	out := bufio.NewWriterSize(w, runBuffer)
-	for i := range p.frames {
-		if _, err := out.Write(p.frames[i].raw); err != nil {
-			return err
-		}
-	}
-	p.frames = nil
-	return out.Flush()
-}
+func (p *framesPartial) Seal(w io.Writer) error { return p.seal(w, nil) }
 
 // Merge implements stage.Reducer.
 func (x *indexing) Merge(w io.Writer, sealed []io.Reader) error {

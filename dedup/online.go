@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strconv"
 
@@ -159,32 +158,13 @@ func (d *onlineExact) Decide(ctx context.Context, b *record.Batch) error {
 			return fmt.Errorf("dedup: record %d %w", r.ID, errKey)
 		}
 		d.seen++
-		var err error
-		if d.cfg.Annotate || d.cfg.Verdicts && dropped {
-			var j []byte
-			if j, err = w.verdict(kept, dropped); err == nil {
-				err = r.Set(curateDedup, j)
-			}
-		} else if dropped {
-			err = r.CanSet(curateDedup)
+		verdict := func() ([]byte, error) { return w.verdict(kept, dropped) }
+		if err := settle(r, dropped, d.cfg.Annotate, d.cfg.Verdicts, d.said.rule, d.said.reason, verdict); err != nil {
+			return err
 		}
-		decided(r, err, dropped, d.cfg.Annotate, d.said.rule, d.said.reason)
 	}
 	d.json = w.json
 	return nil
-}
-
-// decided sets the outcome of a record whose verdict could be written, or could not.
-func decided(r *record.Record, err error, dropped, annotate bool, rule, reason string) {
-	switch {
-	case err != nil:
-		r.QuarantineFor(err)
-	case !dropped:
-	case annotate:
-		r.Flag(rule, reason)
-	default:
-		r.DropFor(rule, reason)
-	}
 }
 
 // End implements stage.Decider.
@@ -249,13 +229,8 @@ func (k onlineMinHashKey) Spec() stage.Spec { return k.spec }
 func (k onlineMinHashKey) NewWorker() stage.Worker { return &onlineMinHashWorker{m: k.m} }
 
 type onlineMinHashWorker struct {
-	m         *MinHash
-	text      []byte
-	scratch   Scratch
-	shingles  []uint64
-	signature []uint64
-	buckets   []uint64
-	key       []byte
+	m *MinHash
+	shingling
 }
 
 // Map implements stage.Worker.
@@ -266,31 +241,20 @@ func (w *onlineMinHashWorker) Map(ctx context.Context, b *record.Batch) error {
 	scheme := w.m.scheme
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
+		text, ok := textOf(r, w.m.cfg.Field, w.m.cfg.Annotate, &w.text)
+		if !ok {
 			continue
 		}
-		if w.m.cfg.Annotate { // as exactKeyWorker.Map
-			if err := r.CanSet(curateDedup); err != nil {
-				r.QuarantineFor(err)
-				continue
-			}
-		}
-		text, err := r.Text(w.m.cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
-		w.scratch.reserve(text)
-		w.shingles = Set(scheme.Shingles(w.shingles[:0], text, &w.scratch))
-		large := len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit
+		w.cut(scheme, text)
+		w.shingles = Set(w.shingles)
+		large := w.large(text)
 		if large {
 			w.text, w.scratch = nil, Scratch{}
 		}
 		if len(w.shingles) == 0 {
 			continue
 		}
-		w.signature = scheme.Signature(w.signature[:0], w.shingles)
-		w.buckets = scheme.AppendBuckets(w.buckets[:0], w.signature)
+		w.sign(scheme)
 		k := slices.Grow(w.key[:0], 8*(len(w.buckets)+len(w.shingles)))
 		for _, v := range w.buckets {
 			k = binary.LittleEndian.AppendUint64(k, v)
@@ -298,16 +262,7 @@ func (w *onlineMinHashWorker) Map(ctx context.Context, b *record.Batch) error {
 		for _, v := range w.shingles {
 			k = binary.LittleEndian.AppendUint64(k, v)
 		}
-		if large {
-			w.shingles = nil
-		}
-		if len(k) > collectFrom {
-			runtime.GC()
-		}
-		r.SetKey(k)
-		if w.key = k; large {
-			w.key = nil
-		}
+		w.setKey(r, k, large)
 	}
 	return nil
 }
@@ -346,6 +301,7 @@ func (d *onlineMinHash) Decide(ctx context.Context, b *record.Batch) error {
 		return err
 	}
 	cfg := &d.m.cfg
+	w := minhashApplyWorker{cfg: cfg, json: d.json}
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
@@ -361,17 +317,17 @@ func (d *onlineMinHash) Decide(ctx context.Context, b *record.Batch) error {
 		}
 		d.seen++
 		dropped := similarity > 0
-		var err error
-		if cfg.Annotate || cfg.Verdicts && dropped {
-			err = r.Set(curateDedup, d.verdict(kept, similarity))
-		} else if dropped {
-			err = r.CanSet(curateDedup)
+		verdict := func() ([]byte, error) { // who else is like it is not known yet, so there is no cluster
+			return w.verdict(Decision{Kept: kept, Similarity: similarity}, false, dropped)
 		}
-		decided(r, err, dropped, cfg.Annotate, MinHashRule, MinHashReason)
+		if err := settle(r, dropped, cfg.Annotate, cfg.Verdicts, MinHashRule, MinHashReason, verdict); err != nil {
+			return err
+		}
 		if cap(d.numbers) > scratchLimit/8 {
 			d.numbers = nil
 		}
 	}
+	d.json = w.json
 	return nil
 }
 
@@ -462,16 +418,4 @@ func (d *onlineMinHash) forget() {
 	if int(d.first) < d.held.n {
 		d.values.forget(d.held.at(d.first).place)
 	}
-}
-
-// verdict is the JSON text of curate.dedup. There is no cluster: who else is like it is not known yet.
-func (d *onlineMinHash) verdict(kept record.ID, similarity uint32) []byte {
-	if similarity == 0 {
-		return append(d.json[:0], `{"method":"minhash","verdict":"keep"}`...)
-	}
-	j := append(d.json[:0], `{"method":"minhash","verdict":"drop","rule":"`+MinHashRule+`","reason":"`+MinHashReason+`","duplicate_of":"`...)
-	j = strconv.AppendInt(j, int64(kept), 10)
-	j = append(j, `","similarity":`...)
-	d.json = append(appendSimilarity(j, similarity), '}')
-	return d.json
 }

@@ -156,7 +156,7 @@ func (k *Ranks) Marks(ctx context.Context, files []int, shared, scratch stage.Wo
 	err := scratch.Make(ctx, some, func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, runBuffer)
 		for _, f := range files {
-			err := withFiles(ctx, shared, pairWidth, idRange(f), names, func(items *runs.Iterator) error { return writeItems(ctx, out, items) })
+			err := withRange(ctx, shared, pairWidth, idRange(f), rangeSpace(len(names)), names, func(items *runs.Iterator) error { return writeItems(ctx, out, items) })
 			if err != nil {
 				return err
 			}
@@ -350,7 +350,7 @@ func (c *Comparer) Verify(ctx context.Context, h int) error {
 			// Numbers are in the order of IDs, so items stay in order.
 			err := f.ws.Make(ctx, hubs, func(w io.Writer) error {
 				out := bufio.NewWriterSize(w, runBuffer)
-				err := withFiles(ctx, c.shared, starWidth, share, c.k.names(PairsFile), func(stars *runs.Iterator) error {
+				err := withRange(ctx, c.shared, starWidth, share, rangeSpace(c.k.n), c.k.names(PairsFile), func(stars *runs.Iterator) error {
 					var item [hubWidth]byte
 					var last record.ID
 					hub := uint32(0)
@@ -405,7 +405,7 @@ func (c *Comparer) Rehub(ctx context.Context, r int) error {
 			empty := true
 			err := f.ws.Make(ctx, name("members", 2), func(w io.Writer) error {
 				out := bufio.NewWriterSize(w, runBuffer)
-				err := withFiles(ctx, c.shared, memberWidth, runs.Uniform(c.k.n)[r], c.k.names(VerifyFile), func(members *runs.Iterator) error {
+				err := withRange(ctx, c.shared, memberWidth, runs.Uniform(c.k.n)[r], rangeSpace(c.k.n), c.k.names(VerifyFile), func(members *runs.Iterator) error {
 					for members.Next() {
 						empty = false
 						member := members.Item()
@@ -623,102 +623,4 @@ func sizeOf(ctx context.Context, ws stage.Workspace, name string) (empty bool, s
 		return false, 0, err
 	}
 	return size == 0, size, f.Close()
-}
-
-// writeItems writes what is left of items.
-func writeItems(ctx context.Context, w io.Writer, items *runs.Iterator) error {
-	for n := 0; items.Next(); n++ {
-		if n%checkEvery == 0 && ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if _, err := w.Write(items.Item()); err != nil {
-			return err
-		}
-	}
-	return items.Err()
-}
-
-// rangeBuffer is what is read of each of MaxRanges files at a time, in bytes.
-const rangeBuffer = 16 << 10
-
-// withFiles lets read see the items of a range of files, in order.
-func withFiles(ctx context.Context, ws stage.Workspace, width int, r runs.Range, names []string, read func(*runs.Iterator) error) (err error) {
-	files := make([]stage.Sealed, 0, len(names))
-	defer func() {
-		for _, f := range files {
-			err = errors.Join(err, f.Data.Close())
-		}
-	}()
-	for _, name := range names {
-		data, size, err := ws.Open(ctx, name)
-		if err != nil {
-			return err
-		}
-		files = append(files, stage.Sealed{Size: size, Data: data})
-	}
-	items, err := runs.Open(files, width, r, make([]byte, len(files)*rangeBuffer))
-	if err != nil {
-		return err
-	}
-	if err := read(items); err != nil {
-		return err
-	}
-	return items.Err()
-}
-
-// withSealed lets read see the items of a range of sealed files, in order: of more than runs.FanIn, runs of them are merged
-// first.
-func withSealed(ctx context.Context, ws stage.Workspace, width int, r runs.Range, sealed []stage.Sealed, read func(*runs.Iterator) error) error {
-	space := make([]byte, runs.FanIn*rangeBuffer)
-	if len(sealed) <= runs.FanIn {
-		items, err := runs.Open(sealed, width, r, space)
-		if err != nil {
-			return err
-		}
-		if err := read(items); err != nil {
-			return err
-		}
-		return items.Err()
-	}
-	var names []string
-	for lo := 0; lo < len(sealed); lo += runs.FanIn {
-		name := fmt.Sprintf("merged-0-%d", len(names))
-		err := ws.Make(ctx, name, func(w io.Writer) error {
-			items, err := runs.Open(sealed[lo:min(lo+runs.FanIn, len(sealed))], width, r, space)
-			if err != nil {
-				return err
-			}
-			out := bufio.NewWriterSize(w, runBuffer)
-			return errors.Join(writeItems(ctx, out, items), out.Flush())
-		})
-		if err != nil {
-			return err
-		}
-		names = append(names, name)
-	}
-	for level := 1; len(names) > runs.FanIn; level++ {
-		var merged []string
-		for lo := 0; lo < len(names); lo += runs.FanIn {
-			name := fmt.Sprintf("merged-%d-%d", level, len(merged))
-			err := ws.Make(ctx, name, func(w io.Writer) error {
-				out := bufio.NewWriterSize(w, runBuffer)
-				err := withFiles(ctx, ws, width, runs.Range{}, names[lo:min(lo+runs.FanIn, len(names))], func(items *runs.Iterator) error {
-					return writeItems(ctx, out, items)
-				})
-				return errors.Join(err, out.Flush())
-			})
-			if err != nil {
-				return err
-			}
-			merged = append(merged, name)
-		}
-		if err := removeAll(ctx, ws, names); err != nil {
-			return err
-		}
-		names = merged
-	}
-	if err := withFiles(ctx, ws, width, runs.Range{}, names, read); err != nil {
-		return err
-	}
-	return removeAll(ctx, ws, names)
 }

@@ -137,17 +137,7 @@ func (f *finisher) sorted(name string, width int, fill func(s *runs.Sorter) erro
 
 // each calls do for every item of the files, in order.
 func (f *finisher) each(width int, do func(item []byte) error, names ...string) error {
-	return withRun(f.ctx, f.ws, width, nil, func(items *runs.Iterator) error {
-		for n := 0; items.Next(); n++ {
-			if n%checkEvery == 0 && f.ctx.Err() != nil {
-				return context.Cause(f.ctx)
-			}
-			if err := do(items.Item()); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, names...)
+	return withRun(f.ctx, f.ws, width, nil, func(items *runs.Iterator) error { return eachItem(f.ctx, items, do) }, names...)
 }
 
 // members scans the sealed files and makes the first round's members.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"slices"
 
 	"curate/record"
@@ -83,19 +82,11 @@ func (k setsKey) Spec() stage.Spec { return k.m.spec }
 func (k setsKey) NewWorker() stage.Worker { return &setsKeyWorker{m: k.m} }
 
 type setsKeyWorker struct {
-	m          *MinHash
-	text       []byte
+	m *MinHash
+	shingling
 	sourceText []byte
 	source     []byte
-	scratch    Scratch
-	shingles   []uint64
-	signature  []uint64
-	key        []byte
 }
-
-// collectFrom: a key of so many bytes is copied twice, and before that the garbage of making it is collected, as the
-// engine does around a giant record. Beside the text's own work it costs nothing.
-const collectFrom = 8 << 20
 
 // Map implements stage.Worker.
 func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
@@ -105,33 +96,26 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	cfg := &w.m.cfg
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
+		text, ok := textOf(r, cfg.Field, false, &w.text)
+		if !ok {
 			continue
 		}
 		buckets := r.Key()
-		text, err := r.Text(cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
 		length := uint32(len(text)) // a line has less than 2 GiB
 		w.source = appendSource(w.source[:0], r, cfg.SourceField, &w.sourceText)
 		number := sourceNumber(w.source)
-		large := len(text) > scratchLimit
 		if len(buckets) == 0 {
 			w.key = appendKeyHead(w.key[:0], number, length, w.source)
 			r.SetKey(w.key)
-			if large {
-				w.text = nil
-			}
+			w.release(text)
 			continue
 		}
 		if r.CanSet(curateDedup) != nil {
 			number |= unwritable
 		}
-		w.scratch.reserve(text)
-		w.shingles = Set(w.m.scheme.Shingles(w.shingles[:0], text, &w.scratch))
-		large = large || 8*cap(w.shingles) > scratchLimit
+		w.cut(w.m.scheme, text)
+		w.shingles = Set(w.shingles)
+		large := w.large(text)
 		if large { // room for a key as large
 			w.text, w.scratch = nil, Scratch{}
 		}
@@ -143,10 +127,7 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 			w.signature = w.m.scheme.Signature(w.signature[:0], w.shingles)
 			values = w.signature
 		}
-		own, _ := r.Value(cfg.IDField)
-		if !isOwnID(own) {
-			own = nil
-		}
+		own := r.OwnID(cfg.IDField, maxSignID)
 		k := slices.Grow(w.key[:0], keyHead+len(w.source)+entryRest+len(buckets)+len(own)+w.m.width*len(values))
 		k = appendKeyHead(k, number, length, w.source)
 		k = binary.LittleEndian.AppendUint32(k, length)
@@ -169,24 +150,9 @@ func (w *setsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 				k = binary.LittleEndian.AppendUint32(k, uint32(v))
 			}
 		}
-		if large {
-			w.shingles = nil
-		}
-		if len(k) > collectFrom {
-			runtime.GC()
-		}
-		r.SetKey(k)
-		if w.key = k; large {
-			w.key = nil
-		}
+		w.setKey(r, k, large)
 	}
 	return nil
-}
-
-// isOwnID says whether a JSON value can be a record's own id: a string or a number that is not too long. A missing value is
-// none.
-func isOwnID(v []byte) bool {
-	return len(v) > 0 && len(v) <= maxSignID && (v[0] == '"' || v[0] == '-' || v[0] >= '0' && v[0] <= '9')
 }
 
 // NewPartial implements stage.Reducer.
@@ -194,10 +160,8 @@ func (d *verification) NewPartial() stage.Partial {
 	return &setsPartial{width: d.m.width, sources: sources{}}
 }
 
-// setsPartial holds entries as they came, a block a batch, and the sources of all records.
-type setsPartial struct {
-	width   int // of a value, in bytes
-	sources sources
+// entriesPartial holds entries as they came, a block a batch, until they are sorted by ID.
+type entriesPartial struct {
 	entries []heldEntry
 	bytes   int
 }
@@ -205,6 +169,38 @@ type setsPartial struct {
 type heldEntry struct {
 	id  record.ID
 	raw []byte // in its batch's block
+}
+
+func (p *entriesPartial) join(n *entriesPartial) {
+	p.entries = append(p.entries, n.entries...)
+	p.bytes += n.bytes
+	n.entries, n.bytes = nil, 0
+}
+
+// Size implements stage.Partial. Growing entries may take twice their place.
+func (p *entriesPartial) Size() int { return p.bytes + 2*32*len(p.entries) }
+
+// seal writes what comes before them, and the entries.
+func (p *entriesPartial) seal(w io.Writer, head []byte) error {
+	slices.SortFunc(p.entries, func(a, b heldEntry) int { return cmp.Compare(a.id, b.id) })
+	out := bufio.NewWriterSize(w, runBuffer)
+	if _, err := out.Write(head); err != nil {
+		return err
+	}
+	for i := range p.entries {
+		if _, err := out.Write(p.entries[i].raw); err != nil {
+			return err
+		}
+	}
+	p.entries = nil
+	return out.Flush()
+}
+
+// setsPartial holds sets, and the sources of all records.
+type setsPartial struct {
+	entriesPartial
+	width   int // of a value, in bytes
+	sources sources
 }
 
 // Add implements stage.Partial.
@@ -257,34 +253,19 @@ func (p *setsPartial) Add(b *record.Batch) error {
 
 // Join implements stage.Partial.
 func (p *setsPartial) Join(next stage.Partial) error {
-	n, ok := next.(*setsPartial)
-	if !ok {
-		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	n, err := nextPartial[*setsPartial](next)
+	if err != nil {
+		return err
 	}
-	p.entries = append(p.entries, n.entries...)
-	p.bytes += n.bytes
-	n.entries, n.bytes = nil, 0
+	p.join(&n.entriesPartial)
 	return p.sources.join(n.sources)
 }
 
-// Size implements stage.Partial. Growing entries may take twice their place.
-func (p *setsPartial) Size() int { return p.bytes + 2*32*len(p.entries) + p.sources.size() }
+// Size implements stage.Partial.
+func (p *setsPartial) Size() int { return p.entriesPartial.Size() + p.sources.size() }
 
 // Seal implements stage.Partial.
-func (p *setsPartial) Seal(w io.Writer) error {
-	slices.SortFunc(p.entries, func(a, b heldEntry) int { return cmp.Compare(a.id, b.id) })
-	out := bufio.NewWriterSize(w, runBuffer)
-	if _, err := out.Write(p.sources.appendHead(nil)); err != nil {
-		return err
-	}
-	for i := range p.entries {
-		if _, err := out.Write(p.entries[i].raw); err != nil {
-			return err
-		}
-	}
-	p.entries = nil
-	return out.Flush()
-}
+func (p *setsPartial) Seal(w io.Writer) error { return p.seal(w, p.sources.appendHead(nil)) }
 
 // Merge implements stage.Reducer.
 func (d *verification) Merge(w io.Writer, sealed []io.Reader) error {

@@ -73,12 +73,9 @@ func (s *Sign) Spec() stage.Spec { return s.spec }
 func (s *Sign) NewWorker() stage.Worker { return &signWorker{s: s} }
 
 type signWorker struct {
-	s         *Sign
-	text      []byte
-	scratch   Scratch
-	shingles  []uint64
-	signature []uint64
-	raw, row  []byte
+	s *Sign
+	shingling
+	raw, row []byte
 }
 
 // Map implements stage.Worker.
@@ -89,19 +86,14 @@ func (w *signWorker) Map(ctx context.Context, b *record.Batch) error {
 	scheme := w.s.cfg.Scheme
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
+		text, ok := textOf(r, w.s.cfg.Field, false, &w.text)
+		if !ok {
 			continue
 		}
-		text, err := r.Text(w.s.cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
-			continue
-		}
-		w.scratch.reserve(text)
-		w.shingles = scheme.Shingles(w.shingles[:0], text, &w.scratch)
+		w.cut(scheme, text)
 		row := append(w.row[:0], `{"`+SignRecord+`":`...)
 		row = strconv.AppendUint(row, uint64(r.ID), 10)
-		if id, _ := r.Value(w.s.cfg.IDField); isOwnID(id) {
+		if id := r.OwnID(w.s.cfg.IDField, maxSignID); id != nil {
 			row = append(row, `,"`+SignID+`":`...)
 			row = append(row, id...)
 		}
@@ -117,9 +109,7 @@ func (w *signWorker) Map(ctx context.Context, b *record.Batch) error {
 		}
 		w.row = append(row, '}')
 		r.Replace(w.row)
-		if len(text) > scratchLimit || 8*cap(w.shingles) > scratchLimit {
-			w.text, w.shingles, w.scratch = nil, nil, Scratch{}
-		}
+		w.release(text)
 	}
 	return nil
 }

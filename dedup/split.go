@@ -219,13 +219,7 @@ func (w *splitWorker) decide(r *record.Record, part string) (err error) {
 	if err != nil {
 		return err
 	}
-	switch {
-	case !drop:
-	case cfg.Annotate:
-		r.Flag(SplitRule, part)
-	default:
-		r.DropFor(SplitRule, part)
-	}
+	markDropped(r, drop, cfg.Annotate, SplitRule, part)
 	return nil
 }
 

@@ -212,9 +212,9 @@ func (p *placingPartial) Add(b *record.Batch) error {
 
 // Join implements stage.Partial.
 func (p *placingPartial) Join(next stage.Partial) error {
-	n, ok := next.(*placingPartial)
-	if !ok {
-		return fmt.Errorf("split: a %T cannot be joined", next)
+	n, err := nextPartial[*placingPartial](next)
+	if err != nil {
+		return err
 	}
 	p.join(&n.itemsPartial)
 	return nil

@@ -240,18 +240,8 @@ func (w *unitsKeyWorker) Map(ctx context.Context, b *record.Batch) error {
 	var units, compared, size int64
 	for i := range b.Records {
 		r := &b.Records[i]
-		if r.Outcome != record.Keep {
-			continue
-		}
-		if w.u.cfg.Annotate { // as exactKeyWorker.Map
-			if err := r.CanSet(curateDedup); err != nil {
-				r.QuarantineFor(err)
-				continue
-			}
-		}
-		doc, err := r.Text(w.u.cfg.Field, &w.text)
-		if err != nil {
-			r.QuarantineFor(err)
+		doc, ok := textOf(r, w.u.cfg.Field, w.u.cfg.Annotate, &w.text)
+		if !ok {
 			continue
 		}
 		w.cutter.reserve(doc)
@@ -312,9 +302,9 @@ func (p *unitsPartial) Add(b *record.Batch) error {
 
 // Join implements stage.Partial.
 func (p *unitsPartial) Join(next stage.Partial) error {
-	n, ok := next.(*unitsPartial)
-	if !ok {
-		return fmt.Errorf("dedup: a %T cannot be joined", next)
+	n, err := nextPartial[*unitsPartial](next)
+	if err != nil {
+		return err
 	}
 	p.join(&n.itemsPartial)
 	return nil

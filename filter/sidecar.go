@@ -49,7 +49,7 @@ func (f *Filter) checkSignals() error {
 func (w *worker) row(r *record.Record, empty bool) []byte {
 	j := append(w.json[:0], `{"`+RowRecord+`":`...)
 	j = strconv.AppendUint(j, uint64(r.ID), 10)
-	if id, ok := r.Value(w.f.cfg.IDField); ok && len(id) <= maxRowID && (id[0] == '"' || id[0] == '-' || id[0] >= '0' && id[0] <= '9') {
+	if id := r.OwnID(w.f.cfg.IDField, maxRowID); id != nil {
 		j = append(j, `,"`+RowID+`":`...)
 		j = append(j, id...)
 	}

@@ -119,7 +119,7 @@ func writeFinding(ctx context.Context, st store.Store, name string, f Finding, w
 	if path.Ext(name) == ".zst" {
 		kind = compress.Zstd
 	}
-	in, err := compress.NewReader(bufio.NewReaderSize(untilDone{ctx, file}, 64<<10), kind, compress.Options{})
+	in, err := compress.NewReader(bufio.NewReaderSize(store.UntilDone(ctx, file), 64<<10), kind, compress.Options{})
 	if err != nil {
 		return err
 	}

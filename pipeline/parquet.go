@@ -76,7 +76,7 @@ func copyLines(ctx context.Context, st store.Store, w io.Writer, name string) er
 		return err
 	}
 	defer f.Close() // it was only read
-	r, err := compress.NewReader(untilDone{ctx, f}, corpus.DefaultFormat.Compression, compress.Options{})
+	r, err := compress.NewReader(store.UntilDone(ctx, f), corpus.DefaultFormat.Compression, compress.Options{})
 	if err != nil {
 		return err
 	}

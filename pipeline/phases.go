@@ -380,7 +380,7 @@ func mergeSealed(ctx context.Context, st store.Store, red stage.Reducer, dst io.
 			return err
 		}
 		defer f.Data.Close()
-		readers = append(readers, untilDone{ctx, io.NewSectionReader(f.Data, 0, f.Size)})
+		readers = append(readers, store.UntilDone(ctx, io.NewSectionReader(f.Data, 0, f.Size)))
 	}
 	return red.Merge(dst, readers)
 }
@@ -507,7 +507,7 @@ func (p *phaseRunner) copyResult(ctx context.Context, w io.Writer, f corpus.Form
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(frames, untilDone{ctx, io.NewSectionReader(r, 0, size)}); err != nil {
+	if _, err := io.Copy(frames, store.UntilDone(ctx, io.NewSectionReader(r, 0, size))); err != nil {
 		return err
 	}
 	return frames.close()

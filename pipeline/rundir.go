@@ -614,21 +614,8 @@ func copyPart(ctx context.Context, st store.Store, w io.Writer, name string) err
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, untilDone{ctx, f})
+	_, err = io.Copy(w, store.UntilDone(ctx, f))
 	return errors.Join(err, f.Close())
-}
-
-// untilDone is a reader that ends with the context.
-type untilDone struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u untilDone) Read(p []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.r.Read(p)
 }
 
 // timing holds everything about a run that differs from one run to the next.

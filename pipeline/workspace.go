@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/cespare/xxhash/v2"
-
 	"curate/corpus/store"
 	"curate/stage"
 )
@@ -166,29 +164,14 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 		return err
 	}
 	defer f.Abort() // after Commit it does nothing
-	sum := &summed{w: f}
-	sum.hash.Reset()
+	sum := store.NewSumming(f)
 	if err := compressed(name, sum, write); err != nil {
 		return err
 	}
 	if err := f.Commit(); err != nil {
 		return err
 	}
-	return w.note(step{Name: name, Size: sum.n, XXH64: fmt.Sprintf("%016x", sum.hash.Sum64())})
-}
-
-// summed counts and hashes what is written.
-type summed struct {
-	w    io.Writer
-	n    int64
-	hash xxhash.Digest
-}
-
-func (s *summed) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	s.n += int64(n)
-	_, _ = s.hash.Write(p[:n]) // never fails
-	return n, err
+	return w.note(step{Name: name, Size: sum.Size(), XXH64: sum.XXH64()})
 }
 
 func (w *workspace) Open(ctx context.Context, name string) (stage.ReaderAt, int64, error) {

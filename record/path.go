@@ -123,6 +123,16 @@ func (r *Record) Value(p Path) (json []byte, ok bool) {
 	return r.b.text[lo:len(r.b.text):len(r.b.text)], true
 }
 
+// OwnID is the JSON text of the record's own id at p: a string or a number, of at most so many bytes. It is nil where there is
+// none.
+func (r *Record) OwnID(p Path, most int) []byte {
+	v, ok := r.Value(p)
+	if !ok || len(v) > most || v[0] != '"' && v[0] != '-' && (v[0] < '0' || v[0] > '9') {
+		return nil
+	}
+	return v
+}
+
 // Has says whether there is a value at p, of any kind.
 func (r *Record) Has(p Path) bool {
 	_, ok := r.Value(p)

@@ -131,6 +131,26 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestOwnID(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{`{"id":"a1"}`, `"a1"`},
+		{`{"id":-1.5}`, `-1.5`},
+		{`{"id":0}`, `0`},
+		{`{"id":"12345"}`, ``}, // seven bytes
+		{`{"id":true}`, ``},
+		{`{"id":null}`, ``},
+		{`{"id":[1]}`, ``},
+		{`{"id":{}}`, ``},
+		{`{"no":1}`, ``},
+	} {
+		_, r := one(t, c.line)
+		got := r.OwnID(MustPath("id"), 6)
+		if string(got) != c.want || (got == nil) != (c.want == "") {
+			t.Errorf("%s: %q, want %q", c.line, got, c.want)
+		}
+	}
+}
+
 func TestSet(t *testing.T) {
 	type set struct{ path, value, err string }
 	for _, c := range []struct {

@@ -136,8 +136,7 @@ func (s *sink) Make(ctx context.Context, name string, write func(io.Writer) erro
 		return err
 	}
 	defer f.Abort() // after Commit it does nothing
-	sum := &summed{w: f}
-	sum.hash.Reset()
+	sum := store.NewSumming(f)
 	if err := write(sum); err != nil {
 		return err
 	}
@@ -146,21 +145,8 @@ func (s *sink) Make(ctx context.Context, name string, write func(io.Writer) erro
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.files[name] = File{Size: sum.n, XXH64: fmt.Sprintf("%016x", sum.hash.Sum64())}
+	s.files[name] = File{Size: sum.Size(), XXH64: sum.XXH64()}
 	return nil
-}
-
-type summed struct {
-	w    io.Writer
-	n    int64
-	hash xxhash.Digest
-}
-
-func (s *summed) Write(p []byte) (int, error) {
-	n, err := s.w.Write(p)
-	s.n += int64(n)
-	_, _ = s.hash.Write(p[:n]) // never fails
-	return n, err
 }
 
 func sumOf(b []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(b)) }

@@ -160,21 +160,9 @@ func (f *Folder) compare(ctx context.Context, g *Generation, file string) (err e
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	h := xxhash.New()
-	n, err := io.CopyBuffer(h, struct{ io.Reader }{&untilDone{ctx, r}}, make([]byte, 1<<20))
+	n, err := io.CopyBuffer(h, store.UntilDone(ctx, r), make([]byte, 1<<20))
 	if want := g.Files[file]; err == nil && (n != want.Size || fmt.Sprintf("%016x", h.Sum64()) != want.XXH64) {
 		err = fmt.Errorf("%s: its %d bytes are not those that were written: %w", name, n, dedup.ErrIndex)
 	}
 	return err
-}
-
-type untilDone struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (u *untilDone) Read(b []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.r.Read(b)
 }
