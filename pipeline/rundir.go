@@ -685,6 +685,9 @@ var partName = regexp.MustCompile(`^\.?part-\d{5,}-\d{5,}\.`)
 
 // clear removes what runs of curate have written in the directory, and nothing else.
 func (d *runDir) clear(ctx context.Context) error {
+	if err := d.endAttempt(ctx); err != nil {
+		return err
+	}
 	files, err := d.job.Store.List(ctx, d.root)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -29,7 +29,8 @@ import (
 //
 // No process waits for another, or keeps one out. What they make are the same bytes under the same names, whoever makes
 // them and however often: each file appears whole, by a rename, from a temporary one that has the process' own tag. So a
-// process may be killed at any moment, or run twice at once. A file of the manifest is done in a phase when its own
+// process may be killed at any moment, or run twice at once. One of a run that was started anew meanwhile renames nothing
+// any more (fenced). A file of the manifest is done in a phase when its own
 // journal is there (fileJournalName), and that is the unit of what is done again.
 //
 // docs/formats/ranks.md is the page of the folder.
@@ -39,6 +40,7 @@ type Shared struct {
 	phs     []phase
 	max     int
 	store   store.Store // whose unfinished files are this process' own
+	fence   *fenced     // the same
 	files   *openFiles
 	temp    *tempFolder
 	scratch []*workspace
@@ -116,6 +118,9 @@ func (j *Job) StartShared(ctx context.Context, settings []byte) (before bool, er
 	if err := d.write(ctx, ranksFile, settings); err != nil {
 		return false, err
 	}
+	if err := d.begin(ctx); err != nil {
+		return false, err
+	}
 	if err := d.write(ctx, configFile, now); err != nil { // with it the run has begun
 		return false, err
 	}
@@ -154,12 +159,24 @@ func ReadShared(ctx context.Context, st store.Store, dir string) (settings []byt
 	return settings, m, nil
 }
 
-// OpenShared opens the job's directory for one process. It refuses a job that is not the one that was started, another
-// version of the program, and inputs that have changed. Close ends it.
-func (j *Job) OpenShared(ctx context.Context) (*Shared, error) {
+// OpenShared opens the job's directory for one process; settings are those of ReadShared, which it was made from. It refuses a
+// job that is not the one that was started, another version of the program, and inputs that have changed. When the run is
+// started anew, nothing more of this process gets into it: that is an error. Close ends it.
+func (j *Job) OpenShared(ctx context.Context, settings []byte) (*Shared, error) {
+	d := j.dir()
+	attempt, err := d.attempt(ctx) // before it is seen that the job is that attempt's
+	if err != nil {
+		return nil, err
+	}
 	s, err := j.LookShared(ctx)
 	if err != nil {
 		return nil, err
+	}
+	switch now, err := d.read(ctx, ranksFile); {
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	case !bytes.Equal(now, settings), attempt == "" && !s.Finished(ctx):
+		return nil, fmt.Errorf("%s: the run is being started anew; repeat the command when it has been", j.Out.Path)
 	}
 	for _, f := range j.Manifest.Files {
 		info, err := j.Store.Stat(ctx, f.Location())
@@ -177,7 +194,8 @@ func (j *Job) OpenShared(ctx context.Context) (*Shared, error) {
 	if !isLocal {
 		return nil, usage("ranks need files that they share; this store is none")
 	}
-	s.store = own.Shared(rand.Text())
+	s.fence = &fenced{own.Shared(rand.Text()), d, attempt}
+	s.store = s.fence
 	s.files = newOpenFiles(ctx, s.store)
 	return s, nil
 }
@@ -293,6 +311,9 @@ func (s *Shared) handover(ctx context.Context, n int, files []corpus.File) (*han
 // Pass does phase n, from 1, for those of the files that are not done in it. apply is the Mapper by which the Reducer before
 // would hand over; nil where there is none.
 func (s *Shared) Pass(ctx context.Context, n int, files []corpus.File, apply stage.Mapper) (Counts, error) {
+	if err := s.fence.check(ctx); err != nil {
+		return Counts{}, err
+	}
 	todo, err := s.Missing(ctx, n, files)
 	if err != nil || len(todo) == 0 {
 		return Counts{}, err
@@ -328,7 +349,7 @@ func (s *Shared) Pass(ctx context.Context, n int, files []corpus.File, apply sta
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return r.total, err
+	return r.total, s.fence.explain(ctx, err)
 }
 
 // fileJournals writes the journal of a file when that is done.
@@ -438,7 +459,7 @@ func (w sharedWorkspace) Make(ctx context.Context, name string, write func(w io.
 	}
 	defer f.Abort() // after Commit it does nothing
 	if err := compressed(name, f, write); err != nil {
-		return err
+		return w.s.fence.explain(ctx, err)
 	}
 	return f.Commit()
 }

@@ -57,7 +57,7 @@ func TestShared(t *testing.T) {
 				t.Fatalf("%s: %v, %v", what, before, err)
 			}
 			open := func() *Shared {
-				s, err := job().OpenShared(t.Context())
+				s, err := job().OpenShared(t.Context(), []byte("{}\n"))
 				if err != nil {
 					t.Fatalf("%s: %v", what, err)
 				}
@@ -170,7 +170,7 @@ func TestSharedLostPart(t *testing.T) {
 	if _, err := job.StartShared(t.Context(), []byte("{}\n")); err != nil {
 		t.Fatal(err)
 	}
-	s, err := job.OpenShared(t.Context())
+	s, err := job.OpenShared(t.Context(), []byte("{}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,6 +187,89 @@ func TestSharedLostPart(t *testing.T) {
 	if s.Finished(t.Context()) {
 		t.Error("it says that it is whole")
 	}
+}
+
+// TestSharedRestart: what a rank was at when the run was started anew gets into neither attempt, and the rank says so.
+func TestSharedRestart(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(1, 1)), 3, 40)
+	out := t.TempDir() + "/out"
+	settings := []byte("{}\n")
+	start := func(restart bool) {
+		t.Helper()
+		job := newJob(t, names, out, func(j *Job) { j.Restart = restart })
+		if before, err := job.StartShared(t.Context(), settings); before || err != nil {
+			t.Fatal(before, err)
+		}
+	}
+	open := func() *Shared {
+		t.Helper()
+		s, err := newJob(t, names, out).OpenShared(t.Context(), settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), out+": the run was started anew with --restart since this rank began") {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+	start(false)
+	late := open()
+	w, err := late.store.Create(t.Context(), out+"/part-00009-00000.jsonl.zst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked, err := late.store.Create(t.Context(), out+"/part-00008-00000.jsonl.zst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = late.Workspace().Make(t.Context(), "pairs-000", func(w io.Writer) error {
+		start(true)
+		_, err := w.Write([]byte("of the old attempt"))
+		return err
+	})
+	refused("a file in the making", err)
+	refused("a part in the making", w.Commit())
+	// As if the look had come before the restart, and the rename behind it.
+	if err := looked.(*fencedWriter).Writer.Commit(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a rename after the look: error %v", err)
+	}
+	refused("a new file", late.Workspace().Make(t.Context(), "pairs-001", func(io.Writer) error { return nil }))
+	_, err = late.Pass(t.Context(), 1, late.Files(0, 1), nil)
+	refused("a pass", err)
+	for name := range snapshot(t, out) {
+		switch filepath.Base(name) {
+		case manifestFile, configFile, ranksFile, attemptFile:
+		default:
+			t.Errorf("the new attempt has %s", name)
+		}
+	}
+
+	// Whoever opens the run while it is being started anew does not take it for his.
+	if _, err := newJob(t, names, out).OpenShared(t.Context(), []byte("other\n")); err == nil || !strings.Contains(err.Error(), "is being started anew") {
+		t.Errorf("other settings: error %v", err)
+	}
+
+	now := open()
+	if _, err := now.Pass(t.Context(), 1, now.Files(0, 1), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := now.Finish(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := now.Workspace().Make(t.Context(), "pairs-000", func(io.Writer) error { return nil }); err == nil || !strings.Contains(err.Error(), "was finished") {
+		t.Errorf("behind the end: error %v", err)
+	}
+	want := t.TempDir() + "/alone"
+	if _, err := newJob(t, names, want).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := snapshot(t, out)
+	delete(got, "_curate/"+ranksFile)
+	sameTree(t, "the new attempt", got, snapshot(t, want))
 }
 
 // TestOpenFiles reads more files than are open at once, from several goroutines.

@@ -233,7 +233,7 @@ func (r *rankRun) load(ctx context.Context, env environment, s *settings, f *ran
 	if look {
 		r.Shared, err = r.job.LookShared(ctx)
 	} else {
-		r.Shared, err = r.job.OpenShared(ctx)
+		r.Shared, err = r.job.OpenShared(ctx, raw)
 	}
 	return err
 }
