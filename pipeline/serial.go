@@ -25,6 +25,7 @@ type turns struct {
 
 	mu      sync.Mutex
 	next    int64                   // the chunk whose turn it is
+	over    error                   // of the first chunk that was not decided about to its end: nobody behind it decides
 	waiting map[int64]chan struct{} // of those behind it
 }
 
@@ -38,7 +39,7 @@ func newTurns(maps []stage.Mapper) *turns {
 	return nil
 }
 
-// wait blocks until it is the chunk's turn.
+// wait blocks until it is the chunk's turn. An error before that is the context's.
 func (t *turns) wait(ctx context.Context, chunk int64) error {
 	t.mu.Lock()
 	if t.next == chunk {
@@ -57,16 +58,19 @@ func (t *turns) wait(ctx context.Context, chunk int64) error {
 }
 
 // pass ends the chunk's turn, which it had or is still waiting for. Passing it twice is no harm. A chunk whose worker has
-// given up passes its turn, too, for the sake of those that wait.
-func (t *turns) pass(ctx context.Context, chunk int64) {
+// given up, for which over is the reason, passes its turn, too, for the sake of those that wait, and they give up as well.
+func (t *turns) pass(ctx context.Context, chunk int64, over error) {
 	t.mu.Lock()
-	over := chunk < t.next
+	passed := chunk < t.next
 	t.mu.Unlock()
-	if over || t.wait(ctx, chunk) != nil {
+	if passed || t.wait(ctx, chunk) != nil {
 		return
 	}
 	t.mu.Lock()
 	t.next++
+	if t.over == nil {
+		t.over = over
+	}
 	turn := t.waiting[t.next]
 	delete(t.waiting, t.next)
 	t.mu.Unlock()
@@ -75,17 +79,32 @@ func (t *turns) pass(ctx context.Context, chunk int64) {
 	}
 }
 
-// decide lets the Decider look at the batch when it is its chunk's turn, which ends with its last batch.
+// leave passes the turn of a job that its worker is through with.
+func (t *turns) leave(ctx context.Context, j *job, err error) {
+	if err == nil && j.strict {
+		err = errStrict
+	}
+	t.pass(ctx, j.turn, err)
+}
+
+// decide lets the Decider look at the batch when it is its chunk's turn, which ends with its last batch. Behind a chunk that
+// was given up it does not: the Decider has not seen all that comes before.
 func (w *worker) decide(ctx context.Context, j *job) error {
 	t := w.run.turns
 	if err := t.wait(ctx, j.turn); err != nil {
 		return err
 	}
+	t.mu.Lock()
+	over := t.over
+	t.mu.Unlock()
+	if over != nil {
+		return over
+	}
 	if err := t.decider.Decide(ctx, &w.batch); err != nil {
-		return err
+		return by(w.run.maps[t.at], err)
 	}
 	if j.last {
-		t.pass(ctx, j.turn)
+		t.pass(ctx, j.turn, nil)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,7 @@ import (
 type seen struct {
 	fail  int64
 	panic bool
+	order *[]record.ID // of the records that were to be decided about
 }
 
 func (s seen) Spec() stage.Spec          { return stage.Spec{Name: "seen", Version: 1} }
@@ -68,6 +70,11 @@ func (d *seenDecider) Decide(_ context.Context, b *record.Batch) error {
 	}
 	d.busy = true
 	defer func() { d.busy = false }()
+	if d.s.order != nil {
+		for i := range b.Records {
+			*d.s.order = append(*d.s.order, b.Records[i].ID)
+		}
+	}
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
@@ -183,6 +190,10 @@ func TestSerial(t *testing.T) {
 // TestSerialEnds: an error, a panic, a strict end and a cancel end the run, and nobody waits for a turn that does not come.
 func TestSerialEnds(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(2, 2)), 3, 600)
+	var all []record.ID
+	if _, err := newJob(t, names, "", func(j *Job) { j.Stages = []stage.Stage{seen{order: &all}} }).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		stage  seen
 		strict bool
@@ -195,12 +206,18 @@ func TestSerialEnds(t *testing.T) {
 	} {
 		for _, chunk := range []int{1, 900, 0} {
 			before := runtime.NumGoroutine()
+			var order []record.ID
+			c.stage.order = &order
 			j := newJob(t, names, "", func(j *Job) {
 				j.Stages, j.Strict, j.ChunkSize, j.Workers = []stage.Stage{c.stage}, c.strict, chunk, 5
 				j.Memory = 512 * MiB
 			})
 			if _, err := j.Run(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s, chunks of %d: %v", name, chunk, err)
+			}
+			// Nothing behind what was given up.
+			if n := len(order); n == 0 || n > len(all) || !slices.Equal(order, all[:n]) || name != "end" && n == len(all) {
+				t.Errorf("%s, chunks of %d: the Decider has seen %d records of %d, and not the first of them", name, chunk, n, len(all))
 			}
 			for range 100 {
 				if runtime.NumGoroutine() <= before {
@@ -211,6 +228,49 @@ func TestSerialEnds(t *testing.T) {
 			if n := runtime.NumGoroutine(); n > before {
 				t.Errorf("%s: %d goroutines before, %d after", name, before, n)
 			}
+		}
+	}
+}
+
+// TestTurnsGivenUp: behind a chunk that was given up the Decider looks at nothing, whoever has waited for it and whoever comes
+// later, and those before it are decided about.
+func TestTurnsGivenUp(t *testing.T) {
+	failed := errors.New("failed")
+	for name, c := range map[string]struct {
+		err    error
+		strict bool
+		want   error
+	}{"error": {failed, false, failed}, "strict": {nil, true, errStrict}} {
+		var order []record.ID
+		m := serialMap{seenKey{}, seen{order: &order}}
+		r := &run{maps: []stage.Mapper{m}, turns: newTurns([]stage.Mapper{m})}
+		decide := func(chunk int64) error {
+			w := &worker{run: r}
+			w.batch.Append(record.ID(chunk), 1, []byte(`{"text":"a"}`))
+			w.batch.Parse()
+			return w.decide(t.Context(), &job{turn: chunk, last: true})
+		}
+		behind, left := make(chan error), make(chan struct{})
+		go func() { behind <- decide(2) }()
+		go func() { r.turns.leave(t.Context(), &job{turn: 1, strict: c.strict}, c.err); close(left) }()
+		for waiting := 0; waiting < 2; runtime.Gosched() {
+			r.turns.mu.Lock()
+			waiting = len(r.turns.waiting)
+			r.turns.mu.Unlock()
+		}
+		if err := decide(0); err != nil {
+			t.Errorf("%s: before it: %v", name, err)
+		}
+		<-left
+		if err := <-behind; err != c.want {
+			t.Errorf("%s: who has waited: %v, want %v", name, err, c.want)
+		}
+		r.turns.leave(t.Context(), &job{turn: 2}, c.want)
+		if err := decide(3); err != c.want {
+			t.Errorf("%s: who comes later: %v, want %v", name, err, c.want)
+		}
+		if !slices.Equal(order, []record.ID{0}) {
+			t.Errorf("%s: decided about %v", name, order)
 		}
 	}
 }

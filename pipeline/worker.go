@@ -147,6 +147,9 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 		if p := recover(); p != nil { // elsewhere than in main's goroutine it would end the process with exit code 2
 			err = fmt.Errorf("%s, bytes %d to %d: this is a bug of curate, please report it: %v\n%s", j.file, j.chunk.Offset, j.chunk.End, p, debug.Stack())
 		}
+		if t := w.run.turns; t != nil {
+			t.leave(ctx, j, err)
+		}
 	}()
 	for i := range j.tallies {
 		j.tallies[i].reset()
@@ -159,9 +162,6 @@ func (w *worker) mapChunk(ctx context.Context, j *job) (err error) {
 	j.settled.reset()
 	for o := range j.out {
 		j.out[o], j.records[o] = nil, 0
-	}
-	if t := w.run.turns; t != nil {
-		defer t.pass(ctx, j.turn)
 	}
 	if len(j.chunk.Buf) == 0 {
 		return nil
@@ -222,8 +222,12 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 			return by(w.run.maps[s], err)
 		}
 		if t := w.run.turns; t != nil && t.at == s {
-			if err := w.decide(ctx, j); err != nil {
-				return by(w.run.maps[s], err)
+			switch err := w.decide(ctx, j); {
+			case err == errStrict: // no failure of this chunk: whoever collects the one before says that the run ends there
+				j.strict = true
+				return nil
+			case err != nil:
+				return err
 			}
 		}
 		if len(b.Records) != n {

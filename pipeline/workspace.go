@@ -7,7 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,8 +31,8 @@ type workspace struct {
 
 	mu    sync.Mutex
 	made  map[string]step
-	order []string // of made
-	files []io.Closer
+	order []string            // of made
+	files map[*closeOnce]bool // that are open
 }
 
 // step is an entry of the log: a file that was made, or removed.
@@ -179,9 +181,12 @@ func (w *workspace) Open(ctx context.Context, name string) (stage.ReaderAt, int6
 	if err != nil {
 		return nil, 0, err
 	}
-	once := &closeOnce{ReaderAt: f}
+	once := &closeOnce{ReaderAt: f, w: w}
 	w.mu.Lock()
-	w.files = append(w.files, once)
+	if w.files == nil {
+		w.files = map[*closeOnce]bool{}
+	}
+	w.files[once] = true
 	w.mu.Unlock()
 	return once, size, nil
 }
@@ -189,12 +194,18 @@ func (w *workspace) Open(ctx context.Context, name string) (stage.ReaderAt, int6
 // closeOnce may be closed by whoever opened it, and is by the workspace in any case.
 type closeOnce struct {
 	store.ReaderAt
+	w    *workspace
 	once sync.Once
 	err  error
 }
 
 func (c *closeOnce) Close() error {
-	c.once.Do(func() { c.err = c.ReaderAt.Close() })
+	c.once.Do(func() {
+		c.w.mu.Lock()
+		delete(c.w.files, c)
+		c.w.mu.Unlock()
+		c.err = c.ReaderAt.Close()
+	})
 	return c.err
 }
 
@@ -220,10 +231,12 @@ func (w *workspace) Workers() int  { return w.workers }
 // close ends the use of the workspace: nothing that a Mapper has open is valid afterwards.
 func (w *workspace) close() error {
 	var err error
-	for _, f := range w.files {
+	w.mu.Lock()
+	open := slices.Collect(maps.Keys(w.files))
+	w.mu.Unlock()
+	for _, f := range open {
 		err = errors.Join(err, f.Close())
 	}
-	w.files = nil
 	if w.log != nil {
 		err = errors.Join(err, w.log.Close())
 		w.log = nil
