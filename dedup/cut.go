@@ -180,61 +180,91 @@ func (c *cutter) whole(dst []uint32, cuts []uint32) (numbers []uint32, ok bool) 
 // white space around what goes: blank lines do not pile up, a paragraph's end between two sentences outlives them, and
 // where the text's last unit goes, white space before it does.
 func (c *cutter) appendLeft(dst, b []byte, numbers []uint32) []byte {
-	from, at := len(dst), 0
-	for i, k := range numbers {
-		u := c.units[k]
-		gap := b[at:u.Lo]
-		if i == 0 {
-			dst = append(dst, gap...)
-		} else {
-			dst = c.appendBehind(dst, from, gap)
-		}
-		at = int(u.Hi)
-	}
 	if len(numbers) == 0 {
 		return append(dst, b...)
 	}
-	if len(text.TrimLeft(b[at:])) == 0 {
-		return dst[:from+len(text.TrimRight(dst[from:]))]
+	from, at := len(dst), 0
+	left := leftText{text: dst, from: from, kept: from, blank: true}
+	for i, k := range numbers {
+		u := c.units[k]
+		gap := b[at:u.Lo]
+		switch {
+		case i == 0:
+			left.append(gap)
+		case c.kind == Sentences:
+			left.appendBehindSentence(gap)
+		default:
+			left.appendBehindLines(gap)
+		}
+		at = int(u.Hi)
 	}
-	return c.appendBehind(dst, from, b[at:])
+	switch rest := b[at:]; {
+	case len(text.TrimLeft(rest)) == 0:
+		return left.text[:left.kept]
+	case c.kind == Sentences:
+		left.appendBehindSentence(rest)
+	default:
+		left.appendBehindLines(rest)
+	}
+	return left.text
 }
 
-// appendBehind appends a part of a text that stands behind a unit which has been cut; dst[from:] is what is left of what
-// stands before it.
-func (c *cutter) appendBehind(dst []byte, from int, gap []byte) []byte {
-	if c.kind != Sentences {
-		if len(gap) == 0 { // and many may be cut in a row behind a long line
-			return dst
-		}
-		if endsBlank(dst[from:]) {
-			gap = cutBlankLines(gap)
-		}
-		return append(dst, gap...)
+// leftText is what is left of a text, and what is known of its end: white space there may be long, and many units may be cut
+// behind it, so that it is looked at once, when it is appended.
+type leftText struct {
+	text  []byte
+	from  int  // where it begins in text
+	kept  int  // text[:kept] is without the white space at the end
+	feeds int  // in text[kept:]
+	blank bool // the last line is blank, or there is none
+}
+
+// append appends a part of the text as it is.
+func (l *leftText) append(part []byte) {
+	if len(part) == 0 {
+		return
 	}
-	kept := len(text.TrimRight(dst[from:]))
-	before, behind := dst[from+kept:], gap[:len(gap)-len(text.TrimLeft(gap))]
-	if feeds := bytes.Count(behind, lineFeed); kept > 0 && feeds > bytes.Count(before, lineFeed) {
-		return append(dst[:from+kept], gap...)
+	fresh := len(l.text) == l.from || l.text[len(l.text)-1] == '\n'
+	line := bytes.TrimSuffix(part, lineFeed)
+	if i := bytes.LastIndexByte(line, '\n'); i >= 0 {
+		line, fresh = line[i+1:], true
 	}
-	if i := bytes.LastIndexByte(behind, '\n'); i >= 0 {
-		gap = gap[i+1:] // what a line, perhaps of code, is indented by stays
+	l.blank = (fresh || l.blank) && len(text.TrimLeft(line)) == 0
+	if content := len(text.TrimRight(part)); content > 0 {
+		l.kept, l.feeds = len(l.text)+content, bytes.Count(part[content:], lineFeed)
 	} else {
+		l.feeds += bytes.Count(part, lineFeed)
+	}
+	l.text = append(l.text, part...)
+}
+
+// appendBehindLines appends a part that stands behind a line or a paragraph which has been cut.
+func (l *leftText) appendBehindLines(gap []byte) {
+	if l.blank {
+		gap = cutBlankLines(gap)
+	}
+	l.append(gap)
+}
+
+// appendBehindSentence appends a part that stands behind a sentence which has been cut.
+func (l *leftText) appendBehindSentence(gap []byte) {
+	behind := gap[:len(gap)-len(text.TrimLeft(gap))]
+	feeds := bytes.Count(behind, lineFeed)
+	switch {
+	case l.kept > l.from && feeds > l.feeds:
+		l.text, l.feeds = l.text[:l.kept], 0
+	case feeds > 0:
+		gap = gap[bytes.LastIndexByte(behind, '\n')+1:] // what a line, perhaps of code, is indented by stays
+	default:
 		gap = gap[len(behind):]
 	}
-	if kept == 0 {
-		dst = dst[:from]
+	if l.kept == l.from {
+		l.text, l.feeds = l.text[:l.from], 0
 	}
-	return append(dst, gap...)
+	l.append(gap)
 }
 
 var lineFeed = []byte{'\n'}
-
-// endsBlank says whether the last line of b is blank, or there is none.
-func endsBlank(b []byte) bool {
-	b = bytes.TrimSuffix(b, lineFeed)
-	return len(text.TrimLeft(b[bytes.LastIndexByte(b, '\n')+1:])) == 0
-}
 
 // cutBlankLines cuts off the lines before the first that is not blank.
 func cutBlankLines(b []byte) []byte {

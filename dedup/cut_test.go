@@ -158,7 +158,7 @@ func TestSpans(t *testing.T) {
 func randomDoc(rng *rand.Rand) []byte {
 	var b []byte
 	for range rng.IntN(12) {
-		b = append(b, []string{"aa bb. Cc dd. ", "\n", "\n\n", "  x\n", "```\n", "~~~ y\n", "> q\n", "- ", "One. Two! Three? ", "\t\n", "\r\n", "long line of text\n", "\u00a0", "é"}[rng.IntN(14)]...)
+		b = append(b, []string{"aa bb. Cc dd. ", "\n", "\n\n", "  x\n", "```\n", "~~~ y\n", "> q\n", "- ", "One. Two! Three? ", "\t\n", "\r\n", "long line of text\n", "\u00a0", "é", "   ", "\u2003\n"}[rng.IntN(16)]...)
 	}
 	return b
 }
@@ -201,6 +201,85 @@ func checkLeft(t *testing.T, seed uint64, kind string, doc []byte, rng *rand.Ran
 	}
 	if got, want := withoutSpace(left), withoutSpace(want); !bytes.Equal(got, want) || len(left) > len(doc) {
 		t.Fatalf("seed %d: %s %v of %q: %q is left, want %q", seed, kind, cuts, doc, left, want)
+	}
+	if want := leftPlainly(k, doc, cuts); !bytes.Equal(left, want) {
+		t.Fatalf("seed %d: %s %v of %q: %q is left, want %q", seed, kind, cuts, doc, left, want)
+	}
+}
+
+// leftPlainly is appendLeft as it reads, which looks at all that is left each time something is cut.
+func leftPlainly(c cutter, b []byte, numbers []uint32) []byte {
+	var left []byte
+	behind := func(gap []byte) {
+		if c.kind != Sentences {
+			last := bytes.TrimSuffix(left, lineFeed)
+			if len(text.TrimLeft(last[bytes.LastIndexByte(last, '\n')+1:])) == 0 {
+				gap = cutBlankLines(gap)
+			}
+			left = append(left, gap...)
+			return
+		}
+		kept := text.TrimRight(left)
+		white := gap[:len(gap)-len(text.TrimLeft(gap))]
+		if feeds := bytes.Count(white, lineFeed); len(kept) > 0 && feeds > bytes.Count(left[len(kept):], lineFeed) {
+			left = append(kept, gap...)
+			return
+		}
+		if i := bytes.LastIndexByte(white, '\n'); i >= 0 {
+			white = white[:i+1]
+		}
+		if len(kept) == 0 {
+			left = nil
+		}
+		left = append(left, gap[len(white):]...)
+	}
+	at := int32(0)
+	for i, k := range numbers {
+		if gap := b[at:c.units[k].Lo]; i == 0 {
+			left = append(left, gap...)
+		} else {
+			behind(gap)
+		}
+		at = c.units[k].Hi
+	}
+	if len(numbers) > 0 && len(text.TrimLeft(b[at:])) == 0 {
+		return text.TrimRight(left)
+	}
+	if len(numbers) == 0 {
+		return b
+	}
+	behind(b[at:])
+	return left
+}
+
+// TestLeftBehindWhiteSpace cuts a million units behind 16 MiB of white space, of which each byte is to be looked at a few times. To
+// look at it for each unit takes hours.
+func TestLeftBehindWhiteSpace(t *testing.T) {
+	const white, cuts = 16 << 20, 1 << 20
+	for _, c := range []struct{ kind, unit, gap string }{
+		{Sentences, "B.", " "},
+		{Paragraphs, "b\n", "\n"},
+		{Lines, "b\n", "\n"},
+	} {
+		k := cutter{kind: c.kind}
+		doc := append([]byte("A. \n"), bytes.Repeat([]byte(" "), white)...)
+		if c.kind != Sentences {
+			doc = append(doc, '\n')
+		}
+		var numbers []uint32
+		for i := range cuts {
+			k.units = append(k.units, text.Span{Lo: int32(len(doc)), Hi: int32(len(doc) + len(c.unit))})
+			doc = append(append(doc, c.unit...), c.gap...)
+			numbers = append(numbers, uint32(i))
+		}
+		doc = append(doc, "Z."...)
+		want := len("A. \n") + white + len("Z.")
+		if c.kind != Sentences {
+			want++
+		}
+		if left := k.appendLeft(nil, doc, numbers); len(left) != want || string(left[len(left)-2:]) != "Z." {
+			t.Errorf("%s: %d bytes are left, want %d", c.kind, len(left), want)
+		}
 	}
 }
 
