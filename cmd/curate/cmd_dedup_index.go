@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"path/filepath"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -15,9 +16,10 @@ import (
 	"curate/corpus"
 	"curate/corpus/store"
 	"curate/dedup/index"
+	"curate/pipeline"
 )
 
-func newDedupIndex(environment) *cobra.Command {
+func newDedupIndex(env environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "index",
 		Short: "Look at indexes of curate dedup --index, check and merge them",
@@ -26,7 +28,7 @@ of documents that were kept, so that new ones are compared with them: docs/forma
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newIndexInfo(), newIndexMerge(), newIndexVerify())
+	cmd.AddCommand(newIndexInfo(), newIndexMerge(env), newIndexVerify())
 	return cmd
 }
 
@@ -159,13 +161,14 @@ cannot be mended: remove the index, and run the deduplications that made it once
 	}
 }
 
-func newIndexMerge() *cobra.Command {
+func newIndexMerge(env environment) *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "merge -o OUT DIR…",
 		Short: "Make one index of several, or one generation of many",
 		Long: `Make an index of one generation: of several indexes with the same settings, or of one that has many generations,
-each of which costs a run some open files. The indexes stay as they are, and OUT must be absent or empty.
+each of which costs a run some open files. The indexes stay as they are, and OUT must be absent or empty, or hold what
+the same command has left there when it was killed: that is made anew.
 
 An index is a set of documents that were kept, and so published: all of all stay, also those that are like one
 another. Only a run that two of the indexes have, with the same documents, is taken once. Repeating a run's command
@@ -196,7 +199,12 @@ with the merged index is refused, since what was there before it is not known an
 					return usage("-o %s and %s: one lies in the other; write elsewhere", out, dir)
 				}
 			}
-			g, err := index.Merge(cmd.Context(), store.NewLocal(nil), out, args)
+			show := newDisplay(env.stderr, &stageFlags{logFormat: "text"})
+			defer show.close()
+			lock := func() (func(), error) {
+				return pipeline.Lock(filepath.Join(out, index.LockFile), "the index "+out, show.log)
+			}
+			g, err := index.Merge(cmd.Context(), store.NewLocal(nil), out, args, lock)
 			if err != nil {
 				return indexUsage(err)
 			}

@@ -171,6 +171,48 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestMergeFaults: wherever writing fails, there is no merged index or a whole one, and the command repeated makes it.
+func TestMergeFaults(t *testing.T) {
+	st, lock := store.NewLocal(nil), func() (func(), error) { return func() {}, nil }
+	seen, want := t.TempDir(), t.TempDir()
+	for i, texts := range [][]string{first, second} {
+		if _, err := run(t.Context(), st, seen, fmt.Sprint(i), texts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Merge(t.Context(), st, want, []string{seen}, lock); err != nil {
+		t.Fatal(err)
+	}
+	whole := contents(t, want)
+	for nth := 1; ; nth++ {
+		dir := t.TempDir()
+		disk := storetest.NewFaulty(nil, nth, storetest.NoSpace)
+		_, err := Merge(t.Context(), store.NewLocal(disk), dir, []string{seen}, lock)
+		if !disk.Fired() {
+			if nth < 10 || err != nil {
+				t.Errorf("%d operations, %v", nth, err)
+			}
+			return
+		}
+		if f, err := Open(t.Context(), st, dir); err != nil || !f.Absent && len(f.Manifest.Generations) != 1 {
+			t.Errorf("fault at %s: %+v, %v", disk.Hit(), f, err)
+		}
+		// As a kill leaves it, with a file that was not finished.
+		if id := slices.Sorted(maps.Keys(contents(t, dir))); len(id) > 0 && strings.Count(id[0], "/") == 2 {
+			if err := os.WriteFile(filepath.Join(dir, strings.Split(id[0], "/")[1], ".keys.curate-tmp"), []byte("half"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Merge(t.Context(), st, dir, []string{seen}, lock); err != nil {
+			t.Fatalf("fault at %s: %v", disk.Hit(), err)
+		}
+		verified(t, dir)
+		if now := contents(t, dir); !maps.Equal(now, whole) {
+			t.Fatalf("fault at %s: other files: %v", disk.Hit(), slices.Sorted(maps.Keys(now)))
+		}
+	}
+}
+
 func TestChangedMeanwhile(t *testing.T) {
 	dir, st := t.TempDir(), store.NewLocal(nil)
 	if _, err := run(t.Context(), st, dir, "a", first); err != nil {

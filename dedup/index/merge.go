@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json"
@@ -19,12 +20,10 @@ import (
 
 // Merge makes an index in out, of one generation, of several with the same settings, or of one with several generations.
 // All documents stay; a run that is in more than one of them is taken once. It says what the generation has.
-func Merge(ctx context.Context, st store.Store, out string, dirs []string) (Generation, error) {
-	if files, err := st.List(ctx, out); err == nil && len(files) > 0 {
-		return Generation{}, refuse("-o %s: is not empty; a merged index is a new one", out)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Generation{}, err
-	}
+//
+// out is absent or empty, or what the same merge has left there when it was killed, which is begun anew, or has made, which
+// stays. lock is called when it is known that there is something to do, and keeps others from writing into out until release.
+func Merge(ctx context.Context, st store.Store, out string, dirs []string, lock func() (release func(), err error)) (Generation, error) {
 	var settings []byte
 	var all []*dedup.IndexGeneration
 	h := sha256.New()
@@ -50,24 +49,77 @@ func Merge(ctx context.Context, st store.Store, out string, dirs []string) (Gene
 		}
 		all = append(all, gs...)
 	}
-	s := &sink{st: st, id: hex.EncodeToString(h.Sum(nil)[:8]), files: map[string]File{}}
-	s.dir = path.Join(out, s.id)
-	s.origins = dedup.MergeOrigins(all)
-	for _, o := range s.origins {
-		s.merged = append(s.merged, o.Generation)
-	}
 	if len(all) == 0 {
 		return Generation{}, refuse("there are no documents to merge")
+	}
+	m := &merged{st: st, out: out, id: hex.EncodeToString(h.Sum(nil)[:8])}
+	if err := m.mayUse(ctx); err != nil {
+		return Generation{}, err
+	}
+	release, err := lock()
+	if err != nil {
+		return Generation{}, err
+	}
+	defer release()
+	if err := m.mayUse(ctx); err != nil { // now that nobody else writes there
+		return Generation{}, err
+	}
+	if m.done != nil {
+		return m.done.Manifest.Generations[0], m.done.tidy(ctx)
+	}
+	if err := st.Sweep(ctx, out); err != nil {
+		return Generation{}, err
+	}
+	s := &sink{st: st, id: m.id, dir: path.Join(out, m.id), files: map[string]File{}, origins: dedup.MergeOrigins(all)}
+	for _, o := range s.origins {
+		s.merged = append(s.merged, o.Generation)
 	}
 	if _, err := dedup.MergeIndex(ctx, all, s); err != nil {
 		return Generation{}, err
 	}
-	m := Manifest{Format: format, Version: version, Settings: settings, Generations: []Generation{s.done}}
-	if err := write(ctx, st, out, ManifestFile, m); err != nil {
+	f := &Folder{Dir: out, Manifest: Manifest{Format: format, Version: version, Settings: settings, Generations: []Generation{s.done}}, st: st}
+	if err := write(ctx, st, out, ManifestFile, f.Manifest); err != nil {
 		return Generation{}, err
 	}
-	f := &Folder{Dir: out, Manifest: m, st: st}
 	return s.done, f.tidy(ctx)
+}
+
+// merged is where a merge goes.
+type merged struct {
+	st   store.Store
+	out  string
+	id   string  // of its generation, by which it knows what is its own
+	done *Folder // if it has been made before
+}
+
+// mayUse refuses a folder with anything in it that is not this merge's own.
+func (m *merged) mayUse(ctx context.Context) error {
+	files, err := m.st.List(ctx, m.out)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		name := strings.TrimPrefix(strings.TrimPrefix(file.Name, strings.TrimRight(m.out, "/")), "/")
+		switch id, _, deep := strings.Cut(name, "/"); {
+		case name == LockFile:
+		case deep && isID(id) && id == m.id:
+		case name == ManifestFile:
+			f, err := Open(ctx, m.st, m.out)
+			if err != nil {
+				return err
+			}
+			if gs := f.Manifest.Generations; len(gs) != 1 || gs[0].ID != m.id {
+				return refuse("-o %s: is not empty; a merged index is a new one", m.out)
+			}
+			m.done = f
+		default:
+			return refuse("-o %s: is not empty; a merged index is a new one", m.out)
+		}
+	}
+	return nil
 }
 
 // Existing opens an index that must be there.
