@@ -200,7 +200,7 @@ func (d *Datatrove) Merge(w io.Writer, sealed []io.Reader) error {
 }
 
 // Finish implements stage.Reducer. It sorts each rank's signatures by bucket and value into one file, 4 MiB at a time, and
-// merges those; documents that are in a pair take 12 bytes of memory each.
+// merges those; documents that are in a pair take 16 bytes of memory each.
 func (d *Datatrove) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
 	ranks := d.cfg.Ranks()
 	if ranks > maxRanks {

@@ -25,8 +25,8 @@ type forest struct {
 	parents []int32
 }
 
-// nodeBytes is what a document takes in a forest.
-const nodeBytes = 8 + 4
+// nodeBytes is what a document takes in a forest, and by the number of its cluster (datatroveFinish.writeClusters).
+const nodeBytes = 8 + 4 + 4
 
 // newForest makes one of ascending nodes, each alone.
 func newForest(nodes []uint64) *forest {
@@ -108,40 +108,66 @@ func (f *datatroveFinish) pairsOf(ctx context.Context, name string, do func(a, b
 
 // clusters makes what is known of each rank's documents.
 func (f *datatroveFinish) clusters(ctx context.Context, dups []string) error {
+	f.space = nil // nothing more is merged
 	trees, err := f.forest(ctx, dups)
 	if err != nil {
 		return err
 	}
-	ids := make(map[int32]uint32) // of roots, in the order of their first documents
-	for lo := 0; lo < len(trees.nodes); {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+	return f.writeClusters(ctx, trees)
+}
+
+// writeClusters makes three files of each rank. Clusters have numbers in the order of their first documents.
+func (f *datatroveFinish) writeClusters(ctx context.Context, trees *forest) error {
+	ids := make([]uint32, len(trees.nodes)) // from 1, at the places of roots
+	known := uint32(0)
+	for i := range trees.nodes {
+		if root := trees.root(int32(i)); ids[root] == 0 {
+			known++
+			ids[root] = known
 		}
+	}
+	le := binary.LittleEndian
+	for lo, hi := 0, 0; lo < len(trees.nodes); lo = hi {
 		rank := trees.nodes[lo] >> 32
-		var remove, clusters, sizes []byte
-		for ; lo < len(trees.nodes) && trees.nodes[lo]>>32 == rank; lo++ {
-			number, root := uint32(trees.nodes[lo]), trees.root(int32(lo))
-			le := binary.LittleEndian
-			if root != int32(lo) {
-				remove = le.AppendUint32(remove, number)
-			}
-			id, known := ids[root]
-			if !known {
-				id = uint32(len(ids))
-				ids[root] = id
-			}
-			clusters = le.AppendUint32(le.AppendUint32(clusters, number), id)
-			sizes = le.AppendUint32(le.AppendUint32(sizes, number), trees.size(root))
+		gone := false
+		for hi = lo; hi < len(trees.nodes) && trees.nodes[hi]>>32 == rank; hi++ {
+			gone = gone || trees.root(int32(hi)) != int32(hi)
 		}
 		for _, file := range []struct {
 			extension string
-			content   []byte
-		}{{RemoveExtension, remove}, {clustersExtension, clusters}, {sizesExtension, sizes}} {
-			if len(file.content) == 0 { // datatrove makes a file for what is in it
+			append    func(dst []byte, number uint32, place, root int32) []byte
+		}{
+			{RemoveExtension, func(dst []byte, number uint32, place, root int32) []byte {
+				if root == place {
+					return dst
+				}
+				return le.AppendUint32(dst, number)
+			}},
+			{clustersExtension, func(dst []byte, number uint32, _, root int32) []byte {
+				return le.AppendUint32(le.AppendUint32(dst, number), ids[root]-1)
+			}},
+			{sizesExtension, func(dst []byte, number uint32, _, root int32) []byte {
+				return le.AppendUint32(le.AppendUint32(dst, number), trees.size(root))
+			}},
+		} {
+			if file.extension == RemoveExtension && !gone { // datatrove makes a file for what is in it
 				continue
 			}
 			name := fmt.Sprintf("%s%s/%06d%s", stage.ResultDir, DatatroveRemoveIDs, rank, file.extension)
-			if err := f.ws.Make(ctx, name, func(w io.Writer) error { _, err := w.Write(file.content); return err }); err != nil {
+			err := f.ws.Make(ctx, name, func(w io.Writer) error {
+				out := newFlushing(w)
+				for i := lo; i < hi; i++ {
+					if i%checkEvery == 0 && ctx.Err() != nil {
+						return context.Cause(ctx)
+					}
+					out.b = file.append(out.b, uint32(trees.nodes[i]), int32(i), trees.root(int32(i)))
+					if err := out.full(); err != nil {
+						return err
+					}
+				}
+				return out.flush()
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -187,8 +213,7 @@ func (f *datatroveFinish) forest(ctx context.Context, dups []string) (*forest, e
 	}
 	defer data.Close()
 	n := size / entryID
-	// A cluster's number takes about 16 bytes more, and there are two documents in one at least.
-	if need := n * (nodeBytes + 8); n > 1<<31-1 || need > f.ws.Memory()/4*3 {
+	if need := n * nodeBytes; n > 1<<31-1 || need > f.ws.Memory()/4*3 {
 		return nil, fmt.Errorf("%d documents are in a pair; to join them takes %d MiB of memory, and there are %d MiB: raise --memory", n, need>>20, f.ws.Memory()/4*3>>20)
 	}
 	nodes := make([]uint64, n)

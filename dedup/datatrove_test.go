@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -259,6 +260,56 @@ func TestForest(t *testing.T) {
 	}
 	if err := newForest([]uint64{1, 2}).join(1, 3); err == nil {
 		t.Error("a node that is none")
+	}
+}
+
+// discarding is a workspace whose results nobody looks at.
+type discarding struct{ stage.Workspace }
+
+// Make implements stage.Workspace.
+func (w discarding) Make(ctx context.Context, name string, write func(io.Writer) error) error {
+	if strings.HasPrefix(name, stage.ResultDir) {
+		return write(io.Discard)
+	}
+	return w.Workspace.Make(ctx, name, write)
+}
+
+// TestDatatroveClustersMemory: the files of clusters are made in the memory that was asked for, of one rank as of many, and what
+// does not fit is an error before it is taken.
+func TestDatatroveClustersMemory(t *testing.T) {
+	const n = 1 << 18 // documents, in pairs
+	d := mustDatatrove(t, DatatroveConfig{})
+	ws := stagetest.NewWorkspace(n*nodeBytes/3*4+4, 1)
+	f := &datatroveFinish{d: d, ws: discarding{ws}, ranks: 1}
+	name := stage.ResultDir + DupsName(0, 0)
+	err := ws.Make(t.Context(), name, func(w io.Writer) error {
+		for i := range uint32(n / 2) {
+			if _, err := w.Write(numbers(0, 2*i, 0, 2*i+1)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trees, err := f.forest(t.Context(), []string{name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := f.writeClusters(t.Context(), trees); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	held := uint64(8*cap(trees.nodes) + 4*cap(trees.parents))
+	if took := held + after.TotalAlloc - before.TotalAlloc; took > n*nodeBytes+4*runBuffer+64<<10 {
+		t.Errorf("%d documents took %d bytes, and %d are asked for", n, took, n*nodeBytes)
+	}
+	ws.Resume(n*nodeBytes/3*4-8, 1)
+	if _, err := f.forest(t.Context(), []string{name}); err == nil || !strings.Contains(err.Error(), "to join them takes 4 MiB of memory") {
+		t.Errorf("with less memory: error %v", err)
 	}
 }
 
