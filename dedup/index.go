@@ -38,15 +38,27 @@ type Index struct {
 // once, beside those of the run.
 const maxGenerations = 128
 
-// NewIndex makes an index of its generations, in order. digest stands for all of them.
+// NewIndex makes an index of its generations, in order. digest stands for all of them. It holds the paths of the inputs of all
+// runs that have added documents (nothing of a document), one that several runs have had once.
 func NewIndex(digest string, generations []*IndexGeneration) (*Index, error) {
 	x := &Index{digest: digest}
+	paths := map[string]string{}
 	for _, g := range generations {
 		if g.Documents() == 0 {
 			continue
 		}
 		if x.keyWidth != 0 && x.keyWidth != g.keyWidth {
 			return nil, fmt.Errorf("%s: its keys have %d bytes, and those of other generations %d: %w", g.keys.name, g.keyWidth, x.keyWidth, ErrIndex)
+		}
+		for _, o := range g.Origins {
+			for i := range o.Files {
+				path := &o.Files[i].Path
+				if same, ok := paths[*path]; ok {
+					*path = same
+				} else {
+					paths[*path] = *path
+				}
+			}
 		}
 		x.keyWidth = g.keyWidth
 		x.generations, x.bases = append(x.generations, g), append(x.bases, x.documents)

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"curate/record"
 	"curate/stage"
@@ -61,6 +63,29 @@ func (s *memorySink) open(t testing.TB, width int, origins ...Origin) *IndexGene
 		t.Fatal(err)
 	}
 	return g
+}
+
+// TestIndexPaths: a path that many runs have is held once.
+func TestIndexPaths(t *testing.T) {
+	var generations []*IndexGeneration
+	for range 3 {
+		origin := Origin{Files: []OriginFile{{1, strings.Clone("a.jsonl")}, {2, strings.Clone("b.jsonl")}}}
+		generations = append(generations, &IndexGeneration{Origins: []Origin{origin, origin}, documents: &checkedFile{size: documentWidth}})
+	}
+	if _, err := NewIndex("", generations); err != nil {
+		t.Fatal(err)
+	}
+	held := map[*byte]string{}
+	for _, g := range generations {
+		for _, o := range g.Origins {
+			for _, f := range o.Files {
+				held[unsafe.StringData(f.Path)] = f.Path
+			}
+		}
+	}
+	if paths := slices.Sorted(maps.Values(held)); !slices.Equal(paths, []string{"a.jsonl", "b.jsonl"}) {
+		t.Errorf("%q are held", paths)
+	}
 }
 
 // indexLine is a record of a run.
