@@ -2,8 +2,10 @@ package dedup
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"io"
+	"sync"
 
 	"curate/stage"
 	"curate/stage/runs"
@@ -38,17 +40,48 @@ func (f *finisher) findings() error {
 		return err
 	}
 	found := &f.m.found
+	files := []findingsFile{{SummaryName(found.Name), (*finisher).summary}}
 	if found.Evidence {
-		if err := f.ws.Make(f.ctx, stage.FindingsDir+EvidenceName(found.Name), f.evidence); err != nil {
-			return err
-		}
+		files = append(files, findingsFile{EvidenceName(found.Name), (*finisher).evidence})
 	}
 	if found.Clusters {
-		if err := f.ws.Make(f.ctx, stage.FindingsDir+ClustersName(found.Name), f.clusters); err != nil {
-			return err
-		}
+		files = append(files, findingsFile{ClustersName(found.Name), (*finisher).clusters})
 	}
-	return f.ws.Make(f.ctx, stage.FindingsDir+SummaryName(found.Name), f.summary)
+	return f.sideBySide(files)
+}
+
+// findingsFile is one of the files that only read what is known by then.
+type findingsFile struct {
+	name  string
+	write func(f *finisher, w io.Writer) error
+}
+
+// sideBySide makes files, as many at once as there are workers: there is nothing else for them to do. The buffers of one are
+// less than what a verifier held, of which there was one a worker.
+func (f *finisher) sideBySide(files []findingsFile) error {
+	ctx, cancel := context.WithCancelCause(f.ctx)
+	defer cancel(nil)
+	work := make(chan findingsFile, len(files))
+	for _, file := range files {
+		work <- file
+	}
+	close(work)
+	var wg sync.WaitGroup
+	for range max(1, min(f.ws.Workers(), len(files))) {
+		wg.Go(func() {
+			own := *f
+			own.ctx = ctx
+			for file := range work {
+				err := f.ws.Make(ctx, stage.FindingsDir+file.name, func(w io.Writer) error { return file.write(&own, w) })
+				if err != nil {
+					cancel(err) // the first one stays
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
 // eachEvidence calls do for every dropped document, in the order of their IDs.
