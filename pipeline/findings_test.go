@@ -65,7 +65,7 @@ func TestFindings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Finding{Name: "rows.jsonl.zst", Flag: "--rows", To: to}
+		return Finding{Names: []string{"rows.jsonl.zst"}, Flag: "--rows", To: to}
 	}
 	read := func(name string) string {
 		f, err := os.Open(name)

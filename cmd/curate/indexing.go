@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -54,8 +53,6 @@ func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupM
 	switch {
 	case x.dir == "" && x.readonly:
 		return usage("--index-readonly says what is done with --index DIR; give that, too")
-	case x.dir == "" && cmd.Flags().Changed("id-field") && !slices.ContainsFunc(chosen, func(m *dedupMethod) bool { return m.name == "minhash" }):
-		return usage("--id-field belongs to --method minhash, or to --index, and this is --method %s; leave it out", o.methods)
 	case x.dir == "":
 		return nil
 	case annotate && !x.readonly:
