@@ -43,7 +43,9 @@ const ContaminationFile = "contamination.json"
 func (d *Decontaminator) SummaryFile() string { return ContaminationFile }
 
 // WriteSummary implements stage.Summarizer.
-func (d *Decontaminator) WriteSummary(w io.Writer, c stage.Counted) error { return d.Report(c).Write(w) }
+func (d *Decontaminator) WriteSummary(w io.Writer, c stage.Counted) error {
+	return d.Report(c).Write(w)
+}
 
 // Report is made of the stage's counts.
 func (d *Decontaminator) Report(c stage.Counted) *ContaminationReport {

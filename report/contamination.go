@@ -181,6 +181,13 @@ func (s *Step) annotatedItems(ctx context.Context, in files) error {
 }
 
 func takeContamination(s *Step) func(*dropped) {
+	if s.Contamination != nil { // now the inputs' names are known
+		for _, b := range s.Contamination.Benchmarks {
+			for i := range b.Examples {
+				b.Examples[i].File = s.input(b.Examples[i].place.file)
+			}
+		}
+	}
 	return func(d *dropped) {
 		if s.Contamination != nil && d.stage == "decontaminate" {
 			s.takeContaminated(d)

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -162,7 +165,7 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 		}{s.codec, s.maxRecord, f.repair, id.String()}); err != nil {
 			return nil, err
 		}
-		if run.Manifest, err = json.Marshal(manifest, json.Deterministic(true)); err != nil {
+		if run.Inputs, err = inputContents(ctx, s, manifest); err != nil {
 			return nil, err
 		}
 		for _, f := range manifest.Files {
@@ -175,6 +178,64 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 	}
 	o.Index = x.use.Index
 	return m.StagesWithIndex(o)
+}
+
+// longDigest is how many bytes are read for digests before a run says so.
+const longDigest = 1 << 30
+
+// inputContents says what the inputs are, in order: what they hold, and how they are read by their names; not what they are called, nor
+// when they were written. An input that was copied or touched would pass for another otherwise, all of whose documents are old.
+func inputContents(ctx context.Context, s *settings, m *corpus.Manifest) ([]byte, error) {
+	type content struct {
+		Size   int64  `json:"size"`
+		SHA256 string `json:"sha256"` // nothing of a stream
+		Format string `json:"format"`
+	}
+	list := make([]content, len(m.Files))
+	total := int64(0)
+	for i := range m.Files {
+		total += max(0, m.Files[i].Size)
+	}
+	if total >= longDigest {
+		s.log.Info(fmt.Sprintf("the index knows inputs by their digests: reading %s", pipeline.FormatBytes(total)))
+	}
+	st := store.NewLocal(nil)
+	buf := make([]byte, 1<<20)
+	for i := range m.Files {
+		f := &m.Files[i]
+		list[i] = content{Size: f.Size, Format: f.NamedFormat()}
+		if f.Stream {
+			continue
+		}
+		var err error
+		if list[i].SHA256, err = sha256Of(ctx, st, f.Location(), buf); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(list, json.Deterministic(true))
+}
+
+// sha256Of is a file's digest in hexadecimal digits.
+func sha256Of(ctx context.Context, st store.Store, name string, buf []byte) (string, error) {
+	r, err := st.Open(ctx, name, 0)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close() // it was only read
+	h := sha256.New()
+	for {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		n, err := r.Read(buf)
+		h.Write(buf[:n])
+		if err == io.EOF {
+			return hex.EncodeToString(h.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
 }
 
 // commit adds what a run has kept, if that came to its end.
