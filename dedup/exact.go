@@ -34,7 +34,8 @@ type ExactConfig struct {
 	URL bool
 	// Form is one of Forms: that in which strings are compared. By default "none", as they are written, and "url" with URL.
 	Form string
-	// IDField is where a record has an id of its own; "id" by default. Of the samples of the findings it is noted (SampleID).
+	// IDField is where a record has an id of its own; "id" by default. Of the samples of the findings it is
+	// tallied (samples.go), but of equal texts.
 	IDField record.Path
 	// Name of the stage, for the ledger of a run of several methods; "dedup" by default, and "dedup_url" with URL.
 	Name string

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"curate/record"
 	"curate/stage"
@@ -17,20 +16,6 @@ import (
 
 // sampleTally begins the name of such a tally: the record's ID follows, a colon, and its own id as JSON.
 const sampleTally = "sample_id:"
-
-// SampleID reads the name of a tally of Exact: the record ID of a document in the summary's samples, and its own id.
-func SampleID(tally string) (id record.ID, own []byte, ok bool) {
-	rest, ok := strings.CutPrefix(tally, sampleTally)
-	if !ok {
-		return 0, nil, false
-	}
-	number, value, ok := strings.Cut(rest, ":")
-	n, err := strconv.ParseUint(number, 10, 63)
-	if !ok || err != nil || !isOwnID([]byte(value)) {
-		return 0, nil, false
-	}
-	return record.ID(n), []byte(value), true
-}
 
 // samples are the record IDs of a summary's samples.
 type samples map[record.ID]struct{}

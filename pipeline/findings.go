@@ -182,7 +182,7 @@ func (d *runDir) deliverFindings(ctx context.Context, missing bool) error {
 
 // summarize writes what stages say of their counts; of a run that had finished before, what is not there.
 func (d *runDir) summarize(ctx context.Context, total *Counts, missing bool) error {
-	for _, s := range d.job.Stages {
+	for i, s := range d.job.Stages {
 		z, ok := s.(stage.Summarizer)
 		if !ok {
 			continue
@@ -195,12 +195,10 @@ func (d *runDir) summarize(ctx context.Context, total *Counts, missing bool) err
 				continue
 			}
 		}
-		name := z.Spec().Name
-		i := slices.IndexFunc(total.Stages, func(c StageCounts) bool { return c.Name == name })
-		if i < 0 {
-			return fmt.Errorf("the ledger has no stage %s; this is a bug of curate", name)
+		if 1+i >= len(total.Stages) || total.Stages[1+i].Name != z.Spec().Name { // the first is the reading
+			return fmt.Errorf("the ledger has no stage %s where it stands; this is a bug of curate", z.Spec().Name)
 		}
-		c := &total.Stages[i]
+		c := &total.Stages[1+i]
 		var b bytes.Buffer
 		if err := z.WriteSummary(&b, stage.Counted{Read: c.Read, Kept: c.Kept, Quarantined: c.Quarantined, Dropped: c.Dropped, Annotated: c.Annotated, Tallies: c.Tallies}); err != nil {
 			return by(z, err)

@@ -190,7 +190,7 @@ func (s *Step) knowStage(d *Dedup) error {
 	return nil
 }
 
-// sampleMark begins the tallies that have own ids of samples: package dedup's SampleID. Record ID, a colon, JSON.
+// sampleMark begins the tallies that have own ids of samples: those of dedup/samples.go: record ID, a colon, JSON.
 const sampleMark = "sample_id:"
 
 // takeOwns takes those out of a stage's tallies.
