@@ -205,7 +205,8 @@ func takeOwns(tallies map[string]int64) map[string]jsontext.Value {
 		if owns == nil {
 			owns = map[string]jsontext.Value{}
 		}
-		if id, own, ok := strings.Cut(rest, ":"); ok && jsontext.Value(own).IsValid() {
+		id, own, ok := strings.Cut(rest, ":")
+		if was, twice := owns[id]; ok && jsontext.Value(own).IsValid() && (!twice || own < string(was)) { // a record has one
 			owns[id] = jsontext.Value(own)
 		}
 	}
@@ -267,7 +268,7 @@ func (doc *sampled) missing(what string) string {
 	case !doc.known:
 		return what + " has no id, by which it could be found in the parts"
 	}
-	return what + " is not in the parts by its id: a later stage has changed it, or the parts were taken away"
+	return what + " is not in the parts by its id: a later stage has changed or dropped it, or the parts were taken away"
 }
 
 // takeSample compares a dropped record with the one that it went for, if that is a sample.
