@@ -160,7 +160,9 @@ func (s summing) WriteSummary(w io.Writer, c stage.Counted) error {
 func TestSummarizer(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(7, 24)), 2, 60)
 	with := func(s store.Store, workers int) option {
-		return func(j *Job) { j.Stages, j.Store, j.Workers = []stage.Stage{sieve{"a"}, summing{sieve{"s"}}}, s, workers }
+		return func(j *Job) {
+			j.Stages, j.Store, j.Workers = []stage.Stage{sieve{"a"}, summing{sieve{"s"}}}, s, workers
+		}
 	}
 	ops := storetest.NewFaulty(nil, 0, storetest.IO)
 	whole := filepath.Join(memoryDir(t), "out")
