@@ -263,7 +263,7 @@ const contaminationPage = `{{with .Contamination}}{{$c := .}}{{if .Note}}<p>{{.N
 <table><tr><th>benchmark<th class="n">items<th class="n">found<th class="n"><th><span class="said">as a bar</span><th class="n">documents with one<th>what became of them
 {{range .Benchmarks}}<tr><td><bdi>{{.Name}}</bdi><td class="n">{{group .Items}}<td class="n">{{group .Found}}<td class="n">{{of .Found .Items}}<td>{{bar .Found .Items}}<td class="n">{{group .Documents}}<td>{{.Did $c.Mode}}
 {{end}}</table>{{if .LeftOut}}<p>{{.LeftOut}} benchmarks are in fewer documents.</p>{{end}}
-{{range .Benchmarks}}{{if .Found}}<details><summary>{{.Name}}: items that were found</summary>
+{{range .Benchmarks}}{{if .Found}}<details><summary><bdi>{{.Name}}</bdi>: items that were found</summary>
 {{if .Ngram}}<p>N-grams of {{group .Ngram}} words.{{if .Short}} {{group .Short}} items are too short to be looked for within documents.{{end}}</p>{{end}}
 <table><tr><th>item<th class="n">documents
 {{range .FoundItems}}<tr><td><bdi>{{.ID}}</bdi><td class="n">{{group .Documents}}

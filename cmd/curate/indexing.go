@@ -28,8 +28,9 @@ const indexHelp = `With --index DIR documents are compared with those that earli
 DIR has their keys and shingles. Those of the index stay; a document that is like one of them goes, and its
 "duplicate_of" is GENERATION:ID of the run that kept that, with "indexed": {"file","id"}, its file and own id
 (--id-field). What this run keeps is added when the output is whole, as a generation of DIR, which is made if it is
-not there. The same command repeated gives the same output and adds nothing; a killed one leaves the index as
-it was. Files are read once more for it. --index-readonly adds nothing. Methods minhash (with --verify exact) and
+not there. The same command repeated gives the same output and adds nothing, also where its inputs were touched or moved, since
+they are known by their digests; a killed one leaves the index as it was. Files are read once more for what is added,
+and once for the digests. --index-readonly adds nothing. Methods minhash (with --verify exact) and
 exact have an index, each in a run of its own, and one index has one method, scheme, bands, rows, permutations, short
 and threshold, or field and form (docs/formats/index.md).`
 
