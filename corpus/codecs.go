@@ -50,6 +50,15 @@ func (f File) ByRows() bool {
 	return c.OpenAt != nil
 }
 
+// NamedFormat is the format that a file's name says, as in --format: what its first bytes do not show.
+func (f File) NamedFormat() string {
+	_, stem := compress.ByName(path.Base(f.Path))
+	if c, ok := codecByName(stem); ok {
+		return c.Name
+	}
+	return jsonl.Codec.Name // as codecFor
+}
+
 // Format is how an output is written: JSON Lines in some compression, or Parquet.
 type Format struct {
 	Compression compress.Kind // of JSON Lines

@@ -5,10 +5,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/stage"
 )
 
 // ContaminationReport is what was found in a corpus, benchmark by benchmark (docs/formats/contamination.md).
 type ContaminationReport struct {
+	Mode       string            `json:"mode"`      // what became of a document with an item: drop, cut, annotate
 	Documents  int64             `json:"documents"` // that were looked at
 	Benchmarks []BenchmarkReport `json:"benchmarks"`
 }
@@ -33,9 +36,21 @@ type FoundItem struct {
 	Documents int64  `json:"documents"`
 }
 
-// Report is made of the stage's counts: its tallies, and what it dropped by "RULE:REASON".
-func (s *Benchmarks) Report(read int64, tallies, dropped map[string]int64) *ContaminationReport {
-	r := &ContaminationReport{Documents: read, Benchmarks: make([]BenchmarkReport, len(s.list))}
+// ContaminationFile is where an output directory has it, in its folder _curate.
+const ContaminationFile = "contamination.json"
+
+// SummaryFile implements stage.Summarizer.
+func (d *Decontaminator) SummaryFile() string { return ContaminationFile }
+
+// WriteSummary implements stage.Summarizer.
+func (d *Decontaminator) WriteSummary(w io.Writer, c stage.Counted) error {
+	return d.Report(c).Write(w)
+}
+
+// Report is made of the stage's counts.
+func (d *Decontaminator) Report(c stage.Counted) *ContaminationReport {
+	s, tallies, dropped := d.cfg.Benchmarks, c.Tallies, c.Dropped
+	r := &ContaminationReport{Mode: d.cfg.Mode, Documents: c.Read - c.Quarantined, Benchmarks: make([]BenchmarkReport, len(s.list))}
 	for i := range s.list {
 		b := &s.list[i]
 		r.Benchmarks[i] = BenchmarkReport{

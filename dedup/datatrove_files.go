@@ -23,8 +23,10 @@ func SignaturesName(bucket, rank int) string {
 
 // DupsName is the name of a file of pairs.
 func DupsName(bucket, worker int) string {
-	return fmt.Sprintf(datatroveBuckets+"/%05d_%02d.dups", bucket, worker)
+	return fmt.Sprintf(datatroveBuckets+"/%05d_%02d", bucket, worker) + dupsExtension
 }
+
+const dupsExtension = ".dups"
 
 // RemoveName is the name of a rank's file with the numbers of documents to remove; RemoveExtension ends it.
 func RemoveName(rank int) string { return fmt.Sprintf("%06d", rank) + RemoveExtension }

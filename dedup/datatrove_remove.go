@@ -57,7 +57,9 @@ func NewDatatroveRemoval(cfg RemovalConfig) (*DatatroveRemoval, error) {
 		return nil, fmt.Errorf("dedup: %s: %w", cfg.Dir, err)
 	}
 	if len(ranks) == 0 {
-		return nil, fmt.Errorf("dedup: %s: there is no file named as %s, here or in %s; give the folder that datatrove's cluster step wrote", cfg.Dir, RemoveName(0), DatatroveRemoveIDs)
+		if err := d.noPairs(); err != nil {
+			return nil, fmt.Errorf("dedup: %s: there is no file named as %s, here or in %s, and %w", cfg.Dir, RemoveName(0), DatatroveRemoveIDs, err)
+		}
 	}
 	config, err := canonical(struct {
 		Annotate bool   `json:"annotate"`
@@ -87,6 +89,29 @@ func (d *DatatroveRemoval) ranks() ([]int, error) {
 		}
 	}
 	return ranks, nil
+}
+
+// noPairs says why it is not known that nothing goes. Where no documents are alike, or there are none, datatrove's cluster step
+// writes no file at all (minhash.py opens one when it has something for it), as Datatrove does; then all pairs' files, which
+// are there in any case, are empty.
+func (d *DatatroveRemoval) noPairs() error {
+	pairs, err := fs.Glob(d.cfg.Files, datatroveBuckets+"/*"+dupsExtension)
+	if err != nil {
+		return err
+	}
+	if len(pairs) == 0 {
+		return fmt.Errorf("no pairs in %s; give the folder that datatrove's cluster step wrote, or, where it found nothing, the one above with %s", datatroveBuckets, datatroveBuckets)
+	}
+	for _, name := range pairs {
+		info, err := fs.Stat(d.cfg.Files, name)
+		if err != nil {
+			return err
+		}
+		if info.Size() > 0 {
+			return fmt.Errorf("%s has pairs; run datatrove's cluster step", name)
+		}
+	}
+	return nil
 }
 
 // Spec implements stage.Serial.

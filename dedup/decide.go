@@ -29,18 +29,18 @@ const (
 // Finish implements stage.Reducer. Within Workspace.Memory it needs 4 MiB to sort pairs and 4 KiB for each
 // sealed file, for each goroutine at work; it takes fewer goroutines where there is less memory.
 func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	d, err := e.decisions(ctx, sealed, ws)
+	d, found, err := e.decisions(ctx, sealed, ws)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
-	return e.apply(d), nil
+	return e.apply(d, found), nil
 }
 
-// decisions makes the table of them, and what is found beside it.
-func (e *Exact) decisions(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, error) {
+// decisions makes the table of them, and what is found beside it, with its samples.
+func (e *Exact) decisions(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, samples, error) {
 	sealed, all, err := openHeads(sealed)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r := e.ranged
 	r.found = func(ranges []string) ([]string, error) { return e.findings(ctx, ws, all, ranges) }
@@ -48,7 +48,14 @@ func (e *Exact) decisions(ctx context.Context, sealed []stage.Sealed, ws stage.W
 	if err == nil {
 		err = e.found.tell(ctx, ws)
 	}
-	return d, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if !e.cfg.URL && e.cfg.Form == "none" && e.cfg.Field.String() == "text" {
+		return d, nil, nil // texts that are equal are not set side by side
+	}
+	list, err := e.found.samples(ctx, ws)
+	return d, list, err
 }
 
 // ranged makes a table about records, sorted by ID, of sealed items that are sorted by key.

@@ -22,7 +22,10 @@ type documents struct {
 	ranks   column[uint32] // in which they are looked at: of keep longest and source-order
 	orders  column[uint64] // the same of keep best
 	parents column[uint32] // see components.go; made when it is needed
-	width   int            // of an entry's value
+	// unwritable are those that cannot hold a verdict: a bit each, at most a hundredth of what else is held, and nothing
+	// where there is none.
+	unwritable bitSet
+	width      int // of an entry's value
 }
 
 // placeBits leave 1,048,576 files of 16 TiB.
@@ -85,6 +88,18 @@ func (c *column[T]) add(v T) {
 
 func (c *column[T]) at(i uint32) *T { return &c.chunks[i/columnChunk][i%columnChunk] }
 
+// bitSet is a set of numbers.
+type bitSet []uint64
+
+func (b *bitSet) set(n uint32) {
+	if more := int(n/64) + 1 - len(*b); more > 0 {
+		*b = append(*b, make([]uint64, more)...)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}
+
+func (b bitSet) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
 // scan finds all documents of the sealed files, and calls each, if it is not nil, for every bucket of every document.
 // memory is what the documents may take.
 func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64, each func(bucket uint64, doc uint32) error) (*documents, error) {
@@ -128,6 +143,9 @@ func (m *MinHash) scan(ctx context.Context, sealed []stage.Sealed, memory int64,
 				d.indexed++
 			}
 			d.places.add(uint64(i)<<placeBits | uint64(s.at))
+			if s.entry.source&unwritable != 0 {
+				d.unwritable.set(uint32(n))
+			}
 			switch m.keep.width() {
 			case 4:
 				d.ranks.add(uint32(s.entry.order))

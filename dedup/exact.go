@@ -34,6 +34,9 @@ type ExactConfig struct {
 	URL bool
 	// Form is one of Forms: that in which strings are compared. By default "none", as they are written, and "url" with URL.
 	Form string
+	// IDField is where a record has an id of its own; "id" by default. Of the samples of the findings it is
+	// tallied (samples.go), but of equal texts.
+	IDField record.Path
 	// Name of the stage, for the ledger of a run of several methods; "dedup" by default, and "dedup_url" with URL.
 	Name string
 	// Keep says which of a group stays: KeepFirst, the default, or another of KeepUsage but longest.
@@ -93,8 +96,8 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 	if cfg.SourceField.String() == "" {
 		cfg.SourceField = record.MustPath(DefaultSourceField)
 	}
-	if cfg.Findings.Name == "" {
-		cfg.Findings.Name = cfg.Name
+	if cfg.IDField.String() == "" {
+		cfg.IDField = record.MustPath("id")
 	}
 	keep, err := newKeepOrder(cfg.Keep, cfg.Priority, method, KeepLongest)
 	if err != nil {
@@ -116,11 +119,12 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 		Annotate bool     `json:"annotate"`
 		Field    string   `json:"field"`
 		Form     string   `json:"form,omitempty"` // none: as it is written
+		IDField  string   `json:"id_field"`
 		Keep     string   `json:"keep"`
 		Method   string   `json:"method"`
 		Priority []string `json:"priority,omitempty"`
 		Source   string   `json:"source_field"`
-	}{cfg.Annotate, cfg.Field.String(), named, cfg.Keep, method, cfg.Priority, cfg.SourceField.String()})
+	}{cfg.Annotate, cfg.Field.String(), named, cfg.IDField.String(), cfg.Keep, method, cfg.Priority, cfg.SourceField.String()})
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +132,7 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 		cfg: cfg, form: form, said: said, keep: keep, found: found,
 		spec: stage.Spec{
 			Name: cfg.Name, Version: 1, Config: config, Needs: []record.Path{cfg.Field},
-			Uses: append(keep.uses(), cfg.SourceField), Findings: found.files(),
+			Uses: append(keep.uses(), cfg.SourceField, cfg.IDField), Findings: found.files(),
 		},
 	}
 	e.ranged = ranged{

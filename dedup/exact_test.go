@@ -90,7 +90,7 @@ func TestExactStage(t *testing.T) {
 func TestExactConfig(t *testing.T) {
 	e := mustExact(t, ExactConfig{Field: record.MustPath("meta.url"), Verdicts: true})
 	got, err := json.Marshal(e.Spec().Config)
-	if want := `{"annotate":false,"field":"meta.url","keep":"first","method":"exact","source_field":"source"}`; err != nil || string(got) != want {
+	if want := `{"annotate":false,"field":"meta.url","id_field":"id","keep":"first","method":"exact","source_field":"source"}`; err != nil || string(got) != want {
 		t.Errorf("configuration %s, error %v", got, err)
 	}
 	if _, err := NewExact(ExactConfig{Keep: "longest"}); err == nil || !strings.Contains(err.Error(), `"longest"`) || !strings.Contains(err.Error(), `"first"`) {

@@ -25,7 +25,7 @@ import (
 // dedup-summary.md is its page, dedup-evidence.md that of the other two. It decides nothing about a record, and is no part
 // of a stage's identity.
 type Findings struct {
-	// Name begins the files' names, where a run has several methods; "dedup" by default.
+	// Name begins the files' names; "dedup" by default. Where a run has several methods each has its own, SeveralName.
 	Name string
 	// Evidence asks for a row for each dropped document, Clusters for a row for each cluster.
 	Evidence, Clusters bool
@@ -38,6 +38,9 @@ type Findings struct {
 // DefaultAlarm is that half of a source goes. Of a web corpus it is no surprise (SlimPajama lost 63.8 % of its Common
 // Crawl), and worth a look all the same.
 const DefaultAlarm = 0.5
+
+// SeveralName is the Name of Findings of a method that is one of several in a run.
+func SeveralName(method string) string { return "dedup_" + method }
 
 // SummaryName, EvidenceName and ClustersName are the names of the files of Findings with that Name.
 func SummaryName(name string) string  { return cmp.Or(name, "dedup") + ".json" }
@@ -388,7 +391,7 @@ type clusterRow struct {
 	least               uint32 // similarity of a dropped document to the one it goes for; unknown without
 }
 
-func (c *clusterRow) append(dst []byte) []byte {
+func (c *clusterRow) append(dst []byte, method string) []byte {
 	dst = append(dst, `{"cluster":"`...)
 	if c.origin != nil {
 		dst = c.origin.appendName(dst)
@@ -406,7 +409,8 @@ func (c *clusterRow) append(dst []byte) []byte {
 		dst = append(dst, `,"least_similarity":`...)
 		dst = appendSimilarity(dst, c.least)
 	}
-	return append(dst, '}')
+	dst = append(append(dst, `,"method":"`...), method...)
+	return append(dst, '"', '}')
 }
 
 // shape of the compared pairs: how similar they are and how many bands they share.
@@ -489,24 +493,36 @@ func (s *summary) write(w io.Writer) error {
 	return err
 }
 
-// tell reads the summary that was made, and says what there is to say of it.
-func (f *findings) tell(ctx context.Context, ws stage.Workspace) error {
-	if f.None {
-		return nil
-	}
+// read reads the summary that was made.
+func (f *findings) read(ctx context.Context, ws stage.Workspace) (s summary, err error) {
 	r, size, err := ws.Open(ctx, stage.FindingsDir+SummaryName(f.Name))
 	if err != nil {
-		return err
+		return s, err
 	}
-	var s summary
 	b, err := io.ReadAll(io.NewSectionReader(r, 0, size))
 	if err = errors.Join(err, r.Close()); err == nil {
 		err = json.NewDecoder(bytes.NewReader(b)).Decode(&s)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", SummaryName(f.Name), err)
+		return s, fmt.Errorf("%s: %w", SummaryName(f.Name), err)
 	}
-	f.lines(&s, ws.Tell)
+	return s, nil
+}
+
+// tell says what there is to say of the summary that was made.
+func (f *findings) tell(ctx context.Context, ws stage.Workspace) error {
+	if f.None {
+		return nil
+	}
+	s, err := f.read(ctx, ws)
+	if err != nil {
+		return err
+	}
+	said := ws.Tell
+	if f.Name == SeveralName(f.method) { // whose line is it?
+		said = func(warning bool, line string) { ws.Tell(warning, f.method+": "+line) }
+	}
+	f.lines(&s, said)
 	return nil
 }
 

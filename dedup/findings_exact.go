@@ -25,7 +25,12 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 	s := runs.NewSorter(ws, 8, e.spillSize)
 	s.Reset(clustered + "-sort")
 	err := ws.Make(ctx, clustered, func(w io.Writer) error {
-		err := each(exactPairWidth, func(pair []byte) error { return s.Add(ctx, pair[8:16]) }, ranges...)
+		err := each(exactPairWidth, func(pair []byte) error {
+			if pair[16]&unwritable != 0 {
+				return nil // it will be quarantined, and then goes for nobody
+			}
+			return s.Add(ctx, pair[8:16])
+		}, ranges...)
 		if err != nil {
 			return err
 		}
@@ -110,7 +115,7 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 	if e.found.Clusters {
 		if err := table(ClustersName(e.found.Name), func(write func([]byte) error) error {
 			return eachCluster(func(c *clusterRow) error {
-				row = append(c.append(row[:0]), '\n')
+				row = append(c.append(row[:0], e.found.method), '\n')
 				return write(row)
 			})
 		}); err != nil {

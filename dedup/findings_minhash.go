@@ -26,10 +26,14 @@ func (f *finisher) findings() error {
 	if err := f.sorted(clusteredFile, clusteredWidth, func(s *runs.Sorter) error {
 		var item [clusteredWidth]byte
 		return f.each(decidedWidth, func(d []byte) error {
+			doc, to := be.Uint32(d), be.Uint32(d[4:])
+			if doc != to && f.docs.unwritable.has(doc) {
+				return nil // it will be quarantined, and then goes for nobody
+			}
 			be.PutUint32(item[:4], f.clusterOf(d))
 			be.PutUint32(item[4:], unknown)
 			item[8] = 0
-			if be.Uint32(d) != be.Uint32(d[4:]) {
+			if doc != to {
 				if item[8] = 1; f.m.cfg.Verify != VerifyNone {
 					copy(item[4:8], d[8:])
 				}
@@ -138,7 +142,7 @@ func (f *finisher) eachCluster(do func(c *clusterRow) error) error {
 	be := binary.BigEndian
 	c := clusterRow{}
 	end := func() error {
-		if c.size == 0 {
+		if c.size < 2 { // there is none, or only one of it was not quarantined
 			return nil
 		}
 		c.kept = c.size - c.dropped
@@ -169,7 +173,7 @@ func (f *finisher) clusters(w io.Writer) error {
 	out := bufio.NewWriterSize(w, runBuffer)
 	var row []byte
 	err := f.eachCluster(func(c *clusterRow) error {
-		row = append(c.append(row[:0]), '\n')
+		row = append(c.append(row[:0], f.m.found.method), '\n')
 		_, err := out.Write(row)
 		return err
 	})

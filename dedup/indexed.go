@@ -237,7 +237,7 @@ func (d *indexedVerification) Finish(ctx context.Context, sealed []stage.Sealed,
 	if !ok {
 		return nil, fmt.Errorf("dedup: the decisions come as a %T; this is a bug", last)
 	}
-	return decisionMarks{d.m.spec, apply.d}, nil
+	return decisionMarks{spec: d.m.spec, d: apply.d}, nil
 }
 
 // nameClusters finds the document of this run by which each cluster is known that begins with one of the index: its first.
@@ -287,7 +287,7 @@ func (e *Exact) StagesWithIndex(o IndexOptions) ([]stage.Stage, error) {
 		func(d *Decisions) stage.Mapper {
 			last := c
 			last.spec = c.index.spec
-			return (&last).apply(d)
+			return (&last).apply(d, nil) // the stage that marks has noted them
 		})}, nil
 }
 
@@ -296,17 +296,19 @@ type exactMarks struct{ *Exact }
 
 // Finish implements stage.Reducer.
 func (e *exactMarks) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	d, err := e.decisions(ctx, sealed, ws)
+	d, found, err := e.decisions(ctx, sealed, ws)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
-	return decisionMarks{e.spec, d}, nil
+	return decisionMarks{e.spec, d, found, e.cfg.IDField}, nil
 }
 
 // decisionMarks gives each record that something was decided about that as its key, for the indexing behind it.
 type decisionMarks struct {
-	spec stage.Spec
-	d    *Decisions
+	spec  stage.Spec
+	d     *Decisions
+	found samples // of method exact, with the field of the records' own ids
+	id    record.Path
 }
 
 // markWidth is the length of such a key: the kept record, the similarity, and the cluster.
@@ -316,9 +318,15 @@ const markWidth = 8 + 4 + 8
 func (k decisionMarks) Spec() stage.Spec { return k.spec }
 
 // NewWorker implements stage.Mapper.
-func (k decisionMarks) NewWorker() stage.Worker { return &decisionMarksWorker{k.d.NewCursor()} }
+func (k decisionMarks) NewWorker() stage.Worker {
+	return &decisionMarksWorker{k.d.NewCursor(), k.found, k.id}
+}
 
-type decisionMarksWorker struct{ cursor *Cursor }
+type decisionMarksWorker struct {
+	cursor *Cursor
+	found  samples
+	id     record.Path
+}
 
 // Map implements stage.Worker.
 func (w *decisionMarksWorker) Map(ctx context.Context, b *record.Batch) error {
@@ -332,6 +340,7 @@ func (w *decisionMarksWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
+		w.found.note(b, r, w.id)
 		found, known, err := w.cursor.Lookup(r.ID)
 		if err != nil {
 			return err

@@ -66,7 +66,7 @@ func TestURLStage(t *testing.T) {
 	all = append(all, []byte(`{"n":1}`), []byte(`{"url":""}`), []byte(`{"url":null}`), []byte(`{"url":""}`), []byte(`{"url":7}`), []byte(`x`), []byte(`{"url":"http://a.eu/1","curate":1}`))
 	stagetest.Reducer(t, mustExact(t, ExactConfig{URL: true, Verdicts: true}), all)
 	e := mustExact(t, ExactConfig{URL: true})
-	if got, want := string(e.Spec().Config.(json.RawMessage)), `{"annotate":false,"field":"url","form":"url","keep":"first","method":"url","source_field":"source"}`; got != want {
+	if got, want := string(e.Spec().Config.(json.RawMessage)), `{"annotate":false,"field":"url","form":"url","id_field":"id","keep":"first","method":"url","source_field":"source"}`; got != want {
 		t.Errorf("configuration %s", got)
 	}
 	if _, err := NewExact(ExactConfig{URL: true, Keep: "longest"}); err == nil || !strings.Contains(err.Error(), "method url") {

@@ -20,12 +20,13 @@ import (
 )
 
 // A copy is a part that a phase writes for the next one: JSON Lines in zstd frames, each behind a skippable
-// frame with the IDs of its records, so that a record keeps the ID of its original place. Frames say how long
+// frame with the IDs and line numbers of its records, so that a record keeps its original place. Frames say how long
 // they are: a record is fetched by decoding one. docs/formats/copy.md is the page.
 //
 //	u32 magic, u32 bytes that follow; little-endian (RFC 8878 section 3.1.2)
 //	uvarint bytes of the zstd frame behind, uvarint bytes that it decodes to, uvarint number of records
 //	uvarint first ID, and for each other record uvarint its ID less the one before
+//	uvarint first line number, 0 where there is none, and for each other record uvarint its number less the one before
 const skippableMagic = 0x184D2A5C
 
 // copyFormat is cheap to write and to read: it lives as long as the run.
@@ -34,17 +35,27 @@ var copyFormat = corpus.Format{Compression: compress.ZstdFast}
 // copyFrame is the raw size from which a frame ends with its line: a chunk of the next phase.
 const copyFrame = 1 * MiB
 
-// appendIDs writes the skippable frame before enc. ids ascend.
-func appendIDs(dst []byte, enc, raw int, ids []record.ID) []byte {
+// origin is where a record stood.
+type origin struct {
+	id   record.ID
+	line int64 // its number; 0 in a file of rows, of which no record has one
+}
+
+// appendIDs writes the skippable frame before enc. IDs ascend, and so do the numbers of lines.
+func appendIDs(dst []byte, enc, raw int, ids []origin) []byte {
 	at := len(dst)
 	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 	for _, n := range []int{enc, raw, len(ids)} {
 		dst = binary.AppendUvarint(dst, uint64(n))
 	}
-	last := record.ID(0)
-	for _, id := range ids {
-		dst = binary.AppendUvarint(dst, uint64(id-last))
-		last = id
+	last := origin{}
+	for _, o := range ids {
+		dst = binary.AppendUvarint(dst, uint64(o.id-last.id))
+		last.id = o.id
+	}
+	for _, o := range ids {
+		dst = binary.AppendUvarint(dst, uint64(o.line-last.line))
+		last.line = o.line
 	}
 	binary.LittleEndian.PutUint32(dst[at:], skippableMagic)
 	binary.LittleEndian.PutUint32(dst[at+4:], uint32(len(dst)-at-8))
@@ -91,7 +102,7 @@ func (s *copySource) Next(ctx context.Context, c *split.Chunk) error {
 		return io.EOF
 	}
 	e := &s.entries[0]
-	*c = split.Chunk{File: e.File, Split: e.Split, MaxRecord: math.MaxInt, Buf: c.Buf[:0], IDs: c.IDs[:0]}
+	*c = split.Chunk{File: e.File, Split: e.Split, MaxRecord: math.MaxInt, Buf: c.Buf[:0], IDs: c.IDs[:0], LineNos: c.LineNos[:0]}
 	if s.f == nil {
 		s.name = path.Join(s.root, e.Parts[outputNames[outKept]].Name)
 		f, err := s.st.Open(ctx, s.name, 0)
@@ -170,6 +181,15 @@ func (s *copySource) frame(ctx context.Context, c *split.Chunk) error {
 		}
 		last += record.ID(d)
 		c.IDs = append(c.IDs, last)
+	}
+	line := int64(0)
+	for range c.Lines {
+		d, err := binary.ReadUvarint(ids)
+		if err != nil {
+			return damaged(err)
+		}
+		line += int64(d)
+		c.LineNos = append(c.LineNos, line)
 	}
 	s.consumed(8 + int64(n) + int64(sizes[0]))
 	if cap(s.enc) > 2*copyFrame { // after a giant record

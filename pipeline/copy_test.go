@@ -15,7 +15,7 @@ import (
 
 // FuzzCopy: a copy of any bytes is read or refused; a good one gives its lines and IDs back.
 func FuzzCopy(f *testing.F) {
-	good := func(lines string, ids ...record.ID) []byte {
+	good := func(lines string, ids ...origin) []byte {
 		e, err := compress.NewEncoder(copyFormat.Compression)
 		if err != nil {
 			f.Fatal(err)
@@ -23,8 +23,8 @@ func FuzzCopy(f *testing.F) {
 		enc := e.AppendFrame(nil, []byte(lines))
 		return append(appendIDs(nil, len(enc), len(lines), ids), enc...)
 	}
-	f.Add(good("{\"a\":1}\n{}\n", 5, 900))
-	f.Add(append(good("{}\n", record.MakeID(3, 7)), good("{}\n", record.MakeID(3, 17))...))
+	f.Add(good("{\"a\":1}\n{}\n", origin{5, 0}, origin{900, 0}))
+	f.Add(append(good("{}\n", origin{record.MakeID(3, 7), 4}), good("{}\n", origin{record.MakeID(3, 17), 9})...))
 	f.Add(good(""))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		dir := memoryDir(t)
@@ -46,8 +46,8 @@ func FuzzCopy(f *testing.F) {
 				}
 				return
 			}
-			if len(c.IDs) != bytes.Count(c.Buf, []byte("\n")) {
-				t.Fatalf("%d IDs of %q", len(c.IDs), c.Buf)
+			if n := bytes.Count(c.Buf, []byte("\n")); len(c.IDs) != n || n != len(c.LineNos) && !c.Last {
+				t.Fatalf("%d IDs and %d line numbers of %q", len(c.IDs), len(c.LineNos), c.Buf)
 			}
 		}
 	})

@@ -18,10 +18,10 @@ import (
 	"curate/stage"
 )
 
-// Finding is a file that a stage makes below stage.FindingsDir and that somebody wants elsewhere, too: as one file.
+// Finding is what stages make below stage.FindingsDir and somebody wants elsewhere, too: as one file.
 type Finding struct {
-	Name    string // in Spec().Findings
-	Flag    string // that names the path, for messages
+	Names   []string // in Spec().Findings: files of lines, one behind the other
+	Flag    string   // that names the path, for messages
 	To      Target
 	Columns []parquet.Column // that it has as Parquet, whatever its rows
 }
@@ -30,7 +30,11 @@ type Finding struct {
 func (j *Job) findings() ([]string, error) {
 	var names []string
 	for _, s := range j.Stages {
-		for _, name := range s.Spec().Findings {
+		list := s.Spec().Findings
+		if z, ok := s.(stage.Summarizer); ok {
+			list = append(slices.Clone(list), z.SummaryFile())
+		}
+		for _, name := range list {
 			if slices.Contains(names, name) {
 				return nil, fmt.Errorf("two stages of one run make %s; this is a bug of curate", name)
 			}
@@ -38,8 +42,10 @@ func (j *Job) findings() ([]string, error) {
 		}
 	}
 	for _, f := range j.Findings {
-		if !slices.Contains(names, f.Name) {
-			return nil, fmt.Errorf("%s %s: no stage makes %s; this is a bug of curate", f.Flag, f.To.Path, f.Name)
+		for _, name := range f.Names {
+			if !slices.Contains(names, name) {
+				return nil, fmt.Errorf("%s %s: no stage makes %s; this is a bug of curate", f.Flag, f.To.Path, name)
+			}
 		}
 	}
 	return names, nil
@@ -108,8 +114,31 @@ func compressed(name string, w io.Writer, write func(io.Writer) error) error {
 	return frames.close()
 }
 
-// writeFinding writes a finding, which lies at name, to w in the format of its target.
-func writeFinding(ctx context.Context, st store.Store, name string, f Finding, w io.Writer) error {
+// writeFinding writes a finding, whose files lie in folder, to w in the format of its target.
+func writeFinding(ctx context.Context, st store.Store, folder string, f Finding, w io.Writer) error {
+	o := newStream(f.To.Format, w, f.Columns)
+	if o.rows != nil {
+		for _, name := range f.Names {
+			if err := copyFinding(ctx, st, path.Join(folder, name), o.stream); err != nil {
+				return err
+			}
+		}
+		return o.closeStream()
+	}
+	frames, err := newLineFrames(w, f.To.Format.Compression)
+	if err != nil {
+		return err
+	}
+	for _, name := range f.Names {
+		if err := copyFinding(ctx, st, path.Join(folder, name), frames); err != nil {
+			return err
+		}
+	}
+	return frames.close()
+}
+
+// copyFinding writes the lines of one file.
+func copyFinding(ctx context.Context, st store.Store, name string, w io.Writer) error {
 	file, err := st.Open(ctx, name, 0)
 	if err != nil {
 		return err
@@ -124,19 +153,8 @@ func writeFinding(ctx context.Context, st store.Store, name string, f Finding, w
 		return err
 	}
 	defer in.Close()
-	o := newStream(f.To.Format, w, f.Columns)
-	if o.rows != nil {
-		_, err := io.Copy(o.stream, in)
-		return errors.Join(err, o.closeStream())
-	}
-	frames, err := newLineFrames(w, f.To.Format.Compression)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(frames, in); err != nil {
-		return err
-	}
-	return frames.close()
+	_, err = io.Copy(w, in)
+	return err
 }
 
 // deliverFindings writes those that were asked for; of a run that had finished before, those that are not there.
@@ -152,7 +170,7 @@ func (d *runDir) deliverFindings(ctx context.Context, missing bool) error {
 			return err
 		}
 		defer w.Abort() // after Commit it does nothing
-		if err := writeFinding(ctx, d.job.Store, path.Join(d.own, f.Name), f, w); err != nil {
+		if err := writeFinding(ctx, d.job.Store, d.own, f, w); err != nil {
 			return err
 		}
 		if err := w.Commit(); err != nil {
@@ -162,11 +180,41 @@ func (d *runDir) deliverFindings(ctx context.Context, missing bool) error {
 	return nil
 }
 
-// foundAll says whether all findings of a finished run are there.
+// summarize writes what stages say of their counts; of a run that had finished before, what is not there.
+func (d *runDir) summarize(ctx context.Context, total *Counts, missing bool) error {
+	for i, s := range d.job.Stages {
+		z, ok := s.(stage.Summarizer)
+		if !ok {
+			continue
+		}
+		if missing {
+			if _, err := d.job.Store.Stat(ctx, path.Join(d.own, z.SummaryFile())); !errors.Is(err, fs.ErrNotExist) {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if 1+i >= len(total.Stages) || total.Stages[1+i].Name != z.Spec().Name { // the first is the reading
+			return fmt.Errorf("the ledger has no stage %s where it stands; this is a bug of curate", z.Spec().Name)
+		}
+		c := &total.Stages[1+i]
+		var b bytes.Buffer
+		if err := z.WriteSummary(&b, stage.Counted{Read: c.Read, Kept: c.Kept, Quarantined: c.Quarantined, Dropped: c.Dropped, Annotated: c.Annotated, Tallies: c.Tallies}); err != nil {
+			return by(z, err)
+		}
+		if err := d.write(ctx, z.SummaryFile(), b.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// foundAll says whether all findings of a finished run are there, but for those that are made of counts.
 func (d *runDir) foundAll(ctx context.Context) (bool, error) {
-	names, err := d.job.findings()
-	if err != nil {
-		return false, err
+	var names []string
+	for _, s := range d.job.Stages {
+		names = append(names, s.Spec().Findings...)
 	}
 	for _, name := range names {
 		_, err := d.job.Store.Stat(ctx, path.Join(d.own, name))

@@ -65,7 +65,7 @@ func TestFindings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return Finding{Name: "rows.jsonl.zst", Flag: "--rows", To: to}
+		return Finding{Names: []string{"rows.jsonl.zst"}, Flag: "--rows", To: to}
 	}
 	read := func(name string) string {
 		f, err := os.Open(name)
@@ -142,5 +142,65 @@ func TestFindings(t *testing.T) {
 	}).Run(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "two stages of one run make found.json") {
 		t.Errorf("two stages with one name: %v", err)
+	}
+}
+
+// summing is a sieve that says in a file what was counted of it.
+type summing struct{ sieve }
+
+func (summing) SummaryFile() string { return "sums.json" }
+
+func (s summing) WriteSummary(w io.Writer, c stage.Counted) error {
+	_, err := fmt.Fprintf(w, "{\"read\":%d,\"kept\":%d,\"reasons\":%d}\n", c.Read, c.Kept, len(c.Dropped))
+	return err
+}
+
+// TestSummarizer: what a stage says of its counts is there when the run is whole, whatever the disk did before, the same for any number of
+// workers, and written again where it is gone; two of one run cannot have one name.
+func TestSummarizer(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(7, 24)), 2, 60)
+	with := func(s store.Store, workers int) option {
+		return func(j *Job) {
+			j.Stages, j.Store, j.Workers = []stage.Stage{sieve{"a"}, summing{sieve{"s"}}}, s, workers
+		}
+	}
+	ops := storetest.NewFaulty(nil, 0, storetest.IO)
+	whole := filepath.Join(memoryDir(t), "out")
+	res, err := newJob(t, names, whole, with(store.NewLocal(ops), 2)).Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := res.Counts.Stages[len(res.Counts.Stages)-1]
+	lies := filepath.Join(whole, corpus.Dir, "sums.json")
+	want := fmt.Sprintf("{\"read\":%d,\"kept\":%d,\"reasons\":%d}\n", last.Read, last.Kept, len(last.Dropped))
+	if got, err := os.ReadFile(lies); err != nil || string(got) != want || last.Read == last.Kept {
+		t.Fatalf("%q %v, want %q", got, err, want)
+	}
+	for nth := 1; nth <= ops.Ops(); nth += 1 + nth/10 {
+		out := filepath.Join(memoryDir(t), "out")
+		disk := storetest.NewFaulty(nil, nth, storetest.NoSpace)
+		disk.Sticky = true
+		_, failed := newJob(t, names, out, with(store.NewLocal(disk), 1)).Run(t.Context())
+		_, done := os.Stat(filepath.Join(out, corpus.Dir, corpus.Done))
+		if got, err := os.ReadFile(filepath.Join(out, corpus.Dir, "sums.json")); done == nil && (err != nil || string(got) != want) {
+			t.Fatalf("operation %d (%v): finished, and %q %v", nth, failed, got, err)
+		}
+		if _, err := newJob(t, names, out, with(store.NewLocal(nil), 1)).Run(t.Context()); err != nil {
+			t.Fatalf("operation %d: the repeated command: %v", nth, err)
+		}
+		sameTree(t, fmt.Sprintf("operation %d", nth), snapshot(t, out), snapshot(t, whole))
+	}
+	if err := os.Remove(lies); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := newJob(t, names, whole, with(store.NewLocal(nil), 2)).Run(t.Context()); err != nil || !res.Before {
+		t.Fatalf("%+v %v", res, err)
+	}
+	if got, err := os.ReadFile(lies); err != nil || string(got) != want {
+		t.Fatalf("made again: %q %v", got, err)
+	}
+	twice := newJob(t, names, filepath.Join(memoryDir(t), "out"), func(j *Job) { j.Stages = []stage.Stage{summing{sieve{"a"}}, summing{sieve{"b"}}} })
+	if _, err := twice.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "sums.json") {
+		t.Errorf("two of one name: %v", err)
 	}
 }

@@ -71,10 +71,14 @@ func (l *lane) handBatches(whole *job) error {
 		}
 		j := l.newJob(whole.unit, whole.codec)
 		ids := append(j.chunk.IDs[:0], rest.IDs[:min(lines, len(rest.IDs))]...)
+		numbers := append(j.chunk.LineNos[:0], rest.LineNos[:min(lines, len(rest.LineNos))]...)
 		j.chunk = cutChunk(&rest, n, lines)
 		j.chunk.Buf, j.foreign = append(r.buffers.get(n), j.chunk.Buf...), false
 		if j.chunk.IDs != nil {
 			j.chunk.IDs = ids
+		}
+		if j.chunk.LineNos != nil {
+			j.chunk.LineNos = numbers
 		}
 		j.skips = append(j.skips[:0], whole.skips...)
 		want := r.budget.chunkCost(n)
@@ -123,6 +127,9 @@ func cutChunk(c *split.Chunk, n, lines int) split.Chunk {
 	c.Buf, c.Lines, c.BOM = c.Buf[n:], c.Lines-int64(lines), false
 	if c.IDs != nil {
 		first.IDs, c.IDs = c.IDs[:lines], c.IDs[lines:]
+		if c.LineNos != nil {
+			first.LineNos, c.LineNos = c.LineNos[:lines], c.LineNos[lines:]
+		}
 		return first // offsets are the IDs'
 	}
 	first.End = c.Offset + int64(n)

@@ -19,7 +19,6 @@ import (
 	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
-	"curate/record"
 	"curate/stage"
 )
 
@@ -46,7 +45,7 @@ type lane struct {
 // openPart is an output's part of the open split, as far as it is collected.
 type openPart struct {
 	buf     []byte // of the open frame
-	ids     []record.ID
+	ids     []origin
 	frames  int
 	records int64
 	bytes   int64 // uncompressed
@@ -62,7 +61,7 @@ type frame struct {
 	raw    []byte
 	enc    []byte
 	charge int64 // of the frame window
-	ids    []record.ID
+	ids    []origin
 	err    error
 	done   chan struct{}
 

@@ -364,7 +364,7 @@ func (d *runDir) finishedBefore(ctx context.Context, phs []phase) (*Result, erro
 			return nil, err
 		}
 	}
-	if err := errors.Join(d.deliverAgain(ctx, slices.Concat(passes...)), d.deliverFindings(ctx, true)); err != nil {
+	if err := errors.Join(d.deliverAgain(ctx, slices.Concat(passes...)), d.deliverFindings(ctx, true), d.summarize(ctx, &total, true)); err != nil {
 		return nil, err
 	}
 	if err := d.tidy(ctx, phs); err != nil {
@@ -501,6 +501,9 @@ func (d *runDir) finish(ctx context.Context, entries []Entry, total Counts, star
 		}
 	}
 	if err := d.deliverFindings(ctx, false); err != nil {
+		return nil, err
+	}
+	if err := d.summarize(ctx, &total, false); err != nil {
 		return nil, err
 	}
 	ledger, err := total.Marshal()

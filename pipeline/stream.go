@@ -95,7 +95,7 @@ func (j *Job) runStream(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	for i, f := range j.Findings {
-		if err := writeFinding(ctx, p.store, path.Join(p.base, f.Name), f, found[i]); err != nil {
+		if err := writeFinding(ctx, p.store, p.base, f, found[i]); err != nil {
 			return nil, err
 		}
 	}

@@ -47,7 +47,7 @@ type job struct {
 	tallies  []tally // reading, then a stage each
 	blank    int64
 	repaired int64
-	ids      []record.ID // of the kept records, where a copy carries them
+	ids      []origin // of the kept records, where a copy carries them
 	settled  settledRanges
 	skips    []idRange     // records that an earlier phase has settled
 	skipped  int           // of skips: those the batches so far are beyond
@@ -323,7 +323,7 @@ func (w *worker) render(j *job) {
 				j.out[outKept] = r.AppendLine(w.run.buffers.room(j.out[outKept], r.Size()))
 				j.records[outKept]++
 				if w.run.outputs[outKept].ids {
-					j.ids = append(j.ids, r.ID)
+					j.ids = append(j.ids, origin{r.ID, r.LineNo})
 				}
 			}
 		case record.Drop:

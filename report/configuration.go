@@ -107,6 +107,9 @@ func readConfiguration(ctx context.Context, in files, s *Step) error {
 
 // input is the file of a number in the manifest.
 func (s *Step) input(number int) string {
+	if s.Configuration == nil {
+		return "" // not read yet
+	}
 	if name, ok := s.Configuration.files[number]; ok {
 		return name
 	}

@@ -54,6 +54,7 @@ type Dedup struct {
 	Differences []WordDiff `json:"differences,omitzero"`
 
 	matrix *matrix
+	stage  dedupStage
 }
 
 // PairCounts are the pairs of candidates.
@@ -146,6 +147,7 @@ type WordDiff struct {
 // sampled is a document of a sample.
 type sampled struct {
 	id    record.ID
+	index bool   // it is one of an index, and not of this run
 	own   string // its own id, as rowID has it
 	known bool   // it has one
 	path  record.Path
@@ -193,6 +195,9 @@ func readDedup(ctx context.Context, in files, s *Step) error {
 				note = fmt.Sprintf("%s/%s: %v", corpus.Dir, name, err)
 			}
 			d = &Dedup{File: name, Note: note}
+		}
+		if err := s.knowStage(d); err != nil {
+			return damaged(in.path(configName), err)
 		}
 		s.Dedups = append(s.Dedups, d)
 	}
@@ -290,9 +295,6 @@ func (d *Dedup) parse(content []byte) error {
 	d.Priority = d.Priority[:min(len(d.Priority), dedupSources)]
 	d.matrix = newMatrix(d.Map)
 	d.shorten()
-	if file.Method == "exact" { // what was compared is equal, and its rows do not have the records' own ids
-		file.Samples = nil
-	}
 	for _, sample := range file.Samples[:min(len(file.Samples), dedupDiffs)] {
 		w := WordDiff{DroppedSource: cutName(sample.SourceDropped), KeptSource: cutName(sample.SourceKept), Similarity: sample.Similarity}
 		for _, of := range []struct {
@@ -303,6 +305,7 @@ func (d *Dedup) parse(content []byte) error {
 			id, err := strconv.ParseUint(of.id, 10, 63)
 			if _, indexed, ok := strings.Cut(of.id, ":"); ok && err != nil { // a document of an index, GENERATION:ID: its text is not here
 				_, err = strconv.ParseUint(indexed, 10, 63)
+				of.into.index = true
 			}
 			if err != nil {
 				return fmt.Errorf("sample of record %q: %w", cut(of.id, 40), err)
@@ -311,11 +314,15 @@ func (d *Dedup) parse(content []byte) error {
 			of.into.own, of.into.known = idOf(of.own)
 		}
 		w.Dropped, w.Kept = sample.Dropped, sample.Kept
-		w.DroppedID, w.KeptID = cut(w.dropped.own, 200), cut(w.kept.own, 200)
-		w.Note = "the dropped document is not there: the step did not keep what it dropped (--dropped)"
+		w.named()
 		d.Differences = append(d.Differences, w)
 	}
 	return nil
+}
+
+// named shows the documents' own ids.
+func (w *WordDiff) named() {
+	w.DroppedID, w.KeptID = cut(w.dropped.own, 200), cut(w.kept.own, 200)
 }
 
 // check says what cannot be.

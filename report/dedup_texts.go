@@ -3,12 +3,15 @@ package report
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus"
 	"curate/record"
@@ -35,17 +38,18 @@ func (s *Step) readKeptTexts(ctx context.Context, in files) error {
 	for _, f := range m.Files {
 		rows[f.Number] = strings.HasSuffix(f.Path, ".parquet")
 	}
-	id, annotated, err := s.dedupConfig()
+	note, err := in.noteOfDropped(ctx)
 	if err != nil {
-		return damaged(in.path(configName), err)
+		return err
 	}
 	wanted := map[[2]int][]*sampled{} // by number of file and split, -1 for any
 	for _, d := range s.Dedups {
 		for i := range d.Differences {
 			w := &d.Differences[i]
+			w.Note = note
 			for _, doc := range []*sampled{&w.kept, &w.dropped} {
-				doc.path = id
-				if doc == &w.dropped && !annotated || !doc.known {
+				doc.path = d.stage.id
+				if doc == &w.dropped && !d.stage.annotate || !doc.known {
 					continue
 				}
 				split := -1
@@ -103,33 +107,110 @@ func (s *Step) readKeptTexts(ctx context.Context, in files) error {
 			return err
 		}
 	}
-	if annotated {
-		for _, d := range s.Dedups {
-			for i := range d.Differences {
-				w := &d.Differences[i]
-				w.Note = w.dropped.missing("the document that would be dropped")
-				if w.Note == "" {
-					w.compare()
-				}
+	for _, d := range s.Dedups {
+		for i := range d.Differences {
+			w := &d.Differences[i]
+			if !d.stage.annotate {
+				continue
+			}
+			if w.Note = w.dropped.missing("the document that would be dropped"); w.Note == "" {
+				w.compare()
 			}
 		}
 	}
 	return nil
 }
 
-// dedupConfig says where records have their own ids, and whether the step leaves duplicates where they are.
-func (s *Step) dedupConfig() (id record.Path, annotate bool, err error) {
-	is := struct {
-		Annotate bool   `json:"annotate"`
-		IDField  string `json:"id_field"`
-	}{IDField: "id"}
-	if c := s.stageConfig("dedup"); c != nil {
-		if err := json.Unmarshal(c, &is); err != nil {
-			return id, false, err
+// noteOfDropped says why a dropped document is not there, which is so until it has been found.
+func (f files) noteOfDropped(ctx context.Context) (string, error) {
+	list, err := f.st.List(ctx, f.path(corpus.Dir+"/dropped"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if len(list) == 0 {
+		return "the dropped document is not there: the step did not keep what it dropped (--dropped)", nil
+	}
+	return "the dropped document is not among those that the step has kept for it, by its id and the one that it went for", nil
+}
+
+// dedupStage is what the configuration says of the stage that a summary is of.
+type dedupStage struct {
+	id       record.Path // where records have their own ids
+	annotate bool        // duplicates are left where they are
+}
+
+// knowStage looks the summary's stage up, and what the ledger has noted of its samples: own ids, which rows of method exact
+// and url lack.
+func (s *Step) knowStage(d *Dedup) error {
+	type config struct {
+		Annotate bool    `json:"annotate"`
+		Field    string  `json:"field"`
+		Form     string  `json:"form"`
+		IDField  string  `json:"id_field"`
+		Method   *string `json:"method"`
+	}
+	is := config{IDField: "id"}
+	for _, name := range []string{"dedup_" + d.Method, "dedup"} {
+		c := s.stageConfig(name)
+		if c == nil {
+			continue
+		}
+		one := config{IDField: "id"}
+		if err := json.Unmarshal(c, &one); err != nil {
+			return err
+		}
+		if one.Method == nil || *one.Method == d.Method {
+			is = one
+			break
 		}
 	}
-	id, err = record.ParsePath(is.IDField)
-	return id, is.Annotate, err
+	var err error
+	if d.stage.id, err = record.ParsePath(is.IDField); err != nil {
+		return err
+	}
+	d.stage.annotate = is.Annotate
+	text, err := s.textField()
+	if err != nil {
+		return err
+	}
+	if d.Method == "exact" && is.Form == "" && (is.Field == "" || is.Field == text.String()) {
+		d.Differences = nil // the texts are equal, to the byte
+	}
+	for i := range d.Differences {
+		w := &d.Differences[i]
+		for _, doc := range []*sampled{&w.dropped, &w.kept} {
+			for k := 0; k < len(s.Funnel.Stages) && !doc.known && !doc.index; k++ {
+				if own, ok := s.Funnel.Stages[k].owns[strconv.FormatInt(int64(doc.id), 10)]; ok {
+					doc.own, doc.known = idOf(own)
+				}
+			}
+		}
+		w.named()
+	}
+	return nil
+}
+
+// sampleMark begins the tallies that have own ids of samples: those of dedup/samples.go: record ID, a colon, JSON.
+const sampleMark = "sample_id:"
+
+// takeOwns takes those out of a stage's tallies.
+func takeOwns(tallies map[string]int64) map[string]jsontext.Value {
+	var owns map[string]jsontext.Value
+	for name := range tallies {
+		rest, ok := strings.CutPrefix(name, sampleMark)
+		if !ok {
+			continue
+		}
+		delete(tallies, name)
+		if owns == nil {
+			owns = map[string]jsontext.Value{}
+		}
+		id, own, ok := strings.Cut(rest, ":")
+		if was, twice := owns[id]; ok && jsontext.Value(own).IsValid() && (!twice || own < string(was)) { // a record has one
+			owns[id] = jsontext.Value(own)
+		}
+	}
+	return owns
 }
 
 // partNumbers are the numbers of the file and of the split in the name of a part.
@@ -187,7 +268,7 @@ func (doc *sampled) missing(what string) string {
 	case !doc.known:
 		return what + " has no id, by which it could be found in the parts"
 	}
-	return what + " is not in the parts by its id: a later stage has changed it, or the parts were taken away"
+	return what + " is not in the parts by its id: a later stage has changed or dropped it, or the parts were taken away"
 }
 
 // takeSample compares a dropped record with the one that it went for, if that is a sample.

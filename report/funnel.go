@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"curate/corpus"
 	"curate/pipeline"
 )
@@ -39,6 +41,7 @@ type Level struct {
 	Tallies     map[string]int64 `json:"tallies,omitzero"`   // the stage's counters that are no histogram
 	signals     []histogram
 	overlaps    map[string]int64
+	owns        map[string]jsontext.Value // own ids of samples, by their record IDs
 }
 
 // Reason of drops.
@@ -93,7 +96,8 @@ func readFunnel(ctx context.Context, in files, s *Step) error {
 			Dropped: reasons(st.Dropped, st.Read), Annotated: reasons(st.Annotated, st.Read), Measured: st.Measured,
 		}
 		l.Tallies, l.signals = histograms(st.Tallies)
-		if l.Tallies, l.overlaps = overlaps(l.Tallies); len(l.Tallies) == 0 {
+		l.Tallies, l.overlaps = overlaps(l.Tallies)
+		if l.owns = takeOwns(l.Tallies); len(l.Tallies) == 0 {
 			l.Tallies = nil
 		}
 		f.Stages = append(f.Stages, l)
@@ -296,6 +300,7 @@ const funnelPage = `
 {{- if .Funnel.BlankLines}} and {{group .Funnel.BlankLines}} blank {{if eq .Funnel.BlankLines 1}}line{{else}}lines{{end}}{{end}}
 {{- if .Funnel.Repaired}}, {{group .Funnel.Repaired}} of them repaired{{end}}. Written: {{group .Funnel.BytesOut}} bytes of {{group .Funnel.Kept}} records.
 {{- if .Funnel.Quarantined}} Quarantined: {{group .Funnel.Quarantined}}.{{end}}</p>
-{{$translation := .Translation}}{{range .Funnel.Stages}}{{if and $translation (eq .Name "translate")}}<p>What {{.Name}} has counted is under <a href="#translation">Translation</a>.</p>
+{{$translation := .Translation}}{{$contamination := .Contamination}}{{range .Funnel.Stages}}{{if and $translation (eq .Name "translate")}}<p>What {{.Name}} has counted is under <a href="#translation">Translation</a>.</p>
+{{else if and $contamination (eq .Name "decontaminate")}}<p>What {{.Name}} has counted is under <a href="#contamination">Benchmarks in the corpus</a>.</p>
 {{else if .Tallies}}<p>Counted by {{.Name}}:{{range $k, $n := .Tallies}} {{$k}} {{group $n}};{{end}}</p>
 {{end}}{{end}}`

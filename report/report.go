@@ -63,6 +63,7 @@ type Step struct {
 	Examples      []Examples     `json:"examples,omitzero"`
 	Dedups        []*Dedup       `json:"dedup,omitzero"`
 	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
+	Contamination *Contamination `json:"contamination,omitzero"`
 	Quarantine    *Quarantine    `json:"quarantine,omitzero"`
 	Configuration *Configuration `json:"configuration,omitzero"`
 

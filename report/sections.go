@@ -32,6 +32,7 @@ var sections = []section{
 	{"training", "Training", trainingAbout, true, readTraining, nil, hasTraining, trainingPage},
 	{"evaluation", "Evaluation", evaluationAbout, true, readEvaluation, nil, hasEvaluation, evaluationPage},
 	{"duplicates", "Duplicates", duplicatesAbout, false, readDedup, takeDuplicates, hasDuplicates, duplicatesPage},
+	{"contamination", "Benchmarks in the corpus", contaminationAbout, false, readContamination, takeContamination, hasContamination, contaminationPage},
 	{"examples", "Examples of what was dropped", examplesAbout, false, readExamples, takeExamples, hasExamples, examplesPage},
 	{"quarantine", "Quarantine", quarantineAbout, false, readQuarantine, nil, hasQuarantine, quarantinePage},
 	{"configuration", "Configuration", configurationAbout, true, readConfiguration, nil, hasConfiguration, configurationPage},

@@ -2,22 +2,15 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
-	"path"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus"
 	"curate/dedup"
 	"curate/pipeline"
 	"curate/stage"
 )
-
-// contaminationFile is where an output directory has its report.
-const contaminationFile = "contamination.json"
 
 // reservedStep is that of the memory for items, in bytes.
 const reservedStep = 16 << 20
@@ -59,7 +52,7 @@ left of the text stays, its pieces with a blank line between them, but for piece
 finds is cut from shingle to shingle. --mode annotate drops nothing and writes into every record, under
 curate.decontaminate, which items it has: benchmark, id, share, and the words that were found first.
 
-The report (--report PATH, and ` + contaminationFile + ` in _curate of an output directory) has, for each benchmark, its items, how many are in the
+The report (--report PATH, and ` + dedup.ContaminationFile + ` in _curate of an output directory) has, for each benchmark, its items, how many are in the
 corpus and which, the documents dropped and the bytes cut. So a benchmark can be evaluated without what was
 trained on instead.
 
@@ -105,13 +98,14 @@ trained on instead.
 			// In steps, so that a benchmark that has changed is told from one that has not, and not by the memory that is left.
 			flags.reserved = (size + reservedStep - 1) / reservedStep * reservedStep
 			dcfg := dedup.DecontaminatorConfig{TextField: s.textField, Benchmarks: set, Mode: mode, Cut: cut, Verdicts: flags.dropped != ""}
+			var made *dedup.Decontaminator
 			var failed error
 			write := func(log *slog.Logger, c *pipeline.Counts) {
 				least := cfg.LeastWords
 				if slices.Equal(cfg.Match, []string{dedup.MatchNgram}) {
 					least = 0 // nobody asks
 				}
-				failed = writeContamination(cmd, s, set, least, c, report, log)
+				failed = writeContamination(cmd, made, least, c, report, log)
 			}
 			flags.count, flags.finished = write, write
 			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
@@ -120,6 +114,7 @@ trained on instead.
 				if err != nil {
 					return nil, usage("%v", err)
 				}
+				made = st
 				return []stage.Stage{st}, nil
 			})
 			if err == nil {
@@ -209,9 +204,9 @@ func checkContamination(given func(string) bool, cfg *dedup.BenchmarksConfig, mo
 	return nil
 }
 
-// writeContamination says what was found, and writes the report.
-func writeContamination(cmd *cobra.Command, s *settings, set *dedup.Benchmarks, leastWords int, c *pipeline.Counts, file string, log *slog.Logger) error {
-	r := contaminationReport(set, c)
+// writeContamination says what was found, and writes the report where it was asked for: an output directory has it already.
+func writeContamination(cmd *cobra.Command, d *dedup.Decontaminator, leastWords int, c *pipeline.Counts, file string, log *slog.Logger) error {
+	r := contaminationReport(d, c)
 	if r == nil {
 		return nil
 	}
@@ -222,26 +217,20 @@ func writeContamination(cmd *cobra.Command, s *settings, set *dedup.Benchmarks, 
 			log.Info(fmt.Sprintf("%s: %s shorter than %d words: exact and near find such an item only where it is all of a document", b.Name, plural(b.Short, "item is", "items are"), leastWords))
 		}
 	}
-	files := []string{file}
-	if s.out.Path != "" && s.out.Path != "-" && !s.out.File {
-		files = append(files, path.Join(filepath.ToSlash(s.out.Path), corpus.Dir, contaminationFile))
+	if file == "" {
+		return nil
 	}
-	for _, name := range files {
-		if name == "" {
-			continue
-		}
-		if err := writeWhole(cmd.Context(), name, func(w io.Writer) error { return r.Write(w) }); err != nil {
-			return fmt.Errorf("the report %s: %w; the documents are written: repeat the command with -o DIR, or --report alone, to have it", name, err)
-		}
+	if err := writeWhole(cmd.Context(), file, r.Write); err != nil {
+		return fmt.Errorf("the report %s: %w; the documents are written: repeat the command with -o DIR, or --report alone, to have it", file, err)
 	}
 	return nil
 }
 
 // contaminationReport is that of a job's counts; nil if it had no such stage.
-func contaminationReport(set *dedup.Benchmarks, c *pipeline.Counts) *dedup.ContaminationReport {
+func contaminationReport(d *dedup.Decontaminator, c *pipeline.Counts) *dedup.ContaminationReport {
 	for i := range c.Stages {
-		if st := &c.Stages[i]; st.Name == "decontaminate" {
-			return set.Report(st.Read-st.Quarantined, st.Tallies, st.Dropped)
+		if st := &c.Stages[i]; st.Name == d.Spec().Name {
+			return d.Report(stage.Counted{Read: st.Read, Kept: st.Kept, Quarantined: st.Quarantined, Dropped: st.Dropped, Annotated: st.Annotated, Tallies: st.Tallies})
 		}
 	}
 	return nil

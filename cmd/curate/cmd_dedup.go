@@ -77,7 +77,9 @@ ledger says how much was cut, and --annotate writes into each record where it wo
 
 Several methods in one run, --method url,exact,lines,minhash, stand one behind the other: each sees what the one
 before has left, and has a line of its own in the ledger. Of --keep and --normalize a value is for all of them, and
-METHOD=VALUE for one. docs/dedup.md says more.
+METHOD=VALUE for one. --evidence and --clusters have the rows of one method behind those of another. With --annotate a record
+that one method would drop keeps that verdict, and is passed over by those behind; one that cuts texts can only stand
+last. docs/dedup.md says more.
 
 ` + decidingHelp + `
 
@@ -138,8 +140,12 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if plan && (len(chosen) > 1 || chosen[0].name != "minhash" || online.on || index.dir != "" || o.deciding.verify != dedup.VerifyExact) {
 				return usage("--plan is of --method minhash alone, in its usual passes, without an index and with --verify exact")
 			}
-			if flags.annotate && len(chosen) > 1 {
-				return usage("--annotate and --method %s: each method would write over the verdict of the one before; annotate with one at a time", o.methods)
+			if flags.annotate {
+				for _, m := range chosen[:len(chosen)-1] {
+					if !m.finds {
+						return usage("--annotate and --method %s: %s cuts nothing then, and what comes behind it would see other texts; put it last", o.methods, m.name)
+					}
+				}
 			}
 			if err := index.check(cmd, &o, chosen, flags.out, flags.annotate); err != nil {
 				return err

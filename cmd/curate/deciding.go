@@ -27,7 +27,8 @@ that it is not like.
 
 What was found lies in _curate/ of an output directory: dedup.json, a summary (docs/formats/dedup-summary.md) with
 the documents and bytes that each source loses and to which; dedup.evidence.jsonl.zst with a row for each dropped
-document, and dedup.clusters.jsonl.zst with one for each cluster (docs/formats/dedup-evidence.md). --evidence and
+document, and dedup.clusters.jsonl.zst with one for each cluster (docs/formats/dedup-evidence.md); of several methods in
+one run each has its own, with its name: dedup_url.json, dedup_url.evidence.jsonl.zst. --evidence and
 --clusters write these to a file, with or without a directory. A source that loses more than --alarm of its
 documents is a warning.`
 
@@ -57,7 +58,7 @@ func (d *decidingFlags) registerSome(cmd *cobra.Command, of string, files bool) 
 		fs.StringVar(&d.evidence, "evidence", "", "`PATH` (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for a row for each dropped document: for which it goes, and why")
 		fs.StringVar(&d.clusters, "clusters", "", "`PATH` (as --evidence) for a row for each cluster")
 	}
-	fs.StringVar(&d.idField, "id-field", "id", "dotted `PATH` of a record's own id: minhash has it in the evidence beside the record ID, and --index keeps it")
+	fs.StringVar(&d.idField, "id-field", "id", "dotted `PATH` of a record's own id: minhash has it in the evidence beside the record ID, the report finds documents by it, and --index keeps it")
 	fs.StringVar(&d.alarm, "alarm", "50%", "`SHARE` of a source's documents: when more go, that is a warning")
 }
 
@@ -100,13 +101,6 @@ func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMetho
 			finding = append(finding, m)
 		}
 	}
-	if len(finding) > 1 {
-		for _, w := range [][2]string{{"--evidence", d.evidence}, {"--clusters", d.clusters}} {
-			if w[1] != "" {
-				return usage("%s %s: methods %s and %s have one each, in _curate/ of -o DIR; leave it out", w[0], w[1], finding[0].name, finding[1].name)
-			}
-		}
-	}
 	f := &d.findings
 	var err error
 	if f.Alarm, err = d.alarmShare(); err != nil {
@@ -117,13 +111,20 @@ func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMetho
 	if len(finding) == 0 {
 		return nil
 	}
-	name, method := finding[0].stage(len(chosen) > 1), finding[0].name
+	var evidence, clusters []string
+	similar := false
+	for _, m := range finding {
+		name := findingsName(m.name, len(chosen) > 1)
+		evidence, clusters = append(evidence, dedup.EvidenceName(name)), append(clusters, dedup.ClustersName(name))
+		similar = similar || m.name == "minhash"
+	}
 	for _, w := range []struct {
-		flag, path, name string
-		columns          []parquet.Column
+		flag, path string
+		names      []string
+		columns    []parquet.Column
 	}{
-		{"--evidence", d.evidence, dedup.EvidenceName(name), evidenceColumns(method, indexed)},
-		{"--clusters", d.clusters, dedup.ClustersName(name), clusterColumns(method)},
+		{"--evidence", d.evidence, evidence, evidenceColumns(similar, indexed)},
+		{"--clusters", d.clusters, clusters, clusterColumns(similar)},
 	} {
 		if w.path == "" {
 			continue
@@ -132,15 +133,16 @@ func (d *decidingFlags) ask(flags *stageFlags, s *settings, chosen []*dedupMetho
 		if err != nil {
 			return usage("%s %v", w.flag, err)
 		}
-		flags.findings = append(flags.findings, pipeline.Finding{Name: w.name, Flag: w.flag, To: to, Columns: w.columns})
+		flags.findings = append(flags.findings, pipeline.Finding{Names: w.names, Flag: w.flag, To: to, Columns: w.columns})
 	}
 	return nil
 }
 
-// evidenceColumns are those of the evidence that every file has. Own ids have the type that they come with.
-func evidenceColumns(method string, indexed bool) []parquet.Column {
+// evidenceColumns are those of the evidence that every file has. Own ids have the type that they come with. similar says that
+// method minhash has made some of it.
+func evidenceColumns(similar, indexed bool) []parquet.Column {
 	columns := []parquet.Column{{Name: "dropped", Type: parquet.String}, {Name: "kept", Type: parquet.String}}
-	if method == "minhash" {
+	if similar {
 		columns = append(columns, parquet.Column{Name: "similarity", Type: parquet.Float64, Optional: true})
 	}
 	columns = append(columns, parquet.Column{Name: "cluster", Type: parquet.String}, parquet.Column{Name: "source_dropped", Type: parquet.String, Optional: true},
@@ -151,10 +153,10 @@ func evidenceColumns(method string, indexed bool) []parquet.Column {
 	return append(columns, parquet.Column{Name: "method", Type: parquet.String})
 }
 
-func clusterColumns(method string) []parquet.Column {
+func clusterColumns(similar bool) []parquet.Column {
 	columns := []parquet.Column{{Name: "cluster", Type: parquet.String}, {Name: "size", Type: parquet.Int64}, {Name: "kept", Type: parquet.Int64}, {Name: "dropped", Type: parquet.Int64}}
-	if method == "minhash" {
+	if similar {
 		columns = append(columns, parquet.Column{Name: "least_similarity", Type: parquet.Float64, Optional: true})
 	}
-	return columns
+	return append(columns, parquet.Column{Name: "method", Type: parquet.String})
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -146,6 +148,9 @@ func (x *itemReader) read(r *record.Record) (dedup.Item, error) {
 	context, hasContext := firstText(r, itemContext)
 	question, hasQuestion := firstText(r, itemAsks)
 	if choices := firstValue(r, itemChoices); choices != nil && (hasContext || hasQuestion) {
+		if err := errors.Join(texts(r, itemContext), texts(r, itemAsks)); err != nil { // an item without it is another one
+			return item, err
+		}
 		var query []string
 		if hasContext {
 			query = append(query, context)
@@ -177,8 +182,22 @@ func (x *itemReader) read(r *record.Record) (dedup.Item, error) {
 	return item, nil
 }
 
+// texts says which of the fields holds something else than a string.
+func texts(r *record.Record, fields []record.Path) error {
+	for _, f := range fields {
+		if v, ok := r.Value(f); ok && v[0] != '"' && v[0] != 'n' {
+			return fmt.Errorf("%s is no string: %s; mend the row, or take it out", f, shortened(string(v), mostOfValue))
+		}
+	}
+	return nil
+}
+
+// mostOfValue is how many characters of a value are in a message.
+const mostOfValue = 60
+
 // rightChoices are the texts of the choices that the answer points to: by their number from 0, their label, a letter from A on, or
-// their own text. Where no answer is known, as in the test sets of leaderboards, each may be it.
+// their own text. Where no answer is known, as in the test sets of leaderboards, each may be it: it is missing, null, "", or -1 (labels of
+// test sets on the Hugging Face Hub). Any other that points to none is an error: which text is looked for would be a guess.
 func rightChoices(raw, answer []byte) ([]string, error) {
 	var texts, labels []string
 	var object struct {
@@ -191,7 +210,12 @@ func rightChoices(raw, answer []byte) ([]string, error) {
 		}
 		texts, labels = object.Text, object.Label
 	}
-	if len(answer) == 0 || bytes.Equal(answer, []byte(`""`)) {
+	switch {
+	case len(texts) == 0:
+		return nil, errors.New("there are no choices; mend the row, or take it out")
+	case len(labels) > 0 && len(labels) != len(texts):
+		return nil, fmt.Errorf("the choices have %d texts and %d labels; mend the row, or take it out", len(texts), len(labels))
+	case len(answer) == 0, slices.Contains([]string{`""`, "-1", `"-1"`}, string(answer)):
 		return texts, nil
 	}
 	var s string
@@ -200,7 +224,7 @@ func rightChoices(raw, answer []byte) ([]string, error) {
 	}
 	for _, list := range [][]string{labels, texts} {
 		for i, v := range list {
-			if v == s && i < len(texts) {
+			if v == s {
 				return texts[i : i+1], nil
 			}
 		}
@@ -212,7 +236,7 @@ func rightChoices(raw, answer []byte) ([]string, error) {
 		n := int(s[0] - 'A')
 		return texts[n : n+1], nil
 	}
-	return texts, nil
+	return nil, fmt.Errorf("the answer %s is none of the %d choices: give its number from 0, its label, its letter or its text, and null where none is known", shortened(string(answer), mostOfValue), len(texts))
 }
 
 // passagesOf are those of a row's texts: what was said before, and what each half of a preference, or the last turn, answers.

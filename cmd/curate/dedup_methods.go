@@ -26,8 +26,8 @@ type dedupMethod struct {
 
 var (
 	unitFlags     = []string{"normalize", "min-count", "min-chars", "min-words"}
-	indexedFlags  = []string{"index", "index-readonly", "id-field"}
-	decideFlags   = []string{"priority", "source-field", "evidence", "clusters", "alarm"}
+	indexedFlags  = []string{"index", "index-readonly"}
+	decideFlags   = []string{"priority", "source-field", "id-field", "evidence", "clusters", "alarm"}
 	sentenceFlags = append(slices.Clone(unitFlags), "span", "sentence-language")
 )
 
@@ -49,12 +49,12 @@ func dedupMethodNames() []string {
 	return names
 }
 
-// stage is the name of its stage, which the ledger has, and with which the files of its findings begin.
-func (m *dedupMethod) stage(several bool) string {
-	if m.name == "url" || m.name == "exact" && several {
-		return "dedup_" + m.name
+// findingsName begins the names of the files that a method makes: in one rule, whatever its stages are called.
+func findingsName(method string, several bool) string {
+	if several {
+		return dedup.SeveralName(method)
 	}
-	return "dedup"
+	return ""
 }
 
 // dedupOptions are what flags say to methods.
@@ -185,8 +185,11 @@ func (o *dedupOptions) recordCost(chosen []*dedupMethod) int64 {
 // stages are those of the methods.
 func (o *dedupOptions) stages(chosen []*dedupMethod) ([]stage.Stage, error) {
 	var all []stage.Stage
-	for _, m := range chosen {
+	for i, m := range chosen {
 		stages, err := m.make(o, m.name)
+		if err == nil && i > 0 && o.annotate {
+			stages, err = dedup.Behind(stages)
+		}
 		if err != nil {
 			return nil, usage("%v", err)
 		}
@@ -224,8 +227,15 @@ func (o *dedupOptions) exactStages(d *dedup.Exact, err error) ([]stage.Stage, er
 func (o *dedupOptions) exactConfig(name string) dedup.ExactConfig {
 	return dedup.ExactConfig{
 		Keep: o.keep.of(name), Form: o.normalize.of(name), Priority: o.priorityOf(name), SourceField: o.deciding.source,
-		Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
+		IDField: o.deciding.id, Findings: o.findings(name), Annotate: o.annotate, Verdicts: o.verdicts,
 	}
+}
+
+// findings are what is asked for of a method.
+func (o *dedupOptions) findings(name string) dedup.Findings {
+	f := o.deciding.findings
+	f.Name = findingsName(name, o.several)
+	return f
 }
 
 // priorityOf is the priority of sources for a method that keeps by it.
@@ -260,7 +270,7 @@ func (o *dedupOptions) newMinHash(name string) (*dedup.MinHash, error) {
 	return dedup.NewMinHash(dedup.MinHashConfig{
 		Field: o.textField, Scheme: o.scheme.name, Bands: o.scheme.bands, Rows: o.scheme.rows, Values: o.scheme.permutations, Short: o.scheme.short,
 		Threshold: o.threshold, Verify: o.deciding.verify, Keep: o.keep.of(name), Priority: o.priorityOf(name), SourceField: o.deciding.source,
-		IDField: o.deciding.id, Findings: o.deciding.findings, Annotate: o.annotate, Verdicts: o.verdicts,
+		IDField: o.deciding.id, Findings: o.findings(name), Annotate: o.annotate, Verdicts: o.verdicts,
 	})
 }
 
@@ -294,8 +304,9 @@ func sayCuts(log *slog.Logger, c *pipeline.Counts, annotate bool) {
 
 // perMethod is a flag whose value may be one for all methods, VALUE, and others for some of them, METHOD=VALUE.
 type perMethod struct {
-	all string
-	own map[string]string
+	all   string
+	own   map[string]string
+	given bool // all is no default
 }
 
 // of is the value for a method.
@@ -316,9 +327,14 @@ func (p *perMethod) Set(s string) error {
 		switch {
 		case value == "":
 			return errors.New("an empty value")
+		case !own && p.given && p.all != value:
+			return fmt.Errorf("%s and %s, each for all methods; give one, or METHOD=VALUE for one of them", p.all, value)
 		case !own:
-			p.all = value
+			p.all, p.given = value, true
 		default:
+			if was, twice := p.own[method]; twice && was != value {
+				return fmt.Errorf("%s=%s and %s=%s; give one", method, was, method, value)
+			}
 			if p.own == nil {
 				p.own = map[string]string{}
 			}

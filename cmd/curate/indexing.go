@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -26,8 +28,9 @@ const indexHelp = `With --index DIR documents are compared with those that earli
 DIR has their keys and shingles. Those of the index stay; a document that is like one of them goes, and its
 "duplicate_of" is GENERATION:ID of the run that kept that, with "indexed": {"file","id"}, its file and own id
 (--id-field). What this run keeps is added when the output is whole, as a generation of DIR, which is made if it is
-not there. The same command repeated gives the same output and adds nothing; a killed one leaves the index as
-it was. Files are read once more for it. --index-readonly adds nothing. Methods minhash (with --verify exact) and
+not there. The same command repeated gives the same output and adds nothing, also where its inputs were touched or moved, since
+they are known by their digests; a killed one leaves the index as it was. Files are read once more for what is added,
+and once for the digests. --index-readonly adds nothing. Methods minhash (with --verify exact) and
 exact have an index, each in a run of its own, and one index has one method, scheme, bands, rows, permutations, short
 and threshold, or field and form (docs/formats/index.md).`
 
@@ -54,8 +57,6 @@ func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupM
 	switch {
 	case x.dir == "" && x.readonly:
 		return usage("--index-readonly says what is done with --index DIR; give that, too")
-	case x.dir == "" && cmd.Flags().Changed("id-field") && !slices.ContainsFunc(chosen, func(m *dedupMethod) bool { return m.name == "minhash" }):
-		return usage("--id-field belongs to --method minhash, or to --index, and this is --method %s; leave it out", o.methods)
 	case x.dir == "":
 		return nil
 	case annotate && !x.readonly:
@@ -165,7 +166,7 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 		}{s.codec, s.maxRecord, f.repair, id.String()}); err != nil {
 			return nil, err
 		}
-		if run.Manifest, err = json.Marshal(manifest, json.Deterministic(true)); err != nil {
+		if run.Inputs, err = inputContents(ctx, s, manifest); err != nil {
 			return nil, err
 		}
 		for _, f := range manifest.Files {
@@ -178,6 +179,64 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 	}
 	o.Index = x.use.Index
 	return m.StagesWithIndex(o)
+}
+
+// longDigest is how many bytes are read for digests before a run says so.
+const longDigest = 1 << 30
+
+// inputContents says what the inputs are, in order: what they hold, and how they are read by their names; not what they are called, nor
+// when they were written. An input that was copied or touched would pass for another otherwise, all of whose documents are old.
+func inputContents(ctx context.Context, s *settings, m *corpus.Manifest) ([]byte, error) {
+	type content struct {
+		Size   int64  `json:"size"`
+		SHA256 string `json:"sha256"` // nothing of a stream
+		Format string `json:"format"`
+	}
+	list := make([]content, len(m.Files))
+	total := int64(0)
+	for i := range m.Files {
+		total += max(0, m.Files[i].Size)
+	}
+	if total >= longDigest {
+		s.log.Info(fmt.Sprintf("the index knows inputs by their digests: reading %s", pipeline.FormatBytes(total)))
+	}
+	st := store.NewLocal(nil)
+	buf := make([]byte, 1<<20)
+	for i := range m.Files {
+		f := &m.Files[i]
+		list[i] = content{Size: f.Size, Format: f.NamedFormat()}
+		if f.Stream {
+			continue
+		}
+		var err error
+		if list[i].SHA256, err = sha256Of(ctx, st, f.Location(), buf); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(list, json.Deterministic(true))
+}
+
+// sha256Of is a file's digest in hexadecimal digits.
+func sha256Of(ctx context.Context, st store.Store, name string, buf []byte) (string, error) {
+	r, err := st.Open(ctx, name, 0)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close() // it was only read
+	h := sha256.New()
+	for {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		n, err := r.Read(buf)
+		h.Write(buf[:n])
+		if err == io.EOF {
+			return hex.EncodeToString(h.Sum(nil)), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+	}
 }
 
 // commit adds what a run has kept, if that came to its end.

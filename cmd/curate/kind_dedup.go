@@ -15,6 +15,7 @@ var (
 	priorityKey    = recipe.Key{Name: "priority", Type: recipe.Texts, Help: "sources for source-order, the one that stays first"}
 	sourceFieldKey = recipe.Key{Name: "source_field", Type: recipe.Text, Default: dedup.DefaultSourceField, Help: "dotted path of a record's source, in place of its input"}
 	alarmKey       = recipe.Key{Name: "alarm", Type: recipe.Share, Default: dedup.DefaultAlarm, Help: "share of a source's documents: when more go, that is a warning"}
+	idFieldKey     = recipe.Key{Name: "id_field", Type: recipe.Text, Default: "id", Help: "dotted path of a record's own id, for the evidence and the report"}
 )
 
 // dedupOrder is the order in which the methods of one step run: documents that are the same go before parts of texts are
@@ -46,13 +47,13 @@ var dedupKind = recipe.Kind{
 		{Name: "url", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "field", Type: recipe.Text, Default: "url", Help: "dotted path of the URL"},
 			{Name: "keep", Type: recipe.Text, Default: dedup.KeepFirst, Help: "which of the duplicates stays: first, best:FIELD or source-order"},
-			priorityKey, sourceFieldKey, alarmKey,
+			priorityKey, sourceFieldKey, alarmKey, idFieldKey,
 			formKey("url", dedup.Forms()),
 		}, Help: "duplicates have the same URL; a document without one is kept"},
 		{Name: "exact", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "field", Type: recipe.Text, Help: "dotted path of what is compared; default the text"},
 			{Name: "keep", Type: recipe.Text, Default: dedup.KeepFirst, Help: "which of the duplicates stays: first, best:FIELD or source-order"},
-			priorityKey, sourceFieldKey, alarmKey,
+			priorityKey, sourceFieldKey, alarmKey, idFieldKey,
 			formKey("none", dedup.Forms()),
 		}, Help: "duplicates have the same value of a field"},
 		unitKey(dedup.Lines, "ccnet", "lines that recur are cut out of texts"),
@@ -64,8 +65,7 @@ var dedupKind = recipe.Kind{
 			{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "similarity from which on documents are duplicates"},
 			{Name: "verify", Type: recipe.Text, Default: dedup.VerifyExact, Choices: []string{dedup.VerifyExact, dedup.VerifySketch, dedup.VerifyNone}, Help: "how a pair is compared; with none a document may go for one that it is not like"},
 			{Name: "keep", Type: recipe.Text, Default: dedup.KeepFirst, Help: "which of the duplicates stays: first, longest, best:FIELD or source-order"},
-			priorityKey, sourceFieldKey, alarmKey,
-			{Name: "id_field", Type: recipe.Text, Default: "id", Help: "dotted path of a record's own id, for the evidence"},
+			priorityKey, sourceFieldKey, alarmKey, idFieldKey,
 			{Name: "scheme", Type: recipe.Text, Default: dedup.DefaultScheme, Choices: schemeNames(), Help: "how shingles and signatures are made"},
 			{Name: "bands", Type: recipe.Integer, Min: 1, Max: 255, Help: "bands of a signature, with rows; default the scheme's"},
 			{Name: "rows", Type: recipe.Integer, Min: 1, Max: 64, Help: "values a band"},
@@ -133,13 +133,13 @@ func dedupOf(name string, m *recipe.Values, s recipe.Setting, several bool, wron
 		}
 		return p
 	}
-	found := dedup.Findings{Evidence: true, Clusters: true}
+	found := dedup.Findings{Name: findingsName(name, several), Evidence: true, Clusters: true}
 	switch name {
 	case "url", "exact":
 		found.Alarm = m.Number("alarm")
 		cfg := dedup.ExactConfig{
 			URL: name == "url", Field: path("field"), Keep: m.Text("keep"), Form: m.Text("normalize"), Priority: m.Texts("priority"), SourceField: path("source_field"),
-			Findings: found, Verdicts: true,
+			IDField: path("id_field"), Findings: found, Verdicts: true,
 		}
 		if several && name == "exact" {
 			cfg.Name = "dedup_exact"

@@ -323,15 +323,30 @@ func (p *splitting) verify(ctx context.Context, c *pipeline.Counts) error {
 	}
 	switch {
 	case found == 0:
-		p.s.log.Info(fmt.Sprintf("0 of %s held-out documents occur in train (SHA-256 of the text)", grouped(documents)))
+		p.s.log.Info(fmt.Sprintf("0 of %s of %s occur in train (SHA-256 of the text)", count(documents, "document"), p.others()))
 	case p.cfg.By.String() != "":
-		p.s.log.Warn(fmt.Sprintf("%s of train have the text of one of %s held-out documents, with another %s (SHA-256 of the text); curate dedup --method exact in front of the split leaves one of each",
-			count(found, "document"), grouped(documents), p.cfg.By))
+		p.s.log.Warn(fmt.Sprintf("%s of train have the text of one of %s of %s, with another %s (SHA-256 of the text); curate dedup --method exact in front of the split leaves one of each",
+			count(found, "document"), count(documents, "document"), p.others(), p.cfg.By))
 	default:
-		return fmt.Errorf("%s: %s have the text of one of %s held-out documents (SHA-256 of the text): the files are not those that were written; --restart makes them anew",
-			train, count(found, "document"), grouped(documents))
+		return fmt.Errorf("%s: %s have the text of one of %s of %s (SHA-256 of the text): the files are not those that were written; --restart makes them anew",
+			train, count(found, "document"), count(documents, "document"), p.others())
 	}
 	return nil
+}
+
+// others are the names of the sets beside train, that of --held-out as it was given: its documents are looked for, wherever
+// they stand.
+func (p *splitting) others() string {
+	names := slices.Clone(p.parts[1:])
+	for i, name := range names {
+		if name == dedup.HeldOutPart {
+			names[i] = "--held-out"
+		}
+	}
+	if n := len(names); n > 1 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return strings.Join(names, "")
 }
 
 // occur counts the documents of train whose text is in the set.

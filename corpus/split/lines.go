@@ -235,6 +235,9 @@ func EachLine(c *Chunk, at Cursor, f func(id record.ID, lineNo int64, line []byt
 		id, lineNo := record.MakeID(c.File, c.Offset+int64(start)), c.LineNo+no
 		if c.IDs != nil {
 			id, lineNo = c.IDs[no], 0
+			if c.LineNos != nil {
+				lineNo = c.LineNos[no]
+			}
 		}
 		if !f(id, lineNo, line, full) {
 			break

@@ -23,6 +23,8 @@ type Chunk struct {
 	// row numbers and whose lines were made of them, or the parts of an earlier phase. Offset and End are then
 	// in the same unit as the IDs', LineNo is 0, and Buf has neither blank lines nor a byte order mark.
 	IDs []record.ID
+	// LineNos go with IDs where the lines stood in a file of lines: the parts of an earlier phase. 0 is none.
+	LineNos []int64
 	// BOM says that Buf begins with a byte order mark, which is no part of the first record.
 	BOM bool
 	// MaxRecord is the reader's; a longer line of Buf becomes a quarantined record.

@@ -43,7 +43,7 @@ func run(ctx context.Context, st store.Store, dir, name string, texts []string) 
 	if err := f.Sweep(ctx); err != nil {
 		return nil, err
 	}
-	u, err := f.Grow(ctx, Run{Config: []byte("{}"), Manifest: []byte(name), Files: []dedup.OriginFile{{Number: 1, Path: name}}})
+	u, err := f.Grow(ctx, Run{Config: []byte("{}"), Inputs: []byte(name), Files: []dedup.OriginFile{{Number: 1, Path: name}}})
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func TestChangedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	u, err := f.Grow(t.Context(), Run{Config: []byte("{}"), Manifest: []byte("c")})
+	u, err := f.Grow(t.Context(), Run{Config: []byte("{}"), Inputs: []byte("c")})
 	if err != nil {
 		t.Fatal(err)
 	}

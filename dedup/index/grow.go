@@ -55,21 +55,21 @@ func (f *Folder) use(ctx context.Context, u *Use, before []Generation) (*Use, er
 
 // Run is one that adds a generation.
 type Run struct {
-	Config   []byte // of the deduplication, without the index: canonical JSON
-	Manifest []byte // of its inputs
-	Files    []dedup.OriginFile
+	Config []byte // of the deduplication, without the index: canonical JSON
+	Inputs []byte // what they hold, in order
+	Files  []dedup.OriginFile
 	// Reading is how the inputs are read, where that changes which documents there are.
 	Reading []byte
-	// Stream says that the manifest does not say what the inputs hold.
+	// Stream says that Inputs does not say what one of them holds.
 	Stream bool
 }
 
-// Grow opens the index for a run that adds what it keeps. The generation is known by the run's inputs and configuration. If
+// Grow opens the index for a run that adds what it keeps. The generation is known by what the run's inputs hold, and its configuration. If
 // the index has it already, the run is compared with what was there before it, and so decides what it did.
 func (f *Folder) Grow(ctx context.Context, r Run) (*Use, error) {
 	gs := f.Manifest.Generations
 	h := sha256.New()
-	parts := [][]byte{r.Config, r.Manifest}
+	parts := [][]byte{r.Config, r.Inputs}
 	if len(r.Reading) > 0 {
 		parts = append(parts, r.Reading)
 	}
