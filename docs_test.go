@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -59,29 +60,34 @@ func TestExamples(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, "curate"), "./cmd/curate").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	blocks := 0
-	for _, doc := range append(append(docs, more...), deeper...) {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Contains(text, []byte("\n```console\n")) {
-			continue
-		}
-		dir := t.TempDir()
-		copyTree(t, dir)
-		fresh := block.ReplaceAllFunc(text, func(b []byte) []byte {
-			blocks++
-			return runBlock(t, doc, dir, bin, b)
-		})
-		if *update && !bytes.Equal(fresh, text) {
-			if err := os.WriteFile(doc, fresh, 0o666); err != nil {
+	var blocks atomic.Int64
+	t.Run("of", func(t *testing.T) { // ends when the parallel ones have ended
+		for _, doc := range append(append(docs, more...), deeper...) {
+			text, err := os.ReadFile(doc)
+			if err != nil {
 				t.Fatal(err)
 			}
+			if !bytes.Contains(text, []byte("\n```console\n")) {
+				continue
+			}
+			t.Run(doc, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				copyTree(t, dir)
+				fresh := block.ReplaceAllFunc(text, func(b []byte) []byte {
+					blocks.Add(1)
+					return runBlock(t, doc, dir, bin, b)
+				})
+				if *update && !bytes.Equal(fresh, text) {
+					if err := os.WriteFile(doc, fresh, 0o666); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
 		}
-	}
-	if blocks < 5 {
-		t.Errorf("only %d examples ran", blocks)
+	})
+	if n := blocks.Load(); n < 5 {
+		t.Errorf("only %d examples ran", n)
 	}
 }
 

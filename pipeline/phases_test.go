@@ -427,7 +427,7 @@ func tight(j *Job) { j.tune = func(b *Budget) { b.Partial = min(b.Partial, 30) }
 func TestPhases(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	_, names := inputs(t, rand.New(rand.NewPCG(seed, 20)), 4, 160)
+	_, names := inputs(t, rand.New(rand.NewPCG(seed, 20)), 4, underRaceTo(40, 160))
 	for _, name := range slices.Sorted(maps.Keys(phaseJobs)) {
 		stages := phaseJobs[name]
 		with := func(j *Job) { j.Stages = stages }
