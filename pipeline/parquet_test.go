@@ -190,7 +190,7 @@ func TestResumeParquet(t *testing.T) {
 	small := func(s store.Store) option {
 		return func(j *Job) {
 			parquetParts(j)
-			j.Store, j.SplitSize, j.ChunkSize, j.Workers = s, 9000, faultChunk, 1
+			j.Store, j.SplitSize, j.ChunkSize, j.Workers = s, 9000, smallChunk, 1
 			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.parquet"))
 		}
 	}

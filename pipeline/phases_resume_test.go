@@ -72,7 +72,7 @@ func TestPhaseFaults(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(9, 22)), 2, 20)
 	options := func(s store.Store, stages []stage.Stage) option {
 		return func(j *Job) {
-			j.Stages, j.Store, j.SplitSize, j.ChunkSize, j.Workers = stages, s, 9000, faultChunk, 1
+			j.Stages, j.Store, j.SplitSize, j.ChunkSize, j.Workers = stages, s, 9000, smallChunk, 1
 			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.jsonl.zst"))
 			tight(j)
 		}

@@ -11,6 +11,6 @@ func underRaceTo(less, n int) int {
 // faultStride is how far apart the operations are that the tests of faults let fail.
 var faultStride = underRaceTo(7, 1)
 
-// faultChunk holds more than a split of those tests, so that chunks end where they would anyway: thousands of runs
-// would spend their time on clearing buffers of 4 MiB.
-const faultChunk = 64 << 10
+// smallChunk holds more than a split of most tests, so that chunks end where they would anyway. Without it, thousands of
+// runs of a few records spend their time on clearing buffers of 4 MiB, and above all on what the detector notes of them.
+const smallChunk = 64 << 10

@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(9, 9)), 3, 40)
 	small := func(s store.Store) option {
 		return func(j *Job) {
-			j.Store, j.SplitSize, j.ChunkSize, j.Workers = s, 9000, faultChunk, 1
+			j.Store, j.SplitSize, j.ChunkSize, j.Workers = s, 9000, smallChunk, 1
 			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.jsonl.zst"))
 		}
 	}
