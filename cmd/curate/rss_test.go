@@ -92,7 +92,7 @@ func memoryTimes(t *testing.T) int64 {
 }
 
 // TestMemory measures that the process keeps to --memory on an input many times larger that holds a line of
-// 200 MB, at the smallest memory that one worker is given and at a common one for two, from a pipe to a
+// 200 MB, at the smallest memory that one worker is given and at a little more than the smallest for two, from a pipe to a
 // compressed file and from a compressed file to parts.
 func TestMemory(t *testing.T) {
 	t.Parallel()
