@@ -43,8 +43,9 @@ func copyTree(t *testing.T, to string) {
 }
 
 // TestExamples runs every ```console block of the documents with a shell, in order, each document in a copy of
-// the tree with a fresh curate on the PATH. Lines that begin with "$ " are commands; what follows is what they
-// print, standard error included. A line "..." stands for any number of lines.
+// the tree with a fresh curate on the PATH; as many documents at a time as -parallel says. Lines that begin
+// with "$ " are commands; what follows is what they print, standard error included. A line "..." stands for any number
+// of lines.
 func TestExamples(t *testing.T) {
 	docs := []string{"README.md", "CONTRIBUTING.md"}
 	more, err := filepath.Glob("docs/*.md")
@@ -60,28 +61,33 @@ func TestExamples(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	blocks := 0
-	for _, doc := range append(append(docs, more...), deeper...) {
-		text, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Contains(text, []byte("\n```console\n")) {
-			continue
-		}
-		dir := t.TempDir()
-		copyTree(t, dir)
-		fresh := block.ReplaceAllFunc(text, func(b []byte) []byte {
-			blocks++
-			return runBlock(t, doc, dir, bin, b)
-		})
-		if *update && !bytes.Equal(fresh, text) {
-			if err := os.WriteFile(doc, fresh, 0o666); err != nil {
+	t.Run("of", func(t *testing.T) { // ends when the parallel ones have ended
+		for _, doc := range append(append(docs, more...), deeper...) {
+			text, err := os.ReadFile(doc)
+			if err != nil {
 				t.Fatal(err)
 			}
+			if !bytes.Contains(text, []byte("\n```console\n")) {
+				continue
+			}
+			blocks += len(block.FindAll(text, -1))
+			t.Run(doc, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				copyTree(t, dir)
+				fresh := block.ReplaceAllFunc(text, func(b []byte) []byte {
+					return runBlock(t, doc, dir, bin, b)
+				})
+				if *update && !bytes.Equal(fresh, text) {
+					if err := os.WriteFile(doc, fresh, 0o666); err != nil {
+						t.Fatal(err)
+					}
+				}
+			})
 		}
-	}
+	})
 	if blocks < 5 {
-		t.Errorf("only %d examples ran", blocks)
+		t.Errorf("only %d examples in all documents", blocks)
 	}
 }
 

@@ -42,7 +42,7 @@ func parquetParts(j *Job) { j.Out.Format = corpus.Format{Parquet: true} }
 func TestParquet(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	_, names := inputs(t, rand.New(rand.NewPCG(seed, 31)), 4, 200)
+	_, names := inputs(t, rand.New(rand.NewPCG(seed, 31)), 4, underRaceTo(60, 200))
 	for _, name := range []string{"", "map reduce map", "reduce ask reduce"} {
 		with := func(j *Job) {
 			if name != "" {
@@ -153,7 +153,7 @@ func TestResumeParquet(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 32))
-	_, names := inputs(t, rng, 5, 1500)
+	_, names := inputs(t, rng, 5, underRaceTo(500, 1500))
 	dir := memoryDir(t)
 	start := time.Now()
 	if _, err := newJob(t, names, dir+"/whole", parquetParts).Run(t.Context()); err != nil {
@@ -161,7 +161,7 @@ func TestResumeParquet(t *testing.T) {
 	}
 	took := time.Since(start)
 	want := snapshot(t, dir+"/whole")
-	for round := range 3 {
+	for round := range underRaceTo(1, 3) {
 		out := fmt.Sprintf("%s/%d", dir, round)
 		stops := 0
 		for {
@@ -190,7 +190,7 @@ func TestResumeParquet(t *testing.T) {
 	small := func(s store.Store) option {
 		return func(j *Job) {
 			parquetParts(j)
-			j.Store, j.SplitSize, j.Workers = s, 9000, 1
+			j.Store, j.SplitSize, j.ChunkSize, j.Workers = s, 9000, smallChunk, 1
 			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.parquet"))
 		}
 	}
@@ -200,7 +200,7 @@ func TestResumeParquet(t *testing.T) {
 		t.Fatal(err)
 	}
 	want = snapshot(t, base)
-	for nth := 1; nth <= counter.Ops(); nth++ {
+	for nth := 1; nth <= counter.Ops(); nth += faultStride {
 		dir := memoryDir(t)
 		disk := storetest.NewFaulty(nil, nth, []storetest.Fault{storetest.NoSpace, storetest.IO}[nth%2])
 		_, err := newJob(t, names, dir+"/out", small(store.NewLocal(disk))).Run(t.Context())

@@ -25,7 +25,7 @@ func TestResumePhases(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 21))
-	_, names := inputs(t, rng, 5, 2500)
+	_, names := inputs(t, rng, 5, underRaceTo(800, 2500))
 	for _, name := range []string{"reduce", "map reduce map twice", "map mark reduce", "reduce result", "map ask map", "reduce ask reduce"} {
 		with := func(j *Job) { j.Stages = phaseJobs[name] }
 		dir := memoryDir(t)
@@ -36,7 +36,7 @@ func TestResumePhases(t *testing.T) {
 		}
 		took := time.Since(start)
 		want := snapshot(t, whole)
-		for round := range 3 {
+		for round := range underRaceTo(1, 3) {
 			out := filepath.Join(dir, strconv.Itoa(round))
 			stops := 0
 			for {
@@ -72,7 +72,7 @@ func TestPhaseFaults(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(9, 22)), 2, 20)
 	options := func(s store.Store, stages []stage.Stage) option {
 		return func(j *Job) {
-			j.Stages, j.Store, j.SplitSize, j.Workers = stages, s, 9000, 1
+			j.Stages, j.Store, j.SplitSize, j.ChunkSize, j.Workers = stages, s, 9000, smallChunk, 1
 			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.jsonl.zst"))
 			tight(j)
 		}
@@ -86,7 +86,7 @@ func TestPhaseFaults(t *testing.T) {
 		}
 		want := snapshot(t, base)
 		cases := 0
-		for nth := 1; nth <= counter.Ops(); nth++ {
+		for nth := 1; nth <= counter.Ops(); nth += faultStride {
 			for fault, cause := range map[storetest.Fault]error{storetest.ShortWrite: nil, storetest.NoSpace: syscall.ENOSPC} {
 				dir := memoryDir(t)
 				out := filepath.Join(dir, "out")

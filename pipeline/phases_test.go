@@ -427,7 +427,7 @@ func tight(j *Job) { j.tune = func(b *Budget) { b.Partial = min(b.Partial, 30) }
 func TestPhases(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	_, names := inputs(t, rand.New(rand.NewPCG(seed, 20)), 4, 160)
+	_, names := inputs(t, rand.New(rand.NewPCG(seed, 20)), 4, underRaceTo(40, 160))
 	for _, name := range slices.Sorted(maps.Keys(phaseJobs)) {
 		stages := phaseJobs[name]
 		with := func(j *Job) { j.Stages = stages }
@@ -437,6 +437,9 @@ func TestPhases(t *testing.T) {
 			memory         int64
 			tight          bool
 		}{{2, 0, 1 << 30, false}, {1, 0, 96 * MiB, true}, {7, 777, 512 * MiB, false}, {1, 1, 96 * MiB, true}} {
+			if underRace && i == 1 {
+				continue // the last goes the same ways
+			}
 			if opt.memory < 100*MiB && strings.Contains(name, "ask") && name != "map ask map" {
 				continue // it takes long, and shows nothing else than the others
 			}
@@ -519,7 +522,7 @@ func joined(t testing.TB, tree map[string]string, stages []stage.Stage) string {
 
 // TestPhasesOfStream: a stream is spooled, and gives what a file gives but for line numbers and names.
 func TestPhasesOfStream(t *testing.T) {
-	_, names := inputs(t, rand.New(rand.NewPCG(3, 20)), 1, 1500)
+	_, names := inputs(t, rand.New(rand.NewPCG(3, 20)), 1, underRaceTo(300, 1500))
 	data, err := os.ReadFile(names[0])
 	if err != nil {
 		t.Fatal(err)
@@ -575,7 +578,7 @@ func TestGiantRecords(t *testing.T) {
 		}
 		names = append(names, name)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // for ever, even under the race detector on a busy machine
 	defer cancel()
 	for _, memory := range []int64{256 * MiB, 160 * MiB} {
 		_, err := newJob(t, names, filepath.Join(dir, fmt.Sprint(memory)), func(j *Job) {

@@ -162,6 +162,9 @@ func newJob(t testing.TB, names []string, out string, opts ...option) *Job {
 	for _, o := range opts {
 		o(j)
 	}
+	if underRace && j.ChunkSize == 0 {
+		j.ChunkSize = smallChunk
+	}
 	return j
 }
 
@@ -304,7 +307,7 @@ func TestSameBytes(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 3))
-	_, names := inputs(t, rng, 7, 400)
+	_, names := inputs(t, rng, 7, underRaceTo(100, 400))
 	var want map[string]string
 	for i, opt := range []struct {
 		workers, chunk int

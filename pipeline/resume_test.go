@@ -28,7 +28,7 @@ func TestResume(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 7))
-	_, names := inputs(t, rng, 5, 2500)
+	_, names := inputs(t, rng, 5, underRaceTo(800, 2500))
 	whole := filepath.Join(t.TempDir(), "whole")
 	start := time.Now()
 	if _, err := newJob(t, names, whole).Run(t.Context()); err != nil {
@@ -36,7 +36,7 @@ func TestResume(t *testing.T) {
 	}
 	took := time.Since(start)
 	want := snapshot(t, whole)
-	for round := range 4 {
+	for round := range underRaceTo(1, 4) {
 		out := filepath.Join(t.TempDir(), "out")
 		stops := 0
 		for {
@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(9, 9)), 3, 40)
 	small := func(s store.Store) option {
 		return func(j *Job) {
-			j.Store, j.SplitSize, j.Workers = s, 9000, 1
+			j.Store, j.SplitSize, j.ChunkSize, j.Workers = s, 9000, smallChunk, 1
 			j.Dropped = target(t, filepath.Join(filepath.Dir(j.Out.Path), "dropped.jsonl.zst"))
 		}
 	}
@@ -116,7 +116,7 @@ func TestFaults(t *testing.T) {
 	want := snapshot(t, base)
 	faults := map[storetest.Fault]error{storetest.ShortWrite: nil, storetest.NoSpace: syscall.ENOSPC, storetest.IO: syscall.EIO}
 	cases, hit := 0, map[string]int{}
-	for nth := 1; nth <= counter.Ops(); nth++ {
+	for nth := 1; nth <= counter.Ops(); nth += faultStride {
 		for fault, cause := range faults {
 			for _, sticky := range []bool{false, true} {
 				if sticky && fault != storetest.NoSpace {
@@ -153,7 +153,7 @@ func TestFaults(t *testing.T) {
 		}
 	}
 	t.Logf("%d faults at %d operations: %v", cases, counter.Ops(), hit)
-	if cases < counter.Ops() {
+	if cases < counter.Ops()/faultStride {
 		t.Errorf("only %d faults fired at %d operations", cases, counter.Ops())
 	}
 }

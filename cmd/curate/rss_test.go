@@ -92,15 +92,16 @@ func memoryTimes(t *testing.T) int64 {
 }
 
 // TestMemory measures that the process keeps to --memory on an input many times larger that holds a line of
-// 200 MB, at the smallest memory that one worker is given and at a common one for two, from a pipe to a
+// 200 MB, at the smallest memory that one worker is given and at a little more than the smallest for two, from a pipe to a
 // compressed file and from a compressed file to parts.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	packed := filepath.Join(t.TempDir(), "in.jsonl.zst")
 	for _, c := range []struct {
 		j       int
 		memory  int64
 		fromZst bool
-	}{{1, 96 << 20, false}, {2, 256 << 20, true}} {
+	}{{1, 96 << 20, false}, {2, 160 << 20, true}} {
 		dir := t.TempDir()
 		args := []string{"filter", "--profile", "gopher", "-q", "--max-quarantined", "1", "-j", fmt.Sprint(c.j), "--memory", fmt.Sprintf("%dMiB", c.memory>>20),
 			"--dropped", dir + "/dropped.jsonl.zst", "--quarantine", dir + "/quarantine.jsonl"}
@@ -159,6 +160,7 @@ func TestMemory(t *testing.T) {
 // a few bytes, from a pipe, which are spooled, and from a file, which is read twice; and records as large as they
 // may be.
 func TestMemoryPhases(t *testing.T) {
+	t.Parallel()
 	tiny := func(w io.Writer, n int64) (distinct int64) {
 		rng := rand.New(rand.NewPCG(4, 4))
 		b := bufio.NewWriterSize(w, 1<<20)
@@ -252,6 +254,7 @@ func TestMemoryPhases(t *testing.T) {
 // and a half times: documents of all sizes up to what a record may have, and millions of a few bytes, of which sorting
 // holds more than of their tokens.
 func TestMemoryShards(t *testing.T) {
+	t.Parallel()
 	tokenizer, err := filepath.Abs("../../tokenize/testdata/small")
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 // TestKillRun kills -9 a whole pipeline at random moments and repeats the command: every byte is that of an undisturbed
 // run, and so it is with 1, 2 and 7 workers, and in another run directory.
 func TestKillRun(t *testing.T) {
+	t.Parallel()
 	const kills = 12
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
