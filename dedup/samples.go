@@ -56,7 +56,7 @@ func (s samples) note(b *record.Batch, r *record.Record, field record.Path) {
 	if _, ok := s[r.ID]; !ok {
 		return
 	}
-	if own, ok := r.Value(field); ok && isOwnID(own) {
+	if own := r.OwnID(field, maxSignID); own != nil {
 		b.Tally(sampleTally+strconv.FormatInt(int64(r.ID), 10)+":"+string(own), 1)
 	}
 }
