@@ -58,6 +58,7 @@ var layers = []struct {
 	{"stats", "record stage stage/runs text", "counts by group; its sealed files are read as those of others"},
 	{"text", "", "bottom: words and lines; no thresholds, no policy"},
 	{"tokenize/...", "record stage stage/runs internal/impl sentencepiece tokenize/...", "no door to shards: ids flow in the batch"},
+	{"torchfile", "safetensors", "bottom: a file format, whose numbers are those of the other"},
 	{"train", "record corpus/... shards tokenize/... kernel safetensors train/...", "the end of the pipeline; eval and generate need the tokenizer"},
 	{"train/eval", "record kernel tokenize shards shards/format corpus/store train/model", "measures a model that it is given; knows no run and no folder of checkpoints"},
 	{"train/export", "train/model safetensors", "weights to other people's formats"},
@@ -66,13 +67,13 @@ var layers = []struct {
 	{"translate", "record stage text langid translate/...", "no door to the other stages"},
 	{"translate/backends", "", "talks to servers; knows nothing of rows"},
 	{"translate/check", "text", "says what is wrong with a pair of texts; the engine of languages is handed in"},
-	{"translate/marian", "kernel safetensors sentencepiece", "in-process translation behind the backend interface"},
+	{"translate/marian", "kernel safetensors sentencepiece torchfile", "in-process translation behind the backend interface"},
 	{"translate/memory", "translate/protect", "keeps templates; knows nothing of rows, servers or checks"},
 	{"translate/protect", "", "spans of a text and their placeholders; no policy"},
 	{"translate/rows", "record", "finds and replaces strings of a record; knows no language"},
 	{"translate/score", "", "numbers about pairs of texts"},
 	{"translate/segment", "text", "lines and sentences of a text; knows no language pair"},
-	{"translate/translatetest", "", "a server that misbehaves on request, and a checker of rows, for tests and benchmarks"},
+	{"translate/translatetest", "translate/marian", "a server that misbehaves on request, a model that computes nothing, and a checker of rows, for tests and benchmarks"},
 }
 
 // unnamed are package names that say nothing about what is inside.

@@ -38,6 +38,8 @@ var benchmarks = []benchmark{
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"langid", "engines of langid on pages and on pieces of 2,000 characters, and fastText's own predictor", runLangid},
 	{"llmc", "training steps of llm.c's GPT-2 124M and of a llama of 134M, 1 and 2 threads", runLLMC},
+	{"marian", "translation by a MarianMT model and by random ones, f32 and 8 bits, beside transformers and CTranslate2: tokens/s, memory", runMarian},
+	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
@@ -91,6 +93,10 @@ type options struct {
 	decodeShape                 string
 	llmc                        string
 
+	marian, marianText           string
+	marianSentences, marianTexts int
+	marianVocabularies           string
+
 	conformance string
 	tokenizers  string
 	stagesMB    int
@@ -133,6 +139,11 @@ func main() {
 	flag.BoolVar(&o.trainCompile, "train-compile", false, "torch.compile in benchmark train, too; it needs g++")
 	flag.StringVar(&o.decodeShape, "decode-shape", "134M", "`NAME` of the model for benchmark decode, as of -train-shapes")
 	flag.StringVar(&o.llmc, "llmc", "", "`DIR` of the sources of llm.c, for the benchmark of that name")
+	flag.StringVar(&o.marian, "marian", "", "`DIR` of a MarianMT model in f32, for benchmarks marian and marian-check")
+	flag.StringVar(&o.marianText, "marian-text", "", "`FILE` of parallel lines {\"id\",\"en\",\"eu\"}; sentences of its held-out pages are translated there")
+	flag.IntVar(&o.marianSentences, "marian-sentences", 1000, "`N` of them")
+	flag.IntVar(&o.marianTexts, "marian-texts", 320, "`N` of those for the random models of benchmark marian, which have 24 tokens each")
+	flag.StringVar(&o.marianVocabularies, "marian-vocabularies", "3600,60000", "`N,…` of its random models: 3600, 60000")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {
@@ -152,8 +163,8 @@ func main() {
 }
 
 func run(o options) (err error) {
-	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 {
-		return errors.New("-runs, -peer-docs, -langid-mb and -train-steps are at least 1, -mb and -stages-mb at least 0")
+	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
+		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
 	}
 	if len(o.data) == 0 {
 		if _, err := os.Stat(defaultData); err != nil {

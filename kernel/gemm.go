@@ -23,9 +23,13 @@ const (
 )
 
 // Scratch is where operands are packed. The zero value is ready; it grows to what the largest product needs, at most to
-// a few MB, and is for one goroutine.
+// a few MB (more where k is above 20,000 in GemmPacked), and is for one goroutine.
 type Scratch struct {
 	a, b, edge []float32
+	// Of products in 8 bits: rows of a and their scales.
+	wide  []int16
+	byte  []uint8
+	scale []float32
 }
 
 // Gemm puts the product of a and b into c, or adds it with add; C is [m, n]. It works in the caller's goroutine. The

@@ -57,3 +57,38 @@ func TestGemmFenced(t *testing.T) {
 		})
 	})
 }
+
+func TestPackedFenced(t *testing.T) {
+	onSets(t, func(t *testing.T, s *Set) {
+		rng := rand.New(rand.NewPCG(13, 14))
+		for i := range 80 {
+			size := func() int { return gemmSizes[1+rng.IntN(len(gemmSizes)-4)] }
+			g := newGemmCase(rng, F32, NT, size(), size(), size(), i%3 == 0)
+			want := g.set(s, new(Scratch))
+			g.a, g.b, g.c = fenced(t, g.a, i%2 == 0), fenced(t, g.b, i%2 == 0), fenced(t, g.c, i%2 == 0)
+			s.GemmPacked(new(Scratch), g.m, g.a, g.lda, s.Pack(g.n, g.k, g.b, g.ldb), g.add, g.c, g.ldc)
+			if !sameBits(g.c, want) {
+				t.Fatalf("%v: another result at the border of memory", g)
+			}
+		}
+	})
+}
+
+func TestInt8Fenced(t *testing.T) {
+	onSets(t, func(t *testing.T, s *Set) {
+		rng := rand.New(rand.NewPCG(15, 16))
+		for i := range 80 {
+			size := func() int { return gemmSizes[1+rng.IntN(len(gemmSizes)-4)] }
+			g := newInt8Case(rng, size(), size(), size(), int8Usual)
+			want := g.plain()
+			g.a, g.c = fenced(t, g.a, i%2 == 0), fenced(t, g.c, i%2 == 0)
+			if g.bias != nil {
+				g.bias = fenced(t, g.bias, i%2 == 0)
+			}
+			s.GemmInt8(new(Scratch), g.m, g.a, g.lda, s.PackInt8(g.n, g.k, g.q, g.ldq, g.scale), g.bias, g.c, g.ldc)
+			if !sameBits(g.c, want) {
+				t.Fatalf("%v: another result at the border of memory", g)
+			}
+		}
+	})
+}

@@ -14,12 +14,7 @@ func gemmPortable(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda 
 		rowPortable(n, a[:k], b, ldb, add, c)
 		return
 	}
-	pa := grown(&w.a, portableM*portableK)
 	pb := grown(&w.b, portableN*portableK)
-	var sums []float32
-	if add {
-		sums = grown(&w.edge, portableM*portableN)
-	}
 	ai, al := lda, 1 // strides of a along m and k
 	if op == TN {
 		ai, al = 1, lda
@@ -27,6 +22,20 @@ func gemmPortable(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda 
 	bj, bl := 1, ldb
 	if op == NT {
 		bj, bl = ldb, 1
+	}
+	blocksPortable(w, p, m, n, k, a, ai, al, func(j, l, n, k int) []float32 {
+		packPortable(pb, p, b[j*bj+l*bl:], bj, bl, n, k, 3)
+		return pb
+	}, add, c, ldc)
+}
+
+// blocksPortable is the product with a whose strides along m and k are ai and al, and B that packed gives in blocks of n
+// columns from j on and k steps from l on.
+func blocksPortable(w *Scratch, p Precision, m, n, k int, a []float32, ai, al int, packed func(j, l, n, k int) []float32, add bool, c []float32, ldc int) {
+	pa := grown(&w.a, portableM*portableK)
+	var sums []float32
+	if add {
+		sums = grown(&w.edge, portableM*portableN)
 	}
 	for j := 0; j < n; j += portableN {
 		nn := min(portableN, n-j)
@@ -39,7 +48,7 @@ func gemmPortable(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda 
 			}
 			for l := 0; l < k; l += portableK {
 				kk := min(portableK, k-l)
-				packPortable(pb, p, b[j*bj+l*bl:], bj, bl, nn, kk, 3)
+				pb := packed(j, l, nn, kk)
 				packPortable(pa, p, a[i*ai+l*al:], ai, al, mm, kk, 2)
 				blockPortable(mm, nn, kk, pa, pb, l == 0, to, ld)
 			}
@@ -54,6 +63,27 @@ func gemmPortable(w *Scratch, p Precision, op Op, m, n, k int, a []float32, lda 
 			}
 		}
 	}
+}
+
+// packPortable packs all blocks of b.
+func (p *Packed) packPortable(b []float32, ldb int) {
+	p.x = make([]float32, cut(p.n, 1, 3)*p.k)
+	for j := 0; j < p.n; j += portableN {
+		for l := 0; l < p.k; l += portableK {
+			n, k := min(portableN, p.n-j), min(portableK, p.k-l)
+			packPortable(p.blockPortable(j, l, n, k), F32, b[j*ldb+l:], ldb, 1, n, k, 3)
+		}
+	}
+}
+
+// blockPortable is where a block is: behind all those of the columns before it, and those of the steps before it.
+func (p *Packed) blockPortable(j, l, n, k int) []float32 {
+	n = cut(n, 1, 3)
+	return p.x[j*p.k+n*l:][:n*k]
+}
+
+func (p *Packed) gemmPortable(w *Scratch, m int, a []float32, lda int, add bool, c []float32, ldc int) {
+	blocksPortable(w, F32, m, p.n, p.k, a, lda, 1, p.blockPortable, add, c, ldc)
 }
 
 // rowPortable is the product of one row with rows that run along k, which are read once and not packed.

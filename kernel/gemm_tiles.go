@@ -51,9 +51,9 @@ type packing struct {
 const blockN = 2048
 
 // grown makes *s at least n long. What is allocated is so large that it begins with a page, and so with a cache line.
-func grown(s *[]float32, n int) []float32 {
+func grown[T any](s *[]T, n int) []T {
 	if len(*s) < n {
-		*s = make([]float32, max(n, 1<<14))
+		*s = make([]T, max(n, 1<<14))
 	}
 	return *s
 }
@@ -161,22 +161,27 @@ func (t *tiles) gemv(w *Scratch, mode, n, k, step int, a, b []float32, ldb int, 
 
 // panel multiplies packed rows of a, m of them, with a packed panel of b, n columns of it, and k numbers deep.
 func (t *tiles) panel(w *Scratch, tile []tile, m, n, k int, a, b []float32, add bool, c []float32, ldc int) {
-	full := m / t.rows
-	rest := m - full*t.rows
+	t.low(w, tile, t.rows, m, n, k, a, b, add, c, ldc)
+}
+
+// low is panel with only h rows in each panel of a, the last one with what is left.
+func (t *tiles) low(w *Scratch, tile []tile, h, m, n, k int, a, b []float32, add bool, c []float32, ldc int) {
+	full := m / h
+	rest := m - full*h
 	if n == t.cols {
-		if full > 0 {
-			tile[t.rows-1](k, full, &a[0], &b[0], 4*t.cols, &c[0], ldc, add)
+		if rest > 0 { // first, because low tiles fetch b ahead
+			tile[rest-1](k, 1, &a[full*t.rows*k], &b[0], 4*t.cols, &c[full*h*ldc], ldc, add)
 		}
-		if rest > 0 {
-			tile[rest-1](k, 1, &a[full*t.rows*k], &b[0], 4*t.cols, &c[full*t.rows*ldc], ldc, add)
+		if full > 0 {
+			tile[h-1](k, full, &a[0], &b[0], 4*t.cols, &c[0], ldc, add)
 		}
 		return
 	}
 	// The tile is wider than C.
 	edge := grown(&w.edge, t.rows*t.cols)
-	for i := 0; i < m; i += t.rows {
-		rows := min(t.rows, m-i)
-		tile[rows-1](k, 1, &a[i*k], &b[0], 4*t.cols, &edge[0], t.cols, false)
+	for i := 0; i < m; i += h {
+		rows := min(h, m-i)
+		tile[rows-1](k, 1, &a[i/h*t.rows*k], &b[0], 4*t.cols, &edge[0], t.cols, false)
 		for y := range rows {
 			to := c[(i+y)*ldc:][:n]
 			from := edge[y*t.cols:][:n]

@@ -1,4 +1,4 @@
-// Package kernel holds the numeric kernels of the trainer: matrix products, and functions over rows.
+// Package kernel holds the numeric kernels of training and translation: matrix products, and functions over rows.
 //
 // A Set is one implementation of all of them for one kind of processor: "portable" in plain Go, which is the law and
 // the oracle of the others; "avx2", "avx512" and "avx512bf16" in assembly that tools/kernels generates, the last one with
@@ -7,9 +7,13 @@
 // and on the set, never on how many goroutines there are: pieces of work do not overlap in what they write, and sums
 // are made in an order that only the shapes decide.
 //
+// Products with weights that stay as they are have forms of their own: Packed, with the bits of Gemm, and Int8, with
+// weights and activations in 8 bits and the same bits in every set; the sets of AVX-512 use VNNI for it where the
+// processor has it. They are for callers that share work by themselves: each goroutine has its Scratch.
+//
 // Matrices are row-major slices with a stride: element (i, j) of a is a[i*lda+j].
 //
-// Read gemm.go for products, rows.go for the rest.
+// Read gemm.go for products, packed.go and int8.go for those with weights that stay, rows.go for the rest.
 package kernel
 
 import (
@@ -20,7 +24,8 @@ import (
 // Set is one implementation of the kernels. It may be shared.
 type Set struct {
 	name  string
-	tiles *tiles // nil: portable
+	tiles *tiles     // nil: portable
+	int8  *int8Tiles // nil: portable
 	rows  rowSet
 }
 

@@ -10,13 +10,17 @@ func sets() []*Set {
 	if !x.HasAVX2 || !x.HasFMA {
 		return all
 	}
-	all = append(all, &Set{name: "avx2", tiles: &tilesAVX2, rows: rowsAVX2})
+	all = append(all, &Set{name: "avx2", tiles: &tilesAVX2, int8: &int8AVX2, rows: rowsAVX2})
 	if !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VL {
 		return all
 	}
-	all = append(all, &Set{name: "avx512", tiles: &tilesAVX512, rows: rowsAVX512})
+	int8 := &int8AVX2
+	if x.HasAVX512VNNI {
+		int8 = &int8VNNI
+	}
+	all = append(all, &Set{name: "avx512", tiles: &tilesAVX512, int8: int8, rows: rowsAVX512})
 	if x.HasAVX512BF16 {
-		all = append(all, &Set{name: "avx512bf16", tiles: &tilesBF16, rows: rowsAVX512})
+		all = append(all, &Set{name: "avx512bf16", tiles: &tilesBF16, int8: int8, rows: rowsAVX512})
 	}
 	return all
 }

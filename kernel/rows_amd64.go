@@ -327,3 +327,37 @@ func (s rowSet) fromBF16(dst []float32, x []uint16) {
 	}
 	fromBF16Generic(dst, x)
 }
+
+func (s rowSet) maxAbs(x []float32) float32 {
+	switch s {
+	case rowsAVX2:
+		return maxAbsAVX2(x)
+	case rowsAVX512:
+		return maxAbsAVX512(x)
+	}
+	return maxAbsGeneric(x)
+}
+
+func (s rowSet) toInt16(dst []int16, x []float32, a float32) {
+	switch s {
+	case rowsAVX2:
+		toInt16AVX2(dst, x, a)
+		return
+	case rowsAVX512:
+		toInt16AVX512(dst, x, a)
+		return
+	}
+	toInt16Generic(dst, x, a)
+}
+
+func (s rowSet) toUint8(dst []uint8, x []float32, a float32) {
+	switch s {
+	case rowsAVX2:
+		toUint8AVX2(dst, x, a)
+		return
+	case rowsAVX512:
+		toUint8AVX512(dst, x, a)
+		return
+	}
+	toUint8Generic(dst, x, a)
+}

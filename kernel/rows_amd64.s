@@ -2681,6 +2681,162 @@ end2:
 	VZEROUPPER
 	RET
 
+// func maxAbsAVX2(x []float32) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·maxAbsAVX2(SB), NOSPLIT, $0-28
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	VMOVUPS rowsSize<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	XORQ    DX, DX
+	MOVQ    CX, BX
+	ANDQ    $-32, BX
+	JZ      one2
+
+many1:
+	VANDPS  (AX)(DX*4), Y0, Y5
+	VPMAXSD Y5, Y1, Y1
+	VANDPS  32(AX)(DX*4), Y0, Y5
+	VPMAXSD Y5, Y2, Y2
+	VANDPS  64(AX)(DX*4), Y0, Y5
+	VPMAXSD Y5, Y3, Y3
+	VANDPS  96(AX)(DX*4), Y0, Y5
+	VPMAXSD Y5, Y4, Y4
+	ADDQ    $+32, DX
+	CMPQ    DX, BX
+	JB      many1
+
+one2:
+	MOVQ CX, BX
+	ANDQ $-8, BX
+	CMPQ DX, BX
+	JAE  rest4
+
+turn3:
+	VANDPS  (AX)(DX*4), Y0, Y5
+	VPMAXSD Y5, Y1, Y1
+	ADDQ    $+8, DX
+	CMPQ    DX, BX
+	JB      turn3
+
+rest4:
+	SUBQ       DX, CX
+	JZ         done5
+	LEAQ       rowsLanes<>+32(SB), BX
+	NEGQ       CX
+	VMOVUPS    (BX)(CX*4), Y5
+	VMASKMOVPS (AX)(DX*4), Y5, Y5
+	VANDPS     Y5, Y0, Y0
+	VPMAXSD    Y0, Y1, Y1
+
+done5:
+	VPMAXSD      Y3, Y1, Y1
+	VPMAXSD      Y4, Y2, Y2
+	VPMAXSD      Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VPMAXSD      X0, X1, X1
+	VMOVHLPS     X1, X1, X0
+	VPMAXSD      X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VPMAXSD      X0, X1, X1
+	VZEROUPPER
+	MOVSS        X1, ret+24(FP)
+	RET
+
+DATA rowsSize<>+0(SB)/4, $0x7fffffff
+DATA rowsSize<>+4(SB)/4, $0x7fffffff
+DATA rowsSize<>+8(SB)/4, $0x7fffffff
+DATA rowsSize<>+12(SB)/4, $0x7fffffff
+DATA rowsSize<>+16(SB)/4, $0x7fffffff
+DATA rowsSize<>+20(SB)/4, $0x7fffffff
+DATA rowsSize<>+24(SB)/4, $0x7fffffff
+DATA rowsSize<>+28(SB)/4, $0x7fffffff
+DATA rowsSize<>+32(SB)/4, $0x7fffffff
+DATA rowsSize<>+36(SB)/4, $0x7fffffff
+DATA rowsSize<>+40(SB)/4, $0x7fffffff
+DATA rowsSize<>+44(SB)/4, $0x7fffffff
+DATA rowsSize<>+48(SB)/4, $0x7fffffff
+DATA rowsSize<>+52(SB)/4, $0x7fffffff
+DATA rowsSize<>+56(SB)/4, $0x7fffffff
+DATA rowsSize<>+60(SB)/4, $0x7fffffff
+GLOBL rowsSize<>(SB), RODATA|NOPTR, $64
+
+// func toInt16AVX2(dst []int16, x []float32, a float32)
+// Requires: AVX, AVX2
+TEXT ·toInt16AVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS a+48(FP), Y0
+	XORQ         BX, BX
+
+turn1:
+	CMPQ      BX, DX
+	JAE       end2
+	VMULPS    (CX)(BX*4), Y0, Y1
+	VCVTPS2DQ Y1, Y1
+	VMULPS    32(CX)(BX*4), Y0, Y2
+	VCVTPS2DQ Y2, Y2
+	VPACKSSDW Y2, Y1, Y1
+	VPERMQ    $0xd8, Y1, Y1
+	VMOVDQU   Y1, (AX)(BX*2)
+	ADDQ      $+16, BX
+	JMP       turn1
+
+end2:
+	VZEROUPPER
+	RET
+
+// func toUint8AVX2(dst []uint8, x []float32, a float32)
+// Requires: AVX, AVX2
+TEXT ·toUint8AVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS a+48(FP), Y0
+	XORQ         BX, BX
+
+turn1:
+	CMPQ         BX, DX
+	JAE          end2
+	VMULPS       (CX)(BX*4), Y0, Y1
+	VCVTPS2DQ    Y1, Y1
+	VMULPS       32(CX)(BX*4), Y0, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPACKSSDW    Y2, Y1, Y1
+	VPERMQ       $0xd8, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VPACKSSWB    X2, X1, X2
+	VXORPS       rowsHalfByte<>+0(SB), X2, X2
+	VMOVUPS      X2, (AX)(BX*1)
+	ADDQ         $+16, BX
+	JMP          turn1
+
+end2:
+	VZEROUPPER
+	RET
+
+DATA rowsHalfByte<>+0(SB)/4, $0x80808080
+DATA rowsHalfByte<>+4(SB)/4, $0x80808080
+DATA rowsHalfByte<>+8(SB)/4, $0x80808080
+DATA rowsHalfByte<>+12(SB)/4, $0x80808080
+DATA rowsHalfByte<>+16(SB)/4, $0x80808080
+DATA rowsHalfByte<>+20(SB)/4, $0x80808080
+DATA rowsHalfByte<>+24(SB)/4, $0x80808080
+DATA rowsHalfByte<>+28(SB)/4, $0x80808080
+DATA rowsHalfByte<>+32(SB)/4, $0x80808080
+DATA rowsHalfByte<>+36(SB)/4, $0x80808080
+DATA rowsHalfByte<>+40(SB)/4, $0x80808080
+DATA rowsHalfByte<>+44(SB)/4, $0x80808080
+DATA rowsHalfByte<>+48(SB)/4, $0x80808080
+DATA rowsHalfByte<>+52(SB)/4, $0x80808080
+DATA rowsHalfByte<>+56(SB)/4, $0x80808080
+DATA rowsHalfByte<>+60(SB)/4, $0x80808080
+GLOBL rowsHalfByte<>(SB), RODATA|NOPTR, $64
+
 // func dotAVX512(x []float32, y []float32) float32
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·dotAVX512(SB), NOSPLIT, $0-52
@@ -5002,6 +5158,119 @@ turn1:
 	VPMOVZXWD (CX)(BX*2), Z0
 	VPSLLD    $0x10, Z0, Z0
 	VMOVUPS   Z0, (AX)(BX*4)
+	ADDQ      $+16, BX
+	JMP       turn1
+
+end2:
+	VZEROUPPER
+	RET
+
+// func maxAbsAVX512(x []float32) float32
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·maxAbsAVX512(SB), NOSPLIT, $0-28
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), CX
+	VMOVUPS rowsSize<>+0(SB), Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	XORQ    DX, DX
+	MOVQ    CX, BX
+	ANDQ    $-64, BX
+	JZ      one2
+
+many1:
+	VANDPS  (AX)(DX*4), Z0, Z5
+	VPMAXSD Z5, Z1, Z1
+	VANDPS  64(AX)(DX*4), Z0, Z5
+	VPMAXSD Z5, Z2, Z2
+	VANDPS  128(AX)(DX*4), Z0, Z5
+	VPMAXSD Z5, Z3, Z3
+	VANDPS  192(AX)(DX*4), Z0, Z5
+	VPMAXSD Z5, Z4, Z4
+	ADDQ    $+64, DX
+	CMPQ    DX, BX
+	JB      many1
+
+one2:
+	MOVQ CX, BX
+	ANDQ $-16, BX
+	CMPQ DX, BX
+	JAE  rest4
+
+turn3:
+	VANDPS  (AX)(DX*4), Z0, Z5
+	VPMAXSD Z5, Z1, Z1
+	ADDQ    $+16, DX
+	CMPQ    DX, BX
+	JB      turn3
+
+rest4:
+	SUBQ      DX, CX
+	JZ        done5
+	MOVQ      $-1, BX
+	BZHIQ     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z5
+	VANDPS    Z5, Z0, Z0
+	VPMAXSD   Z0, Z1, Z1
+
+done5:
+	VPMAXSD       Z3, Z1, Z1
+	VPMAXSD       Z4, Z2, Z2
+	VPMAXSD       Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VPMAXSD       Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VPMAXSD       X0, X1, X1
+	VMOVHLPS      X1, X1, X0
+	VPMAXSD       X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VPMAXSD       X0, X1, X1
+	VZEROUPPER
+	MOVSS         X1, ret+24(FP)
+	RET
+
+// func toInt16AVX512(dst []int16, x []float32, a float32)
+// Requires: AVX, AVX512F
+TEXT ·toInt16AVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS a+48(FP), Z0
+	XORQ         BX, BX
+
+turn1:
+	CMPQ      BX, DX
+	JAE       end2
+	VMULPS    (CX)(BX*4), Z0, Z1
+	VCVTPS2DQ Z1, Z1
+	VPMOVSDW  Z1, (AX)(BX*2)
+	ADDQ      $+16, BX
+	JMP       turn1
+
+end2:
+	VZEROUPPER
+	RET
+
+// func toUint8AVX512(dst []uint8, x []float32, a float32)
+// Requires: AVX, AVX512F
+TEXT ·toUint8AVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	VBROADCASTSS a+48(FP), Z0
+	XORQ         BX, BX
+
+turn1:
+	CMPQ      BX, DX
+	JAE       end2
+	VMULPS    (CX)(BX*4), Z0, Z1
+	VCVTPS2DQ Z1, Z1
+	VPMOVSDB  Z1, X1
+	VXORPS    rowsHalfByte<>+0(SB), X1, X1
+	VMOVUPS   X1, (AX)(BX*1)
 	ADDQ      $+16, BX
 	JMP       turn1
 

@@ -435,3 +435,28 @@ func fromBF16Generic(dst []float32, x []uint16) {
 		dst[i] = math.Float32frombits(uint32(v) << 16)
 	}
 }
+
+// maxAbsGeneric is the largest magnitude of x, 0 of none; it is NaN if an x is, and which one is open.
+func maxAbsGeneric(x []float32) float32 {
+	var top uint32 // bits without the sign are in the order of magnitudes, and NaN is above infinity
+	for _, v := range x {
+		top = max(top, math.Float32bits(v)&(1<<31-1))
+	}
+	return math.Float32frombits(top)
+}
+
+// toInt16Generic puts x[i]·a, rounded to nearest, half to even, into dst; it is at most 127 in size.
+func toInt16Generic(dst []int16, x []float32, a float32) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = int16(round8(v, a))
+	}
+}
+
+// toUint8Generic is toInt16Generic with 128 added.
+func toUint8Generic(dst []uint8, x []float32, a float32) {
+	dst = dst[:len(x)]
+	for i, v := range x {
+		dst[i] = uint8(round8(v, a)) + 128
+	}
+}

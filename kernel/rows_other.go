@@ -119,3 +119,15 @@ func (rowSet) toBF16(dst []uint16, x []float32) {
 func (rowSet) fromBF16(dst []float32, x []uint16) {
 	fromBF16Generic(dst, x)
 }
+
+func (rowSet) maxAbs(x []float32) float32 {
+	return maxAbsGeneric(x)
+}
+
+func (rowSet) toInt16(dst []int16, x []float32, a float32) {
+	toInt16Generic(dst, x, a)
+}
+
+func (rowSet) toUint8(dst []uint8, x []float32, a float32) {
+	toUint8Generic(dst, x, a)
+}

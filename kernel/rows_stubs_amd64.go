@@ -149,6 +149,21 @@ func toBF16AVX2(dst []uint16, x []float32)
 //go:noescape
 func fromBF16AVX2(dst []float32, x []uint16)
 
+// maxAbsAVX2 is maxAbsGeneric.
+//
+//go:noescape
+func maxAbsAVX2(x []float32) float32
+
+// toInt16AVX2 is toInt16Generic.
+//
+//go:noescape
+func toInt16AVX2(dst []int16, x []float32, a float32)
+
+// toUint8AVX2 is toUint8Generic.
+//
+//go:noescape
+func toUint8AVX2(dst []uint8, x []float32, a float32)
+
 // dotAVX512 is dotGeneric.
 //
 //go:noescape
@@ -293,3 +308,18 @@ func toBF16AVX512(dst []uint16, x []float32)
 //
 //go:noescape
 func fromBF16AVX512(dst []float32, x []uint16)
+
+// maxAbsAVX512 is maxAbsGeneric.
+//
+//go:noescape
+func maxAbsAVX512(x []float32) float32
+
+// toInt16AVX512 is toInt16Generic.
+//
+//go:noescape
+func toInt16AVX512(dst []int16, x []float32, a float32)
+
+// toUint8AVX512 is toUint8Generic.
+//
+//go:noescape
+func toUint8AVX512(dst []uint8, x []float32, a float32)

@@ -49,23 +49,24 @@ type Step struct {
 
 	Program string `json:"program,omitzero"`
 
-	Funnel        *Funnel        `json:"funnel,omitzero"`
-	Results       *Results       `json:"results,omitzero"`
-	Signals       []Signal       `json:"signals,omitzero"`
-	Overlaps      []*Overlap     `json:"overlaps,omitzero"`
-	Nearest       []Nearest      `json:"nearest,omitzero"`
-	Audit         *Audit         `json:"audit,omitzero"`
-	Translation   *Translation   `json:"translation,omitzero"`
-	Tokenizers    *Tokenizers    `json:"tokenizers,omitzero"`
-	Shards        *Shards        `json:"shards,omitzero"`
-	Training      *Training      `json:"training,omitzero"`
-	Evaluation    *Evaluation    `json:"evaluation,omitzero"`
-	Examples      []Examples     `json:"examples,omitzero"`
-	Dedups        []*Dedup       `json:"dedup,omitzero"`
-	Duplicates    *Duplicates    `json:"duplicates,omitzero"`
-	Contamination *Contamination `json:"contamination,omitzero"`
-	Quarantine    *Quarantine    `json:"quarantine,omitzero"`
-	Configuration *Configuration `json:"configuration,omitzero"`
+	Funnel        *Funnel            `json:"funnel,omitzero"`
+	Results       *Results           `json:"results,omitzero"`
+	Signals       []Signal           `json:"signals,omitzero"`
+	Overlaps      []*Overlap         `json:"overlaps,omitzero"`
+	Nearest       []Nearest          `json:"nearest,omitzero"`
+	Audit         *Audit             `json:"audit,omitzero"`
+	Translation   *Translation       `json:"translation,omitzero"`
+	Scores        *TranslationScores `json:"translation_scores,omitzero"`
+	Tokenizers    *Tokenizers        `json:"tokenizers,omitzero"`
+	Shards        *Shards            `json:"shards,omitzero"`
+	Training      *Training          `json:"training,omitzero"`
+	Evaluation    *Evaluation        `json:"evaluation,omitzero"`
+	Examples      []Examples         `json:"examples,omitzero"`
+	Dedups        []*Dedup           `json:"dedup,omitzero"`
+	Duplicates    *Duplicates        `json:"duplicates,omitzero"`
+	Contamination *Contamination     `json:"contamination,omitzero"`
+	Quarantine    *Quarantine        `json:"quarantine,omitzero"`
+	Configuration *Configuration     `json:"configuration,omitzero"`
 
 	settings  settings
 	text      record.Path // where the records have their text

@@ -27,6 +27,7 @@ var sections = []section{
 	{"nearest", "Nearest to the thresholds", nearestAbout, false, readNearest, takeNearest, hasNearest, nearestPage},
 	{"audit", "Audit", auditAbout, false, readAudit, nil, hasAudit, auditPage},
 	{"translation", "Translation", translationAbout, false, readTranslation, nil, hasTranslation, translationPage},
+	{"translation-scores", "Translation scores", translationScoresAbout, true, readTranslationScores, nil, hasTranslationScores, translationScoresPage},
 	{"tokenizers", "Tokenizers", tokenizersAbout, false, readTokenizers, nil, hasTokenizers, tokenizersPage},
 	{"shards", "Shards", shardsAbout, false, readShards, nil, hasShards, shardsPage},
 	{"training", "Training", trainingAbout, true, readTraining, nil, hasTraining, trainingPage},

@@ -89,8 +89,8 @@ func appendFloats(dst []byte, d Dtype, x []float32) []byte {
 	return dst
 }
 
-// floats reads len(dst) numbers of a dtype.
-func floats(dst []float32, d Dtype, b []byte) {
+// Floats reads len(dst) numbers of a floating dtype from b, which has as many bytes as they take, the lowest first. F64 is rounded.
+func (d Dtype) Floats(dst []float32, b []byte) {
 	switch d {
 	case F32:
 		for i := range dst {

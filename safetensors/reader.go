@@ -156,7 +156,7 @@ func (f *File) Floats(t *Tensor, from int64, dst []float32) error {
 	if !t.Dtype.Floating() {
 		return &Corrupt{f.Name, f.data + t.From, t.Name, fmt.Sprintf("its numbers are %s, and floating ones are wanted", t.Dtype)}
 	}
-	return f.read(t, from, len(dst), func(at int, n int, b []byte) { floats(dst[at:at+n], t.Dtype, b) })
+	return f.read(t, from, len(dst), func(at int, n int, b []byte) { t.Dtype.Floats(dst[at:at+n], b) })
 }
 
 // Ints is the same for a tensor of integers.
@@ -167,6 +167,18 @@ func (f *File) Ints(t *Tensor, from int64, dst []int64) error {
 		return &Corrupt{f.Name, f.data + t.From, t.Name, fmt.Sprintf("its numbers are %s, and integers are wanted", t.Dtype)}
 	}
 	return f.read(t, from, len(dst), func(at int, n int, b []byte) { ints(dst[at:at+n], t.Dtype, b) })
+}
+
+// Int8s is the same for a tensor of 8-bit integers.
+func (f *File) Int8s(t *Tensor, from int64, dst []int8) error {
+	if t.Dtype != I8 {
+		return &Corrupt{f.Name, f.data + t.From, t.Name, fmt.Sprintf("its numbers are %s, and %s are wanted", t.Dtype, I8)}
+	}
+	return f.read(t, from, len(dst), func(at int, n int, b []byte) {
+		for i, v := range b[:n] {
+			dst[at+i] = int8(v)
+		}
+	})
 }
 
 func (f *File) read(t *Tensor, from int64, count int, take func(at, n int, b []byte)) error {

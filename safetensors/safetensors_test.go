@@ -114,7 +114,7 @@ func TestWrite(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := make([]float32, len(many))
-		floats(want, d, appendFloats(nil, d, many))
+		d.Floats(want, appendFloats(nil, d, many))
 		if !slices.Equal(got, want) || d == F32 && !slices.Equal(got, many) {
 			t.Errorf("%s is not what was written", d)
 		}

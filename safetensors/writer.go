@@ -55,8 +55,8 @@ func NewWriter(w io.Writer, tensors []Tensor, metadata map[string]string) (*Writ
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("safetensors: tensor %q: %w", t.Name, err)
-		case !t.Dtype.Floating():
-			return nil, fmt.Errorf("safetensors: tensor %q: only floating numbers are written, not %s", t.Name, t.Dtype)
+		case !t.Dtype.Floating() && t.Dtype != I8:
+			return nil, fmt.Errorf("safetensors: tensor %q: floating numbers and %s are written, not %s", t.Name, I8, t.Dtype)
 		case names[t.Name]:
 			return nil, fmt.Errorf("safetensors: there are two tensors %q", t.Name)
 		}
@@ -97,17 +97,35 @@ func (w *Writer) advance() {
 
 // Floats writes the next len(x) numbers, in the dtype of the tensor to which they belong.
 func (w *Writer) Floats(x []float32) error {
-	for len(x) > 0 {
+	return w.write(len(x), true, func(d Dtype, from, to int) { w.buf = appendFloats(w.buf, d, x[from:to]) })
+}
+
+// Int8s writes the next len(x) numbers of a tensor of I8.
+func (w *Writer) Int8s(x []int8) error {
+	return w.write(len(x), false, func(_ Dtype, from, to int) {
+		for _, v := range x[from:to] {
+			w.buf = append(w.buf, byte(v))
+		}
+	})
+}
+
+// write writes count numbers, a piece at a time, which fill puts into the buffer.
+func (w *Writer) write(count int, floating bool, fill func(d Dtype, from, to int)) error {
+	for at := 0; at < count; {
 		if w.next >= len(w.tensors) {
-			return fmt.Errorf("safetensors: %d numbers more than the tensors have", len(x))
+			return fmt.Errorf("safetensors: %d numbers more than the tensors have", count-at)
 		}
 		t := &w.tensors[w.next]
-		n := int(min(int64(len(x)), w.left, chunk/t.Dtype.Size()))
-		w.buf = appendFloats(w.buf[:0], t.Dtype, x[:n])
+		if t.Dtype.Floating() != floating {
+			return fmt.Errorf("safetensors: tensor %q has %s, and the numbers that come are not", t.Name, t.Dtype)
+		}
+		n := int(min(int64(count-at), w.left, chunk/t.Dtype.Size()))
+		w.buf = w.buf[:0]
+		fill(t.Dtype, at, at+n)
 		if _, err := w.w.Write(w.buf); err != nil {
 			return err
 		}
-		x, w.left = x[n:], w.left-int64(n)
+		at, w.left = at+n, w.left-int64(n)
 		w.advance()
 	}
 	return nil

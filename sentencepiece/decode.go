@@ -7,6 +7,9 @@ import (
 	"unicode/utf8"
 )
 
+// Denormalizes says whether decoded text goes through a denormalizer of the file, so that it is not what its pieces spell.
+func (m *Model) Denormalizes() bool { return m.denormalizer != nil }
+
 // AppendDecoded appends the text that ids stand for, as SentencePieceProcessor.decode does. Ids that are no piece are an
 // error.
 func (m *Model) AppendDecoded(dst []byte, ids []uint32) ([]byte, error) {

@@ -195,11 +195,21 @@ type Token struct {
 
 // AppendTokens appends the ids with where they stand in the text.
 func (e *Encoder) AppendTokens(dst []Token, text []byte) []Token {
+	return e.AppendSpelled(dst, text, nil)
+}
+
+// AppendSpelled is AppendTokens; of a token that is unknown, which has no spelling by its id, it hands spelling its place in dst
+// and the normalized text that it stands for: one character a call, those of one place after another. The bytes are lent. So a
+// caller who knows pieces by spelling (SentencePieceProcessor.encode with out_type=str) finds what only its vocabulary has.
+func (e *Encoder) AppendSpelled(dst []Token, text []byte, spelling func(at int, normalized []byte)) []Token {
 	r := e.begin(text)
 	for r.next(e, &e.from) {
 		i, n := r.at, r.end-r.at
 		for _, s := range e.segmentsOf(e.find(i, n), i, n) {
 			dst = e.appendToken(dst, s, i)
+			if spelling != nil && e.unknown && e.m.bytes == nil {
+				spelling(len(dst)-1, e.text[i:i+int(s.n)])
+			}
 			i += int(s.n)
 		}
 	}

@@ -23,6 +23,21 @@ func check(t *testing.T, m *Model, text []byte) {
 	if len(tokens) != len(ids) {
 		t.Fatalf("%q: %d ids, %d tokens", text, len(ids), len(tokens))
 	}
+	if m.bytes == nil { // tokens are spelled as the normalized text
+		spelled := make([][]byte, len(tokens))
+		again := e.AppendSpelled(nil, text, func(at int, b []byte) { spelled[at] = append(spelled[at], b...) })
+		for i, tok := range again {
+			if p := m.Pieces()[tok.ID]; p.Type != Unknown {
+				if spelled[i] != nil {
+					t.Fatalf("%q: token %d is known, and spelled %q", text, i, spelled[i])
+				}
+				spelled[i] = []byte(p.Text)
+			}
+		}
+		if all, want := bytes.Join(spelled, nil), m.AppendNormalized(nil, text); !slices.Equal(tokens, again) || !bytes.Equal(all, want) {
+			t.Fatalf("%q: tokens %v, then %v; spelled %q, normalized %q", text, tokens, again, all, want)
+		}
+	}
 	last := int32(0)
 	for i, tok := range tokens {
 		if tok.ID != ids[i] || int(tok.ID) >= len(m.Pieces()) || tok.From < last || tok.To < tok.From || int(tok.To) > len(text) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"curate/translate/backends"
 	"curate/translate/check"
 	"curate/translate/protect"
 	"curate/translate/rows"
@@ -23,7 +24,7 @@ type Config struct {
 	Numbers bool `json:"mask_numbers"`
 	// Sentences asks for each sentence alone: for backends that know no more than one.
 	Sentences bool `json:"sentences"`
-	// Placeholder is the form of holes that is tried first, a name of protect.Forms; "" is the first of them.
+	// Placeholder is the form of holes that is tried first, of those that the backend takes; "" is its own choice.
 	Placeholder string        `json:"placeholder"`
 	Profile     check.Profile `json:"checks"`
 	// MaxAttempts is how many requests one segment may take, its rungs of the ladder. One that was too much for the server, or
@@ -80,11 +81,10 @@ func (c Config) Resolve() (Config, error) {
 	if err := c.Profile.Validate(); err != nil {
 		return c, err
 	}
-	if c.Placeholder == "" {
-		c.Placeholder = protect.Forms()[0].Name
-	}
-	if _, err := protect.FormNamed(c.Placeholder); err != nil {
-		return c, err
+	if c.Placeholder != "" {
+		if _, err := protect.FormNamed(c.Placeholder); err != nil {
+			return c, err
+		}
 	}
 	switch c.MaxAttempts {
 	case 0:
@@ -134,14 +134,48 @@ func (c Config) Resolve() (Config, error) {
 	return c, nil
 }
 
-// form that is tried first, and the others in the order in which they are tried.
-func (c Config) forms() []protect.Form {
-	list := protect.Forms()
-	if i := slices.IndexFunc(list, func(f protect.Form) bool { return f.Name == c.Placeholder }); i > 0 {
-		first := list[i]
-		list = slices.Insert(slices.Delete(slices.Clone(list), i, i+1), 0, first)
+// formsOf are the forms of placeholders in which a backend is asked, in the order in which they are tried: the one of a name first,
+// "" for the backend's own choice.
+func formsOf(b backends.Backend, name string) (first string, forms []protect.Form, err error) {
+	names := formNames()
+	c, computed := b.(Computed)
+	if computed {
+		names = c.Forms()
 	}
-	return list
+	if name == "" {
+		name = names[0]
+	}
+	if _, err := protect.FormNamed(name); err != nil {
+		return "", nil, err
+	}
+	i := slices.Index(names, name)
+	switch {
+	case i >= 0:
+		names = slices.Insert(slices.Delete(slices.Clone(names), i, i+1), 0, name)
+	case computed:
+		return "", nil, fmt.Errorf("placeholder %s: the model has no pieces for it, so it vanishes; it knows %s", name, strings.Join(names, ", "))
+	default:
+		return "", nil, ErrAligned
+	}
+	for _, n := range names {
+		f, err := protect.FormNamed(n)
+		if err != nil {
+			return "", nil, err
+		}
+		forms = append(forms, f)
+	}
+	return name, forms, nil
+}
+
+// ErrAligned is the error of protect.Aligned for a backend that is not Computed.
+var ErrAligned = fmt.Errorf("placeholder %s is for models in this process, which know which word became which; known for others are %s",
+	protect.Aligned().Name, strings.Join(formNames(), ", "))
+
+func formNames() (names []string) {
+	for _, f := range protect.Forms() {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // strictness identifies all that decides whether an answer is given up: a segment that failed under other rules is asked

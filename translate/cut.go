@@ -121,7 +121,7 @@ func aroundHoles(t protect.Template) []piece {
 	return cutAt(t, at)
 }
 
-// halves cuts a template near its middle, best behind a clause, else between words; one piece if it is one word.
+// halves cuts a template near its middle, best behind a clause, else between words; one piece where there is no such place.
 func halves(t protect.Template) []piece {
 	total := 0
 	for _, s := range t.Text {
@@ -137,11 +137,12 @@ func halves(t protect.Template) []piece {
 	off := 0
 	for i, s := range t.Text {
 		for k, r := range s {
-			if r != ' ' || k == 0 && i == 0 {
+			before, _ := utf8.DecodeLastRuneInString(s[:k])
+			wide := strings.ContainsRune("，、；：。！？", before) // which have no space behind them
+			if r != ' ' && !wide || k == 0 && i == 0 {
 				continue
 			}
-			before, _ := utf8.DecodeLastRuneInString(s[:k])
-			p := place{boundary{i, k}, off + k, strings.ContainsRune(",;:.!?)", before)}
+			p := place{boundary{i, k}, off + k, wide || strings.ContainsRune(",;:.!?)", before)}
 			if !found || cost(p.off, total, p.mark) < cost(best.off, total, best.mark) {
 				best, found = p, true
 			}

@@ -36,19 +36,21 @@ type rung struct {
 // rungs behind the first request.
 func rungs() []rung {
 	again := func(seed int) rung {
-		return rung{RungAgain, func(_ *translator, w *wanted) bool { return answered(w) && !isSplit(w) }, func(ctx context.Context, t *translator, r *rowWork, w *wanted) error {
-			return t.alone(ctx, r, w, t.p.Backend, t.formFor(w.template, 0), seed)
+		return rung{RungAgain, func(t *translator, w *wanted) bool { return answered(w) && !isSplit(w) && !t.computed }, func(ctx context.Context, t *translator, r *rowWork, w *wanted) error {
+			return t.alone(ctx, r, w, t.p.Backend, formFor(t.forms, w.template, 0), seed)
 		}}
 	}
 	return []rung{
 		again(1),
-		{RungForm, func(_ *translator, w *wanted) bool { return w.failure.Check == checkPlaceholders }, func(ctx context.Context, t *translator, r *rowWork, w *wanted) error {
-			return t.alone(ctx, r, w, t.p.Backend, t.formFor(w.template, 1), 1)
+		{RungForm, func(t *translator, w *wanted) bool {
+			return w.failure.Check == checkPlaceholders && !(t.computed && formFor(t.forms, w.template, 0) == formFor(t.forms, w.template, 1))
+		}, func(ctx context.Context, t *translator, r *rowWork, w *wanted) error {
+			return t.alone(ctx, r, w, t.p.Backend, formFor(t.forms, w.template, 1), 1)
 		}},
 		{RungCut, func(_ *translator, w *wanted) bool { return answered(w) || isSplit(w) }, cut},
 		again(2),
 		{RungFallback, func(t *translator, _ *wanted) bool { return t.p.Fallback != nil }, func(ctx context.Context, t *translator, r *rowWork, w *wanted) error {
-			return t.alone(ctx, r, w, t.p.Fallback, t.formFor(w.template, 0), 0)
+			return t.alone(ctx, r, w, t.p.Fallback, formFor(t.fallbackForms, w.template, 0), 0)
 		}},
 	}
 }
@@ -130,7 +132,7 @@ func (t *translator) ask(ctx context.Context, r *rowWork, list []*wanted) error 
 		}
 		return w.failure != nil
 	})
-	groups := t.groups(list)
+	groups := t.grouped(list)
 	return parallel(ctx, len(groups), func(ctx context.Context, i int) error {
 		before := ""
 		if i > 0 {
@@ -226,7 +228,28 @@ func parallel(ctx context.Context, n int, f func(ctx context.Context, i int) err
 	return first
 }
 
-// groups cuts a row's segments into requests.
+// grouped cuts a row's segments into requests. Of a backend that computes, those in one request have the form that each would have
+// alone, so that an answer depends on nothing beside its segment, such as the rows that happened to come first.
+func (t *translator) grouped(list []*wanted) (groups [][]*wanted) {
+	if !t.computed {
+		return t.groups(list)
+	}
+	var forms []protect.Form
+	by := map[protect.Form][]*wanted{}
+	for _, w := range list {
+		f := formFor(t.forms, w.template, 0)
+		if by[f] == nil {
+			forms = append(forms, f)
+		}
+		by[f] = append(by[f], w)
+	}
+	for _, f := range forms {
+		groups = append(groups, t.groups(by[f])...)
+	}
+	return groups
+}
+
+// groups cuts segments into requests.
 func (t *translator) groups(list []*wanted) [][]*wanted {
 	most, tokens := t.p.Backend.MaxSegments(), t.p.Backend.MaxTokens()
 	var groups [][]*wanted
@@ -270,7 +293,7 @@ func contextOf(before []*wanted) string {
 
 // first asks for a group at once, and again for what did not come: each alone, or in halves where it was too much.
 func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, before string) error {
-	form := t.formFor(templateOf(group), 0)
+	form := formFor(t.forms, templateOf(group), 0)
 	ans, err := t.send(ctx, r, t.p.Backend, group, form, &backends.Request{Context: before})
 	if err != nil {
 		if fatal(ctx, err) {
@@ -391,8 +414,8 @@ func (t *translator) cut(ctx context.Context, r *rowWork, w *wanted, depth int) 
 	var pieces []piece
 	if w.failure.Check == checkPlaceholders {
 		pieces = aroundHoles(w.template)
-	} else if pieces = sentences(w.template); len(pieces) < 2 && isSplit(w) {
-		pieces = halves(w.template)
+	} else if pieces = sentences(w.template); len(pieces) < 2 && (isSplit(w) || t.computed) {
+		pieces = halves(w.template) // for what computes, only another text has another answer
 	}
 	if len(pieces) < 2 {
 		return nil
@@ -411,7 +434,7 @@ func (t *translator) cut(ctx context.Context, r *rowWork, w *wanted, depth int) 
 		if err := t.first(ctx, r, []*wanted{part}, ""); err != nil {
 			return err
 		}
-		if f := part.failure; f != nil && (f.Check == checkPlaceholders || isSplit(part)) && depth > 0 && (!isSplit(part) || smaller(part.template, w.template)) {
+		if depth > 0 && t.divisible(w, part) {
 			if err := t.cut(ctx, r, part, depth-1); err != nil {
 				return err
 			}
@@ -427,6 +450,20 @@ func (t *translator) cut(ctx context.Context, r *rowWork, w *wanted, depth int) 
 	w.failure = had
 	t.finish(w, joined(pieces, targets))
 	return nil
+}
+
+// divisible says whether it may help to cut a piece of a segment, too.
+func (t *translator) divisible(w, part *wanted) bool {
+	switch f := part.failure; {
+	case f == nil:
+		return false
+	case f.Check == checkPlaceholders:
+		return true
+	case isSplit(part):
+		return smaller(part.template, w.template)
+	}
+	// A sentence in halves, and no halves in others: in crumbs nothing is translated.
+	return t.computed && answered(part) && len(sentences(w.template)) > 1
 }
 
 func smaller(a, b protect.Template) bool { return tokensOf(a) < tokensOf(b) }
@@ -473,9 +510,9 @@ func templateOf(group []*wanted) protect.Template {
 	return all
 }
 
-// formFor is the nth form, from 0, that the template's own text is not mistaken for.
-func (t *translator) formFor(tpl protect.Template, n int) protect.Form {
-	for _, f := range t.forms {
+// formFor is the nth of forms, from 0, that the template's own text is not mistaken for.
+func formFor(forms []protect.Form, tpl protect.Template, n int) protect.Form {
+	for _, f := range forms {
 		if f.Clashes(tpl) {
 			continue
 		}
@@ -484,7 +521,7 @@ func (t *translator) formFor(tpl protect.Template, n int) protect.Form {
 		}
 		n--
 	}
-	return t.forms[0] // its answer will not parse, and the segment is cut at its holes
+	return forms[0] // its answer will not parse, and the segment is cut at its holes
 }
 
 // accept looks at an answer: w has a target, or a failure, afterwards.

@@ -55,9 +55,19 @@ const version = 1
 
 // New makes it.
 func New(cfg Config, p Parts) (*Stage, error) {
-	cfg, err := cfg.Resolve()
+	first, forms, err := formsOf(p.Backend, cfg.Placeholder)
 	if err != nil {
 		return nil, err
+	}
+	cfg.Placeholder = first
+	if cfg, err = cfg.Resolve(); err != nil {
+		return nil, err
+	}
+	_, fallbackForms, err := formsOf(p.Fallback, first)
+	if err != nil { // it does not take this form, and has a choice of its own
+		if _, fallbackForms, err = formsOf(p.Fallback, ""); err != nil {
+			return nil, err
+		}
 	}
 	checker, err := check.New(cfg.Profile, p.Identify)
 	if err != nil {
@@ -67,10 +77,11 @@ func New(cfg Config, p Parts) (*Stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &translator{cfg: cfg, p: p, checker: checker, forms: cfg.forms(), engine: "memory", flights: map[memory.Key]*flight{}, lost: map[memory.Key]*Failure{}, dry: map[memory.Key]struct{}{}}
+	t := &translator{cfg: cfg, p: p, checker: checker, forms: forms, fallbackForms: fallbackForms, engine: "memory", flights: map[memory.Key]*flight{}, lost: map[memory.Key]*Failure{}, dry: map[memory.Key]struct{}{}}
 	if p.Backend != nil {
 		t.engine = p.Backend.Engine()
 	}
+	_, t.computed = p.Backend.(Computed)
 	if p.Glossary != nil {
 		t.engine += " glossary " + p.Glossary.Digest()
 	}

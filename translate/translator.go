@@ -54,10 +54,13 @@ type translator struct {
 	cfg     Config
 	p       Parts
 	checker *check.Checker
-	forms   []protect.Form
-	engine  string // of the keys under which answers stand that have passed the checks
-	final   string // and of those that the judge has accepted; without one the same
-	failed  string // of the keys under which failures stand
+	forms   []protect.Form // for the backend, in the order in which they are tried
+	// fallbackForms are for the fallback, likewise.
+	fallbackForms []protect.Form
+	computed      bool   // the backend is Computed
+	engine        string // of the keys under which answers stand that have passed the checks
+	final         string // and of those that the judge has accepted; without one the same
+	failed        string // of the keys under which failures stand
 
 	once    sync.Once
 	memory  *memory.Store

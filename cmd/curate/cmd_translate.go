@@ -24,6 +24,7 @@ func translateCommands(env environment) []*cobra.Command {
 		newTranslateCalibrate(env),
 		newTranslateEval(env),
 		newTranslateMemory(env),
+		newTranslateQuantize(env),
 	}
 }
 
@@ -46,7 +47,8 @@ The memory (--memory-dir) is what a run goes on from: after a kill, or with a la
 command asks for nothing that was answered. Corrections by people win over everything else.
 
 Backends: openai is any server that speaks OpenAI's API; its key comes from the environment alone. command
-reads a segment a line and writes its translation. memory asks nobody.
+reads a segment a line and writes its translation. marian is a MarianMT model in this process, on -j cores:
+--model is its folder. memory asks nobody.
 
 Rows whose task is bound to the source language are not translated; --task says what becomes of them:
 ` + wrapList(check.TaskNames()) + `.
@@ -55,6 +57,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 		Example: `  export OPENAI_API_KEY=…
   curate translate --from en --to eu --backend openai --base-url http://localhost:8000/v1 --model gemma --memory-dir tm instruct.jsonl -o instruct.eu/
   curate translate --from en --to eu --backend openai --base-url https://api.example.org/v1 --model m --dry-run --price-in 0.5 --price-out 1.5 instruct.jsonl
+  curate translate --from en --to eu --backend marian --model mt-en-eu --memory-dir tm instruct.jsonl -o instruct.eu/
   curate translate --from en --to eu --backend memory --tm parallel.en-eu.jsonl.zst < preference.jsonl > preference.eu.jsonl`,
 		SuggestionsMinimumDistance: 2,
 		Args:                       cobra.ArbitraryArgs,
@@ -75,9 +78,11 @@ Rows whose task is bound to the source language are not translated; --task says 
 			case given("text-field") && len(t.cfg.Rows.Fields) == 0:
 				return usage("--text-field %s: rows are known by their keys; name their texts with --fields /%[1]s", flags.textField)
 			}
+			t.computed.workers = max(0, flags.workers)
 			if err := t.check(); err != nil {
 				return usage("translate: %v", err)
 			}
+			defer func() { _ = t.closeLocal() }() // where no stage has taken it over
 			if t.dry {
 				flags.dry, flags.summary = true, "counted"
 			}
@@ -109,7 +114,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 	fs.StringVar(&t.cfg.To, "to", "", "`CODE` of the language that they get, such as eu")
 	fs.StringVar(&t.backend, "backend", "", "`NAME` of what translates: "+strings.Join(translateBackends, ", "))
 	fs.StringVar(&t.openai.BaseURL, "base-url", "", "`URL` of the server, up to and with /v1")
-	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model (of the deployment, with --azure-version)")
+	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model (of the deployment, with --azure-version); the folder of a model in this process")
 	fs.StringVar(&t.keyEnv, "api-key-env", defaultKeyEnv, "`NAME` of the environment variable with the key; it is in no output and no message")
 	fs.StringVar(&t.dir, "memory-dir", "", "`DIR` of the translation memory, which is made if need be")
 	fs.StringSliceVar(&t.tms, "tm", nil, "`FILES` of parallel texts ({\"en\":…,\"eu\":…} or {\"source\":…,\"target\":…}) or exported memories that are used before anybody is asked")
@@ -134,6 +139,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 	fs.StringVar(&t.command.Line, "command", "", "`COMMAND` line of the backend command; it answers each line at once, as sed -u and python3 -u do")
 	fs.StringVar(&t.command.Engine, "command-name", "", "`NAME` by which the memory knows the command; default a digest of the line")
 	fs.IntVar(&t.command.Processes, "processes", 0, "`N` of the command at a time; default 1")
+	t.computed.flags(fs)
 	fs.StringVar(&t.fallback, "fallback-command", "", "`COMMAND` that is asked for what the backend cannot do")
 
 	fs.DurationVar(&t.policy.Timeout, "timeout", 0, "`TIME` for an answer, such as 90s; default a minute, more for long ones; five for up to 32 lines of a command")
@@ -147,7 +153,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 	fs.Float64Var(&t.policy.PriceCached, "price-cached", -1, "`PRICE` of a million tokens in that the server had cached; default that of the others")
 
 	fs.IntVar(&t.cfg.MaxAttempts, "max-attempts", translate.DefaultMaxAttempts, "`N` requests for one segment at most")
-	fs.StringVar(&t.cfg.Placeholder, "placeholder", "", "`FORM` in which masks are sent first: "+formNames())
+	fs.StringVar(&t.cfg.Placeholder, "placeholder", "", "`FORM` in which masks are sent first: "+formNames()+"; "+protect.Aligned().Name+" (a model in this process): they are not sent, and put back where the words beside them went")
 	fs.BoolVar(&t.cfg.Numbers, "mask-numbers", false, "mask numbers of two digits and more, for models that change them")
 	fs.BoolVar(&t.cfg.Sentences, "sentences", false, "ask for each sentence alone, for models that know no more (always with --backend command)")
 	fs.StringVar(&t.glossary, "glossary", "", "`FILE` of terms: TERM, TAB, TRANSLATION a line; a TERM alone stays as it is")
@@ -170,7 +176,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 		}
 	}
 	completeFlags(cmd, map[string][]string{
-		"task": tasks, "placeholder": strings.Fields(formNames()),
+		"task": tasks, "placeholder": append(strings.Fields(formNames()), protect.Aligned().Name), "precision": localPrecisions,
 		"backend": translateBackends, "schema": rows.Names(), "prompt": {"chat", "completions", "plain"}, "structured": {"auto", "off", "on"},
 		"on-fail": {translate.OnFailKeepSource, translate.OnFailQuarantine}, "judge": translateJudges,
 	})

@@ -95,7 +95,10 @@ values that 0.1, 1, 5, 50, 95, 99 and 99.9 % of the pairs do not exceed. It take
 
 With a backend, also try every form of placeholders: words of source texts are replaced by two of each
 form, and the share of probes is counted in which each came back exactly once. curate translate sends
-no probes of its own.
+no probes of its own. Of a model in this process the forms are tried whose characters it knows, and the one
+that is no placeholder, aligned: words are left out, and the masks put back where those beside them went. It
+loses nothing, but sentences are translated without the words; so it comes first where no placeholder comes
+back in 98 % of the probes.
 
 PARALLEL is files, directories or globs; none or - is standard input.`,
 		Example: `  curate translate calibrate --from en --to eu parallel.en-eu.jsonl.zst -o en-eu.json
@@ -116,9 +119,12 @@ PARALLEL is files, directories or globs; none or - is standard input.`,
 				return usage("from %s to %s: two languages, please", t.cfg.From, t.cfg.To)
 			}
 			if t.backend == "" && t.openai.BaseURL+t.openai.Model+t.command.Line != "" {
-				return usage("--backend is missing: whose placeholders are tried? command, openai")
+				return usage("--backend is missing: whose placeholders are tried? command, marian, openai")
 			}
 			if t.backend != "" {
+				if t.computed.workers < 0 {
+					return usage("-j %d: at least 1", t.computed.workers)
+				}
 				if probes < 1 {
 					return usage("--probes %d: at least 1", probes)
 				}
@@ -128,6 +134,7 @@ PARALLEL is files, directories or globs; none or - is standard input.`,
 				if err := t.check(); err != nil {
 					return usage("translate calibrate: %v", err)
 				}
+				defer func() { _ = t.closeLocal() }() // where nothing was tried
 			}
 			log := slog.New(&plainHandler{out: env.stderr})
 			c, pairs, err := calibrate(cmd.Context(), &t, env.stdin, args, from, to, probes, log)
@@ -155,19 +162,21 @@ PARALLEL is files, directories or globs; none or - is standard input.`,
 	fs.StringVar(&targetField, "target-field", "", "dotted `PATH` of the target text; default the code of its language")
 	fs.StringVarP(&out, "output", "o", "", "`PATH` of a file; default standard output")
 	fs.IntVar(&probes, "probes", 20, "`N` texts tried with each form of placeholders")
-	fs.StringVar(&t.backend, "backend", "", "`NAME` of the backend that is tried: command, openai; default none")
+	fs.StringVar(&t.backend, "backend", "", "`NAME` of the backend that is tried: command, marian, openai; default none")
 	fs.StringVar(&t.openai.BaseURL, "base-url", "", "`URL` of the server, up to and with /v1")
-	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model")
+	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model; the folder of a model in this process")
 	fs.StringVar(&t.openai.Mode, "prompt", "chat", "`MODE`: chat, plain, completions")
 	fs.StringVar(&t.openai.Structured, "structured", "auto", "`WHEN` a JSON schema for answers is sent: auto, on, off")
 	fs.StringVar(&t.keyEnv, "api-key-env", defaultKeyEnv, "`NAME` of the environment variable with the key")
 	fs.StringVar(&t.body, "body", "", "`JSON` object of more fields for each request")
 	fs.StringVar(&t.command.Line, "command", "", "`COMMAND` line of the backend command")
+	t.computed.flags(fs)
+	fs.IntVarP(&t.computed.workers, "jobs", "j", 0, "`N` cores for a model in this process; default all")
 	fs.DurationVar(&t.policy.Timeout, "timeout", 0, "`TIME` for an answer")
 	fs.IntVar(&t.policy.MaxConcurrency, "max-concurrency", 0, "`N` requests at a time at most; default 64")
 	fs.Int64Var(&t.policy.MaxRequests, "max-requests", 0, "`N` requests at most; 0 is no limit")
 	completeFlags(cmd, map[string][]string{
-		"backend": {"command", "openai"}, "prompt": {"chat", "completions", "plain"}, "structured": {"auto", "off", "on"},
+		"backend": {"command", "marian", "openai"}, "precision": localPrecisions, "prompt": {"chat", "completions", "plain"}, "structured": {"auto", "off", "on"},
 	})
 	return cmd
 }
@@ -255,6 +264,9 @@ func calibrate(ctx context.Context, t *translating, stdin io.Reader, inputs []st
 	if err := t.askers(&parts, o, func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }); err != nil {
 		return nil, 0, err
 	}
+	if err := t.takeLocal(&parts, o); err != nil {
+		return nil, 0, err
+	}
 	c.Engine = parts.Backend.Engine()
 	if c.Forms, err = survivals(ctx, parts.Backend, c.From, c.To, templates); err != nil {
 		return nil, 0, err
@@ -296,9 +308,24 @@ func probeOf(text string) (protect.Template, bool) {
 	return protect.Template{Text: []string{text[:a.from], text[a.to:b.from], text[b.to:]}, Holes: []int{0, 1}}, true
 }
 
-// survivals tries each form on each template.
+// alignedShare is what the form aligned counts for, of which nothing is lost: a placeholder that is lost less often than once in 50 is
+// better, since the model sees that something stands there; what is lost is translated again, aligned. The choice is ours: the best
+// form of a small student kept 98.5 % (see protect's table), and grammar is not measured.
+const alignedShare = 0.98
+
+// survivals tries on each template each form that the backend takes, and puts the best first.
 func survivals(ctx context.Context, b backends.Backend, from, to string, templates []protect.Template) ([]survival, error) {
 	forms := protect.Forms()
+	if c, ok := b.(translate.Computed); ok {
+		forms = forms[:0]
+		for _, name := range c.Forms() {
+			f, err := protect.FormNamed(name)
+			if err != nil {
+				return nil, err
+			}
+			forms = append(forms, f)
+		}
+	}
 	list := make([]survival, len(forms))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -340,7 +367,22 @@ func survivals(ctx context.Context, b backends.Backend, from, to string, templat
 			list[i].Share /= float64(list[i].Of)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b survival) int { return cmp.Compare(b.Share, a.Share) })
+	aligned := protect.Aligned().Name
+	worth := func(s survival) float64 {
+		if s.Form == aligned {
+			return min(s.Share, alignedShare)
+		}
+		return s.Share
+	}
+	slices.SortStableFunc(list, func(a, b survival) int {
+		if c := cmp.Compare(worth(b), worth(a)); c != 0 || (a.Form == aligned) == (b.Form == aligned) {
+			return c
+		}
+		if a.Form == aligned {
+			return 1
+		}
+		return -1
+	})
 	return list, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,11 +57,11 @@ type evalComparison struct {
 
 func newTranslateEval(env environment) *cobra.Command {
 	var (
-		from, to, ref, source, baseline, idField, schema string
-		fields                                           []string
-		samples                                          int
-		seed                                             uint64
-		asJSON                                           bool
+		t                              translationEval
+		ref, source, baseline, idField string
+		schema                         string
+		fields                         []string
+		asJSON                         bool
 	)
 	cmd := &cobra.Command{
 		Use:   "eval --ref REFERENCE [TRANSLATION…]",
@@ -82,12 +83,13 @@ or - is standard input.`,
 			if ref == "" {
 				return usage("--ref is missing: the rows to compare with")
 			}
-			if source != "" && (from == "" || to == "") {
+			if source != "" && (t.from == "" || t.to == "") {
 				return usage("--source needs --from and --to: the checks go by the languages")
 			}
-			if samples < 1 {
-				return usage("--samples %d: at least 1", samples)
+			if t.samples < 1 {
+				return usage("--samples %d: at least 1", t.samples)
 			}
+			t.reference, t.source, t.baseline = []string{ref}, given(source), given(baseline)
 			args, err := inputsOr(env.stdin, args, "the translation is")
 			if err != nil {
 				return err
@@ -100,41 +102,21 @@ or - is standard input.`,
 			if err != nil {
 				return usage("translate eval: %v", err)
 			}
-			e := evaluator{reader: reader, id: id}
-			read := func(inputs ...string) (map[string][]string, []string) {
-				if err != nil {
-					return nil, nil
-				}
-				var texts map[string][]string
-				var order []string
-				texts, order, err = e.texts(cmd.Context(), env.stdin, inputs)
-				return texts, order
-			}
-			reference, order := read(ref)
-			translation, _ := read(args...)
-			var sources, other map[string][]string
-			if source != "" {
-				sources, _ = read(source)
-			}
-			if baseline != "" {
-				other, _ = read(baseline)
-			}
-			if err != nil {
-				return err
-			}
-			result, err := evaluate(order, reference, translation, sources, other, from, to, samples, seed)
+			t.evaluator, t.translation = evaluator{reader: reader, id: id}, args
+			result, err := t.run(cmd.Context(), env.stdin)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				b, err := json.Marshal(result, json.Deterministic(true), jsontext.WithIndent("  "))
+				b, err := result.json()
 				if err != nil {
 					return err
 				}
-				_, err = cmd.OutOrStdout().Write(append(b, '\n'))
+				_, err = cmd.OutOrStdout().Write(b)
 				return err
 			}
-			return result.write(cmd)
+			_, err = io.WriteString(cmd.OutOrStdout(), result.text())
+			return err
 		},
 	}
 	fs := cmd.Flags()
@@ -142,16 +124,60 @@ or - is standard input.`,
 	fs.StringVar(&ref, "ref", "", "`PATH` of the reference")
 	fs.StringVar(&source, "source", "", "`PATH` of the rows before they were translated, for the checks")
 	fs.StringVar(&baseline, "baseline", "", "`PATH` of another translation, for a comparison")
-	fs.StringVar(&from, "from", "", "`CODE` of the source's language")
-	fs.StringVar(&to, "to", "", "`CODE` of the translation's language")
+	fs.StringVar(&t.from, "from", "", "`CODE` of the source's language")
+	fs.StringVar(&t.to, "to", "", "`CODE` of the translation's language")
 	fs.StringVar(&schema, "schema", "", "`NAME` of the rows' schema, instead of recognising each row")
 	fs.StringArrayVar(&fields, "fields", nil, "`POINTER` to texts, instead of a schema")
 	fs.StringVar(&idField, "id-field", "id", "dotted `PATH` of a row's id")
-	fs.IntVar(&samples, "samples", 1000, "`N` resamples of the bootstrap")
-	fs.Uint64Var(&seed, "seed", 12345, "`N` for the bootstrap")
+	fs.IntVar(&t.samples, "samples", defaultSamples, "`N` resamples of the bootstrap")
+	fs.Uint64Var(&t.seed, "seed", defaultSampleSeed, "`N` for the bootstrap")
 	fs.BoolVar(&asJSON, "json", false, "print one JSON object")
 	completeFlags(cmd, map[string][]string{"schema": rows.Names()})
 	return cmd
+}
+
+// given is a list of what there is.
+func given(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{path}
+}
+
+// Of the bootstrap, as sacrebleu's command has them.
+const (
+	defaultSamples    = 1000
+	defaultSampleSeed = 12345
+)
+
+// translationEval is what is compared with what: files, directories or globs each; source and baseline may be nil.
+type translationEval struct {
+	evaluator
+	translation, reference, source, baseline []string
+	from, to                                 string
+	samples                                  int
+	seed                                     uint64
+}
+
+func (t *translationEval) run(ctx context.Context, stdin io.Reader) (*evaluation, error) {
+	var err error
+	read := func(inputs []string) (map[string][]string, []string) {
+		if err != nil || inputs == nil {
+			return nil, nil
+		}
+		var texts map[string][]string
+		var order []string
+		texts, order, err = t.texts(ctx, stdin, inputs)
+		return texts, order
+	}
+	reference, order := read(t.reference)
+	translation, _ := read(t.translation)
+	source, _ := read(t.source)
+	baseline, _ := read(t.baseline)
+	if err != nil {
+		return nil, err
+	}
+	return evaluate(order, reference, translation, source, baseline, t.from, t.to, t.samples, t.seed)
 }
 
 type evaluator struct {
@@ -318,8 +344,13 @@ func sums(list [][]int64) []int64 {
 	return sum
 }
 
-func (e *evaluation) write(cmd *cobra.Command) error {
-	w := cmd.OutOrStdout()
+func (e *evaluation) json() ([]byte, error) {
+	b, err := json.Marshal(e, json.Deterministic(true), jsontext.WithIndent("  "))
+	return append(b, '\n'), err
+}
+
+func (e *evaluation) text() string {
+	w := &strings.Builder{}
 	fmt.Fprintf(w, "%s, %s", plural(e.Rows, "row", "rows"), plural(e.Segments, "text", "texts"))
 	for _, not := range []struct {
 		n         int
@@ -351,5 +382,5 @@ func (e *evaluation) write(cmd *cobra.Command) error {
 		k := e.Checks[name]
 		fmt.Fprintf(w, "%-18s %6.2f %%  (refused %d, noted %d)\n", name, 100*k.Share, k.Hard, k.Soft)
 	}
-	return nil
+	return w.String()
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
+	"curate/kernel"
 	"curate/pipeline/recipe"
 	"curate/stage"
 	"curate/translate"
@@ -17,9 +19,9 @@ var translateKind = recipe.Kind{
 	Keys: []recipe.Key{
 		{Name: "from", Type: recipe.Text, Required: true, Help: "the language of the rows, such as en"},
 		{Name: "to", Type: recipe.Text, Required: true, Help: "the language that they get, such as eu"},
-		{Name: "backend", Type: recipe.Text, Required: true, Choices: translateBackends, Help: "what translates: a server with OpenAI's API, a command (lines in, lines out), or memory, which asks nobody"},
+		{Name: "backend", Type: recipe.Text, Required: true, Choices: translateBackends, Help: "what translates: a server with OpenAI's API, a command (lines in, lines out), a model in this process (marian), or memory, which asks nobody"},
 		{Name: "base_url", Type: recipe.Text, Help: "of the server, up to and with /v1"},
-		{Name: "model", Type: recipe.Text, Help: "its name"},
+		{Name: "model", Type: recipe.Text, Help: "its name; the folder of a model in this process"},
 		{Name: "api_key_env", Type: recipe.Text, Default: defaultKeyEnv, Help: "the environment variable with the key"},
 		{Name: "tm", Type: recipe.Texts, Help: "files of parallel texts, or exported memories, that are used before anybody is asked"},
 		{Name: "corrections", Type: recipe.Texts, Help: "files of the same kind that win over all others"},
@@ -42,6 +44,9 @@ var translateKind = recipe.Kind{
 		{Name: "command", Type: recipe.Text, Help: "the command line of the backend command"},
 		{Name: "command_name", Type: recipe.Text, Help: "by which the memory knows it"},
 		{Name: "processes", Type: recipe.Integer, Default: int64(1), Min: 1, Max: 1000, Help: "of the command at a time"},
+		{Name: "beams", Type: recipe.Integer, Default: int64(0), Min: 0, Max: maxBeams, Help: "hypotheses of a model in this process; 0 is what its configuration says"},
+		{Name: "precision", Type: recipe.Text, Choices: localPrecisions, Help: "weights of a model in this process; as they are stored if left out"},
+		{Name: "kernels", Type: recipe.Text, Default: kernel.Auto, Help: "name of the kernels of a model in this process; auto is the best that the processor can run"},
 		{Name: "fallback_command", Type: recipe.Text, Help: "is asked for what the backend cannot do"},
 		{Name: "timeout", Type: recipe.Text, Help: "for an answer, such as 90s"},
 		{Name: "retries", Type: recipe.Integer, Default: int64(5), Min: 0, Max: 100, Help: "of a request that failed for a reason that may pass"},
@@ -70,13 +75,14 @@ var translateKind = recipe.Kind{
 		if err != nil {
 			return err
 		}
-		return t.check()
+		return errors.Join(t.check(), t.closeLocal())
 	},
-	Reserve: func(v *recipe.Values, _ int) int64 {
+	Reserve: func(v *recipe.Values, workers int) int64 {
 		t, err := translateSettings(v)
 		if err != nil { // Check has said so
 			return 0
 		}
+		t.computed.workers = workers
 		n, _ := t.reserved()
 		return n
 	},
@@ -85,7 +91,7 @@ var translateKind = recipe.Kind{
 		if err != nil {
 			return nil, err
 		}
-		t.dir = runMemory(s.Run)
+		t.dir, t.computed.workers = runMemory(s.Run), s.Workers
 		o, err := t.open(s.Log)
 		if err != nil {
 			return nil, err
@@ -119,6 +125,7 @@ func translateSettings(v *recipe.Values) (*translating, error) {
 		v.Text("base_url"), v.Text("model"), v.Text("prompt"), v.Text("structured"), v.Text("azure_version")
 	t.openai.MaxSegments, t.openai.MaxTokens = int(v.Integer("segments_per_request")), int(v.Integer("tokens_per_request"))
 	t.command.Line, t.command.Engine, t.command.Processes = v.Text("command"), v.Text("command_name"), int(v.Integer("processes"))
+	t.computed.beams, t.computed.precision, t.computed.kernels = int(v.Integer("beams")), v.Text("precision"), v.Text("kernels")
 	p := &t.policy
 	p.MaxConcurrency, p.MaxRequests, p.MaxTokens, p.MaxCost = int(v.Integer("max_concurrency")), v.Integer("max_requests"), v.Integer("max_tokens"), v.Number("max_cost")
 	p.PriceIn, p.PriceOut, p.PriceCached = v.Number("price_in"), v.Number("price_out"), -1

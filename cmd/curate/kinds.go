@@ -21,4 +21,5 @@ var recipeKinds = []recipe.Kind{
 	tokenizerEvalKind,
 	trainKind,
 	translateKind,
+	translateEvalKind,
 }

@@ -83,6 +83,9 @@ func run(args []string, env environment) (code int) {
 	root := newRoot(env)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil && !errors.As(err, new(interrupted)) { // before the run has begun
+		err = context.Cause(ctx)
+	}
 	if log := cmd.Flags().Lookup("log"); log != nil && log.Value.String() == "json" {
 		return conclude(err, func(err error) { slog.New(slog.NewJSONHandler(env.stderr, nil)).Error(err.Error()) })
 	}

@@ -24,6 +24,7 @@ const asCurate = "CURATE_TEST_AS_CURATE"
 const peakFile = "CURATE_TEST_PEAK_FILE"
 
 func TestMain(m *testing.M) {
+	usePseudoEngine()
 	if name := os.Getenv(peakFile); name != "" {
 		code := run(os.Args[1:], environment{os.Stdin, os.Stdout, os.Stderr})
 		status, err := os.ReadFile("/proc/self/status")

@@ -39,11 +39,12 @@ type translating struct {
 	cfg translate.Config
 
 	backend                     string
-	openai                      backends.OpenAI
+	openai                      backends.OpenAI // its Model is also the folder of a model in this process
 	keyEnv                      string
 	system, shots               string // files
 	body                        string // JSON
 	command                     backends.Command
+	computed                    computedTranslation
 	fallback                    string // a command
 	judge, judgeURL, judgeModel string
 	policy                      backends.Policy
@@ -57,7 +58,7 @@ type translating struct {
 }
 
 // Backends by name, sorted.
-var translateBackends = []string{"command", "memory", "openai"}
+var translateBackends = []string{"command", "marian", "memory", "openai"}
 
 // Judges by name, sorted.
 var translateJudges = []string{"back-translation", "comet", "llm"}
@@ -77,16 +78,25 @@ const translateGC = 400
 // requestMemory is what a request in flight takes, with its answer, its buffers and its row.
 const requestMemory = 128 << 10
 
+// computedGC is translateGC where a model is in the process: its weights are most of the heap, and would be kept several times over.
+// A collection is cheap, since weights hold no pointers.
+const computedGC = 25
+
 // reserved is what the stage holds of the memory from beginning to end, and why.
 func (t *translating) reserved() (int64, string) {
 	n := int64(memoryIndex)
+	what := "the translation memory's index, language models and requests in flight"
+	if t.local() != nil {
+		n += t.localMemory()
+		what = "the translation model, " + what
+	}
 	if cfg, ok := t.languages(); ok {
 		n += cfg.Memory()
 	}
 	// In steps, since --max-record goes by what is left, and a run goes on with another concurrency.
 	const step = 64
 	requests := int64(t.inFlight()+step-1) / step * step
-	return n + requests*requestMemory, "the translation memory's index, language models and requests in flight"
+	return n + requests*requestMemory, what
 }
 
 func (t *translating) inFlight() int {
@@ -95,6 +105,8 @@ func (t *translating) inFlight() int {
 		return 0
 	case t.backend == "command":
 		return max(1, t.command.Processes)
+	case t.local() != nil:
+		return translate.LocalInFlight(t.localWorkers())
 	case t.policy.MaxConcurrency > 0:
 		return t.policy.MaxConcurrency
 	}
@@ -107,7 +119,7 @@ func (t *translating) languages() (langid.Config, bool) {
 	return cfg, err == nil
 }
 
-// check is what can be said before anything is opened.
+// check is what can be said before anything is opened but a model in this process, which stays open for open.
 func (t *translating) check() error {
 	if !slices.Contains(translateBackends, t.backend) {
 		if t.backend == "" {
@@ -131,6 +143,9 @@ func (t *translating) check() error {
 		if t.judge != "" || t.fallback != "" {
 			return errors.New("backend memory asks nobody: it takes neither a judge nor a fallback")
 		}
+	}
+	if err := t.checkLocal(); err != nil {
+		return err
 	}
 	if t.command.Line != "" && t.backend != "command" {
 		return fmt.Errorf("a command is for backend command, and the backend is %s; a program for what that cannot do is the fallback command", t.backend)
@@ -168,7 +183,10 @@ func (t *translating) check() error {
 	}
 	// What is wrong with an address or a file of examples is said now, and not when the step comes.
 	o, p := &opened{}, translate.Parts{}
-	return errors.Join(t.askers(&p, o, func(string, ...any) {}), o.Close())
+	if err := errors.Join(t.askers(&p, o, func(string, ...any) {}), o.Close()); err != nil {
+		return err
+	}
+	return t.openLocal()
 }
 
 // inRange refuses numbers that mean nothing.
@@ -223,6 +241,9 @@ func (t *translating) resolve() (translate.Config, error) {
 		}
 		if c.Placeholder == "" && len(cal.Forms) > 0 {
 			c.Placeholder = cal.Forms[0].Form
+			if c.Placeholder == protect.Aligned().Name && t.local() == nil {
+				return c, fmt.Errorf("%s: was measured with a model in this process (%s), and the backend is %s; calibrate with that, or name a --placeholder", t.calibration, cal.Engine, t.backend)
+			}
 		}
 		if cal.Profile != nil {
 			c.Profile = *cal.Profile
@@ -263,6 +284,7 @@ type opened struct {
 	stats   func() backends.Stats // nil where nobody is asked
 	memory  *memory.Store
 	say     func() // what a recipe's step has to say at its end; may be nil
+	percent int    // for debug.SetGCPercent, of whoever comes behind; 0 if it was not changed
 }
 
 // Close gives back what the stage worked with.
@@ -279,6 +301,10 @@ func (o *opened) Close() error {
 		errs = append(errs, o.memory.Close())
 	}
 	o.closers, o.memory = nil, nil
+	if o.percent != 0 {
+		debug.SetGCPercent(o.percent)
+		o.percent = 0
+	}
 	return errors.Join(errs...)
 }
 
@@ -310,6 +336,9 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	if err := t.askers(&p, o, say); err != nil {
 		return nil, err
 	}
+	if err := t.takeLocal(&p, o); err != nil {
+		return nil, err
+	}
 	if p.TM, err = digest("tm", t.tms); err != nil {
 		return nil, err
 	}
@@ -320,7 +349,11 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 	p.Identify = t.identify()
 	p.Memory = func(ctx context.Context) (*memory.Store, error) { return t.openMemory(ctx, o, cfg, p, log) }
 	if o.Stage, err = translate.New(cfg, p); err == nil {
-		debug.SetGCPercent(translateGC)
+		percent := translateGC
+		if t.local() != nil {
+			percent = computedGC
+		}
+		o.percent = debug.SetGCPercent(percent)
 	}
 	return o, err
 }
@@ -340,7 +373,11 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 	if n := m.Len(); n > 0 {
 		log.Info(fmt.Sprintf("%s: %s segments are known already", t.dir, grouped(int64(n))))
 	} else if t.dir == "" && t.backend != "memory" && !t.dry {
-		log.Warn("without --memory-dir nothing of what is translated survives a killed run: it would be asked for, and paid, again")
+		again := "asked for, and paid, again"
+		if t.local() != nil {
+			again = "translated again"
+		}
+		log.Warn("without --memory-dir nothing of what is translated survives a killed run: it would be " + again)
 	}
 	for _, list := range []struct {
 		engine string
@@ -354,7 +391,7 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 	return m, nil
 }
 
-// askers makes the backend, the fallback and the judge.
+// askers makes the backend, if it is not in this process (takeLocal), the fallback and the judge.
 func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...any)) (err error) {
 	policy := t.policy
 	policy.Purse = backends.NewPurse(policy) // one for all that are asked
@@ -582,6 +619,7 @@ func (t *translating) values() yaml.MapSlice {
 	return yaml.MapSlice{{Key: "backend", Value: yaml.MapSlice{
 		{Key: "name", Value: t.backend}, {Key: "base_url", Value: at}, {Key: "model", Value: t.openai.Model}, {Key: "prompt", Value: t.openai.Mode},
 		{Key: "structured", Value: t.openai.Structured}, {Key: "api_key_env", Value: t.keyEnv}, {Key: "command", Value: t.command.Line},
+		{Key: "beams", Value: t.computed.beams}, {Key: "precision", Value: t.computed.precision}, {Key: "kernels", Value: t.computed.kernels},
 		{Key: "memory_dir", Value: t.dir}, {Key: "tm", Value: t.tms}, {Key: "corrections", Value: t.corrections}, {Key: "glossary", Value: t.glossary},
 		{Key: "timeout", Value: p.Timeout.String()}, {Key: "retries", Value: p.Retries}, {Key: "max_concurrency", Value: t.inFlight()},
 		{Key: "max_requests", Value: p.MaxRequests}, {Key: "max_tokens", Value: p.MaxTokens}, {Key: "max_cost", Value: p.MaxCost},

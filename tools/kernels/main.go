@@ -1,8 +1,8 @@
 // Command kernels writes the assembly of packages kernel and dedup. Run it with "make kernels"; what it writes is
 // committed, and scripts/check wants it to be the same.
 //
-// gemm.go makes the inner loops of the products, rows.go the functions over rows, minhash.go the permutations of MinHash;
-// each has a function for each set.
+// gather.go makes attention of one query, gemm.go the inner loops of the products, int8.go those in 8 bits, rows.go the functions
+// over rows, minhash.go the permutations of MinHash; each has a function for each set.
 package main
 
 import (
@@ -22,7 +22,9 @@ var outputs = []struct {
 	name string
 	make func(*build.Context)
 }{
+	{"kernel", "gather", gathered},
 	{"kernel", "gemm", gemm},
+	{"kernel", "int8", int8Tiles},
 	{"kernel", "rows", rowFunctions},
 	{"dedup", "minhash", minhash},
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // A processor runs the functions that the generator makes, so that those for processors that are not at hand can be
-// tried. It knows the instructions of the functions over rows and of the permutations and nothing else, and what Intel's Software Developer's
+// tried. It knows the instructions of the functions over rows, of products in 8 bits and of the permutations and nothing else, and what Intel's Software Developer's
 // Manual, volume 2, says of them; the order of operands is Go's. Memory is the operands of one call: whoever touches a
 // byte that is not of them is told so.
 type processor struct {
@@ -283,7 +283,7 @@ func (m *processor) call(f *ir.Function) (err error) {
 			return nil
 		case "JMP":
 			jump = true
-		case "JZ":
+		case "JZ", "JE":
 			jump = m.zero
 		case "JNZ":
 			jump = !m.zero
@@ -303,6 +303,7 @@ func (m *processor) call(f *ir.Function) (err error) {
 func (m *processor) do(op string, o []operand.Op) {
 	last := o[max(0, len(o)-1):]
 	switch op {
+	case "PREFETCHT0":
 	case "MOVQ":
 		m.set(o[1], m.number(o[0]))
 	case "XORQ":
@@ -318,6 +319,12 @@ func (m *processor) do(op string, o []operand.Op) {
 		m.carry = m.number(o[1]) < m.number(o[0])
 		m.set(o[1], v)
 		m.zero = v == 0
+	case "DECQ":
+		v := m.number(o[0]) - 1
+		m.set(o[0], v)
+		m.zero = v == 0
+	case "SHLQ":
+		m.set(o[1], m.number(o[1])<<m.number(o[0]))
 	case "NEGQ":
 		m.set(o[0], -m.number(o[0]))
 	case "CMPQ":
@@ -398,6 +405,21 @@ func (m *processor) do(op string, o []operand.Op) {
 		})
 	case "VPMULLD":
 		m.lanes(o, func(x ...uint32) uint32 { return x[0] * x[1] })
+	case "VPMAXSD":
+		m.lanes(o, func(x ...uint32) uint32 { return uint32(max(int32(x[0]), int32(x[1]))) })
+	case "VPMADDWD":
+		m.lanes(o, func(x ...uint32) uint32 {
+			low := int32(int16(x[0])) * int32(int16(x[1]))
+			return uint32(low + int32(x[0])>>16*(int32(x[1])>>16))
+		})
+	case "VPDPBUSD": // four unsigned bytes times signed ones, added to what is there; it wraps around
+		m.lanes(o, func(x ...uint32) uint32 {
+			sum := x[2]
+			for i := 0; i < 32; i += 8 {
+				sum += uint32(int32(uint8(x[1]>>i)) * int32(int8(x[0]>>i)))
+			}
+			return sum
+		})
 	case "VPMINUD":
 		m.lanes(o, func(x ...uint32) uint32 { return min(x[0], x[1]) })
 	case "VPMULUDQ":
@@ -618,6 +640,44 @@ func (m *processor) across(op string, o []operand.Op) {
 		var out []byte
 		for i := 0; i < len(b); i += 4 {
 			out = append(out, b[i], b[i+1])
+		}
+		m.write(to, out)
+	case "VPMOVSDW", "VPMOVSDB":
+		b := m.read(o[0], size(o[0]))
+		var out []byte
+		for i := 0; i < len(b); i += 4 {
+			v := int32(le.Uint32(b[i:]))
+			if op == "VPMOVSDB" {
+				out = append(out, byte(min(max(v, -1<<7), 1<<7-1)))
+			} else {
+				out = le.AppendUint16(out, uint16(min(max(v, -1<<15), 1<<15-1)))
+			}
+		}
+		m.write(to, out)
+	case "VPACKSSDW", "VPACKSSWB":
+		n := size(to)
+		x, y := m.read(o[1], n), m.read(o[0], n)
+		var out []byte
+		for i := 0; i < n; i += 16 {
+			for _, b := range [][]byte{x[i : i+16], y[i : i+16]} {
+				for j := 0; j < 16; j += 4 {
+					v := le.Uint32(b[j:])
+					if op == "VPACKSSDW" {
+						out = le.AppendUint16(out, uint16(min(max(int32(v), -1<<15), 1<<15-1)))
+						continue
+					}
+					for _, w := range []int16{int16(v), int16(v >> 16)} {
+						out = append(out, byte(min(max(w, -1<<7), 1<<7-1)))
+					}
+				}
+			}
+		}
+		m.write(to, out)
+	case "VPMOVSXBW":
+		n := size(to)
+		b, out := m.read(o[0], n/2), []byte(nil)
+		for _, v := range b {
+			out = le.AppendUint16(out, uint16(int8(v)))
 		}
 		m.write(to, out)
 	case "VPMOVZXWD":

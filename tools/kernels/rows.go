@@ -52,6 +52,9 @@ var rows = []rowFunction{
 	{"adamW", "p, g, m, v []float32, scale, beta1, rest1, beta2, rest2, decay, rate, root, epsilon float32", "", adamWRow},
 	{"toBF16", "dst []uint16, x []float32", "", toBF16Row},
 	{"fromBF16", "dst []float32, x []uint16", "", fromBF16Row},
+	{"maxAbs", "x []float32", "float32", maxAbsRow},
+	{"toInt16", "dst []int16, x []float32, a float32", "", toInt16Row},
+	{"toUint8", "dst []uint8, x []float32, a float32", "", toUint8Row},
 }
 
 // names are those of the parameters, for a call.

@@ -515,3 +515,63 @@ func fromBF16Row(v *vectors) {
 	})
 	v.done()
 }
+
+// maxAbsRow compares the bits of numbers without their signs as integers, in which order NaN is above infinity.
+func maxAbsRow(v *vectors) {
+	x, n := v.vector("x"), v.length("x")
+	size := v.loaded(v.bits("rowsSize", 1<<31-1))
+	top := v.zeros(4)
+	v.loop(n, 4, func(s *step) {
+		r := s.reg()
+		s.VANDPS(s.operand(x), size, r)
+		s.VPMAXSD(r, top[s.u], top[s.u])
+	})
+	v.done(v.joined(top, func(x, y, r reg.Register) { v.VPMAXSD(x, y, r) }))
+}
+
+// rounded16 goes over 16 numbers at a time, multiplied and rounded to integers, in one register or two.
+func (v *vectors) rounded16(store func(i reg.Register, r []vec)) {
+	x, n, a := v.vector("x"), v.length("x"), v.number("a")
+	v.sixteens(n, func(i reg.Register) {
+		var rs []vec
+		for j := 0; j < 16; j += v.width() {
+			r := v.mul(operand.Mem{Base: x, Index: i, Scale: 4, Disp: 4 * j}, a)
+			v.VCVTPS2DQ(r, r)
+			rs = append(rs, r)
+		}
+		store(i, rs)
+	})
+	v.done()
+}
+
+func toInt16Row(v *vectors) {
+	dst := v.vector("dst")
+	v.rounded16(func(i reg.Register, r []vec) {
+		to := operand.Mem{Base: dst, Index: i, Scale: 2}
+		if v.wide {
+			v.VPMOVSDW(r[0], to)
+			return
+		}
+		v.VPACKSSDW(r[1], r[0], r[0])
+		v.VPERMQ(operand.U8(0xd8), r[0], r[0]) // lanes of 64 bits come as 0 2 1 3
+		v.VMOVDQU(r[0], to)
+	})
+}
+
+func toUint8Row(v *vectors) {
+	dst := v.vector("dst")
+	v.rounded16(func(i reg.Register, r []vec) {
+		half := v.bits("rowsHalfByte", 0x80808080) // to flip the upper bit is to add 128
+		t := v.XMM()
+		if v.wide {
+			v.VPMOVSDB(r[0], t)
+		} else {
+			v.VPACKSSDW(r[1], r[0], r[0])
+			v.VPERMQ(operand.U8(0xd8), r[0], r[0])
+			v.VEXTRACTF128(operand.U8(1), r[0], t)
+			v.VPACKSSWB(t, r[0].AsX(), t)
+		}
+		v.VXORPS(half, t, t)
+		v.VMOVUPS(t, operand.Mem{Base: dst, Index: i, Scale: 1})
+	})
+}

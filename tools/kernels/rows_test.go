@@ -36,8 +36,8 @@ func run(t *testing.T, f *ir.File, fn *ir.Function, r *rowFunction, n int, seed 
 		i += 2
 		for range names {
 			switch kind {
-			case "[]float32", "[]uint16":
-				width := map[string]int{"[]float32": 4, "[]uint16": 2}[kind]
+			case "[]float32", "[]uint16", "[]int16", "[]uint8":
+				width := map[string]int{"[]float32": 4, "[]uint16": 2, "[]int16": 2, "[]uint8": 1}[kind]
 				b := make([]byte, n*width)
 				for j := 0; j < len(b); j += width {
 					x := float32(rng.NormFloat64())
@@ -134,7 +134,8 @@ func TestRowsOfAllSets(t *testing.T) {
 	for i := range rows {
 		r := &rows[i]
 		for _, n := range lengths {
-			if strings.HasSuffix(r.name, "BF16") && n%16 != 0 {
+			sixteens := slices.Contains([]string{"toBF16", "fromBF16", "toInt16", "toUint8"}, r.name) // do no others
+			if sixteens && n%16 != 0 {
 				continue
 			}
 			for seed := range uint64(4) {
@@ -144,7 +145,7 @@ func TestRowsOfAllSets(t *testing.T) {
 					t.Fatalf("%s of %d: % x, and with AVX-512 % x", r.name, n, x.results, y.results)
 				}
 				for i := range x.vectors {
-					if bits := strings.HasSuffix(r.name, "BF16"); bits && !slices.Equal(x.vectors[i], y.vectors[i]) || !bits && !same(x.vectors[i], y.vectors[i]) {
+					if bits := sixteens; bits && !slices.Equal(x.vectors[i], y.vectors[i]) || !bits && !same(x.vectors[i], y.vectors[i]) {
 						t.Fatalf("%s of %d: vector %d is\n% x\nand with AVX-512\n% x", r.name, n, i, x.vectors[i], y.vectors[i])
 					}
 				}
@@ -207,6 +208,26 @@ func TestProcessor(t *testing.T) {
 		case "fromBF16":
 			for i, x := range floats(c.vectors[0]) {
 				check(x, float64(math.Float32frombits(uint32(le.Uint16(c.vectors[1][2*i:]))<<16)))
+			}
+		case "maxAbs":
+			want := 0.0
+			for _, x := range floats(c.vectors[0]) {
+				want = max(want, math.Abs(x))
+			}
+			check(floats(c.results)[0], want)
+		case "toInt16", "toUint8":
+			rng := rand.New(rand.NewPCG(1, 64))
+			for range 128 {
+				rng.NormFloat64()
+			}
+			a := float32(0.5 + rng.Float64())
+			for i, x := range floats(c.vectors[1]) {
+				want := math.RoundToEven(float64(float32(x) * a))
+				got := float64(c.vectors[0][i]) - 128
+				if r.name == "toInt16" {
+					got = float64(int16(le.Uint16(c.vectors[0][2*i:])))
+				}
+				check(got, want)
 			}
 		case "toBF16":
 			for i, x := range floats(c.vectors[1]) {

@@ -72,7 +72,7 @@ const (
 // Error of Translate.
 type Error struct {
 	Class  Class
-	Reason string // a word for ledger and quarantine: "timeout", "server_error", "rate_limit", "context_length", "truncated", "content_filter", "refusal", "empty", "invalid_answer", "quota", "unauthorized", "model", "budget", "prompt_leak", "bad_request", "not_found", "redirect", "connection", "command", "cancelled"
+	Reason string // a word for ledger and quarantine: "timeout", "server_error", "rate_limit", "context_length", "truncated", "content_filter", "refusal", "empty", "invalid_answer", "quota", "unauthorized", "model", "budget", "prompt_leak", "bad_request", "not_found", "redirect", "connection", "command", "engine", "cancelled"
 	Status int    // of HTTP, 0 if none
 	Detail string // in words, without keys
 	Spent  Spent

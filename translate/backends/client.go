@@ -33,7 +33,7 @@ type client struct {
 
 	mu      sync.Mutex
 	sum     Spent
-	latency latencies
+	latency Latencies
 }
 
 func (p Policy) withDefaults(maxTokens int) Policy {
@@ -268,7 +268,7 @@ func (c *client) once(ctx context.Context, most tokens, n int, spent *Spent, try
 	c.mu.Lock()
 	add(&c.sum)
 	if f == nil {
-		c.latency.add(took)
+		c.latency.Add(took)
 	}
 	c.mu.Unlock()
 	return r, took, nil
@@ -326,7 +326,7 @@ func (c *client) fail(class Class, f *failure, spent Spent) error {
 
 func (c *client) stats() Stats {
 	c.mu.Lock()
-	s := Stats{Spent: c.sum, P50: c.latency.percentile(0.5), P95: c.latency.percentile(0.95)}
+	s := Stats{Spent: c.sum, P50: c.latency.Percentile(0.5), P95: c.latency.Percentile(0.95)}
 	s.Retries = maps.Clone(c.sum.Retries)
 	c.mu.Unlock()
 	s.InFlight, s.Limit = c.limiter.stats()

@@ -34,7 +34,7 @@ type command struct {
 	down     *Error
 	inFlight int
 	sum      Spent
-	latency  latencies
+	latency  Latencies
 }
 
 const (
@@ -90,7 +90,7 @@ func (b *command) MaxTokens() int { return 1 << 30 }
 func (b *command) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Stats{Spent: b.sum, InFlight: b.inFlight, Limit: b.c.Processes, P50: b.latency.percentile(0.5), P95: b.latency.percentile(0.95)}
+	return Stats{Spent: b.sum, InFlight: b.inFlight, Limit: b.c.Processes, P50: b.latency.Percentile(0.5), P95: b.latency.Percentile(0.95)}
 }
 
 func (b *command) Translate(ctx context.Context, r *Request) (*Answer, error) {
@@ -162,7 +162,7 @@ func (b *command) Translate(ctx context.Context, r *Request) (*Answer, error) {
 	b.inFlight--
 	b.sum.Add(spent)
 	if err == nil {
-		b.latency.add(time.Since(began))
+		b.latency.Add(time.Since(began))
 		b.failures = 0
 	} else {
 		b.failures++

@@ -5,23 +5,24 @@ import (
 	"time"
 )
 
-// latencies is a histogram whose buckets are 5 % wide, from a millisecond to above an hour: percentiles of any number of
+// Latencies is a histogram whose buckets are 5 % wide, from a millisecond to above an hour: percentiles of any number of
 // requests in 3 KB.
-type latencies struct {
+type Latencies struct {
 	count [320]int64
 	total int64
 }
 
 var logStep = math.Log(1.05)
 
-func (l *latencies) add(d time.Duration) {
+// Add counts a request that took d.
+func (l *Latencies) Add(d time.Duration) {
 	i := int(math.Log(max(1, float64(d)/float64(time.Millisecond))) / logStep)
 	l.count[min(i, len(l.count)-1)]++
 	l.total++
 }
 
-// percentile p from 0 to 1, as the middle of its bucket.
-func (l *latencies) percentile(p float64) time.Duration {
+// Percentile p from 0 to 1, as the middle of its bucket.
+func (l *Latencies) Percentile(p float64) time.Duration {
 	if l.total == 0 {
 		return 0
 	}

@@ -227,17 +227,17 @@ func TestPacing(t *testing.T) {
 }
 
 func TestLatencies(t *testing.T) {
-	var l latencies
-	if l.percentile(0.5) != 0 {
+	var l Latencies
+	if l.Percentile(0.5) != 0 {
 		t.Error("a percentile of nothing")
 	}
 	for i := range 1000 {
-		l.add(time.Duration(i+1) * time.Millisecond)
+		l.Add(time.Duration(i+1) * time.Millisecond)
 	}
-	l.add(1000 * time.Hour)
-	l.add(-1)
+	l.Add(1000 * time.Hour)
+	l.Add(-1)
 	for p, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.95: 950 * time.Millisecond} {
-		if got := l.percentile(p); got < want*94/100 || got > want*106/100 {
+		if got := l.Percentile(p); got < want*94/100 || got > want*106/100 {
 			t.Errorf("%v: %v", p, got)
 		}
 	}

@@ -36,17 +36,24 @@ var forms = []Form{
 	{"§0§", "§", "§", "0 %"},
 }
 
-// Forms are the known ones, the first is the default for language models.
+// aligned is no form that a model sees: who is asked in it takes the holes out of the text, and puts each back where its
+// neighbours went. The marks are of the private use area, which texts hardly hold.
+var aligned = Form{"aligned", "\uE000", "\uE001", ""}
+
+// Forms are those that are written for a model, the first is the default for language models.
 func Forms() []Form { return slices.Clone(forms) }
 
-// FormNamed finds one.
+// Aligned is the form for backends that know which word became which. It is not among Forms.
+func Aligned() Form { return aligned }
+
+// FormNamed finds one of Forms, or Aligned.
 func FormNamed(name string) (Form, error) {
-	names := make([]string, len(forms))
-	for k, f := range forms {
+	names := make([]string, 0, len(forms)+1)
+	for _, f := range append(Forms(), aligned) {
 		if f.Name == name {
 			return f, nil
 		}
-		names[k] = f.Name
+		names = append(names, f.Name)
 	}
 	return Form{}, fmt.Errorf("no placeholder form %q; known are %s", name, strings.Join(names, ", "))
 }
@@ -61,6 +68,31 @@ func (t Template) Render(f Form) string {
 		b = strconv.AppendInt(b, int64(hole), 10)
 		return append(b, f.close...)
 	})
+}
+
+// Read is the template of a text that Render wrote in form f. Nothing is mended: whoever is asked in a form reads what was
+// written for them.
+func (f Form) Read(text string) Template {
+	m := newMatcher(f)
+	t := Template{}
+	end := 0
+	for at := 0; ; {
+		k := strings.Index(text[at:], f.open)
+		if k < 0 {
+			break
+		}
+		at += k
+		h, ok := m.strict(text, at, end)
+		if !ok {
+			at++
+			continue
+		}
+		t.Text = append(t.Text, text[end:h.start])
+		t.Holes = append(t.Holes, h.hole)
+		at, end = h.end, h.end
+	}
+	t.Text = append(t.Text, text[end:])
+	return t
 }
 
 // Clashes says whether the template, written in form f, would not be read as itself: its text holds something that Parse would

@@ -32,6 +32,9 @@ func TestForms(t *testing.T) {
 			}
 		}
 	}
+	if f, err := FormNamed("aligned"); err != nil || f != Aligned() || slices.Contains(Forms(), f) {
+		t.Errorf("aligned is for those who ask for it: %v, %v", f, err)
+	}
 	if _, err := FormNamed("XQ1"); err == nil || !strings.Contains(err.Error(), "XQ0") {
 		t.Errorf("no form XQ1: %v", err)
 	}
@@ -148,11 +151,14 @@ func TestRenderParse(t *testing.T) {
 				tm.Text = append(tm.Text, randomText(r, 4))
 			}
 		}
-		for _, f := range Forms() {
+		for _, f := range append(Forms(), Aligned()) {
 			if f.Clashes(tm) {
 				continue
 			}
 			clean[f.Name]++
+			if got := f.Read(tm.Render(f)); !slices.Equal(got.Text, tm.Text) || !slices.Equal(got.Holes, tm.Holes) {
+				t.Fatalf("seed %d: %s: %q is taken for %q %v", seed, f.Name, tm.Render(f), got.Text, got.Holes)
+			}
 			got, fault := Parse(tm.Render(f), f, len(tm.Holes))
 			if !fault.OK() || fault.Repaired || !slices.Equal(got.Text, tm.Text) || !slices.Equal(got.Holes, tm.Holes) {
 				t.Fatalf("seed %d: %s: %q is read as %q %v, %v", seed, f.Name, tm.Render(f), got.Text, got.Holes, fault)
@@ -165,7 +171,7 @@ func TestRenderParse(t *testing.T) {
 			}
 		}
 	}
-	for _, f := range Forms() {
+	for _, f := range append(Forms(), Aligned()) {
 		if clean[f.Name] < 1000 {
 			t.Errorf("%s: only %d templates of 4000 do not clash", f.Name, clean[f.Name])
 		}
@@ -173,11 +179,14 @@ func TestRenderParse(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"[[P0]] a [ [ p 1 ] ]", "XQ0ren xq 1", "x 1 0", "[CODE\\_3]", "⟦0⟧", `<x id="0"/>`, "【P0】", "__PH_0__"} {
+	for _, s := range []string{"[[P0]] a [ [ p 1 ] ]", "XQ0ren xq 1", "x 1 0", "[CODE\\_3]", "⟦0⟧", `<x id="0"/>`, "【P0】", "__PH_0__", "\uE0000\uE001 \uE000 1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, answer string) {
-		for _, form := range Forms() {
+		for _, form := range append(Forms(), Aligned()) {
+			if got := form.Read(answer); got.Render(form) != answer {
+				t.Fatalf("%s: %q was read, and is %q again", form.Name, answer, got.Render(form))
+			}
 			for n := range 3 {
 				got, fault := Parse(answer, form, n)
 				if len(got.Text) != len(got.Holes)+1 {

@@ -46,6 +46,10 @@ suffix may be glued to a placeholder ("XQ0ren"), and a letter before it makes it
 		}
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, survived)
 	}
+	b.WriteString("\n`" + aligned.Name + "`" + ` is no placeholder: a backend in this process, which knows which word of the source each word of the translation was made
+from, is asked without what is masked, and each mask is put back exactly once, where the word beside it went. Nothing is lost; but
+the sentence is translated without it, so a placeholder that survives is better for its grammar.
+`)
 	b.WriteString(`
 ## Glossary
 

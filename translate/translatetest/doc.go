@@ -3,4 +3,5 @@
 //
 // Server answers OpenAI's chat completions over HTTP. It "translates" every run of two letters or more by a Basque word
 // chosen by hash, URLs and tags too, so that whatever a caller did not mask is destroyed, and copies only placeholders.
+// Engine does the same as a model in the process, with alignments.
 package translatetest

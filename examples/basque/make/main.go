@@ -8,7 +8,7 @@
 //
 // Read corpus.go first: it says what is put together. edit.go holds the edits that make a near-duplicate of a
 // page, similarity.go the measure they are aimed at. translation.go holds the rows to translate, and the memory;
-// evaluation.go what the training example learns first, and what it is measured by.
+// evaluation.go what the training example learns first, and what it is measured by; sentences.go what a translation is measured by.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,17 @@ func run(args []string, stderr io.Writer) error {
 		return err
 	}
 	if err := writeEvaluation(*out, e); err != nil {
+		return err
+	}
+	paths, err := heldOutPaths(e.heldOut)
+	if err != nil {
+		return err
+	}
+	chosen, err := chooseSentences(source.parallel, paths, sentences, rand.New(rand.NewPCG(*seed, 104))) // buildTranslation has parts 101 to 103
+	if err != nil {
+		return err
+	}
+	if err := writeSentences(*out, chosen); err != nil {
 		return err
 	}
 	for _, counts := range []map[string]int{c.counts, t.counts, e.counts} {
