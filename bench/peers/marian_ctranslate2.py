@@ -5,7 +5,8 @@ usage: marian_ctranslate2.py MODEL CONVERTED TEXTS BEAMS THREADS WAYS
 MODEL is converted into the folder CONVERTED unless that is there. TEXTS is a JSON list of strings. WAYS, with commas, are ways to
 use the threads, TRANSLATORSxTHREADSxBATCH: translators at a time, threads of each, tokens a batch. Prints one JSON object: for the
 fastest way (by the clock) texts, tokens, mean log-probabilities, wall and CPU seconds of translate_batch alone, without
-tokenizing; and the wall seconds of every way.
+tokenizing; and the wall seconds of every way. Where the length of targets is forced, texts lack the last token, in whose place
+transformers puts an end.
 """
 import json
 import os
@@ -32,6 +33,7 @@ def main():
         limits = {"min_decoding_length": generation["min_length"] - 1, "max_decoding_length": generation["max_length"] - 1}
     else:
         limits = {"max_decoding_length": int(2.5 * max(map(len, pieces))) + 8}
+    last = generation["max_length"] - 2 if generation.get("min_length") else None
     best, walls = None, {}
     for way in ways:
         translators, threads, batch = map(int, way.split("x"))
@@ -44,7 +46,7 @@ def main():
         walls[way] = wall
         if best is None or wall < best["wall"]:
             best = {"tokens": [len(o.hypotheses[0]) for o in out], "scores": [o.scores[0] for o in out], "wall": wall, "cpu": cpu, "way": way,
-                    "texts": [tokenizer.decode(tokenizer.convert_tokens_to_ids(o.hypotheses[0]), skip_special_tokens=True) for o in out]}
+                    "texts": [tokenizer.decode(tokenizer.convert_tokens_to_ids(o.hypotheses[0][:last]), skip_special_tokens=True) for o in out]}
         del t
     print(json.dumps({**best, "walls": walls, "version": f"ctranslate2 {ctranslate2.__version__}", "kernels": os.environ.get("CT2_FORCE_CPU_ISA", "auto")}))
 
