@@ -65,13 +65,12 @@ func blocksPortable(w *Scratch, p Precision, m, n, k int, a []float32, ai, al in
 	}
 }
 
-// packPortable packs all blocks of b.
-func (p *Packed) packPortable(b []float32, ldb int) {
-	p.x = make([]float32, cut(p.n, 1, 3)*p.k)
-	for j := 0; j < p.n; j += portableN {
+// packPortable packs all blocks of b, whose rows are those from from on.
+func (p *Packed) packPortable(from, rows int, b []float32, ldb int) {
+	for j := 0; j < rows; j += portableN {
 		for l := 0; l < p.k; l += portableK {
-			n, k := min(portableN, p.n-j), min(portableK, p.k-l)
-			packPortable(p.blockPortable(j, l, n, k), F32, b[j*ldb+l:], ldb, 1, n, k, 3)
+			n, k := min(portableN, rows-j), min(portableK, p.k-l)
+			packPortable(p.blockPortable(from+j, l, n, k), F32, b[j*ldb+l:], ldb, 1, n, k, 3)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"runtime"
 )
 
 // Products in 8 bits. Numbers are quantised symmetrically by rows: x ≈ scale·q with |q| ≤ 127 and scale = max|x| / 127, so
@@ -91,6 +92,13 @@ func round8(x, a float32) int8 {
 // keeps copies: a byte a weight, n and k rounded up to what a tile wants (at most 32 and 16). It panics if k is above
 // MaxInt8.
 func (s *Set) PackInt8(n, k int, q []int8, ldq int, scale []float32) *Int8 {
+	p := s.NewInt8(n, k)
+	p.Put(0, p.n, q, ldq, scale)
+	return p
+}
+
+// NewInt8 is a matrix of zeros, [n, k], which Put fills.
+func (s *Set) NewInt8(n, k int) *Int8 {
 	p := &Int8{n: max(0, n), k: max(0, k), tiles: s.int8}
 	if n <= 0 {
 		return p
@@ -98,24 +106,39 @@ func (s *Set) PackInt8(n, k int, q []int8, ldq int, scale []float32) *Int8 {
 	if k > MaxInt8 {
 		panic(fmt.Sprintf("kernel: a product of %d steps does not fit into 32 bits; at most %d do", k, MaxInt8))
 	}
-	if k > 0 && (ldq < 0 || n > 1 && ldq < k || (n-1)*ldq+k > len(q)) {
-		panic(fmt.Sprintf("kernel: q of %d numbers is too short for [%d, %d] with a stride of %d", len(q), n, k, ldq))
-	}
-	scale = scale[:n]
-	cols, group := 1, 1
+	cols := 1
 	p.deep = p.k
 	if t := p.tiles; t != nil {
-		cols, group = t.cols, t.group
-		p.deep = cut(max(1, p.k), 1, group*int8Unroll)
+		cols = t.cols
+		p.deep = cut(max(1, p.k), 1, t.group*int8Unroll)
 	}
 	wide := cut(n, 1, cols)
-	p.q, p.scale, p.from = make([]int8, wide*p.deep), make([]float32, wide), make([]int32, wide)
-	copy(p.scale, scale)
-	for j := range n {
+	p.q, p.scale, p.from = Outside[Int8, int8](p, wide*p.deep), make([]float32, wide), make([]int32, wide)
+	return p
+}
+
+// Put packs the rows of q as those from from on.
+func (p *Int8) Put(from, rows int, q []int8, ldq int, scale []float32) {
+	if rows <= 0 {
+		return
+	}
+	if from < 0 || from+rows > p.n {
+		panic(fmt.Sprintf("kernel: rows %d to %d of %d are packed", from, from+rows, p.n))
+	}
+	if k := p.k; k > 0 && (ldq < 0 || rows > 1 && ldq < k || (rows-1)*ldq+k > len(q)) {
+		panic(fmt.Sprintf("kernel: q of %d numbers is too short for [%d, %d] with a stride of %d", len(q), rows, k, ldq))
+	}
+	cols, group := 1, 1
+	if t := p.tiles; t != nil {
+		cols, group = t.cols, t.group
+	}
+	copy(p.scale[from:], scale[:rows])
+	for i := range rows {
+		j := from + i
 		to := p.q[j/cols*cols*p.deep+j%cols*group:]
 		var sum int32
 		for l := range p.k {
-			v := q[j*ldq+l]
+			v := q[i*ldq+l]
 			if v == -128 {
 				panic(fmt.Sprintf("kernel: q(%d, %d) is -128, below the smallest, -127", j, l))
 			}
@@ -126,7 +149,7 @@ func (s *Set) PackInt8(n, k int, q []int8, ldq int, scale []float32) *Int8 {
 			p.from[j] = -128 * sum // may wrap around; so do the sums
 		}
 	}
-	return p
+	runtime.KeepAlive(p)
 }
 
 // Row puts row j of the weights, k numbers scale·q, into dst.
@@ -142,6 +165,7 @@ func (p *Int8) Row(j int, dst []float32) {
 	for l := range dst[:p.k] {
 		dst[l] = float32(float32(from[l/group*group*cols+l%group]) * p.scale[j])
 	}
+	runtime.KeepAlive(p)
 }
 
 // GemmInt8 puts a·Bᵀ + bias into c: a is [m, k], C is [m, n], and bias has n numbers or is nil. Each row of a is quantised
@@ -175,6 +199,7 @@ func (s *Set) GemmInt8(w *Scratch, m int, a []float32, lda int, b *Int8, bias []
 			b.gemm(w, s.rows, mm, a[i*lda:], lda, bias, c[i*ldc:], ldc)
 		}
 	}
+	runtime.KeepAlive(b)
 }
 
 // int8Block is how many numbers of a are quantised at a time, unless 16 rows are more.

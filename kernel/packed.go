@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"runtime"
+)
 
 // Packed is a matrix of weights that many products share: B as [n, k], row j of it the k weights of output j, packed once
 // in the order in which the tiles of one set read it. It may be shared among goroutines.
@@ -13,25 +16,53 @@ type Packed struct {
 // Pack packs b, [n, k], for GemmPacked of the same set. It keeps a copy: 4 bytes a weight, n rounded up to the width of a
 // tile (3, 16 or 32 columns).
 func (s *Set) Pack(n, k int, b []float32, ldb int) *Packed {
+	p := s.NewPacked(n, k)
+	p.Put(0, p.n, b, ldb)
+	return p
+}
+
+// NewPacked is a matrix of zeros, [n, k], which Put fills.
+func (s *Set) NewPacked(n, k int) *Packed {
 	p := &Packed{n: max(0, n), k: max(0, k), tiles: s.tiles}
-	if n <= 0 || k <= 0 {
-		return p
+	cols := 3
+	if p.tiles != nil {
+		cols = p.tiles.cols
 	}
-	within("b", n, k, b, ldb)
-	if s.tiles == nil {
-		p.packPortable(b, ldb)
-		return p
+	p.x = Outside[Packed, float32](p, cut(p.n, 1, cols)*p.k)
+	return p
+}
+
+// Unit is what the rows that Put begins with are a multiple of.
+func (p *Packed) Unit() int {
+	if p.tiles == nil {
+		return portableN
 	}
-	t := s.tiles
-	p.x = make([]float32, cut(n, 1, t.cols)*k)
+	return packedGroup * p.tiles.cols
+}
+
+// Put packs the rows of b as those from from on, a multiple of Unit. So many are put at a time that the last one of them is the last
+// one of a unit, or of all.
+func (p *Packed) Put(from, rows int, b []float32, ldb int) {
+	if rows <= 0 || p.k == 0 {
+		return
+	}
+	if unit := p.Unit(); from < 0 || from%unit != 0 || from+rows > p.n || rows%unit != 0 && from+rows != p.n {
+		panic(fmt.Sprintf("kernel: rows %d to %d of %d are packed, in units of %d", from, from+rows, p.n, unit))
+	}
+	within("b", rows, p.k, b, ldb)
+	if p.tiles == nil {
+		p.packPortable(from, rows, b, ldb)
+		return
+	}
+	t := p.tiles
 	ob := operand{b, ldb, false, t.cols, plain}
-	group, step := packedGroup*t.cols, t.steps(k)
-	for j := 0; j < n; j += group {
-		for l := 0; l < k; l += step {
-			t.packed(&ob, p.group(j, l), j, min(group, n-j), l, min(step, k-l))
+	group, step := packedGroup*t.cols, t.steps(p.k)
+	for j := 0; j < rows; j += group {
+		for l := 0; l < p.k; l += step {
+			t.packed(&ob, p.group(from+j, l), j, min(group, rows-j), l, min(step, p.k-l))
 		}
 	}
-	return p
+	runtime.KeepAlive(p)
 }
 
 // group is where the panels of a group begin that has the columns from j on, and of them the steps of k from l on: in the
@@ -56,6 +87,7 @@ func (p *Packed) Row(j int, dst []float32) {
 				dst[l+i] = from[3*i]
 			}
 		}
+		runtime.KeepAlive(p)
 		return
 	}
 	cols, step := p.tiles.cols, p.tiles.steps(p.k)
@@ -67,6 +99,7 @@ func (p *Packed) Row(j int, dst []float32) {
 			dst[l+i] = from[i*cols]
 		}
 	}
+	runtime.KeepAlive(p)
 }
 
 // GemmPacked puts the product a·Bᵀ into c, or adds it with add: a is [m, k], C is [m, n]. The result has the same bits as
@@ -89,9 +122,10 @@ func (s *Set) GemmPacked(w *Scratch, m int, a []float32, lda int, b *Packed, add
 	within("a", m, b.k, a, lda)
 	if s.tiles == nil {
 		b.gemmPortable(w, m, a, lda, add, c, ldc)
-		return
+	} else {
+		b.gemm(w, m, a, lda, add, c, ldc)
 	}
-	b.gemm(w, m, a, lda, add, c, ldc)
+	runtime.KeepAlive(b)
 }
 
 const (

@@ -78,9 +78,9 @@ const translateGC = 400
 // requestMemory is what a request in flight takes, with its answer, its buffers and its row.
 const requestMemory = 128 << 10
 
-// computedGC is translateGC where a model is in the process: its weights are most of the heap, and would be kept several times over.
-// A collection is cheap, since weights hold no pointers.
-const computedGC = 25
+// computedGC is translateGC where a model is in the process: what it computes in, tens of MB, would be kept several times over. Its
+// weights are outside of the heap.
+const computedGC = 100
 
 // reserved is what the stage holds of the memory from beginning to end, and why.
 func (t *translating) reserved() (int64, string) {

@@ -1,6 +1,10 @@
 package marian
 
-import "math"
+import (
+	"math"
+
+	"curate/kernel"
+)
 
 // cache holds the keys and values of tokens: those of sources that are being translated, and those of what was said so far. A
 // token has a slot, in every layer; hypotheses that begin alike share slots, so that to go on with another one copies nothing.
@@ -22,11 +26,12 @@ func (c *cache) take() int32 {
 		c.free = c.free[:n-1]
 		return s
 	}
-	if need := int(c.slots+1) * 2 * c.width; need > len(c.layers[0]) {
+	if size := 2 * c.width; int(c.slots+1)*size > len(c.layers[0]) {
+		// Memory that was not written is not there yet: only a text that is longer than the batches are meant for needs more.
+		more := max(batchSlots*size, 2*len(c.layers[0]))
 		for i, l := range c.layers {
-			grown := make([]float32, max(64*2*c.width, len(l)+len(l)/2/(2*c.width)*(2*c.width)))
-			copy(grown, l)
-			c.layers[i] = grown
+			c.layers[i] = kernel.Outside[cache, float32](c, more)
+			copy(c.layers[i], l)
 		}
 	}
 	c.slots++

@@ -57,11 +57,11 @@ type recorder struct {
 	names []string
 }
 
-func (r *recorder) floats(name string, dst []float32) error {
+func (r *recorder) floats(name string, from int64, dst []float32) error {
 	if !slices.Contains(r.names, name) {
 		r.names = append(r.names, name)
 	}
-	return r.tensors.floats(name, dst)
+	return r.tensors.floats(name, from, dst)
 }
 
 // isMatrix says whether a tensor is quantised: the weights of a linear layer or of embeddings.
@@ -107,7 +107,7 @@ func writeQuantized(ctx context.Context, t tensors, names []string, name string)
 			n *= s
 		}
 		x := make([]float32, n)
-		if err := t.floats(base, x); err != nil {
+		if err := t.floats(base, 0, x); err != nil {
 			return err
 		}
 		if !isScale && part.Dtype == safetensors.F32 {

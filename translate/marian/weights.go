@@ -18,8 +18,9 @@ import (
 type tensors interface {
 	// shape of a tensor, nil if there is none, and whether its numbers are 8-bit integers.
 	shape(name string) (shape []int64, int8 bool)
-	floats(name string, dst []float32) error
-	int8s(name string, dst []int8) error
+	// floats and int8s read len(dst) numbers from number from on.
+	floats(name string, from int64, dst []float32) error
+	int8s(name string, from int64, dst []int8) error
 	file() string
 	Close() error
 }
@@ -79,10 +80,16 @@ func (s *safeFile) shape(name string) ([]int64, bool) {
 	return t.Shape, t.Dtype == safetensors.I8
 }
 
-func (s *safeFile) floats(name string, dst []float32) error { return s.Floats(s.Lookup(name), 0, dst) }
-func (s *safeFile) int8s(name string, dst []int8) error     { return s.Int8s(s.Lookup(name), 0, dst) }
-func (s *safeFile) file() string                            { return s.Name }
-func (s *safeFile) Close() error                            { return s.f.Close() }
+func (s *safeFile) floats(name string, from int64, dst []float32) error {
+	return s.Floats(s.Lookup(name), from, dst)
+}
+
+func (s *safeFile) int8s(name string, from int64, dst []int8) error {
+	return s.Int8s(s.Lookup(name), from, dst)
+}
+
+func (s *safeFile) file() string { return s.Name }
+func (s *safeFile) Close() error { return s.f.Close() }
 
 type torchFile struct {
 	*torchfile.File
@@ -105,8 +112,11 @@ func (s *torchFile) shape(name string) ([]int64, bool) {
 	return t.Shape, false
 }
 
-func (s *torchFile) floats(name string, dst []float32) error { return s.Floats(s.Lookup(name), 0, dst) }
-func (s *torchFile) int8s(name string, dst []int8) error {
+func (s *torchFile) floats(name string, from int64, dst []float32) error {
+	return s.Floats(s.Lookup(name), from, dst)
+}
+
+func (s *torchFile) int8s(name string, _ int64, _ []int8) error {
 	return fmt.Errorf("%s: tensor %q has no numbers of 8 bits", s.Name, name)
 }
 func (s *torchFile) file() string { return s.Name }
@@ -159,14 +169,18 @@ func (l *loader) values(name string, shape ...int64) []float32 {
 		n *= s
 	}
 	x := make([]float32, n)
-	if err := l.t.floats(name, x); err != nil {
-		l.err = err
-		return nil
+	l.read(name, 0, x)
+	return x
+}
+
+// read reads numbers of a tensor whose shape is right.
+func (l *loader) read(name string, from int64, x []float32) {
+	if l.err != nil {
+		return
 	}
-	if !l.set.Finite(x) {
+	if l.err = l.t.floats(name, from, x); l.err == nil && !l.set.Finite(x) {
 		l.fail(name, "it holds numbers that are not finite")
 	}
-	return x
 }
 
 // part is a tensor of n rows.
@@ -182,6 +196,7 @@ func (l *loader) matrix(k int, parts ...part) *matrix {
 	for _, p := range parts {
 		if l.want(p.name, int64(p.n), int64(k)) {
 			stored++
+			l.want(scaleName(p.name), int64(p.n))
 		}
 		m.n += p.n
 	}
@@ -194,40 +209,68 @@ func (l *loader) matrix(k int, parts ...part) *matrix {
 	case stored > 0 && stored < len(parts):
 		l.fail(parts[0].name, "it is stored in 8 bits, and %s is not, or the other way round; quantise the model again", parts[1].name)
 		return nil
-	case stored > 0:
-		q, scale := make([]int8, m.n*k), make([]float32, 0, m.n)
-		at := 0
+	}
+	if stored > 0 || l.int8 {
+		m.int8 = l.set.NewInt8(m.n, k)
+	} else {
+		m.f32 = l.set.NewPacked(m.n, k)
+	}
+	// A few rows at a time: embeddings are as much as all else, and are there once.
+	x, q, scale := []float32(nil), []int8(nil), []float32(nil)
+	for at := 0; at < m.n && l.err == nil; {
+		rows := min(max(1, loadedAtOnce/k), m.n-at)
+		if m.f32 != nil {
+			rows = min((rows+m.f32.Unit()-1)/m.f32.Unit()*m.f32.Unit(), m.n-at)
+		}
+		x, q, scale = grown(x, rows*k), grown(q, rows*k), grown(scale, rows)
+		first := 0 // row of the part
 		for _, p := range parts {
-			if err := l.t.int8s(p.name, q[at:at+p.n*k]); err != nil && l.err == nil {
-				l.err = err
+			from, to := max(at, first), min(at+rows, first+p.n)
+			if from < to {
+				l.rows(p.name, stored > 0, int64(from-first), k, x[(from-at)*k:(to-at)*k], q[(from-at)*k:(to-at)*k], scale[from-at:to-at])
 			}
-			if slices.Contains(q[at:at+p.n*k], -128) {
-				l.fail(p.name, "it holds -128, which symmetric numbers of 8 bits do not have")
-			}
-			scale = append(scale, l.vector(scaleName(p.name), p.n)...)
-			at += p.n * k
+			first += p.n
 		}
-		if l.err != nil {
+		switch {
+		case l.err != nil:
 			return nil
+		case m.f32 != nil:
+			m.f32.Put(at, rows, x, k)
+		case stored == 0:
+			kernel.Quantize8(rows, k, x, k, q, scale)
+			fallthrough
+		default:
+			m.int8.Put(at, rows, q, k, scale)
 		}
-		m.int8 = l.set.PackInt8(m.n, k, q, k, scale)
-		return m
+		at += rows
 	}
-	x := make([]float32, 0, m.n*k)
-	for _, p := range parts {
-		x = append(x, l.values(p.name, int64(p.n), int64(k))...)
-	}
-	if l.err != nil {
-		return nil
-	}
-	if l.int8 {
-		q, scale := make([]int8, m.n*k), make([]float32, m.n)
-		kernel.Quantize8(m.n, k, x, k, q, scale)
-		m.int8 = l.set.PackInt8(m.n, k, q, k, scale)
-		return m
-	}
-	m.f32 = l.set.Pack(m.n, k, x, k)
 	return m
+}
+
+// loadedAtOnce is how many numbers of a matrix are read at a time, about.
+const loadedAtOnce = 1 << 20
+
+// rows reads rows of a tensor, from a number of them on.
+func (l *loader) rows(name string, stored bool, from int64, k int, x []float32, q []int8, scale []float32) {
+	if !stored {
+		l.read(name, from*int64(k), x)
+		return
+	}
+	if l.err == nil {
+		l.err = l.t.int8s(name, from*int64(k), q)
+	}
+	if slices.Contains(q, -128) {
+		l.fail(name, "it holds -128, which symmetric numbers of 8 bits do not have")
+	}
+	l.read(scaleName(name), from, scale)
+}
+
+// grown is x with n numbers, or new ones.
+func grown[T any](x []T, n int) []T {
+	if cap(x) < n {
+		return make([]T, n)
+	}
+	return x[:n]
 }
 
 // linear reads layers of k inputs that have n outputs each.

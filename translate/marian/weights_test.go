@@ -52,7 +52,7 @@ func asTorch(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		x := make([]float32, n)
-		if err := in.floats(tensor.Name, x); err != nil {
+		if err := in.floats(tensor.Name, 0, x); err != nil {
 			t.Fatal(err)
 		}
 		var b []byte

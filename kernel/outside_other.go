@@ -1,0 +1,6 @@
+//go:build !unix
+
+package kernel
+
+func pages(int) []byte { return nil }
+func unmap([]byte)     {}
