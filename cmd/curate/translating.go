@@ -285,6 +285,7 @@ type opened struct {
 	memory  *memory.Store
 	say     func() // what a recipe's step has to say at its end; may be nil
 	percent int    // for debug.SetGCPercent, of whoever comes behind; 0 if it was not changed
+	limit   int64  // likewise, for debug.SetMemoryLimit
 }
 
 // Close gives back what the stage worked with.
@@ -304,6 +305,10 @@ func (o *opened) Close() error {
 	if o.percent != 0 {
 		debug.SetGCPercent(o.percent)
 		o.percent = 0
+	}
+	if o.limit != 0 {
+		debug.SetMemoryLimit(o.limit)
+		o.limit = 0
 	}
 	return errors.Join(errs...)
 }
@@ -370,6 +375,9 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 		return nil, err
 	}
 	o.memory = m
+	if limit := debug.SetMemoryLimit(-1); t.local() != nil && limit < math.MaxInt64 { // the collector does not see the model's weights
+		o.limit = debug.SetMemoryLimit(max(limit-t.localMemory(), memoryIndex))
+	}
 	if n := m.Len(); n > 0 {
 		log.Info(fmt.Sprintf("%s: %s segments are known already", t.dir, grouped(int64(n))))
 	} else if t.dir == "" && t.backend != "memory" && !t.dry {
