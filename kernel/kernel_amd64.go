@@ -24,3 +24,12 @@ func sets() []*Set {
 	}
 	return all
 }
+
+// Alike is the set with the bits of the set avx2: the width of what is not exact is that of AVX2, while products in 8 bits, which are,
+// stay those of the set. So all amd64 processors that have AVX2 agree, whatever else they have.
+func (s *Set) Alike() *Set {
+	if s.rows != rowsAVX512 {
+		return s
+	}
+	return &Set{name: s.name, tiles: &tilesAVX2, int8: s.int8, rows: rowsAVX2}
+}

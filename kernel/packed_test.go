@@ -128,3 +128,17 @@ func FuzzPacked(f *testing.F) {
 		}
 	})
 }
+
+// Alike has the functions of AVX2, and the products in 8 bits of its set.
+func TestAlike(t *testing.T) {
+	for _, s := range sets() {
+		a := s.Alike()
+		if a.int8 != s.int8 || a.name != s.name || a.rows == rowsAVX512 || s.rows != rowsAVX512 && a != s {
+			t.Errorf("%s: %+v of %+v", s.name, a, s)
+		}
+	}
+	wide := &Set{name: "wide", rows: rowsAVX512}
+	if a := wide.Alike(); a.rows == rowsAVX512 && len(sets()) > 1 {
+		t.Error("a wide set stays wide")
+	}
+}

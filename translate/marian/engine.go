@@ -17,7 +17,7 @@ import (
 
 // Options are how a model is run.
 type Options struct {
-	Kernels   string // as kernel.Named has them; "" is the best
+	Kernels   string // as kernel.Named has them; "" is the best with the bits of AVX2 (kernel.Set.Alike), as kernel.Auto is
 	Workers   int    // batches at a time, each of one core; 0: GOMAXPROCS
 	Beams     int    // 0: what the model's configuration says, or 1
 	Precision string // "": as the weights are stored; "int8": quantised while they are read; "f32": refused if they are stored in 8 bits
@@ -87,6 +87,9 @@ func Open(dir string, o Options) (*Engine, error) {
 	set, err := kernel.Named(cmp.Or(o.Kernels, kernel.Auto))
 	if err != nil {
 		return nil, err
+	}
+	if o.Kernels == "" || o.Kernels == kernel.Auto {
+		set = set.Alike()
 	}
 	if o.Precision != "" && !slices.Contains(Precisions, o.Precision) {
 		return nil, fmt.Errorf("precision %q: f32 or int8", o.Precision)
