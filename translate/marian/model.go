@@ -176,12 +176,13 @@ type room struct {
 	at     []int32
 }
 
-// buffer grows to what is asked.
+// buffer grows to what is asked, and what is small a bit further.
 type buffer []float32
 
 func (b *buffer) of(n int) []float32 {
 	if cap(*b) < n {
-		*b = make([]float32, n+n/4)
+		*b = nil // for the collector, before there are two
+		*b = make([]float32, n+min(n/4, 1<<16))
 	}
 	return (*b)[:n]
 }
