@@ -12,7 +12,7 @@ const (
 	// baseMemory: pages of the binary, the runtime, stacks, small things.
 	baseMemory = 30 * MiB
 	// NotHeap is the part of it that Go's memory limit does not see.
-	NotHeap = 31 * MiB
+	NotHeap = 36 * MiB
 	// workerMemory: an encoder (its history is 4 MiB), a batch of 256 KiB, the stages' scratch.
 	workerMemory = 9 * MiB
 	// laneMemory: the frames that are open for kept and dropped records; a quarantine is small.

@@ -95,7 +95,6 @@ func memoryTimes(t *testing.T) int64 {
 // 200 MB, at the smallest memory that one worker is given and at a little more than the smallest for two, from a pipe to a
 // compressed file and from a compressed file to parts.
 func TestMemory(t *testing.T) {
-	t.Parallel()
 	packed := filepath.Join(t.TempDir(), "in.jsonl.zst")
 	for _, c := range []struct {
 		j       int
@@ -160,7 +159,6 @@ func TestMemory(t *testing.T) {
 // a few bytes, from a pipe, which are spooled, and from a file, which is read twice; and records as large as they
 // may be.
 func TestMemoryPhases(t *testing.T) {
-	t.Parallel()
 	tiny := func(w io.Writer, n int64) (distinct int64) {
 		rng := rand.New(rand.NewPCG(4, 4))
 		b := bufio.NewWriterSize(w, 1<<20)
