@@ -135,6 +135,7 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 			Uses: append(keep.uses(), cfg.SourceField, cfg.IDField), Findings: found.files(),
 		},
 	}
+	e.spec.Held = e.itemWidth()
 	e.ranged = ranged{
 		name: decisionsFile, prefix: "exact", width: e.itemWidth(), pairWidth: exactPairWidth, pair: e.pairUp, merge: mergeDecisions, columns: columnsExact,
 		rangeSize: rangeSize, spillSize: spillSize,

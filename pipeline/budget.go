@@ -42,6 +42,10 @@ const (
 	// lineCost: what a byte of a batch in flight takes: the line, its records, what is asked and what is answered, and
 	// the rendered line with the answer.
 	lineCost = 6
+
+	// shortRecord is the mean length of a chunk's records, in bytes, down to which --memory holds where a Partial keeps
+	// much of each: {"text":"a word"} in JSON.
+	shortRecord = 16
 )
 
 // MinMemory is the least --memory for j workers.
@@ -60,6 +64,8 @@ type Budget struct {
 	FrameShare, FrameCommon int64
 	// Partial is from how many bytes on a split's Partial is sealed before the split ends; 0 without a Reducer.
 	Partial int64
+	// Held is what a chunk's own Partial holds of each of its records.
+	Held int
 	// Buffers is the total for slices in use and waiting to be used again.
 	Buffers int
 }
@@ -68,12 +74,13 @@ type Budget struct {
 // with what append leaves over.
 func chunkCost(n int) int64 { return int64(n) * 5 / 2 }
 
-// chunkCost is the same in this phase, where chunks may be batches in flight.
+// chunkCost is the same in this phase, where chunks may be batches in flight, or have a Partial that is larger than they
+// are.
 func (b *Budget) chunkCost(n int) int64 {
 	if b.InFlight > 0 {
 		return int64(n)*lineCost + batchCost
 	}
-	return chunkCost(n)
+	return chunkCost(n) + int64(n)*int64(b.Held)/shortRecord
 }
 
 // frameCost is what a frame takes: raw bytes, and compressed ones while both are there.
@@ -82,6 +89,7 @@ func frameCost(n int) int64 { return int64(n) * 3 / 2 }
 // Use is what a phase does with records beside mapping them.
 type Use struct {
 	Reduce bool  // Partials of them are held
+	Held   int   // by a Partial, of each, in bytes
 	NoCopy bool  // nearly none is written
 	ByRows bool  // some are read from Parquet
 	Chunk  int64 // bytes that a chunk must have room for
@@ -100,7 +108,7 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 	if memory < MinMemory(j) {
 		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
 	}
-	b := Budget{Workers: j, Window: minWindow, Tails: tails}
+	b := Budget{Workers: j, Window: minWindow, Tails: tails, Held: use.Held}
 	lane := int64(laneMemory + 2*MiB)
 	if use.Signals {
 		lane += signalsMemory
@@ -168,9 +176,9 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 	} else {
 		// Enough chunks that every worker has one, one waits for it and each lane reads one.
 		per := 2*j + b.Lanes
-		b.ChunkSize = int(min(maxChunk, max(minChunk, use.Chunk, chunks/int64(5*per))))
+		b.ChunkSize = int(min(maxChunk, max(minChunk, use.Chunk, chunks/(int64(per)*b.chunkCost(2)))))
 		// More than twice what keeps everybody busy only makes the wait longer.
-		chunks = min(chunks, 2*int64(per)*chunkCost(b.ChunkSize)+chunkCost(maxRecord))
+		chunks = min(chunks, 2*int64(per)*b.chunkCost(b.ChunkSize)+b.chunkCost(maxRecord))
 	}
 	b.ChunkShare = chunks / 2 / int64(b.Lanes)
 	b.ChunkCommon = chunks - b.ChunkShare*int64(b.Lanes)

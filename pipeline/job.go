@@ -327,6 +327,9 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	}
 	// A later phase without a copy has a Partial that weighs more than the records, and so no more than its share.
 	use := Use{Reduce: ph.reducer != nil, NoCopy: ph.noCopy && in == nil, InFlight: ph.inFlight, Signals: j.Signals.Path != ""}
+	if use.Reduce {
+		use.Held = ph.reducer.Spec().Held
+	}
 	if in.source() == nil {
 		use.ByRows = slices.ContainsFunc(j.Manifest.Files, corpus.File.ByRows)
 	} else {

@@ -47,6 +47,9 @@ type Spec struct {
 	// Marks says of a Reducer that the Mapper of its Finish decides nothing: it sets no outcome and stages no edit, but
 	// only keys, for the Reducer that stands right behind. Nothing is copied between the two.
 	Marks bool
+	// Held is how many bytes a Reducer's Partial holds of a record of a few bytes, about; 0 where that is little beside
+	// the record.
+	Held int
 	// InFlight is how many batches a Mapper wants in hand at a time because it waits for others, such as a server, and
 	// not for the processor: it is io-bound. 0 for one that computes.
 	//

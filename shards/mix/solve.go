@@ -449,6 +449,9 @@ func divide(total *big.Int, weights []*big.Rat, caps []*big.Int) []*big.Int {
 		x := ratOf(total)
 		x.Mul(x, w).Quo(x, sum)
 		parts[i] = floor(x)
+		if caps != nil && parts[i].Cmp(caps[i]) > 0 { // the caps of many small ones were rounded up, and most of that came here
+			parts[i].Set(caps[i])
+		}
 		fractions[i], order[i] = x.Sub(x, ratOf(parts[i])), i
 		left.Sub(left, parts[i])
 	}
