@@ -253,7 +253,7 @@ const (
 // worker is one goroutine of the engine.
 type worker struct {
 	e      *Engine
-	room   room
+	room   *room
 	cache  *cache
 	picks  picks
 	active []*text
@@ -262,7 +262,7 @@ type worker struct {
 }
 
 func (e *Engine) work() {
-	w := &worker{e: e, cache: newCache(len(e.m.decoder), e.m.cfg.Width)}
+	w := &worker{e: e, room: e.m.newRoom(max(batchRows, e.q.beams), encodeTokens), cache: newCache(len(e.m.decoder), e.m.cfg.Width)}
 	most := max(1, batchRows/e.q.beams) // texts at a time
 	for {
 		if free := most - len(w.active); len(w.active) == 0 || free >= (most+3)/4 {
@@ -327,12 +327,12 @@ func (w *worker) begin(list []*text) {
 		return
 	}
 	m, q := w.e.m, &w.e.q
-	states := m.encode(&w.room, ids, ends)
+	states := m.encode(w.room, ids, ends)
 	slots := make([]int32, len(ids))
 	for i := range slots {
 		slots[i] = w.cache.take()
 	}
-	m.remember(&w.room, w.cache, states, slots)
+	m.remember(w.room, w.cache, states, slots)
 	from := 0
 	for i, t := range fresh {
 		t.s = sentence{source: slots[from:ends[i]:ends[i]], align: t.call.align, most: w.e.most(len(t.ids))}
@@ -372,7 +372,7 @@ func (w *worker) step() {
 	for _, t := range w.active {
 		w.rows = q.rows(w.rows, &t.s)
 	}
-	logits := m.decode(&w.room, w.cache, w.rows)
+	logits := m.decode(w.room, w.cache, w.rows)
 	vocab := m.output.n
 	w.active = slices.DeleteFunc(w.active, func(t *text) bool {
 		s := &t.s

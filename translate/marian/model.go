@@ -176,6 +176,23 @@ type room struct {
 	at     []int32
 }
 
+// newRoom has all that so many rows, and as many encoded tokens, need: what they do not write is not there yet, and a buffer that grew
+// would leave garbage as large as itself.
+func (m *model) newRoom(rows, tokens int) *room {
+	s, d := &room{}, m.cfg.Width
+	most := max(rows, tokens)
+	for _, b := range []struct {
+		of *buffer
+		n  int
+	}{
+		{&s.state, most * d}, {&s.inner, most * 3 * d}, {&s.mixed, most * d}, {&s.result, most * d},
+		{&s.hidden, most * max(m.cfg.EncoderFFN, m.cfg.DecoderFFN)}, {&s.logits, rows * m.output.n},
+	} {
+		*b.of = kernel.Outside[room, float32](s, b.n)
+	}
+	return s
+}
+
 // buffer grows to what is asked, and what is small a bit further.
 type buffer []float32
 

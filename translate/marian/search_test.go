@@ -43,7 +43,7 @@ func tinyEngine(t testing.TB, kernels, precision string) *Engine {
 func searched(e *Engine, q search, most int, list ...[]int32) [][]finished {
 	defer func(own search) { e.q = own }(e.q)
 	e.q = q
-	w := &worker{e: e, cache: newCache(len(e.m.decoder), e.m.cfg.Width)}
+	w := &worker{e: e, room: e.m.newRoom(len(list)*q.beams, 1), cache: newCache(len(e.m.decoder), e.m.cfg.Width)}
 	c := &call{ctx: context.Background(), out: make([]Translation, len(list)), left: len(list) + 1}
 	var texts []*text
 	for i, ids := range list {
