@@ -1,5 +1,5 @@
 # The commands of CONTRIBUTING.md. `make check` is what CI runs.
-.PHONY: build check quick fuzz cross packages update bench kernels
+.PHONY: build check thorough quick packages update kernels
 
 build:
 	go build -o curate ./cmd/curate
@@ -7,7 +7,11 @@ build:
 check:
 	./scripts/check
 
-# The tests alone, without the slow ones of check.
+# check, and what takes longer: fuzzing, races, portable code, other systems. Before a release, and after work on these.
+thorough:
+	./scripts/check all
+
+# The tests alone, without the other checks.
 quick:
 	go test ./...
 
