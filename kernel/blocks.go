@@ -144,19 +144,17 @@ const blockPanel = 8
 func NewBlocks(f BlockFormat, n, k int) *Blocks {
 	p := &Blocks{format: f, n: max(0, n), k: max(0, k)}
 	p.deep = (p.k + Block - 1) / Block
-	p.b = Outside[Blocks, byte](p, p.bytes())
+	p.b = Outside[Blocks, byte](p, BlocksBytes(f, p.n, p.k))
 	return p
 }
-
-func (p *Blocks) bytes() int { return BlocksBytes(p.format, p.n, p.k) }
 
 // BlocksBytes is what a matrix takes: rows are filled up to whole blocks, and their number to a multiple of 8.
 func BlocksBytes(f BlockFormat, n, k int) int {
 	return (n + blockPanel - 1) / blockPanel * blockPanel * ((k + Block - 1) / Block) * f.Bytes()
 }
 
-// Rows is how many rows there are.
-func (p *Blocks) Rows() int { return p.n }
+// Bytes is what it takes.
+func (p *Blocks) Bytes() int64 { return int64(len(p.b)) }
 
 // Put quantises the numbers of b as those in rows from row on and columns from col on: b is [rows, cols] with a stride of ldb; col is a
 // multiple of 32, and so is cols, unless they are the last. Calls for other rows may run beside it.
