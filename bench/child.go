@@ -94,6 +94,7 @@ var tasks = map[string]func(task) (result, error){
 	"parsetext":      func(t task) (result, error) { return parseTask(t, true) },
 	"peerpairs":      peerPairsTask,
 	"prepare":        prepareTask,
+	"randommodel":    randomModelTask,
 	"readable":       readableTask,
 	"recall":         recallTask,
 	"sample":         sampleTask,
@@ -108,6 +109,7 @@ var tasks = map[string]func(task) (result, error){
 	"unique":         uniqueTask,
 	"verdicts":       verdictsTask,
 	"vocab":          vocabTask,
+	"writing":        writingTask,
 }
 
 func childMain([]string) {

@@ -55,6 +55,7 @@ var benchmarks = []benchmark{
 	{"tokenizer-train-rustbpe", "vocabularies of 16k and 32k of all the data's text: ranks and speed beside rustbpe, merges beside Hugging Face's tokenizers", runTokenizerTrainRust},
 	{"tokenizers", "tokenizers of public models on 20 MB of the data, cold and warm, beside four peers", runTokenizers},
 	{"train", "training steps of llamas, 1 and 2 threads, and torch's from the same weights on the same tokens", runTrain},
+	{"writing", "random weights of BTLM-3B's shape at 4 and 8 bits: memory at full contexts, tokens/s beside llama.cpp's", runWriting},
 }
 
 // repeated is a flag that may be given several times.
@@ -92,6 +93,9 @@ type options struct {
 	trainCompile                bool
 	decodeShape                 string
 	llmc                        string
+
+	writing, llamaBench          string
+	writingLayers, writingLength int
 
 	marian, marianText           string
 	marianSentences, marianTexts int
@@ -144,6 +148,10 @@ func main() {
 	flag.IntVar(&o.marianSentences, "marian-sentences", 1000, "`N` of them")
 	flag.IntVar(&o.marianTexts, "marian-texts", 320, "`N` of those for the random models of benchmark marian, which have 24 tokens each")
 	flag.StringVar(&o.marianVocabularies, "marian-vocabularies", "3600,60000", "`N,…` of its random models: 3600, 60000")
+	flag.StringVar(&o.writing, "writing", "", "`DIR` of the random model of benchmark writing, which makes it if it is not there (5.3 GB); default one that is removed")
+	flag.IntVar(&o.writingLayers, "writing-layers", 32, "`N` layers of it")
+	flag.IntVar(&o.writingLength, "writing-length", 8192, "longest context of benchmark writing, in `TOKENS`")
+	flag.StringVar(&o.llamaBench, "llama-bench", "", "`PATH` of llama.cpp's llama-bench, for benchmark writing; its file is made with gguf of $"+pythonEnv)
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {

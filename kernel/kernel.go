@@ -9,11 +9,12 @@
 //
 // Products with weights that stay as they are have forms of their own: Packed, with the bits of Gemm, and Int8, with
 // weights and activations in 8 bits and the same bits in every set; the sets of AVX-512 use VNNI for it where the
-// processor has it. They are for callers that share work by themselves: each goroutine has its Scratch.
+// processor has it. They are for callers that share work by themselves: each goroutine has its Scratch. Blocks are weights in 8 or 4
+// bits with a scale for each 32, as GGUF has them, which a Pool multiplies.
 //
 // Matrices are row-major slices with a stride: element (i, j) of a is a[i*lda+j].
 //
-// Read gemm.go for products, packed.go and int8.go for those with weights that stay, rows.go for the rest.
+// Read gemm.go for products, packed.go, int8.go and blocks.go for those with weights that stay, rows.go for the rest.
 package kernel
 
 import (
@@ -26,7 +27,9 @@ type Set struct {
 	name  string
 	tiles *tiles     // nil: portable
 	int8  *int8Tiles // nil: portable
-	rows  rowSet
+	// nil: portable
+	blocks *blockTiles
+	rows   rowSet
 }
 
 // Name is "portable", "avx2", "avx512" or "avx512bf16".

@@ -10,7 +10,11 @@ func sets() []*Set {
 	if !x.HasAVX2 || !x.HasFMA {
 		return all
 	}
-	all = append(all, &Set{name: "avx2", tiles: &tilesAVX2, int8: &int8AVX2, rows: rowsAVX2})
+	var blocks *blockTiles
+	if x.HasF16C { // as all that have AVX2, but for what a virtual machine may hide
+		blocks = &blocksAVX2
+	}
+	all = append(all, &Set{name: "avx2", tiles: &tilesAVX2, int8: &int8AVX2, blocks: blocks, rows: rowsAVX2})
 	if !x.HasAVX512F || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VL {
 		return all
 	}
@@ -18,9 +22,9 @@ func sets() []*Set {
 	if x.HasAVX512VNNI {
 		int8 = &int8VNNI
 	}
-	all = append(all, &Set{name: "avx512", tiles: &tilesAVX512, int8: int8, rows: rowsAVX512})
+	all = append(all, &Set{name: "avx512", tiles: &tilesAVX512, int8: int8, blocks: blocks, rows: rowsAVX512})
 	if x.HasAVX512BF16 {
-		all = append(all, &Set{name: "avx512bf16", tiles: &tilesBF16, int8: int8, rows: rowsAVX512})
+		all = append(all, &Set{name: "avx512bf16", tiles: &tilesBF16, int8: int8, blocks: blocks, rows: rowsAVX512})
 	}
 	return all
 }
@@ -31,5 +35,5 @@ func (s *Set) Alike() *Set {
 	if s.rows != rowsAVX512 {
 		return s
 	}
-	return &Set{name: s.name, tiles: &tilesAVX2, int8: s.int8, rows: rowsAVX2}
+	return &Set{name: s.name, tiles: &tilesAVX2, int8: s.int8, blocks: s.blocks, rows: rowsAVX2}
 }

@@ -15,7 +15,8 @@ type Pool struct {
 	workers int
 	scratch []Scratch // one a worker
 	product product   // what Gemm works at
-	spin    int       // rounds of looking for a job before a worker sleeps
+	blocks  blockProduct
+	spin    int // rounds of looking for a job before a worker sleeps
 
 	// The job: written before state opens it.
 	n       int
@@ -67,6 +68,8 @@ func NewPool(s *Set, workers int) *Pool {
 	}
 	p.product.pool = p
 	p.product.functions()
+	p.blocks.pool = p
+	p.blocks.functions()
 	if workers <= min(runtime.GOMAXPROCS(0), runtime.NumCPU()) {
 		p.spin = rounds // else they would keep others from working
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"curate/corpus/store"
+	"curate/kernel"
 	"curate/safetensors"
 	"curate/train/export"
 	"curate/train/model"
@@ -36,7 +37,9 @@ var tokenizerFiles = []string{
 type Loaded struct {
 	Dir    string // the folder that holds config.json and the weights
 	Config *model.Config
-	Params *model.Params
+	Params *model.Params // nil: there is Quantized
+	// Quantized are the weights in blocks, if LoadFor has read them.
+	Quantized *model.Quantized
 	// Tokenizer is the path of a tokenizer: the folder itself if there is one in it; "" if there is none.
 	Tokenizer string
 	// Special tokens of config.json; -1: none.
@@ -97,6 +100,33 @@ func ReadModelConfigFile(ctx context.Context, st store.Store, name string) (*mod
 // Load reads a model: from a folder as Hugging Face has it (config.json, model.safetensors or its index and parts), from a
 // checkpoint, which is one, or from the folder of a training run, whose last checkpoint it takes.
 func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
+	return load(ctx, st, dir, func(l *Loaded, files []*safetensors.File) (err error) {
+		l.Params, err = export.ReadWeights(l.Config, files)
+		return err
+	})
+}
+
+// LoadFor is Load for a model that is only to be run, with its matrices in a format: those in blocks are never there as a whole in f32.
+func LoadFor(ctx context.Context, st store.Store, dir string, format model.WeightFormat, pool *kernel.Pool) (*Loaded, error) {
+	if format == model.WeightsF32 {
+		return Load(ctx, st, dir)
+	}
+	return load(ctx, st, dir, func(l *Loaded, files []*safetensors.File) (err error) {
+		l.Quantized, err = export.ReadQuantized(l.Config, files, format, pool)
+		return err
+	})
+}
+
+// Model makes a model of the weights, which it shares with others that were made of them. c is Config, or differs from it in what
+// the weights do not depend on, such as the slopes of ALiBi.
+func (l *Loaded) Model(c *model.Config, pool *kernel.Pool, precision kernel.Precision) (*model.Model, error) {
+	if l.Quantized != nil {
+		return model.NewOfQuantized(c, l.Quantized, pool, precision)
+	}
+	return model.New(c, l.Params, pool, precision)
+}
+
+func load(ctx context.Context, st store.Store, dir string, read func(l *Loaded, files []*safetensors.File) error) (*Loaded, error) {
 	c, extra, dir, err := ReadModelConfig(ctx, st, dir)
 	if err != nil {
 		return nil, err
@@ -126,7 +156,7 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 		}
 		files = append(files, f)
 	}
-	if l.Params, err = export.ReadWeights(c, files); err != nil {
+	if err := read(l, files); err != nil {
 		return nil, err
 	}
 	l.Generation, err = readFile(ctx, st, path.Join(dir, generationFile), 1<<20)

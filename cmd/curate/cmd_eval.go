@@ -85,6 +85,9 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 				}
 			}
 			e.positions.Text = e.bits.Text
+			if err := e.settle(flagName); err != nil {
+				return err
+			}
 			if err := f.checkLog(); err != nil {
 				return err
 			}
@@ -178,6 +181,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	}
 	fs.StringVar(&batch, "micro-batch", "", "`N` tokens that are computed at once; default 4096")
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more rows that cannot be used end with exit code 3")
+	e.flagsWeights(fs)
 	c.flags(fs)
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")

@@ -45,7 +45,8 @@ Tokens are drawn as transformers has it: first --repetition-penalty, then --temp
 draw from what is left. By default that is temperature 0.8 and nothing else; --temperature 0 takes the likeliest token.
 The draw is a function of --seed, the record's number in the input, the sample and the position, so that the same
 command writes the same with the same kernels, whatever -j and -n. Up to 32 texts are written at a time, which is several
-times as fast, as far as --memory has room for their keys and values; curate size says what those take.
+times as fast, as far as --memory has room for their keys and values; curate size says what those take. --weights and --cache hold a model,
+and its keys and values, in fewer bits, at some cost in quality: docs/size.md.
 
 A text ends where the model ends it (the EOS of config.json, generation_config.json and the tokenizer), before the first
 --stop, after --max-tokens, or where prompt and completion fill the context, --length.
@@ -109,6 +110,7 @@ none or - is standard input, which is JSON Lines.`,
 			if err != nil {
 				return err
 			}
+			defer w.close()
 			if given("prompt") {
 				if err := w.one(cmd.Context(), prompt, cmd.OutOrStdout()); err != nil {
 					return err
@@ -153,6 +155,7 @@ none or - is standard input, which is JSON Lines.`,
 	g.chats.registerTemplate(fs)
 	g.chats.registerVariables(fs)
 	fs.StringVar(&f.maxQuarantined, "max-quarantined", "0", "`N` or P%: more records that cannot be used end with exit code 3")
+	g.flags(fs)
 	c.flags(fs)
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")

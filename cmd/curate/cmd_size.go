@@ -26,7 +26,8 @@ func newSize(environment) *cobra.Command {
 		Use:   "size MODEL | size --width N --layers N --heads N --vocabulary N",
 		Short: "Say how large a model is, and what it takes to run and to train",
 		Long: `Say how many parameters a model has, or one would have, by what they are for; the bytes of its weights as f32, bf16, int8
-(GGUF's Q8_0) and 4 bits (Q4_0); its cache of keys and values, operations a token, and the memory of training, by length.
+(GGUF's Q8_0) and 4 bits (Q4_0); its cache of keys and values, the memory of curate generate with one text, operations a
+token, and the memory of training, by length.
 
 MODEL is a folder as Hugging Face has it, of which config.json is read and nothing else, that file alone, a checkpoint, or
 the folder of a training run. Without one, flags say the shape of a new model, as those of curate train do.
@@ -155,7 +156,28 @@ type lengthSize struct {
 	Cache    map[string]int64 `json:"kv_cache"`
 	Forward  float64          `json:"forward_flops_per_token"`
 	Training float64          `json:"training_flops_per_token"`
+	Writing  []writingSize    `json:"writing"`
 	Memory   []trainingSize   `json:"training"`
+}
+
+// writingSize is the memory of curate generate with one text of a length.
+type writingSize struct {
+	Weights string `json:"weights"`
+	Cache   string `json:"cache"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// writingBesides is what the process has of its own: program, runtime, a tokenizer of some ten thousand tokens.
+const writingBesides = 36 << 20
+
+// writingSizes are those of all ways to hold weights and cache.
+func writingSizes(c *model.Config, length int) (list []writingSize) {
+	for _, f := range []model.WeightFormat{model.WeightsF32, model.WeightsInt8, model.Weights4Bit} {
+		for _, cache := range []string{"f32", "int8"} {
+			list = append(list, writingSize{f.String(), cache, c.WritingBytes(f, length, length) + int64(length)*c.CacheTokenBytes(cache == "int8") + writingBesides})
+		}
+	}
+	return list
 }
 
 type trainingSize struct {
@@ -211,6 +233,7 @@ func sizeOf(c *model.Config, lengths, rows []int) *modelSize {
 		for _, f := range cacheFormats {
 			l.Cache[f.name] = c.CacheBytes(n, f.bytes)
 		}
+		l.Writing = writingSizes(c, n)
 		for _, r := range rows {
 			l.Memory = append(l.Memory, trainingSize{r, c.TrainingBytes(r, n, false)})
 		}

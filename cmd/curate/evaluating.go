@@ -39,7 +39,8 @@ type evaluating struct {
 	positions         eval.PositionsConfig
 	choice            eval.ChoiceConfig
 	pairs             eval.PairsConfig
-	allowance         pipeline.Allowance
+	inferring
+	allowance pipeline.Allowance
 }
 
 // namedPath is [NAME=]PATH.
@@ -125,7 +126,7 @@ func (e *evaluating) run(ctx context.Context, env environment, f *stageFlags, c 
 		err = context.Cause(ctx)
 	}
 	if report != nil {
-		report.Program, report.Kernels, report.Precision = program(), pool.Set().Name(), c.precision
+		report.Program, report.Kernels, report.Precision, report.Weights = program(), pool.Set().Name(), c.precision, unlessF32(e.weights)
 	}
 	return report, err
 }
@@ -192,10 +193,10 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	if batch == 0 {
 		batch = eval.DefaultBatch
 	}
-	if need := config.ScoringBytes(1, max(longest, batch)); need > r.memory {
+	if need := config.ScoringBytes(r.format, 1, max(longest, batch)); need > r.memory {
 		return nil, usage("%s needs %s to be measured with %d tokens at once; --memory allows %s", m.path, pipeline.FormatBytes(need), max(longest, batch), pipeline.FormatBytes(r.memory))
 	}
-	l, err := train.Load(ctx, r.st, filepath.ToSlash(m.path))
+	l, err := train.LoadFor(ctx, r.st, filepath.ToSlash(m.path), r.format, r.pool)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +237,7 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 		if s.Scorer == nil || want != scale {
 			c := *l.Config
 			c.AlibiSlopeScale = want
-			if s.Scorer, err = model.New(&c, l.Params, r.pool, r.precision); err != nil {
+			if s.Scorer, err = l.Model(&c, r.pool, r.precision); err != nil {
 				return nil, err
 			}
 			scale = want

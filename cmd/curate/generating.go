@@ -35,17 +35,21 @@ var generateDefaults = generate.Options{
 type generating struct {
 	model, tokenizer string
 	options          generate.Options
-	length           int // 0: what the model was trained on
-	canLengthen      bool
-	samples          int
-	chats            chatSettings
-	name             setting
+	inferring
+	length      int // 0: what the model was trained on
+	canLengthen bool
+	samples     int
+	chats       chatSettings
+	name        setting
 }
 
 // check finds what is wrong before anything is opened.
 func (g *generating) check() error {
 	if err := g.options.Check(g.name); err != nil {
 		return &pipeline.UsageError{Problem: err.Error()}
+	}
+	if err := g.settle(g.name); err != nil {
+		return err
 	}
 	if n := g.options.MaxTokens; n < 1 {
 		return usage("%s %d: at least 1", g.name("max_tokens"), n)
@@ -58,6 +62,9 @@ func (g *generating) check() error {
 	return nil
 }
 
+// generateSlack is what the collector is left beside what is counted: for the tokenizer, and for records.
+const generateSlack = 64 << 20
+
 // generator is a model that writes.
 type generator struct {
 	*generate.Writer
@@ -67,12 +74,13 @@ type generator struct {
 	tokens  atomic.Int64
 	ends    map[string]int64 // completions, by the reason for which they end
 	began   time.Time
+	close   func() // when nothing is written any more
 
 	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
 
 // open reads model and tokenizer. Memory is what the process may take.
-func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool, precision kernel.Precision, memory int64) (*generator, error) {
+func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool, precision kernel.Precision, memory int64) (_ *generator, err error) {
 	if err := localDir("generate", g.model); err != nil {
 		return nil, err
 	}
@@ -86,7 +94,8 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	if o.Context = g.length; o.Context == 0 {
 		o.Context = config.Context
 	}
-	fixed, each := config.ScoringBytes(1, generate.PromptPart)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
+	token := config.CacheTokenBytes(g.int8Cache)
+	fixed, each := config.WritingBytes(g.format, generate.PromptPart, generate.PromptPart)+pipeline.NotHeap, token+6*int64(config.HeadSize)
 	if need := fixed + generate.PromptPart*each; need > memory {
 		return nil, usage("%s needs %s to write; %s allows %s", g.model, pipeline.FormatBytes(need), g.name("memory"), pipeline.FormatBytes(memory))
 	}
@@ -95,11 +104,25 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	text := 20 * int64(config.Vocabulary)
 	o.Together = int(max(1, min(generate.DefaultTogether, (memory-fixed)/4/text)))
 	o.Room = int(max(generate.PromptPart, (memory-fixed-int64(o.Together)*text)/each))
-	path := g.tokenizer
-	l, err := train.Load(ctx, st, filepath.ToSlash(dir))
+	// Caches lie outside of the collector's heap, and so do weights in blocks.
+	outside, heap := token*int64(o.Room), fixed-pipeline.NotHeap
+	if o.Context > 0 {
+		outside = token * min(int64(o.Room), int64(o.Together)*int64(o.Context))
+	}
+	if g.format != model.WeightsF32 {
+		outside, heap = outside+config.WeightBytes(g.format), heap-config.WeightBytes(g.format)
+	}
+	undo := leaveOutside(memory, outside, heap+int64(o.Together)*text+generateSlack)
+	defer func() {
+		if err != nil {
+			undo()
+		}
+	}()
+	l, err := train.LoadFor(ctx, st, filepath.ToSlash(dir), g.format, pool)
 	if err != nil {
 		return nil, err
 	}
+	path := g.tokenizer
 	if path == "" {
 		if path = l.Tokenizer; path == "" {
 			return nil, usage("%s has no tokenizer in it; give %s PATH", l.Dir, g.name("tokenizer"))
@@ -122,11 +145,13 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	begin, ends := bordersOf(l, t, cfg.Templates.Special("eos_token"))
 	o.Ends = ends
-	m, err := model.New(config, l.Params, pool, precision)
+	m, err := l.Model(config, pool, precision)
 	if err != nil {
 		return nil, err
 	}
+	m.Int8Cache = g.int8Cache
 	out := &generator{
+		close:   undo,
 		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
 		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
 	}

@@ -61,6 +61,7 @@ var evalKind = recipe.Kind{
 		{Name: "shots", Type: recipe.Integer, Default: int64(0), Min: 0, Max: 1000, Help: "choice: answered examples before each question"},
 		{Name: "prompt", Type: recipe.Text, Help: "choice: text with {question} where the question stands"},
 		{Name: "max_quarantined", Type: recipe.Text, Default: "0", Help: "number or share of rows that may be unusable"},
+		weightsKey,
 		{Name: "precision", Type: recipe.Text, Default: "f32", Choices: []string{"bf16", "f32"}, Help: "of the operands of products"},
 		{Name: "kernels", Type: recipe.Text, Default: kernel.Auto, Help: "name of the kernels; auto is the best that the processor can run"},
 	},
@@ -92,6 +93,10 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 			Shots: int(v.Integer("shots")), Seed: 1234, Prompt: v.Text("prompt"),
 		},
 		pairs: eval.PairsConfig{Good: record.MustPath("good"), Bad: record.MustPath("bad")},
+	}
+	e.weights = v.Text("weights")
+	if err := e.settle(func(name string) string { return name }); err != nil {
+		return nil, nil, err
 	}
 	c := &computing{kernels: v.Text("kernels"), precision: v.Text("precision")}
 	named := func(name, path string) string {
@@ -178,9 +183,10 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 		Text      string  `json:"text_field"`
 		Precision string  `json:"precision"`
 		Kernels   string  `json:"kernels"`
+		Weights   string  `json:"weights,omitzero"`
 	}{
 		nil, nil, e.tokenizer, e.prefix, e.length, e.row, e.positions.Buckets, e.positions.Bounds, e.slope, e.dynamic, e.bits.By.String(),
-		e.choice.Shots, e.choice.Prompt, e.bits.Text.String(), c.precision, c.kernels,
+		e.choice.Shots, e.choice.Prompt, e.bits.Text.String(), c.precision, c.kernels, unlessF32(e.weights),
 	}
 	for _, m := range e.models {
 		config.Models = append(config.Models, input{Name: m.name, Path: m.path})
@@ -204,7 +210,7 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 			if report == nil {
 				return err
 			}
-			report.Program, report.Kernels, report.Precision = program(), pool.Set().Name(), c.precision
+			report.Program, report.Kernels, report.Precision, report.Weights = program(), pool.Set().Name(), c.precision, unlessF32(e.weights)
 			b, jsonErr := json.Marshal(report, json.Deterministic(true), jsontext.WithIndent("  "))
 			var table strings.Builder
 			if err := first(err, jsonErr, report.Table(&table)); err != nil {

@@ -35,6 +35,7 @@ var generateKind = recipe.Kind{
 		{Name: "min_p", Type: recipe.Number, Default: generateDefaults.MinP, Help: "draw from tokens at least so many times as likely as the likeliest; 0 is all"},
 		{Name: "repetition_penalty", Type: recipe.Number, Default: generateDefaults.RepetitionPenalty, Help: "of tokens that were there before; 1 is none"},
 		{Name: "seed", Type: recipe.Integer, Default: int64(generateDefaults.Seed), Min: 0, Max: math.MaxInt64, Help: "of the draws"},
+		weightsKey, cacheKey,
 		{Name: "precision", Type: recipe.Text, Default: "f32", Choices: []string{"bf16", "f32"}, Help: "of the operands of products"},
 		{Name: "kernels", Type: recipe.Text, Default: kernel.Auto, Help: "name of the kernels; auto is the best that the processor can run"},
 	},
@@ -47,6 +48,9 @@ var generateKind = recipe.Kind{
 	},
 	Task: func(_ context.Context, v *recipe.Values, s recipe.Setting) (*pipeline.Task, error) {
 		g := kindGenerating(v)
+		if err := g.settle(g.name); err != nil {
+			return nil, err
+		}
 		c := &computing{kernels: v.Text("kernels"), precision: v.Text("precision"), workers: s.Workers}
 		prompts := v.Texts("prompts")
 		if len(prompts) == 0 {
@@ -62,6 +66,7 @@ func kindGenerating(v *recipe.Values) *generating {
 		model: v.Path("model"), tokenizer: v.Path("tokenizer"), options: generateDefaults, samples: 1, chats: chatSettings{truncate: "none"},
 		name: func(name string) string { return name },
 	}
+	g.weights, g.cache = v.Text("weights"), v.Text("cache")
 	o := &g.options
 	o.MaxTokens, o.Temperature, o.TopK, o.TopP = int(v.Integer("max_tokens")), v.Number("temperature"), int(v.Integer("top_k")), v.Number("top_p")
 	o.MinP, o.RepetitionPenalty, o.Seed = v.Number("min_p"), v.Number("repetition_penalty"), uint64(v.Integer("seed"))
@@ -84,8 +89,10 @@ func (g *generating) asTask(c *computing, prompts []string, s recipe.Setting) *p
 		Seed        uint64   `json:"seed"`
 		Precision   string   `json:"precision"`
 		Kernels     string   `json:"kernels"`
+		Weights     string   `json:"weights,omitzero"`
+		Cache       string   `json:"cache,omitzero"`
 	}{
-		g.model, g.tokenizer, prompts, o.MaxTokens, o.Temperature, o.TopK, o.TopP, o.MinP, o.RepetitionPenalty, o.Seed, c.precision, c.kernels,
+		g.model, g.tokenizer, prompts, o.MaxTokens, o.Temperature, o.TopK, o.TopP, o.MinP, o.RepetitionPenalty, o.Seed, c.precision, c.kernels, unlessF32(g.weights), unlessF32(g.cache),
 	}
 	var now atomic.Pointer[generator]
 	s.Progress.Tell = func() string {
@@ -107,6 +114,7 @@ func (g *generating) asTask(c *computing, prompts []string, s recipe.Setting) *p
 			if err != nil {
 				return err
 			}
+			defer w.close()
 			s.Progress.Total.Store(int64(len(prompts)))
 			now.Store(w)
 			var lines strings.Builder

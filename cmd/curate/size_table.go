@@ -93,6 +93,20 @@ func (z *modelSize) table(w io.Writer) error {
 	}
 	b.WriteByte('\n')
 
+	rows = [][]string{{"memory of writing, weights + cache"}}
+	for _, m := range z.Lengths[0].Writing {
+		rows[0] = append(rows[0], m.Weights+" + "+m.Cache)
+	}
+	for _, l := range z.Lengths {
+		row := []string{"  " + grouped(int64(l.Length)) + " tokens"}
+		for _, m := range l.Writing {
+			row = append(row, decimal(m.Bytes))
+		}
+		rows = append(rows, row)
+	}
+	columns(&b, rows)
+	b.WriteByte('\n')
+
 	rows = [][]string{{"operations a token", "forward", "training"}}
 	for _, l := range z.Lengths {
 		rows = append(rows, []string{"  rows of " + grouped(int64(l.Length)), scaled(l.Forward, "FLOP"), scaled(l.Training, "FLOP")})

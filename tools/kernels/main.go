@@ -1,7 +1,7 @@
 // Command kernels writes the assembly of packages kernel and dedup. Run it with "make kernels"; what it writes is
 // committed, and scripts/check wants it to be the same.
 //
-// gather.go makes attention of one query, gemm.go the inner loops of the products, int8.go those in 8 bits, rows.go the functions
+// blocks.go makes products with weights in blocks of 8 and 4 bits, gather.go attention of one query, gemm.go the inner loops of the products, int8.go those in 8 bits, rows.go the functions
 // over rows, minhash.go the permutations of MinHash; each has a function for each set.
 package main
 
@@ -22,6 +22,7 @@ var outputs = []struct {
 	name string
 	make func(*build.Context)
 }{
+	{"kernel", "blocks", blocked},
 	{"kernel", "gather", gathered},
 	{"kernel", "gemm", gemm},
 	{"kernel", "int8", int8Tiles},

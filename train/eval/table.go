@@ -15,6 +15,7 @@ type Report struct {
 	Program   string  `json:"program"`
 	Kernels   string  `json:"kernels"`
 	Precision string  `json:"precision"`
+	Weights   string  `json:"weights,omitzero"` // in which they were held: int8 or 4bit; "": f32
 	Models    []Model `json:"models"`
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"curate/kernel"
 	"curate/safetensors"
 	"curate/train/model"
 )
@@ -114,6 +115,70 @@ func ReadTensors(p *model.Params, file *safetensors.File) error {
 		return err
 	}
 	return fill(p, found)
+}
+
+// ReadQuantized is ReadWeights into blocks. Tensors are read, and turned, a piece at a time, so that there is never more than some megabytes of
+// them in f32. The pool shares the work of rounding.
+func ReadQuantized(c *model.Config, files []*safetensors.File, format model.WeightFormat, pool *kernel.Pool) (*model.Quantized, error) {
+	if len(files) == 0 {
+		return nil, errors.New("the model has no file of weights")
+	}
+	layout := model.NewLayout(c)
+	found, err := locate(c.Tied, layout, files)
+	if err != nil {
+		return nil, err
+	}
+	q := model.NewQuantized(c, format)
+	var buffer, turned []float32
+	for i := range layout.Tensors {
+		t, in := &layout.Tensors[i], &found[i]
+		switch {
+		case t.Vector:
+			err = in.file.Floats(in.tensor, 0, q.Vector(i))
+		case t.Transposed:
+			step := max(1, quantizedPiece/t.Rows/kernel.Block) * kernel.Block // columns of memory, which are rows of the file
+			for first := 0; first < t.Cols && err == nil; first += step {
+				cols := min(step, t.Cols-first)
+				buffer, turned = slices.Grow(buffer[:0], cols*t.Rows)[:cols*t.Rows], slices.Grow(turned[:0], cols*t.Rows)[:cols*t.Rows]
+				if err = in.file.Floats(in.tensor, int64(first)*int64(t.Rows), buffer); err != nil {
+					break
+				}
+				each(pool, t.Rows, func(from, to int) {
+					for r := from; r < to; r++ {
+						for j := range cols {
+							turned[r*cols+j] = buffer[j*t.Rows+r]
+						}
+					}
+					q.Put(i, from, to-from, first, cols, turned[from*cols:], cols)
+				})
+			}
+		default:
+			step := max(1, quantizedPiece/t.Cols)
+			for first := 0; first < t.Rows && err == nil; first += step {
+				rows := min(step, t.Rows-first)
+				buffer = slices.Grow(buffer[:0], rows*t.Cols)[:rows*t.Cols]
+				if err = in.file.Floats(in.tensor, int64(first)*int64(t.Cols), buffer); err != nil {
+					break
+				}
+				each(pool, rows, func(from, to int) {
+					q.Put(i, first+from, to-from, 0, t.Cols, buffer[from*t.Cols:], t.Cols)
+				})
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
+// quantizedPiece is how many numbers of a tensor are read at a time, but for a row, or 32 columns, at least.
+const quantizedPiece = 1 << 19
+
+// each calls f for ranges of n rows.
+func each(pool *kernel.Pool, n int, f func(from, to int)) {
+	const rows = 16
+	pool.Each((n+rows-1)/rows, func(i, _ int) { f(i*rows, min(n, (i+1)*rows)) })
 }
 
 // fill reads tensors from where they were found.

@@ -241,3 +241,61 @@ func TestFold(t *testing.T) {
 		}
 	}
 }
+
+// TestReadQuantized: what is read into blocks, a piece at a time, is what becomes of the weights as a whole; of every type, from several files,
+// and whoever shares the work.
+func TestReadQuantized(t *testing.T) {
+	set, err := kernel.Named(kernel.Auto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := kernel.NewPool(set, 3)
+	defer pool.Close()
+	list := configs()
+	// One whose tensors are read in several pieces, of which the last are not whole.
+	wide, err := (&model.Shape{Family: model.BTLM, Vocabulary: 3000, Width: 272, Layers: 1, Heads: 4, FFN: 2100, BaseWidth: 256}).New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, c := range append(list, *wide) {
+		p := random(&c, uint64(k))
+		for _, dtype := range []safetensors.Dtype{safetensors.F32, safetensors.BF16} {
+			var files []*safetensors.File
+			for _, cut := range [][2]int{{0, 1}, {1, len(p.Layout.Tensors)}} {
+				var b bytes.Buffer
+				if err := WriteTensors(&b, p, cut[0], cut[1], dtype, nil); err != nil {
+					t.Fatal(err)
+				}
+				files = append(files, opened(t, "part", b.Bytes()))
+			}
+			whole, err := ReadWeights(&c, files)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, format := range []model.WeightFormat{model.WeightsInt8, model.Weights4Bit} {
+				read, err := ReadQuantized(&c, files, format, pool)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens := []int32{1, 2, 3, 5, 8, 13, 1}
+				logits := func(q *model.Quantized) []float32 {
+					m, err := model.NewOfQuantized(&c, q, pool, kernel.F32)
+					if err != nil {
+						t.Fatal(err)
+					}
+					x := make([]float32, len(tokens)*c.Vocabulary)
+					if err := m.Logits(&model.Batch{Rows: 1, Length: len(tokens), Tokens: tokens}, x); err != nil {
+						t.Fatal(err)
+					}
+					return x
+				}
+				if !slices.Equal(logits(read), logits(model.Quantize(&c, whole, format, pool))) {
+					t.Errorf("configuration %d, %s as %v: other logits", k, dtype, format)
+				}
+			}
+			if _, err := ReadQuantized(&c, files[1:], model.Weights4Bit, pool); err == nil || !strings.Contains(err.Error(), "is missing") {
+				t.Errorf("half of the files: %v", err)
+			}
+		}
+	}
+}

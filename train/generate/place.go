@@ -63,7 +63,7 @@ func (w *Writer) place(j *job) *place {
 		for _, p := range w.places {
 			if used+need > w.o.Room && !p.live && p != best {
 				used -= p.room
-				p.cache, p.room, p.job = nil, 0, nil
+				p.leave()
 			}
 		}
 		if used+need > w.o.Room {
@@ -74,8 +74,17 @@ func (w *Writer) place(j *job) *place {
 	if w.o.Context > 0 {
 		room = min(room, w.o.Context)
 	}
-	best.cache, best.room, best.job = w.m.NewCache(room), room, nil
+	best.leave()
+	best.cache, best.room = w.m.NewCache(room), room
 	return best
+}
+
+// leave gives the memory of a place's cache back.
+func (p *place) leave() {
+	if p.cache != nil {
+		p.cache.Free()
+	}
+	p.cache, p.room, p.job = nil, 0, nil
 }
 
 // open begins a sample.

@@ -3,9 +3,12 @@ package model
 import "curate/kernel"
 
 // cachedSequence is a sequence that is extended by some tokens. qkv holds those, and out, [tokens, heads·headSize], gets their
-// attention. cached has the keys of all, [kvHeads, capacity, headSize], and then the values; past tokens are in it.
+// attention. cached has the keys of all, [kvHeads, capacity, headSize], and then the values; past tokens are in it. Or they are in small, in 8
+// bits, with a scale for each row of headSize, [2·kvHeads, capacity].
 type cachedSequence struct {
 	qkv, out, cached []float32
+	small            []int8
+	scales           []float32
 	past, capacity   int
 }
 
@@ -17,6 +20,11 @@ func (a *attention) extend(p *kernel.Pool, n int) {
 		c := &a.sequences[q]
 		longest = max(longest, c.past+n)
 		for h := range 2 * a.kvHeads {
+			if c.small != nil {
+				at := h*c.capacity + c.past
+				kernel.Quantize8(n, size, c.qkv[(a.heads+h)*size:], s, c.small[at*size:], c.scales[at:])
+				continue
+			}
 			for i := range n {
 				copy(c.cached[(h*c.capacity+c.past+i)*size:][:size], c.qkv[i*s+(a.heads+h)*size:])
 			}
@@ -38,7 +46,12 @@ func (a *attention) extendTile(i, worker int) {
 	h := attentionHead{
 		size: a.headSize, scale: a.scale, prec: a.prec, past: c.past,
 		q: c.qkv[head*a.headSize:], ldq: a.stride(),
-		k: c.cached[kv*c.capacity*a.headSize:], v: c.cached[(a.kvHeads+kv)*c.capacity*a.headSize:], ldk: a.headSize,
+		ldk: a.headSize,
+	}
+	if k, v := kv*c.capacity, (a.kvHeads+kv)*c.capacity; c.small != nil {
+		h.smallK, h.scaleK, h.smallV, h.scaleV = c.small[k*a.headSize:], c.scales[k:], c.small[v*a.headSize:], c.scales[v:]
+	} else {
+		h.k, h.v = c.cached[k*a.headSize:], c.cached[v*a.headSize:]
 	}
 	if a.slopes != nil {
 		h.slope, h.ramp = a.slopes[head], a.ramp

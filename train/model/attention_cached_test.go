@@ -9,7 +9,7 @@ import (
 )
 
 func extendOne(a *attention, p *kernel.Pool, qkv []float32, past, n int, cached []float32, capacity int, out []float32) {
-	a.sequences = append(a.sequences[:0], cachedSequence{qkv, out, cached, past, capacity})
+	a.sequences = append(a.sequences[:0], cachedSequence{qkv: qkv, out: out, cached: cached, past: past, capacity: capacity})
 	a.extend(p, n)
 }
 

@@ -16,7 +16,7 @@ const (
 )
 
 // attentionHead is a query head with the keys and values that it uses. Token i has its query at q[i*ldq], its key at
-// k[i*ldk] and its value at v[i*ldk].
+// k[i*ldk] and its value at v[i*ldk], or both in 8 bits at i*size, times a scale.
 type attentionHead struct {
 	size   int
 	scale  float32
@@ -27,6 +27,10 @@ type attentionHead struct {
 	ldq    int
 	k, v   []float32
 	ldk    int
+	smallK []int8 // nil: there are k and v
+	smallV []int8
+	scaleK []float32
+	scaleV []float32
 	past   int     // tokens before that of query 0: query i is at place past+i
 	starts []int32 // by query; nil: 0 for all
 }
@@ -184,7 +188,17 @@ func (t *tiles) attendBox(h *attentionHead, b box, first int, set *kernel.Set, w
 		}
 		sums[i] += set.ExpSum(s, s, highest[i])
 	}
-	set.Gemm(w, h.prec, kernel.NN, b.i1-b.i0, h.size, b.k1-b.k0, t.s, t.width, h.v[b.k0*h.ldk:], h.ldk, true, o, h.size)
+	v := t.whole(h, h.v, h.smallV, h.scaleV, t.dv, b, set)
+	set.Gemm(w, h.prec, kernel.NN, b.i1-b.i0, h.size, b.k1-b.k0, t.s, t.width, v, h.ldk, true, o, h.size)
+}
+
+// whole gives the keys or values of a box with the stride h.ldk: as they are, or made of 8 bits in room.
+func (t *tiles) whole(h *attentionHead, x []float32, small []int8, scale, room []float32, b box, set *kernel.Set) []float32 {
+	if small == nil {
+		return x[b.k0*h.ldk:]
+	}
+	set.ScaleInt8(room, small[b.k0*h.size:], scale[b.k0:b.k1], h.size)
+	return room
 }
 
 // queries puts queries [i0, i1) times the scale into t.q.
@@ -197,7 +211,8 @@ func (t *tiles) queries(h *attentionHead, i0, i1 int, set *kernel.Set) {
 // scores puts the scores of a box into t.s. t.q holds the queries from first on.
 func (t *tiles) scores(h *attentionHead, b box, first int, set *kernel.Set, w *kernel.Scratch) {
 	q := t.q[(b.i0-first)*h.size:]
-	set.Gemm(w, h.prec, kernel.NT, b.i1-b.i0, b.k1-b.k0, h.size, q, h.size, h.k[b.k0*h.ldk:], h.ldk, false, t.s, t.width)
+	k := t.whole(h, h.k, h.smallK, h.scaleK, t.dk, b, set)
+	set.Gemm(w, h.prec, kernel.NT, b.i1-b.i0, b.k1-b.k0, h.size, q, h.size, k, h.ldk, false, t.s, t.width)
 	if h.ramp == nil {
 		return
 	}

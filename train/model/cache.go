@@ -3,28 +3,57 @@ package model
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+
+	"curate/kernel"
 )
 
 // extendTokens is how many tokens run through the model at once when a cache is extended by many, so that the room for them
 // is bounded.
 const extendTokens = 256
 
-// Cache holds keys and values of the tokens of one sequence that a model has seen.
+// Cache holds keys and values of the tokens of one sequence that a model has seen. They lie outside of the collector's heap: Free gives
+// the memory back, or else the collector does, sooner or later.
 type Cache struct {
 	length, capacity int
+	layers, heads    int // heads of keys and of values of a layer, together
 	headSize         int
-	layers           [][]float32 // of each layer: keys [kvHeads, capacity, headSize], turned by RoPE, then values
-	logits           []float32   // [Vocabulary]: what Extend gives
+	// Of each layer [heads, capacity, headSize]: keys, turned by RoPE, then values; or in 8 bits, with a scale for each row of headSize.
+	numbers *kernel.Room[float32]
+	small   *kernel.Room[int8]
+	scales  *kernel.Room[float32] // [layers, heads, capacity]
+	logits  []float32             // [Vocabulary]: what Extend gives
 }
 
 // NewCache has room for capacity tokens.
 func (m *Model) NewCache(capacity int) *Cache {
-	c := &Cache{capacity: max(0, capacity), headSize: m.Config.HeadSize, layers: make([][]float32, m.Config.Layers), logits: make([]float32, m.Config.Vocabulary)}
-	for l := range c.layers {
-		c.layers[l] = make([]float32, 2*m.Config.KVHeads*c.capacity*m.Config.HeadSize)
+	config := m.Config
+	c := &Cache{capacity: max(0, capacity), layers: config.Layers, heads: 2 * config.KVHeads, headSize: config.HeadSize, logits: make([]float32, config.Vocabulary)}
+	rows := c.layers * c.heads * c.capacity
+	if m.Int8Cache {
+		c.small, c.scales = kernel.NewRoom[int8](rows*c.headSize), kernel.NewRoom[float32](rows)
+	} else {
+		c.numbers = kernel.NewRoom[float32](rows * c.headSize)
 	}
 	return c
+}
+
+// Free gives the cache's memory back. Nobody uses it any more.
+func (c *Cache) Free() {
+	if c.small != nil {
+		c.small.Free()
+		c.scales.Free()
+	} else {
+		c.numbers.Free()
+	}
+	c.length, c.capacity = 0, 0
+}
+
+// layerOf is the part of x that belongs to a layer. x has size numbers for each token and head.
+func layerOf[T any](c *Cache, x []T, layer, size int) []T {
+	n := c.heads * c.capacity * size
+	return x[layer*n : (layer+1)*n]
 }
 
 // Len is how many tokens it holds.
@@ -41,22 +70,28 @@ func (c *Cache) Copy(from *Cache, n int) error {
 		return fmt.Errorf("%d tokens of a cache that holds %d cannot be copied", n, from.length)
 	case n > c.capacity:
 		return fmt.Errorf("%d tokens are too many for a cache that has room for %d", n, c.capacity)
-	case len(c.layers) != len(from.layers) || len(c.logits) != len(from.logits) || len(c.layers[0])*from.capacity != len(from.layers[0])*c.capacity:
+	case c.layers != from.layers || c.heads != from.heads || c.headSize != from.headSize || len(c.logits) != len(from.logits) || (c.small == nil) != (from.small == nil):
 		return errOtherModel
 	}
 	c.length = n
 	if n == 0 || c == from {
 		return nil
 	}
-	for l, x := range from.layers {
-		// The numbers of a head's tokens lie together, capacity times the head's size.
-		y := c.layers[l]
-		size := c.headSize
-		for h := range len(x) / (from.capacity * size) {
-			copy(y[h*c.capacity*size:][:n*size], x[h*from.capacity*size:])
-		}
+	if c.small == nil {
+		copyHeads(c, from, c.numbers.X, from.numbers.X, n, c.headSize)
+	} else {
+		copyHeads(c, from, c.small.X, from.small.X, n, c.headSize)
+		copyHeads(c, from, c.scales.X, from.scales.X, n, 1)
 	}
+	runtime.KeepAlive(from)
 	return nil
+}
+
+// copyHeads copies the first n tokens, of which each head of each layer has size numbers: those of a head lie together, capacity times size.
+func copyHeads[T any](c, from *Cache, y, x []T, n, size int) {
+	for h := range c.layers * c.heads {
+		copy(y[h*c.capacity*size:][:n*size], x[h*from.capacity*size:])
+	}
 }
 
 var errOtherModel = errors.New("the cache is of a model of another configuration")
@@ -116,8 +151,7 @@ func (m *Model) ExtendEach(caches []*Cache, tokens []int32, dst []float32) error
 // ready makes sure that a cache can be extended, and that there are angles for all its positions.
 func (m *Model) ready(c *Cache, tokens []int32) error {
 	config := m.Config
-	if len(c.layers) != config.Layers || len(c.logits) != config.Vocabulary || c.headSize != config.HeadSize ||
-		len(c.layers[0]) != 2*config.KVHeads*c.capacity*config.HeadSize {
+	if c.layers != config.Layers || len(c.logits) != config.Vocabulary || c.headSize != config.HeadSize || c.heads != 2*config.KVHeads {
 		return errOtherModel
 	}
 	if free := c.capacity - c.length; len(tokens) > free {
@@ -157,9 +191,13 @@ func (m *Model) blockExtend(number int, caches []*Cache, n int, x []float32) {
 	each := n / len(caches)
 	a.sequences = a.sequences[:0]
 	for i, c := range caches {
-		a.sequences = append(a.sequences, cachedSequence{
-			k.qkv[i*each*a.stride():], k.attended[i*each*a.heads*a.headSize:], c.layers[number], c.length, c.capacity,
-		})
+		s := cachedSequence{qkv: k.qkv[i*each*a.stride():], out: k.attended[i*each*a.heads*a.headSize:], past: c.length, capacity: c.capacity}
+		if c.small == nil {
+			s.cached = layerOf(c, c.numbers.X, number, c.headSize)
+		} else {
+			s.small, s.scales = layerOf(c, c.small.X, number, c.headSize), layerOf(c, c.scales.X, number, 1)
+		}
+		a.sequences = append(a.sequences, s)
 	}
 	a.extend(m.pool, each)
 	l.out.forwardAdd(m, n, k.attended, x, x)

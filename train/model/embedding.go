@@ -5,9 +5,19 @@ import "slices"
 // embed puts the embeddings of n tokens, times EmbeddingScale, into x, [n, Width].
 func (m *Model) embed(n int, tokens []int32, x []float32) {
 	d, scale := m.Config.Width, float32(m.Config.EmbeddingScale)
-	w := m.places.embedding.of(m.Params)
+	var w []float32
+	if m.places.table == nil {
+		w = m.places.embedding.of(m.Params)
+	}
 	m.eachBlock(n, func(from, to, _, _ int) {
 		for t := from; t < to; t++ {
+			if m.places.table != nil {
+				row := x[t*d : (t+1)*d]
+				if m.places.table.Row(int(tokens[t]), row); scale != 1 {
+					m.set.Scale(row, scale, row)
+				}
+				continue
+			}
 			e := w[int(tokens[t])*d:][:d]
 			if scale == 1 {
 				copy(x[t*d:(t+1)*d], e)

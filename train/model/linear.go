@@ -6,6 +6,16 @@ import "curate/kernel"
 type linear struct {
 	weight, bias span // [out, in], [out] or empty
 	in, out      int
+	blocks       *kernel.Blocks // the weight, if it is quantised
+}
+
+// product puts x Wᵀ into y, or adds it: x is [n, in], y is [n, out].
+func (l *linear) product(m *Model, n int, x []float32, add bool, y []float32) {
+	if l.blocks != nil {
+		m.pool.GemmBlocks(n, x, l.in, l.blocks, add, y, l.out)
+		return
+	}
+	m.pool.Gemm(m.prec, kernel.NT, n, l.out, l.in, x, l.in, l.weight.of(m.Params), l.in, add, y, l.out)
 }
 
 // forward puts x Wᵀ + b into y: x is [n, in], y is [n, out].
@@ -18,7 +28,7 @@ func (l *linear) forward(m *Model, n int, x, y []float32) {
 			}
 		})
 	}
-	m.pool.Gemm(m.prec, kernel.NT, n, l.out, l.in, x, l.in, l.weight.of(m.Params), l.in, bias != nil, y, l.out)
+	l.product(m, n, x, bias != nil, y)
 }
 
 // forwardAdd puts r + x Wᵀ + b into y: x is [n, in], r and y are [n, out] and may be the same.
@@ -35,7 +45,7 @@ func (l *linear) forwardAdd(m *Model, n int, x, r, y []float32) {
 			}
 		})
 	}
-	m.pool.Gemm(m.prec, kernel.NT, n, l.out, l.in, x, l.in, l.weight.of(m.Params), l.in, true, y, l.out)
+	l.product(m, n, x, true, y)
 }
 
 // backwardInput puts dy W, the gradient of x, into dx: dy is [n, out], dx is [n, in].

@@ -1,7 +1,5 @@
 package model
 
-import "curate/kernel"
-
 // logitRoom is how many logits are held at once, and logitRows the least rows of them whatever the vocabulary.
 const (
 	logitRoom = 4 << 20
@@ -22,6 +20,7 @@ func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads
 		clear(dx)
 	}
 	step := headRows(b.Rows*b.Length, v)
+	grow(&m.logits, step*v) // not in reserve: writing does without
 	for first := 0; first < len(m.counted); first += step {
 		rows := m.counted[first:min(first+step, len(m.counted))]
 		n := len(rows)
@@ -58,7 +57,7 @@ func (m *Model) headForward(n int, rows []int32, x, logits []float32) {
 	m.places.norm.forward(m, n, rows, x, m.normed, m.headStats)
 	m.scale(n, m.Config.Width, float32(m.Config.LogitScale), m.normed)
 	h := &m.places.head
-	m.pool.Gemm(m.prec, kernel.NT, n, h.out, h.in, m.normed, h.in, h.weight.of(m.Params), h.in, false, logits, h.out)
+	h.product(m, n, m.normed, false, logits)
 	m.see("logits", logits[:n*h.out])
 }
 

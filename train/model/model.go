@@ -11,6 +11,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -37,7 +38,11 @@ type Batch struct {
 // work.
 type Model struct {
 	Config *Config
-	Params *Params
+	Params *Params // of a model with quantised matrices only its vectors, in no layout
+	// Int8Cache has NewCache keep keys and values in 8 bits.
+	Int8Cache bool
+
+	quantized *Quantized // nil: all is in Params
 
 	pool *kernel.Pool
 	set  *kernel.Set
@@ -67,13 +72,31 @@ type Model struct {
 
 // New makes a model of parameters that lie in Config's layout. It holds on to them.
 func New(c *Config, p *Params, pool *kernel.Pool, prec kernel.Precision) (*Model, error) {
-	if err := c.Check(); err != nil {
+	layout, at, err := placesOf(c, p.Layout)
+	if err == nil && len(p.Data) != layout.Len {
+		err = errOtherLayout
+	}
+	if err != nil {
 		return nil, err
 	}
-	layout, at := newLayout(c)
-	if p.Layout == nil || len(p.Data) != layout.Len || !slices.Equal(p.Layout.Tensors, layout.Tensors) {
-		return nil, fmt.Errorf("the parameters are laid out for a model of another configuration")
+	return newModel(c, p, at, pool, prec), nil
+}
+
+var errOtherLayout = errors.New("the parameters are laid out for a model of another configuration")
+
+// placesOf says where the parameters of a model lie, if given is the layout of its configuration.
+func placesOf(c *Config, given *Layout) (*Layout, *places, error) {
+	if err := c.Check(); err != nil {
+		return nil, nil, err
 	}
+	layout, at := newLayout(c)
+	if given == nil || !slices.Equal(given.Tensors, layout.Tensors) {
+		return nil, nil, errOtherLayout
+	}
+	return layout, at, nil
+}
+
+func newModel(c *Config, p *Params, at *places, pool *kernel.Pool, prec kernel.Precision) *Model {
 	m := &Model{Config: c, Params: p, pool: pool, set: pool.Set(), prec: prec, places: at}
 	scale := 1 / math.Sqrt(float64(c.HeadSize))
 	if c.ScaleByHead {
@@ -84,13 +107,16 @@ func New(c *Config, p *Params, pool *kernel.Pool, prec kernel.Precision) (*Model
 		slopes = alibiSlopes(c.Heads, c.AlibiSlopeScale)
 	}
 	m.attention = newAttention(c.Heads, c.KVHeads, c.HeadSize, float32(scale), slopes, prec)
-	return m, nil
+	return m
 }
 
 // Loss gives Σ w·(-log p(target)) over the targets of a batch that are counted, in float64, and how many they are. If
 // grads is not nil, scale times the gradient of that sum is added to it. An error says which token of the batch is none of
 // the vocabulary's; nothing is computed then.
 func (m *Model) Loss(b *Batch, scale float32, grads *Params) (sum float64, counted int, err error) {
+	if grads != nil && m.quantized != nil {
+		return 0, 0, fmt.Errorf("there are no gradients of weights in %v; a model is trained in f32", m.quantized.Format)
+	}
 	if grads != nil && len(grads.Data) != len(m.Params.Data) {
 		return 0, 0, fmt.Errorf("there is room for %d gradients of %d parameters", len(grads.Data), len(m.Params.Data))
 	}

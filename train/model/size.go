@@ -1,5 +1,7 @@
 package model
 
+import "curate/kernel"
+
 // room is how many numbers of four bytes each buffer of a model has, for a batch of n tokens. Without a backward pass, one
 // layer's buffers serve all, and the residual stream is changed where it is.
 type room struct {
@@ -94,7 +96,6 @@ func (m *Model) reserve(rows, length int, backward bool) {
 	grow(&m.dnormed, r.dnormed)
 	grow(&m.dx, r.dx)
 	grow(&m.partial, r.partial)
-	grow(&m.logits, r.logits)
 	grow(&m.headStats, r.headStats)
 	grow(&m.losses, r.losses)
 	grow(&m.counted, r.losses)
@@ -143,10 +144,53 @@ func (c *Config) TrainingBytes(rows, length int, accumulate bool) int64 {
 }
 
 // ScoringBytes is the memory that LogProbs holds: weights, and a model's buffers for a batch of rows by length.
-func (c *Config) ScoringBytes(rows, length int) int64 {
-	all, _ := c.Parameters()
+func (c *Config) ScoringBytes(f WeightFormat, rows, length int) int64 {
 	r := c.room(rows, length, false)
-	return 4*(all+r.numbers()) + attentionBytes(rows, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, false)
+	return c.WeightBytes(f) + 4*r.numbers() + attentionBytes(rows, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, false)
+}
+
+// WeightBytes is what weights take in memory. In blocks, rows are filled up to a multiple of 32 weights and matrices to one of 8 rows; vectors
+// stay f32.
+func (c *Config) WeightBytes(f WeightFormat) int64 {
+	if f == WeightsF32 {
+		all, _ := c.Parameters()
+		return 4 * all
+	}
+	layout, places := newLayout(c)
+	n := int64(0)
+	for i := range layout.Tensors {
+		if t := &layout.Tensors[i]; t.Vector {
+			n += 4 * int64(t.Len())
+		}
+	}
+	first := true
+	places.eachMatrix(func(w span, in, out int, _ **kernel.Blocks) {
+		if first || w != places.embedding {
+			n += int64(kernel.BlocksBytes(f.Blocks(), out, in))
+		}
+		first = false
+	})
+	return n
+}
+
+// CacheTokenBytes is what a token's keys and values take in a Cache: f32, or in 8 bits and with a scale in f32 for each head.
+func (c *Config) CacheTokenBytes(int8Cache bool) int64 {
+	rows := 2 * int64(c.Layers) * int64(c.KVHeads)
+	if int8Cache {
+		return rows * int64(c.HeadSize+4)
+	}
+	return rows * 4 * int64(c.HeadSize)
+}
+
+// WritingBytes is the memory beside the cache that Extend holds for up to so many tokens at a time and length ones in all: weights, and a
+// model's buffers. Extend cuts what it is given into parts of 256 tokens, so that more than that take no more.
+func (c *Config) WritingBytes(f WeightFormat, tokens, length int) int64 {
+	r := c.room(1, min(tokens, extendTokens), false)
+	r.logits = int64(c.Vocabulary) // those of the cache
+	if c.Family == Llama {
+		r.table = 3 * int64(length) * int64(c.HeadSize) / 2
+	}
+	return c.WeightBytes(f) + 4*r.numbers() + attentionBytes(1, length, c.Heads, c.HeadSize, 1, c.Family == BTLM, false)
 }
 
 // BlockBytes is what the weights take in a format that puts block weights of a row together in so many bytes, as GGUF's have it:

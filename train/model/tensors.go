@@ -1,6 +1,10 @@
 package model
 
-import "fmt"
+import (
+	"fmt"
+
+	"curate/kernel"
+)
 
 // Role is what a tensor is for. Learning rate, decay, first values and export depend on it.
 type Role uint8
@@ -54,10 +58,11 @@ func (s span) of(p *Params) []float32 {
 
 // places says where the parameters of a model lie.
 type places struct {
-	embedding span    // [Vocabulary, Width]
-	blocks    []layer // by layer
-	norm      norm    // after them
-	head      linear  // without bias; tied: its weight is the embedding
+	embedding span           // [Vocabulary, Width]
+	blocks    []layer        // by layer
+	norm      norm           // after them
+	head      linear         // without bias; tied: its weight is the embedding
+	table     *kernel.Blocks // the embedding, if it is quantised
 }
 
 // layer is where the parameters of a block lie.
