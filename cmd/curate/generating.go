@@ -40,6 +40,7 @@ type generating struct {
 	samples          int
 	chats            chatSettings
 	name             setting
+	spare            int64 // bytes of the memory that are for something else
 }
 
 // check finds what is wrong before anything is opened.
@@ -61,12 +62,15 @@ func (g *generating) check() error {
 // generator is a model that writes.
 type generator struct {
 	*generate.Writer
-	prompts *generate.Prompts
-	chats   *chat.Encoder
-	samples int
-	tokens  atomic.Int64
-	ends    map[string]int64 // completions, by the reason for which they end
-	began   time.Time
+	options   generate.Options // that are in force
+	model     *train.Loaded
+	tokenizer *tokenize.Tokenizer
+	prompts   *generate.Prompts
+	chats     *chat.Encoder
+	samples   int
+	tokens    atomic.Int64
+	ends      map[string]int64 // completions, by the reason for which they end
+	began     time.Time
 
 	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
@@ -81,10 +85,14 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 		return nil, err
 	}
 	o := g.options
+	memory -= g.spare
 	// A context that the model does not say, and nobody else, has no end. It may be more than the model was trained on:
 	// neither RoPE nor ALiBi has a limit of its own.
 	if o.Context = g.length; o.Context == 0 {
 		o.Context = config.Context
+	}
+	if o.Context == 0 && o.Apart { // whoever asks does not say how much, either
+		o.Context = untrainedContext
 	}
 	fixed, each := config.ScoringBytes(1, generate.PromptPart)+pipeline.NotHeap, config.CacheBytes(1, 4)+6*int64(config.HeadSize)
 	if need := fixed + generate.PromptPart*each; need > memory {
@@ -93,7 +101,13 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	// Each text that is written beside others needs rows of numbers, one for each token of the vocabulary: the scores, those of
 	// the prompt, and what sampling sorts. They may take a quarter of what is left.
 	text := 20 * int64(config.Vocabulary)
-	o.Together = int(max(1, min(generate.DefaultTogether, (memory-fixed)/4/text)))
+	if o.Apart {
+		text += 4 * int64(config.Vocabulary) // scores that are told of
+	}
+	if o.Together == 0 {
+		o.Together = generate.DefaultTogether
+	}
+	o.Together = int(max(1, min(int64(o.Together), (memory-fixed)/4/text)))
 	o.Room = int(max(generate.PromptPart, (memory-fixed-int64(o.Together)*text)/each))
 	path := g.tokenizer
 	l, err := train.Load(ctx, st, filepath.ToSlash(dir))
@@ -127,7 +141,7 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 		return nil, err
 	}
 	out := &generator{
-		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
+		options: o, model: l, tokenizer: t, prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
 		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
 	}
 	if g.canLengthen {
