@@ -41,6 +41,7 @@ type generating struct {
 	samples     int
 	chats       chatSettings
 	name        setting
+	spare       int64 // bytes of the memory that are for something else
 }
 
 // check finds what is wrong before anything is opened.
@@ -68,13 +69,16 @@ const generateSlack = 64 << 20
 // generator is a model that writes.
 type generator struct {
 	*generate.Writer
-	prompts *generate.Prompts
-	chats   *chat.Encoder
-	samples int
-	tokens  atomic.Int64
-	ends    map[string]int64 // completions, by the reason for which they end
-	began   time.Time
-	close   func() // when nothing is written any more
+	options   generate.Options // that are in force
+	model     *train.Loaded
+	tokenizer *tokenize.Tokenizer
+	prompts   *generate.Prompts
+	chats     *chat.Encoder
+	samples   int
+	tokens    atomic.Int64
+	ends      map[string]int64 // completions, by the reason for which they end
+	began     time.Time
+	close     func() // when nothing is written any more
 
 	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
@@ -89,10 +93,14 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 		return nil, err
 	}
 	o := g.options
+	memory -= g.spare
 	// A context that the model does not say, and nobody else, has no end. It may be more than the model was trained on:
 	// neither RoPE nor ALiBi has a limit of its own.
 	if o.Context = g.length; o.Context == 0 {
 		o.Context = config.Context
+	}
+	if o.Context == 0 && o.Apart { // whoever asks does not say how much, either
+		o.Context = untrainedContext
 	}
 	token := config.CacheTokenBytes(g.int8Cache)
 	fixed, each := config.WritingBytes(g.format, generate.PromptPart, generate.PromptPart)+pipeline.NotHeap, token+6*int64(config.HeadSize)
@@ -102,7 +110,13 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	// Each text that is written beside others needs rows of numbers, one for each token of the vocabulary: the scores, those of
 	// the prompt, and what sampling sorts. They may take a quarter of what is left.
 	text := 20 * int64(config.Vocabulary)
-	o.Together = int(max(1, min(generate.DefaultTogether, (memory-fixed)/4/text)))
+	if o.Apart {
+		text += 4 * int64(config.Vocabulary) // scores that are told of
+	}
+	if o.Together == 0 {
+		o.Together = generate.DefaultTogether
+	}
+	o.Together = int(max(1, min(int64(o.Together), (memory-fixed)/4/text)))
 	o.Room = int(max(generate.PromptPart, (memory-fixed-int64(o.Together)*text)/each))
 	// Caches lie outside of the collector's heap, and so do weights in blocks.
 	outside, heap := token*int64(o.Room), fixed-pipeline.NotHeap
@@ -151,7 +165,7 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	m.Int8Cache = g.int8Cache
 	out := &generator{
-		close:   undo,
+		options: o, model: l, tokenizer: t, close: undo,
 		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
 		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
 	}

@@ -40,6 +40,7 @@ func commands(env environment) []*cobra.Command {
 		newTrain(env),
 		newEval(env),
 		newGenerate(env),
+		newServe(env),
 		newSize(env),
 		newStats(env),
 		newReport(env),

@@ -28,6 +28,10 @@ type Options struct {
 	Stop []string
 	// Ends are tokens that end a text, of which they are no part.
 	Ends []uint32
+	// Apart says that jobs have nothing to do with each other, as requests to a server: Done of each is called as soon as it has
+	// ended, and an error in it is its own. Prompts are then read beside what is written, at most PromptPart tokens for a token
+	// of each text, so that a long one holds up nobody.
+	Apart bool
 }
 
 // Reasons for which a completion ends.
@@ -67,21 +71,40 @@ type Job struct {
 	// Put, if it is not nil, gets the text of each sample as it comes: whole characters. The samples are written one after
 	// another then.
 	Put func(sample int, text string) error
+	// Own is what is asked of this job alone; nil: what the writer's Options say.
+	Own *Own
+	// See, if it is not nil, gets each token of a sample when it is chosen, before Put gets its text. SeePrompt gets those of the
+	// prompt behind its first token, which is number 0, once. Both come with Top of the likeliest tokens.
+	See       func(sample int, s Scored) error
+	SeePrompt func(number int, s Scored) error
+	Top       int
+	// Context, if it is not nil, ends the job when it is done: with its cause.
+	Context context.Context
 	// Err says that there is no prompt. It keeps its turn: Done gets it behind what comes before.
 	Err error
-	// Done gets the completions. With Err, or a *PromptError, there are none.
+	// Done gets the completions. With Err, a *PromptError, or another error of this job, there are none.
 	Done func(list []Completion, err error) error
+}
+
+// Own are a job's own options: see Options. MaxTokens may be 0: the prompt is read, and nothing is written.
+type Own struct {
+	Sampling
+	MaxTokens int
+	Stop      []string
 }
 
 // job is one that is not done yet.
 type job struct {
 	*Job
+	own         Own
 	prompt      []int32
 	most        int // tokens of a completion
 	list        []Completion
 	begun, live int // samples
 	ended       int
-	scores      []float32 // behind the prompt
+	reading     bool // a place is reading the prompt
+	seen        bool // SeePrompt has seen all of it
+	behind      behind
 	err         error
 }
 
@@ -91,6 +114,7 @@ type Writer struct {
 	t      *tokenize.Tokenizer
 	o      Options
 	known  int // tokens that stand for something have lower ids
+	top    []Candidate
 	places []*place
 	jobs   []*job // in order
 
@@ -113,12 +137,19 @@ func NewWriter(m *model.Model, t *tokenize.Tokenizer, o Options) (*Writer, error
 	if o.Together == 0 {
 		w.o.Together = DefaultTogether
 	}
-	for _, s := range o.Stop {
-		if s == "" || !utf8.ValidString(s) {
-			return nil, fmt.Errorf("a text to stop at is %q: it must not be empty, and be UTF-8", s)
-		}
+	if err := checkStops(o.Stop); err != nil {
+		return nil, err
 	}
 	return w, nil
+}
+
+func checkStops(stops []string) error {
+	for _, s := range stops {
+		if s == "" || !utf8.ValidString(s) {
+			return fmt.Errorf("a text to stop at is %q: it must not be empty, and be UTF-8", s)
+		}
+	}
+	return nil
 }
 
 // Write makes samples completions of a prompt, as of a Job. With an error, what was written so far is given, too; of that, what
@@ -142,8 +173,8 @@ func (w *Writer) Write(ctx context.Context, prompt []uint32, record uint64, samp
 	return list, err
 }
 
-// Each writes one job after another, several at a time; Done is called in their order. What is written of a job is the same
-// whatever is written beside it.
+// Each writes one job after another, several at a time; Done is called in their order, unless they are Apart. What is written of
+// a job is the same whatever is written beside it.
 //
 // next gives a job, or io.EOF: there are no more; another error ends the writing, too, when all that came before is done. With
 // wait there is nothing else to do; without, it may give nil: there is none yet.
@@ -159,7 +190,7 @@ func (w *Writer) run(ctx context.Context, next func(wait bool) (*Job, error)) (r
 			rest = w.unfinished(w.jobs[0])
 		}
 		for _, p := range w.places {
-			p.job, p.live = nil, false
+			p.free()
 		}
 		w.jobs = w.jobs[:0]
 	}()
@@ -170,7 +201,7 @@ func (w *Writer) run(ctx context.Context, next func(wait bool) (*Job, error)) (r
 				end = err
 			} else if j == nil {
 				break
-			} else if err := w.add(ctx, j); err != nil {
+			} else if err := w.add(j); err != nil {
 				return nil, err
 			}
 			if err := w.settle(); err != nil {
@@ -193,21 +224,26 @@ func (w *Writer) run(ctx context.Context, next func(wait bool) (*Job, error)) (r
 // takes says whether there is a place, perhaps, for a further job. Those that are written and wait for one before them are
 // bounded.
 func (w *Writer) takes() bool {
-	if len(w.jobs) >= 4*w.o.Together {
+	if len(w.jobs) >= 4*w.o.Together || slices.ContainsFunc(w.jobs, (*job).waits) {
 		return false
 	}
-	live := 0
+	busy := 0
 	for _, p := range w.places {
-		if p.live {
-			live++
+		if p.busy() {
+			busy++
 		}
 	}
-	n := len(w.jobs)
-	return live < w.o.Together && (n == 0 || w.jobs[n-1].begun == w.jobs[n-1].Samples || w.jobs[n-1].err != nil)
+	return busy < w.o.Together
+}
+
+// waits says that there is a sample that a place could be given to. Of those that Put sees one after another, the next is none
+// yet; and the first one's place reads the prompt for all.
+func (j *job) waits() bool {
+	return j.err == nil && j.begun < j.Samples && !j.reading && (j.Put == nil || j.live == 0)
 }
 
 // add takes a job, and begins with it if there is a place.
-func (w *Writer) add(ctx context.Context, given *Job) error {
+func (w *Writer) add(given *Job) error {
 	j := &job{Job: given, err: given.Err}
 	if j.err == nil {
 		j.err = w.check(j)
@@ -216,12 +252,24 @@ func (w *Writer) add(ctx context.Context, given *Job) error {
 		j.list = make([]Completion, j.Samples)
 	}
 	w.jobs = append(w.jobs, j)
-	return w.begin(ctx)
+	return w.begin()
 }
 
 // check makes sure that a prompt is one, and says how many tokens may be written behind it.
 func (w *Writer) check(j *job) error {
 	n := len(j.Prompt)
+	if j.own = (Own{w.o.Sampling, w.o.MaxTokens, w.o.Stop}); j.Own != nil {
+		j.own = *j.Own
+		if err := j.own.Check(func(name string) string { return name }); err != nil {
+			return err
+		}
+		if err := checkStops(j.own.Stop); err != nil {
+			return err
+		}
+		if j.own.MaxTokens < 0 || j.own.MaxTokens > math.MaxInt32 {
+			return fmt.Errorf("max tokens %d: from 0 to %d", j.own.MaxTokens, math.MaxInt32)
+		}
+	}
 	if n == 0 {
 		return &PromptError{Problem: "the prompt has no token, and a model goes on from one at least"}
 	}
@@ -232,9 +280,12 @@ func (w *Writer) check(j *job) error {
 		}
 		j.prompt[i] = int32(id)
 	}
-	j.most = w.o.MaxTokens
+	j.most = j.own.MaxTokens
 	if w.o.Context > 0 {
-		if n >= w.o.Context {
+		if n > w.o.Context {
+			return &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context %d", n, w.o.Context), Long: true}
+		}
+		if n == w.o.Context && j.most > 0 {
 			return &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context), Long: true}
 		}
 		j.most = min(j.most, w.o.Context-n)
@@ -249,14 +300,14 @@ func (w *Writer) check(j *job) error {
 func (j *job) room() int { return len(j.prompt) + j.most }
 
 // begin gives places to samples that have none, in order.
-func (w *Writer) begin(ctx context.Context) error {
+func (w *Writer) begin() error {
 	for _, j := range w.jobs {
-		for j.err == nil && j.begun < j.Samples && (j.Put == nil || j.live == 0) {
+		for j.waits() {
 			p := w.place(j)
 			if p == nil {
 				return nil
 			}
-			if err := w.open(ctx, p, j); err != nil {
+			if err := w.open(p, j); err != nil {
 				return err
 			}
 		}
@@ -264,29 +315,61 @@ func (w *Writer) begin(ctx context.Context) error {
 	return nil
 }
 
-// settle is done with the first jobs, as far as they have ended.
+// settle is done with jobs that have ended: with the first ones, or, if they are apart, with any.
 func (w *Writer) settle() error {
-	for len(w.jobs) > 0 {
-		j := w.jobs[0]
+	for i := 0; i < len(w.jobs); {
+		j := w.jobs[i]
 		if j.err == nil && j.ended < j.Samples {
-			return nil
-		}
-		w.jobs = slices.Delete(w.jobs, 0, 1)
-		for _, p := range w.places {
-			if p.job == j {
-				p.job = nil
+			if !w.o.Apart {
+				return nil
 			}
+			i++
+			continue
 		}
-		if err := j.Done(j.list, j.err); err != nil {
+		w.jobs = slices.Delete(w.jobs, i, i+1)
+		w.leave(j)
+		list := j.list
+		if j.err != nil {
+			list = nil
+		}
+		if err := j.Done(list, j.err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// step writes a token of each text.
+// leave takes a job's places from it.
+func (w *Writer) leave(j *job) {
+	for _, p := range w.places {
+		if p.job == j {
+			p.free()
+		}
+	}
+}
+
+// fail ends a job with an error, if it is its own, and gives back one that is not.
+func (w *Writer) fail(j *job, err error) error {
+	if err == nil || !w.o.Apart {
+		return err
+	}
+	j.err = err
+	w.leave(j)
+	return nil
+}
+
+// step reads something of prompts, and writes a token of each text.
 func (w *Writer) step(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, j := range w.jobs {
+		if j.err == nil && j.Context != nil && j.Context.Err() != nil {
+			j.err = context.Cause(j.Context)
+			w.leave(j)
+		}
+	}
+	if err := w.readPrompts(ctx); err != nil {
 		return err
 	}
 	w.live, w.caches, w.tokens = w.live[:0], w.caches[:0], w.tokens[:0]
@@ -294,27 +377,36 @@ func (w *Writer) step(ctx context.Context) error {
 		if !p.live {
 			continue
 		}
-		if err := w.next(p); err != nil {
+		if err := w.fail(p.job, w.next(p)); err != nil {
 			return err
 		}
 		if p.live {
 			w.live, w.caches, w.tokens = append(w.live, p), append(w.caches, p.cache), append(w.tokens, p.token)
 		}
 	}
+	// A job whose second sample has failed has none that goes on.
+	n := 0
+	for i, p := range w.live {
+		if p.live {
+			w.live[n], w.caches[n], w.tokens[n] = p, w.caches[i], w.tokens[i]
+			n++
+		}
+	}
+	w.live, w.caches, w.tokens = w.live[:n], w.caches[:n], w.tokens[:n]
 	v := w.m.Config.Vocabulary
-	if n := len(w.live) * v; len(w.scores) < n {
+	if n *= v; len(w.scores) < n {
 		w.scores = make([]float32, max(n, min(2*n, w.o.Together*v)))
 	}
-	if err := w.m.ExtendEach(w.caches, w.tokens, w.scores[:len(w.live)*v]); err != nil {
+	if err := w.m.ExtendEach(w.caches, w.tokens, w.scores[:n]); err != nil {
 		return err
 	}
 	for i, p := range w.live {
-		p.scores = w.scores[i*v:][:w.known]
+		p.behind = w.behind(p.job, w.scores[i*v:][:v])
 	}
 	if err := w.settle(); err != nil {
 		return err
 	}
-	return w.begin(ctx)
+	return w.begin()
 }
 
 // unfinished is what there is of a job's samples that have begun.

@@ -100,6 +100,12 @@ var errOtherModel = errors.New("the cache is of a model of another configuration
 // until the next call with this cache. An error says that a token is none of the vocabulary's, or that there is no room; the
 // cache is as it was then.
 func (m *Model) Extend(c *Cache, tokens []int32) ([]float32, error) {
+	return m.ExtendSeen(c, tokens, nil)
+}
+
+// ExtendSeen is Extend that also shows the logits after each of the tokens to see, if it is not nil, in order: [Vocabulary], valid
+// until see returns. Those after the last token are, bit for bit, what it gives.
+func (m *Model) ExtendSeen(c *Cache, tokens []int32, see func(at int, logits []float32)) ([]float32, error) {
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("a cache is extended by at least one token")
 	}
@@ -108,16 +114,31 @@ func (m *Model) Extend(c *Cache, tokens []int32) ([]float32, error) {
 	}
 	m.reserve(1, min(len(tokens), extendTokens), false)
 	m.one[0] = c
-	for len(tokens) > 0 {
-		n := min(len(tokens), extendTokens)
-		m.extend(m.one[:], tokens[:n])
-		tokens = tokens[n:]
-		if len(tokens) == 0 {
+	for at := 0; at < len(tokens); {
+		n := min(len(tokens)-at, extendTokens)
+		m.extend(m.one[:], tokens[at:at+n])
+		if see != nil {
+			m.showLogits(n, at, see)
+		}
+		if at += n; at == len(tokens) {
 			m.headForward(1, nil, m.last[(n-1)*m.Config.Width:], c.logits)
 		}
 	}
 	m.one[0] = nil
 	return c.logits, nil
+}
+
+// showLogits shows those of n tokens whose rows are in m.last, [n, Width], as those of tokens from at on.
+func (m *Model) showLogits(n, at int, see func(at int, logits []float32)) {
+	v := m.Config.Vocabulary
+	step := headRows(n, v)
+	for first := 0; first < n; first += step {
+		rows := min(step, n-first)
+		m.headForward(rows, nil, m.last[first*m.Config.Width:], m.logits)
+		for i := range rows {
+			see(at+first+i, m.logits[i*v:][:v])
+		}
+	}
 }
 
 // ExtendEach is Extend by one token for several sequences at once: tokens[i] follows those of caches[i], and row i of dst,

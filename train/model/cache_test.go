@@ -96,6 +96,65 @@ func TestExtend(t *testing.T) {
 	}
 }
 
+// TestExtendSeen: the logits after each token are those of the whole sequence, also where a part of the tokens is cached already, and
+// where their rows do not fit into the room for logits.
+func TestExtendSeen(t *testing.T) {
+	const length = 300
+	for name, c := range cacheConfigs() {
+		for _, vocabulary := range []int{c.Vocabulary, 1 << 16} {
+			if vocabulary > c.Vocabulary && name != "llama" { // that is the head's alone
+				continue
+			}
+			c.Vocabulary = vocabulary
+			m := cacheModel(t, c, 2)
+			tokens := make([]int32, length)
+			for i := range tokens {
+				tokens[i] = int32(i * 7919 % c.Vocabulary)
+			}
+			n := length
+			if vocabulary > 1<<12 {
+				n = 80 // more than logitRows
+			}
+			want := make([]float32, n*c.Vocabulary)
+			if err := m.Logits(&Batch{Rows: 1, Length: n, Tokens: tokens[:n]}, want); err != nil {
+				t.Fatal(err)
+			}
+			m = cacheModel(t, c, 2)
+			largest := max(1, float64(m.set.Max(want)))
+			cache := m.NewCache(n)
+			last := make([]float32, c.Vocabulary)
+			for _, part := range [][2]int{{0, 5}, {5, n}} {
+				seen := part[0]
+				got, err := m.ExtendSeen(cache, tokens[part[0]:part[1]], func(at int, logits []float32) {
+					if at+part[0] != seen || len(logits) != c.Vocabulary {
+						t.Fatalf("%s: %d logits after token %d of the call, and token %d is next", name, len(logits), at, seen)
+					}
+					for i, x := range logits {
+						if d := math.Abs(float64(x - want[seen*c.Vocabulary+i])); !(d <= 1e-5*largest) {
+							t.Fatalf("%s: after token %d logit %d is off by %g", name, seen, i, d)
+						}
+					}
+					copy(last, logits)
+					seen++
+				})
+				if err != nil || seen != part[1] || !slices.Equal(got, last) {
+					t.Fatalf("%s: %d of %d tokens are seen, and the last as it is given: %v, %v", name, seen, part[1], slices.Equal(got, last), err)
+				}
+			}
+			// log p by them is what LogProbs has.
+			p := make([]float32, 1)
+			if err := m.LogProbs(&Batch{Rows: 1, Length: 1, Tokens: tokens[:1], Targets: []int32{9}}, p); err != nil {
+				t.Fatal(err)
+			}
+			cache.Truncate(0)
+			logits, err := m.Extend(cache, tokens[:1])
+			if err != nil || math.Abs(float64(logits[9]-m.LogSumExp(logits)-p[0])) > 1e-5*largest {
+				t.Errorf("%s: log p %v, want %v; %v", name, logits[9]-m.LogSumExp(logits), p[0], err)
+			}
+		}
+	}
+}
+
 func TestExtendErrors(t *testing.T) {
 	configs := cacheConfigs()
 	m := cacheModel(t, configs["llama"], 1)

@@ -51,6 +51,9 @@ func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads
 	}
 }
 
+// LogSumExp is log Σ e^logits, by the kernels that LogProbs goes by: log p(t) is logits[t] less that.
+func (m *Model) LogSumExp(logits []float32) float32 { return m.set.LogSumExp(logits) }
+
 // headForward puts the logits of the rows of x that are numbered in rows (nil: the first n) into logits, [n, Vocabulary]; x is
 // [N, Width]. m.normed, [n, Width], gets what they were made from.
 func (m *Model) headForward(n int, rows []int32, x, logits []float32) {
