@@ -233,6 +233,7 @@ func TestApartErrors(t *testing.T) {
 	m, tok := tiny(t, 1)
 	mine := errors.New("mine")
 	gone, leave := context.WithCancelCause(t.Context())
+	goneEarly, leaveEarly := context.WithCancelCause(t.Context())
 	fails := func(int, string) error { return mine }
 	own := func(o Own) *Own { return &o }
 	jobs := []struct {
@@ -253,6 +254,8 @@ func TestApartErrors(t *testing.T) {
 			return nil
 		}}, "mine"},
 		{Job{Prompt: []uint32{5, 6}, Samples: 1, Own: own(Own{Sampling: Greedy(), MaxTokens: 100}), Context: gone, Put: func(int, string) error { leave(mine); return nil }}, "mine"},
+		{Job{Prompt: make([]uint32, 600), Samples: 1, Context: goneEarly, SeePrompt: func(int, Scored) error { leaveEarly(mine); return nil }}, "mine"},
+		{Job{Prompt: []uint32{5, 6}, Samples: 1, Context: gone}, "mine"},
 		{Job{Prompt: []uint32{5, 6}, Samples: 1, Own: own(Own{Sampling: Greedy(), MaxTokens: -1})}, "max tokens -1"},
 		{Job{Prompt: []uint32{5, 6}, Samples: 1, Own: own(Own{Sampling: Greedy(), MaxTokens: 1, Stop: []string{""}})}, "must not be empty"},
 		{Job{Prompt: []uint32{5, 6}, Samples: 1, Own: own(Own{MaxTokens: 1})}, "repetition_penalty 0"},

@@ -341,6 +341,7 @@ func (w *Writer) settle() error {
 
 // leave takes a job's places from it.
 func (w *Writer) leave(j *job) {
+	j.reading = false
 	for _, p := range w.places {
 		if p.job == j {
 			p.free()
