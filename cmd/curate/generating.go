@@ -104,6 +104,9 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	token := config.CacheTokenBytes(g.int8Cache)
 	fixed, each := config.WritingBytes(g.format, generate.PromptPart, generate.PromptPart)+pipeline.NotHeap, token+6*int64(config.HeadSize)
+	if o.Apart {
+		fixed += config.SeenBytes(generate.PromptPart)
+	}
 	if need := fixed + generate.PromptPart*each; need > memory {
 		return nil, usage("%s needs %s to write; %s allows %s", g.model, pipeline.FormatBytes(need), g.name("memory"), pipeline.FormatBytes(memory))
 	}

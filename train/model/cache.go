@@ -132,6 +132,7 @@ func (m *Model) ExtendSeen(c *Cache, tokens []int32, see func(at int, logits []f
 func (m *Model) showLogits(n, at int, see func(at int, logits []float32)) {
 	v := m.Config.Vocabulary
 	step := headRows(n, v)
+	grow(&m.logits, step*v) // not in reserve: who sees only the last does without
 	for first := 0; first < n; first += step {
 		rows := min(step, n-first)
 		m.headForward(rows, nil, m.last[first*m.Config.Width:], m.logits)
