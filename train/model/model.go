@@ -31,6 +31,7 @@ type Batch struct {
 	Starts []int32
 	// Weights of the targets; nil is 1 for all. They may be negative.
 	Weights []float32
+	Noise   *Noise // on the embeddings; nil: none
 }
 
 // Model is a model with its parameters and room for the activations of a batch. It is for one goroutine; its pool shares the
@@ -183,6 +184,7 @@ func (m *Model) forward(b *Batch, keep bool) []float32 {
 		k := m.kept[0]
 		k.x1, k.x2, k.lse = m.last, m.last, nil
 		m.embed(n, b.Tokens, k.x1)
+		m.perturb(b, k.x1)
 		m.see("embedding", k.x1[:n*m.Config.Width])
 		for l := range m.places.blocks {
 			m.blockForward(&m.places.blocks[l], &k, b, k.x1)
@@ -191,6 +193,7 @@ func (m *Model) forward(b *Batch, keep bool) []float32 {
 		return m.last
 	}
 	m.embed(n, b.Tokens, m.kept[0].x1)
+	m.perturb(b, m.kept[0].x1)
 	for l := range m.places.blocks {
 		y := m.last
 		if l+1 < m.Config.Layers {
@@ -238,6 +241,7 @@ func (m *Model) check(b *Batch, targets bool) error {
 		{"targets", len(b.Targets), !targets},
 		{"starts", len(b.Starts), true},
 		{"weights", len(b.Weights), true},
+		{"amplitudes of noise", len(b.Noise.amplitude()), true},
 	} {
 		if s.len != n && !(s.optional && s.len == 0) {
 			return fmt.Errorf("a batch of %d rows of %d tokens has %d %s", b.Rows, b.Length, s.len, s.name)
