@@ -49,7 +49,7 @@ func (l *LoRA) targets(layout *Layout) ([]int, error) {
 			continue
 		}
 		name := strings.TrimSuffix(t.Name, weightSuffix)
-		if kind := name[strings.LastIndexByte(name, '.')+1:]; !slices.Contains(kinds, kind) {
+		if kind := lastName(t); !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
 		hit := l.Targets == nil
@@ -81,7 +81,8 @@ type Adapters struct {
 
 // adapter is that of one tensor.
 type adapter struct {
-	tensor  Tensor // the target, as it lies in a model's layout
+	target  int    // its number in a model's layout
+	tensor  Tensor // as it lies there
 	a, b    span   // [rank, in], [out, rank]
 	base    []float32
 	product []float32 // [out, rank]: room for s·B
@@ -100,7 +101,7 @@ func NewAdapters(l LoRA, p *Params) (*Adapters, error) {
 		t := p.Layout.Tensors[i]
 		at, bt := &layout.Tensors[2*k], &layout.Tensors[2*k+1]
 		a.list[k] = adapter{
-			tensor: t, a: span{at.Offset, at.Len()}, b: span{bt.Offset, bt.Len()},
+			target: i, tensor: t, a: span{at.Offset, at.Len()}, b: span{bt.Offset, bt.Len()},
 			base: slices.Clone(p.Of(i)), product: make([]float32, bt.Len()),
 		}
 	}
@@ -137,13 +138,29 @@ func (a *Adapters) Init(seed uint64) {
 	}
 }
 
-// Targets are the names of the layers that have an adapter.
-func (a *Adapters) Targets() []string {
-	var names []string
-	for i := range a.list {
-		names = append(names, strings.TrimSuffix(a.list[i].tensor.Name, weightSuffix))
+// Names are the ends of names of the layers that have an adapter: Targets, or those of all in blocks.
+func (a *Adapters) Names() []string {
+	if a.Targets != nil {
+		return a.Targets
 	}
-	return names
+	var kinds []string
+	for i := range a.list {
+		if kind := lastName(&a.list[i].tensor); !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// Changes says whether tensor i of the model has an adapter.
+func (a *Adapters) Changes(i int) bool {
+	return slices.ContainsFunc(a.list, func(x adapter) bool { return x.target == i })
+}
+
+// lastName is the name of a linear layer in its block, such as q_proj.
+func lastName(t *Tensor) string {
+	name := strings.TrimSuffix(t.Name, weightSuffix)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // Transposed says that the targets lie [in, out] in files (fan_in_fan_out in PEFT's words).
@@ -153,9 +170,8 @@ func (a *Adapters) Transposed() bool { return a.list[0].tensor.Transposed }
 // adapters are of the model's own weights.
 func (m *Model) Adapt(a *Adapters) error {
 	for i := range a.list {
-		t := &a.list[i].tensor
-		if k := slices.Index(m.Params.Layout.Tensors, *t); k < 0 {
-			return fmt.Errorf("the adapter of %s is of another model", t.Name)
+		if x := &a.list[i]; x.target >= len(m.Params.Layout.Tensors) || m.Params.Layout.Tensors[x.target] != x.tensor {
+			return fmt.Errorf("the adapter of %s is of another model", x.tensor.Name)
 		}
 	}
 	m.adapters, m.trained = a, 0 // their room is made with the next batch

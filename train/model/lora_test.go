@@ -123,7 +123,7 @@ func TestLoRAFullRank(t *testing.T) {
 			kind = kind[strings.Index(kind, ".0.")+3:]
 			with, full, a := adapted(t, r, m, LoRA{Rank: w.Cols, Alpha: float64(w.Cols), Targets: []string{kind}})
 			if len(a.Params.Layout.Tensors) != 2*m.Config.Layers {
-				t.Fatalf("%s: targets are %v", kind, a.Targets())
+				t.Fatalf("%s: targets are %v", kind, a.Names())
 			}
 			for i := range a.Params.Layout.Tensors {
 				x := a.Params.Of(i)
