@@ -3,11 +3,14 @@ package train
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"path"
 	"slices"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -50,22 +53,27 @@ func (l *LoRA) check() error {
 
 // adapt gives the run's model its adapters: of the last checkpoint, of which r.loaded is the merged model, or new ones.
 func (r *run) adapt(ctx context.Context, state *State) error {
-	base := r.loaded
+	var merged []uint64 // of the checkpoint: there need not be room for two models
 	if r.saved >= 0 {
-		var err error
-		if base, err = r.start(ctx); err != nil {
+		merged = digests(r.loaded.Params)
+		layout := r.loaded.Params.Layout
+		r.loaded.Params = nil
+		base, err := r.start(ctx)
+		if err != nil {
 			return fmt.Errorf("the model that the adapters are of: %w", err)
 		}
-		if !slices.Equal(base.Params.Layout.Tensors, r.loaded.Params.Layout.Tensors) {
+		if !slices.Equal(base.Params.Layout.Tensors, layout.Tensors) {
 			return r.otherBase()
 		}
+		r.loaded.Params = base.Params
 	}
-	a, err := model.NewAdapters(*r.c.LoRA.Model(), base.Params)
+	p := r.loaded.Params
+	a, err := model.NewAdapters(*r.c.LoRA.Model(), p)
 	if err != nil {
 		return fmt.Errorf("lora.%w", err)
 	}
 	a.Init(r.c.Seed)
-	m, err := model.New(base.Config, base.Params, r.env.Pool, r.c.precision())
+	m, err := model.New(r.loaded.Config, p, r.env.Pool, r.c.precision())
 	if err != nil {
 		return err
 	}
@@ -78,16 +86,35 @@ func (r *run) adapt(ctx context.Context, state *State) error {
 		return err
 	}
 	// With other kernels the last bits of the sum are others, and only what has no adapter can be compared.
-	if r.saved >= 0 {
-		for i := range base.Params.Layout.Tensors {
-			if (state.Kernels == r.c.Kernels || !a.Changes(i)) && !slices.Equal(base.Params.Of(i), r.loaded.Params.Of(i)) {
-				return r.otherBase()
-			}
+	for i, d := range merged {
+		if (state.Kernels == r.c.Kernels || !a.Changes(i)) && digest(p.Of(i)) != d {
+			return r.otherBase()
 		}
-		r.loaded.Params = base.Params
 	}
 	r.model, r.adapters = m, a
 	return nil
+}
+
+// digests are those of all tensors.
+func digests(p *model.Params) []uint64 {
+	list := make([]uint64, len(p.Layout.Tensors))
+	for i := range list {
+		list[i] = digest(p.Of(i))
+	}
+	return list
+}
+
+// digest tells numbers from others, bit by bit.
+func digest(x []float32) uint64 {
+	d := xxhash.New()
+	var b [1 << 12]byte
+	for piece := range slices.Chunk(x, len(b)/4) {
+		for i, v := range piece {
+			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(v))
+		}
+		d.Write(b[:4*len(piece)])
+	}
+	return d.Sum64()
 }
 
 func (r *run) otherBase() error {

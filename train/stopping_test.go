@@ -185,7 +185,7 @@ func TestEarlyStoppingKilled(t *testing.T) {
 	res := mustRun(t, c, whole, env)
 	want := tree(t, whole)
 	t.Log(counting.Ops(), "operations,", res.Stopped.Reason)
-	for n := 1; n <= counting.Ops(); n += 1 + counting.Ops()/60 {
+	for n := 1; n <= counting.Ops(); n += 1 + counting.Ops()/30 {
 		dir := t.TempDir()
 		disk := storetest.NewFaulty(unsynced{store.OS()}, n, storetest.Faults[n%len(storetest.Faults)])
 		disk.Sticky = true
