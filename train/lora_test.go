@@ -320,3 +320,83 @@ func TestLoRACheck(t *testing.T) {
 		}
 	}
 }
+
+// TestPEFT: with adapters that PEFT 0.21.2 saved, logits and the gradients of A and B are those of PyTorch.
+func TestPEFT(t *testing.T) {
+	l := mustLoad(t, "testdata/transformers-5")
+	open := func(name string) *safetensors.File {
+		b, err := os.ReadFile(filepath.Join("testdata", "peft", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := safetensors.Open(name, strings.NewReader(string(b)), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	want := open("expected.safetensors")
+	ids, shape := ints(t, want, "tokens")
+	rows, length, v := int(shape[0]), int(shape[1]), l.Config.Vocabulary
+	b := &model.Batch{Rows: rows, Length: length}
+	for i, id := range ids {
+		b.Tokens, b.Targets = append(b.Tokens, int32(id)), append(b.Targets, model.Ignore)
+		if i%length != length-1 {
+			b.Targets[i] = int32(ids[i+1])
+		}
+	}
+	for _, set := range kernel.Names() {
+		l := mustLoad(t, "testdata/transformers-5")
+		a, err := model.NewAdapters(model.LoRA{Rank: 3, Alpha: 7.5}, l.Params)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := readTensors(t.Context(), store.NewLocal(nil), "testdata/peft/"+AdapterFile, a.Params); err != nil {
+			t.Fatal(err)
+		}
+		s, err := kernel.Named(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pool := kernel.NewPool(s, 2)
+		defer pool.Close()
+		m, err := model.New(l.Config, l.Params, pool, kernel.F32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Adapt(a); err != nil {
+			t.Fatal(err)
+		}
+		logits, expected := make([]float32, rows*length*v), make([]float32, rows*length*v)
+		if err := m.Logits(b, logits); err != nil {
+			t.Fatal(err)
+		}
+		if err := want.Floats(want.Lookup("logits"), 0, expected); err != nil {
+			t.Fatal(err)
+		}
+		if d := distance(logits, expected); d > 1e-6 {
+			t.Errorf("%s: logits differ by %.2g of their norm", set, d)
+		}
+		grads := model.NewParams(a.Params.Layout)
+		sum, counted, err := m.Loss(b, 1/float32(rows*(length-1)), grads)
+		if err != nil || counted != rows*(length-1) || math.Abs(sum/float64(counted)-4.421740603400246) > 1e-6 {
+			t.Errorf("%s: the loss is %v of %d targets, %v", set, sum, counted, err)
+		}
+		for i := range a.Params.Layout.Tensors {
+			w := &a.Params.Layout.Tensors[i]
+			if d := distance(grads.Of(i), floats(t, want, w.Name, w)); !(d < 5e-6) {
+				t.Errorf("%s: %s: the gradient differs by %.2g of its norm", set, w.Name, d)
+			}
+		}
+	}
+}
+
+// distance of two vectors, by the norm of the second.
+func distance(got, want []float32) float64 {
+	diff, size := 0.0, 0.0
+	for i, w := range want {
+		d := float64(got[i]) - float64(w)
+		diff, size = diff+d*d, size+float64(w)*float64(w)
+	}
+	return math.Sqrt(diff / size)
+}
