@@ -96,6 +96,9 @@ func (m *Model) reserve(rows, length int, backward bool) {
 	grow(&m.dnormed, r.dnormed)
 	grow(&m.dx, r.dx)
 	grow(&m.partial, r.partial)
+	if m.adapters != nil && backward {
+		grow(&m.low, int64(n)*int64(m.adapters.Rank))
+	}
 	grow(&m.headStats, r.headStats)
 	grow(&m.losses, r.losses)
 	grow(&m.counted, r.losses)
