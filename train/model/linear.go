@@ -6,7 +6,7 @@ import "curate/kernel"
 type linear struct {
 	weight, bias span // [out, in], [out] or empty
 	in, out      int
-	adapters     []*adapter // of parts of the weight
+	adapters     []*adapter     // of parts of the weight
 	blocks       *kernel.Blocks // the weight, if it is quantised
 }
 

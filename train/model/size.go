@@ -218,4 +218,6 @@ func (c *Config) BlockBytes(block, bytes int) (size, ifAll int64, rest []Tensor)
 }
 
 // SeenBytes is what ExtendSeen takes beside Extend for n tokens: logits of as many of them as are made at once.
-func (c *Config) SeenBytes(n int) int64 { return 4 * int64(headRows(n, c.Vocabulary)) * int64(c.Vocabulary) }
+func (c *Config) SeenBytes(n int) int64 {
+	return 4 * int64(headRows(n, c.Vocabulary)) * int64(c.Vocabulary)
+}
