@@ -76,6 +76,28 @@ func TestCommittedEvaluation(t *testing.T) {
 			t.Errorf("%s is learnt and held out", id)
 		}
 	}
+	for _, name := range []string{"instruct.en.jsonl.zst", "preference.en.jsonl.zst"} {
+		list := ids(name)
+		if len(list) < 800 {
+			t.Errorf("%s has %d lines", name, len(list))
+		}
+		for _, id := range list {
+			if heldOut(id) {
+				t.Errorf("%s: %s is learnt and held out", name, id)
+			}
+		}
+	}
+	for name, least := range map[string]int{"heldout.instruct.eu.jsonl.zst": 200, "heldout.preference.eu.jsonl.zst": 150} {
+		list := ids(name)
+		if len(list) < least {
+			t.Errorf("%s has %d lines", name, len(list))
+		}
+		for _, id := range list {
+			if !heldOut(id) {
+				t.Errorf("%s: %s may be learnt", name, id)
+			}
+		}
+	}
 	for _, lang := range evaluationLanguages {
 		for _, name := range []string{"heldout." + lang + ".jsonl.zst", "pairs." + lang + ".jsonl.zst"} {
 			list := ids(name)

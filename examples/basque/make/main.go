@@ -8,7 +8,8 @@
 //
 // Read corpus.go first: it says what is put together. edit.go holds the edits that make a near-duplicate of a
 // page, similarity.go the measure they are aimed at. translation.go holds the rows to translate, and the memory;
-// evaluation.go what the training example learns first, and what it is measured by; sentences.go what a translation is measured by.
+// evaluation.go what the training example learns first, and what it is measured by; instructing.go the rows from which it learns to
+// answer; sentences.go what a translation is measured by.
 package main
 
 import (
@@ -98,7 +99,18 @@ func run(args []string, stderr io.Writer) error {
 	if err := writeSentences(*out, chosen); err != nil {
 		return err
 	}
-	for _, counts := range []map[string]int{c.counts, t.counts, e.counts} {
+	answers, err := readRows(*data, "preference-hard.eu-reference")
+	if err != nil {
+		return err
+	}
+	instructing, err := chooseInstructing(source, answers, paths, *seed)
+	if err != nil {
+		return err
+	}
+	if err := writeInstructing(*out, instructing); err != nil {
+		return err
+	}
+	for _, counts := range []map[string]int{c.counts, t.counts, e.counts, instructing.counts} {
 		for _, name := range slices.Sorted(maps.Keys(counts)) {
 			fmt.Fprintf(stderr, "%-33s %6d\n", name, counts[name])
 		}

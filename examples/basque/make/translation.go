@@ -77,11 +77,7 @@ func readTranslationSource(dir string) (s translationSource, err error) {
 		{"instruct.en", &s.instruct}, {"instruct.eu-reference", &s.reference}, {"preference-hard.en", &s.preference},
 		{"en", nil}, {basque, nil}, {"preference-hard.eu-reference", nil},
 	} {
-		lines, err := readLines(name(set.stem))
-		if err != nil {
-			return s, err
-		}
-		rows, err := parseRows(name(set.stem), lines)
+		rows, err := readRows(dir, set.stem)
 		if err != nil {
 			return s, err
 		}
@@ -97,6 +93,16 @@ func readTranslationSource(dir string) (s translationSource, err error) {
 		}
 	}
 	return s, nil
+}
+
+// readRows reads a set, or pages, of DIR.
+func readRows(dir, stem string) ([]row, error) {
+	name := filepath.Join(dir, stem+".jsonl.zst")
+	lines, err := readLines(name)
+	if err != nil {
+		return nil, err
+	}
+	return parseRows(name, lines)
 }
 
 // parseRows reads the lines of name: rows, or pages.
