@@ -38,6 +38,7 @@ var layers = []struct {
 	{"filter/exec", "record stage", "speaks with a program; knows no rule"},
 	{"filter/pii", "text", "finds personal data in a text; knows no record and no rule"},
 	{"filter/url", "", "lists of addresses and words, and what of a URL is in them; opens no files"},
+	{"gguf", "", "bottom: a file format"},
 	{"internal/impl", "", "names of alternative implementations, for tests"},
 	{"kernel", "internal/impl", "numbers only; shared by train and translate/marian"},
 	{"langid", "record stage text fasttext", "used by filter and translate, so it belongs to neither"},
