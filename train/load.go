@@ -5,15 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
-	"slices"
-	"strings"
-
-	"github.com/go-json-experiment/json"
 
 	"curate/corpus/store"
-	"curate/safetensors"
 	"curate/train/export"
 	"curate/train/model"
 )
@@ -23,6 +17,8 @@ const (
 	ModelConfigFile = "config.json"
 	WeightsFile     = "model.safetensors"
 	WeightsIndex    = "model.safetensors.index.json"
+	TorchFile       = "pytorch_model.bin"
+	TorchIndex      = "pytorch_model.bin.index.json"
 	generationFile  = "generation_config.json"
 )
 
@@ -94,38 +90,19 @@ func ReadModelConfigFile(ctx context.Context, st store.Store, name string) (*mod
 	return export.ReadConfig(name, b)
 }
 
-// Load reads a model: from a folder as Hugging Face has it (config.json, model.safetensors or its index and parts), from a
-// checkpoint, which is one, or from the folder of a training run, whose last checkpoint it takes.
+// Load reads a model: from a folder as Hugging Face has it (config.json; model.safetensors, pytorch_model.bin, or an index and its
+// parts), from a checkpoint, which is one, or from the folder of a training run, whose last checkpoint it takes.
 func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 	c, extra, dir, err := ReadModelConfig(ctx, st, dir)
 	if err != nil {
 		return nil, err
 	}
 	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS}
-	names, err := weightFiles(ctx, st, dir)
+	files, done, err := openWeights(ctx, st, dir)
 	if err != nil {
 		return nil, err
 	}
-	var files []*safetensors.File
-	var open []store.ReaderAt
-	defer func() {
-		for _, f := range open {
-			f.Close()
-		}
-	}()
-	for _, name := range names {
-		name = path.Join(dir, name)
-		r, size, err := st.OpenAt(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		open = append(open, r)
-		f, err := safetensors.Open(name, r, size)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
+	defer done()
 	if l.Params, err = export.ReadWeights(c, files); err != nil {
 		return nil, err
 	}
@@ -144,43 +121,4 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 		}
 	}
 	return l, nil
-}
-
-// weightFiles are the files with the weights. Where there are both, transformers takes the single one.
-func weightFiles(ctx context.Context, st store.Store, dir string) ([]string, error) {
-	_, err := st.Stat(ctx, path.Join(dir, WeightsFile))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return []string{WeightsFile}, err
-	}
-	name := path.Join(dir, WeightsIndex)
-	b, err := readFile(ctx, st, name, 256<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: there is neither %s nor %s; weights in another format have to be written as safetensors first, by transformers' save_pretrained", dir, WeightsFile, WeightsIndex)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return indexed(name, b)
-}
-
-// indexed are the files that an index names, sorted.
-func indexed(name string, b []byte) ([]string, error) {
-	var index struct {
-		Weights map[string]string `json:"weight_map"`
-	}
-	if err := json.Unmarshal(b, &index); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	files := map[string]bool{}
-	for _, tensor := range slices.Sorted(maps.Keys(index.Weights)) {
-		file := index.Weights[tensor]
-		if file == "" || strings.HasPrefix(file, ".") || strings.ContainsAny(file, "/\\:\x00") {
-			return nil, fmt.Errorf("%s: weight_map: tensor %q is in %q, which is no file of this folder", name, tensor, file)
-		}
-		files[file] = true
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: weight_map names no file", name)
-	}
-	return slices.Sorted(maps.Keys(files)), nil
 }

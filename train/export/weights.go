@@ -91,10 +91,33 @@ func eachStrip(t *model.Tensor, f func(first, cols int, strip []float32) error) 
 	return nil
 }
 
-// ReadWeights reads the tensors of a model from its files (one, or those that model.safetensors.index.json lists). A tensor that
-// is missing, that nobody knows, or that has another shape is an error that names it. There is no room made for the numbers
-// before all are known to be there.
-func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, error) {
+// ReadWeights reads the tensors of a model from its files (one, or those that an index lists). A tensor that is missing, that nobody
+// knows, or that has another shape is an error that names it. There is no room made for the numbers before all are known to be there.
+func ReadWeights(c *model.Config, files []*File) (*model.Params, error) {
+	w, err := Locate(c, files)
+	if err != nil {
+		return nil, err
+	}
+	return w.Params()
+}
+
+// ReadTensors reads the tensors of p's layout, and no others may be there: what WriteTensors has written.
+func ReadTensors(p *model.Params, file *safetensors.File) error {
+	found, err := locate(false, p.Layout, []*File{Safetensors(file)})
+	if err != nil {
+		return err
+	}
+	return (&Weights{p.Layout, found}).fill(p)
+}
+
+// Weights are a model's tensors where they lie in files.
+type Weights struct {
+	Layout *model.Layout
+	found  []place
+}
+
+// Locate finds a model's tensors, as ReadWeights does, and reads none.
+func Locate(c *model.Config, files []*File) (*Weights, error) {
 	if len(files) == 0 {
 		return nil, errors.New("the model has no file of weights")
 	}
@@ -103,57 +126,52 @@ func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, err
 	if err != nil {
 		return nil, err
 	}
-	p := model.NewParams(layout)
-	return p, fill(p, found)
+	return &Weights{layout, found}, nil
 }
 
-// ReadTensors reads the tensors of p's layout, and no others may be there: what WriteTensors has written.
-func ReadTensors(p *model.Params, file *safetensors.File) error {
-	found, err := locate(false, p.Layout, []*safetensors.File{file})
-	if err != nil {
-		return err
-	}
-	return fill(p, found)
+// Params reads all tensors.
+func (w *Weights) Params() (*model.Params, error) {
+	p := model.NewParams(w.Layout)
+	return p, w.fill(p)
 }
 
-// fill reads tensors from where they were found.
-func fill(p *model.Params, found []place) error {
-	layout := p.Layout
-	for i := range layout.Tensors {
-		t, x, in := &layout.Tensors[i], p.Of(i), &found[i]
-		if !t.Transposed {
-			if err := in.file.Floats(in.tensor, 0, x); err != nil {
-				return err
-			}
-			continue
-		}
-		err := eachStrip(t, func(first, cols int, strip []float32) error {
-			if err := in.file.Floats(in.tensor, int64(first)*int64(t.Rows), strip); err != nil {
-				return err
-			}
-			for r := range t.Rows {
-				row := x[r*t.Cols+first:][:cols]
-				for j := range row {
-					row[j] = strip[j*t.Rows+r]
-				}
-			}
-			return nil
-		})
-		if err != nil {
+func (w *Weights) fill(p *model.Params) error {
+	for i := range w.Layout.Tensors {
+		if err := w.Read(i, p.Of(i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// Read reads tensor i of the layout, row by row as it lies in memory: [out, in].
+func (w *Weights) Read(i int, x []float32) error {
+	t, in := &w.Layout.Tensors[i], w.found[i].tensor
+	if !t.Transposed || in.asInMemory {
+		return in.floats(0, x)
+	}
+	return eachStrip(t, func(first, cols int, strip []float32) error {
+		if err := in.floats(int64(first)*int64(t.Rows), strip); err != nil {
+			return err
+		}
+		for r := range t.Rows {
+			row := x[r*t.Cols+first:][:cols]
+			for j := range row {
+				row[j] = strip[j*t.Rows+r]
+			}
+		}
+		return nil
+	})
+}
+
 // place is where a tensor lies.
 type place struct {
-	file   *safetensors.File
-	tensor *safetensors.Tensor
+	file   *File
+	tensor *Stored
 }
 
 // locate finds the tensors of a layout, in its order. tied: the head is the embedding, and may be written or not.
-func locate(tied bool, layout *model.Layout, files []*safetensors.File) ([]place, error) {
+func locate(tied bool, layout *model.Layout, files []*File) ([]place, error) {
 	index := map[string]int{}
 	for i := range layout.Tensors {
 		index[layout.Tensors[i].Name] = i
@@ -175,7 +193,11 @@ func locate(tied bool, layout *model.Layout, files []*safetensors.File) ([]place
 			case found[i].file != nil:
 				return nil, fmt.Errorf("tensor %q is in %s and in %s", at.Name, found[i].file.Name, f.Name)
 			}
-			if want := Shape(&layout.Tensors[i]); !slices.Equal(at.Shape, want) {
+			want := Shape(&layout.Tensors[i])
+			if at.asInMemory && layout.Tensors[i].Transposed {
+				slices.Reverse(want)
+			}
+			if !slices.Equal(at.Shape, want) {
 				return nil, fmt.Errorf("%s: tensor %q has the shape %v, and config.json wants %v", f.Name, at.Name, at.Shape, want)
 			}
 			found[i] = place{f, at}
@@ -207,14 +229,14 @@ func sameNumbers(head, embedding place) error {
 	if !slices.Equal(head.tensor.Shape, embedding.tensor.Shape) {
 		return other
 	}
-	all, err := head.tensor.Len()
-	if err != nil {
-		return err
+	all := int64(1)
+	for _, n := range head.tensor.Shape { // that of the embedding
+		all *= n
 	}
 	a, b := make([]float32, min(all, 1<<16)), make([]float32, min(all, 1<<16))
 	for at := int64(0); at < all; at += int64(len(a)) {
 		a, b = a[:min(int64(len(a)), all-at)], b[:min(int64(len(b)), all-at)]
-		if err := errors.Join(head.file.Floats(head.tensor, at, a), embedding.file.Floats(embedding.tensor, at, b)); err != nil {
+		if err := errors.Join(head.tensor.floats(at, a), embedding.tensor.floats(at, b)); err != nil {
 			return err
 		}
 		if !slices.Equal(a, b) {
