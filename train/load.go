@@ -46,11 +46,15 @@ type Loaded struct {
 	tokenizerPath string
 }
 
-// ModelDir finds the folder with config.json and weights: dir itself, or the last checkpoint of the training run in it.
+// ModelDir finds the folder with config.json and weights: dir itself, or the last checkpoint of the training run in it. A GGUF file is a
+// model by itself.
 func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 	dir = path.Clean(dir)
 	if info, err := st.Stat(ctx, dir); err == nil {
-		return "", fmt.Errorf("%s: it is a file; name the folder of a model, which holds %s", info.Name, ModelConfigFile)
+		if path.Ext(dir) == ggufExt {
+			return dir, nil
+		}
+		return "", fmt.Errorf("%s: it is a file; name the folder of a model, which holds %s, or a file *%s", info.Name, ModelConfigFile, ggufExt)
 	} else if !errors.Is(err, store.ErrIsDir) {
 		return "", err
 	}
@@ -76,6 +80,13 @@ func ReadModelConfig(ctx context.Context, st store.Store, dir string) (*model.Co
 	dir, err := ModelDir(ctx, st, dir)
 	if err != nil {
 		return nil, export.Extra{}, "", err
+	}
+	if isGGUF(ctx, st, dir) {
+		c, extra, _, done, err := openGGUF(ctx, st, dir)
+		if err == nil {
+			done()
+		}
+		return c, extra, dir, err
 	}
 	c, extra, err := ReadModelConfigFile(ctx, st, path.Join(dir, ModelConfigFile))
 	return c, extra, dir, err
@@ -106,19 +117,30 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 	if l.Params, err = export.ReadWeights(c, files); err != nil {
 		return nil, err
 	}
+	if isGGUF(ctx, st, dir) {
+		return l, nil
+	}
 	l.Generation, err = readFile(ctx, st, path.Join(dir, generationFile), 1<<20)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	l.Tokenizer, err = tokenizerIn(ctx, st, dir)
+	return l, err
+}
+
+// tokenizerIn is dir if there is a tokenizer in it, and "" otherwise.
+func tokenizerIn(ctx context.Context, st store.Store, dir string) (string, error) {
+	if isGGUF(ctx, st, dir) {
+		return "", nil
+	}
 	for _, name := range []string{"tokenizer.json", "tokenizer.model", "tekken.json"} {
 		_, err := st.Stat(ctx, path.Join(dir, name))
 		if err == nil {
-			l.Tokenizer = dir
-			break
+			return dir, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return "", err
 		}
 	}
-	return l, nil
+	return "", nil
 }

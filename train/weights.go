@@ -18,8 +18,12 @@ import (
 	"curate/train/export"
 )
 
-// openWeights opens the files with the weights of a model's folder; done closes them.
+// openWeights opens the files with the weights of a model's folder, or the model's one file; done closes them.
 func openWeights(ctx context.Context, st store.Store, dir string) (files []*export.File, done func(), err error) {
+	if isGGUF(ctx, st, dir) {
+		_, _, f, done, err := openGGUF(ctx, st, dir)
+		return []*export.File{f}, done, err
+	}
 	names, err := weightFiles(ctx, st, dir)
 	if err != nil {
 		return nil, nil, err

@@ -164,6 +164,34 @@ func (w *Weights) Read(i int, x []float32) error {
 	})
 }
 
+// eachRows reads tensor i as it lies in memory, step rows at a time: of one that a file has the other way round all are held.
+func (w *Weights) eachRows(i, step int, f func(rows []float32) error) error {
+	t, in := &w.Layout.Tensors[i], w.found[i].tensor
+	if t.Transposed && !in.asInMemory {
+		x := make([]float32, t.Len())
+		if err := w.Read(i, x); err != nil {
+			return err
+		}
+		for ; len(x) > 0; x = x[min(len(x), step*t.Cols):] {
+			if err := f(x[:min(len(x), step*t.Cols)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	x := make([]float32, min(step, t.Rows)*t.Cols)
+	for row := 0; row < t.Rows; row += step {
+		rows := x[:min(step, t.Rows-row)*t.Cols]
+		if err := in.floats(int64(row)*int64(t.Cols), rows); err != nil {
+			return err
+		}
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // place is where a tensor lies.
 type place struct {
 	file   *File
