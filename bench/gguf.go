@@ -91,7 +91,7 @@ func runGGUF(s *session) error {
 	}
 	for i, path := range s.options.ggufTokenizers {
 		if err := r.llamaTokenizer(path, filepath.Join(r.dir, fmt.Sprintf("tokenizer-%d", i))); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			r.v.failf("%s: %v", path, err)
 		}
 	}
 	return s.say("gguf", r.v)

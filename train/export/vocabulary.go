@@ -160,7 +160,7 @@ func (v *vocabulary) bpe(name string, t *tokenize.Tokenizer) error {
 	if f.prefixSpace() {
 		return fmt.Errorf("%s: the tokenizer puts a space before each text (add_prefix_space), and llama.cpp's BPE does not", name)
 	}
-	pre, err := preTokenizer(info, f.Model.IgnoreMerges)
+	pre, err := v.preTokenizer(info, f.Model.IgnoreMerges)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -196,22 +196,27 @@ func (v *vocabulary) bpe(name string, t *tokenize.Tokenizer) error {
 }
 
 // preTokenizer is llama.cpp's name of how the tokenizer cuts text.
-func preTokenizer(info tokenize.Info, ignoreMerges bool) (string, error) {
+func (v *vocabulary) preTokenizer(info tokenize.Info, ignoreMerges bool) (string, error) {
 	var scanners []string // a Sequence has a pattern for each of its parts
 	for _, p := range info.Patterns {
 		if !slices.Contains(scanners, p.Scanner) {
 			scanners = append(scanners, p.Scanner)
 		}
 	}
+	pre := ""
 	var known []string
 	for _, p := range preTokenizers {
-		if len(scanners) == 1 && scanners[0] == p.scanner && ignoreMerges == p.ignoreMerges {
-			return p.pre, nil
+		if len(scanners) == 1 && scanners[0] == p.scanner {
+			if ignoreMerges == p.ignoreMerges {
+				return p.pre, nil
+			}
+			pre = p.pre
 		}
 		known = append(known, p.scanner)
 	}
-	if len(scanners) == 1 && slices.Contains(known, scanners[0]) {
-		return "", fmt.Errorf("llama.cpp has no pre-tokenizer like %s with ignore_merges: %v", scanners[0], ignoreMerges)
+	if pre != "" { // gpt-oss is such a one, and llama.cpp's converter does the same
+		v.note("the tokenizer has ignore_merges: %v, and llama.cpp's %s not: a word that merges do not lead to, if there is one, gets other ids", ignoreMerges, pre)
+		return pre, nil
 	}
 	var patterns []string
 	for _, p := range info.Patterns {

@@ -192,6 +192,60 @@ func (w *Weights) eachRows(i, step int, f func(rows []float32) error) error {
 	return nil
 }
 
+// Mix are weighted models of one configuration.
+type Mix []struct {
+	Weight float64
+	*Weights
+}
+
+// WriteMix writes the weighted sums of tensors from to to, without the latter, in the order of the first model's layout: float64
+// rounded once. A sum that is not finite is an error. Memory does not depend on the tensors' size.
+func WriteMix(w io.Writer, mix Mix, from, to int, dtype safetensors.Dtype, metadata map[string]string) error {
+	tensors := mix[0].Layout.Tensors[from:to]
+	list := make([]safetensors.Tensor, len(tensors))
+	for i := range tensors {
+		list[i] = safetensors.Tensor{Name: tensors[i].Name, Dtype: dtype, Shape: Shape(&tensors[i])}
+	}
+	out, err := safetensors.NewWriter(w, list, metadata)
+	if err != nil {
+		return err
+	}
+	var sum []float64
+	var x []float32
+	for i := range tensors {
+		t := &tensors[i]
+		for at := 0; at < t.Len(); at += piece {
+			n := min(piece, t.Len()-at)
+			sum, x = slices.Grow(sum[:0], n)[:n], slices.Grow(x[:0], n)[:n]
+			clear(sum)
+			for _, m := range mix {
+				in := m.found[from+i]
+				if t.Transposed && in.tensor.asInMemory {
+					return fmt.Errorf("%s: a GGUF file of this family has its matrices the other way round; export it with --format hf, and take that", in.file.Name)
+				}
+				if err := in.tensor.floats(int64(at), x); err != nil {
+					return err
+				}
+				for j, v := range x {
+					sum[j] += float64(m.Weight * float64(v)) // no fused multiplication and addition
+				}
+			}
+			for j, v := range sum {
+				if x[j] = float32(v); x[j]-x[j] != 0 {
+					return fmt.Errorf("tensor %q: number %d would be %v", t.Name, at+j, x[j])
+				}
+			}
+			if err := holds(dtype, t.Name, x); err != nil {
+				return err
+			}
+			if err := out.Floats(x); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Close()
+}
+
 // place is where a tensor lies.
 type place struct {
 	file   *File
