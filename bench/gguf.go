@@ -195,6 +195,9 @@ func (r *exportRun) llamaTokenizer(path, dir string) error {
 	}
 	texts := slices.Clone(ggufTexts)
 	for i := range min(3, len(info.Special)) {
+		if info.Format == "SentencePiece" {
+			break // which looks for none in a text; llama.cpp does
+		}
 		texts = append(texts, "A "+info.Special[i].Content+" b")
 	}
 	b, err := json.Marshal(texts)

@@ -38,6 +38,7 @@ type Loaded struct {
 	// Special tokens of config.json; -1: none.
 	BOS, EOS, Pad int
 	MoreEOS       []int // other ids that end a text
+	Jais          bool  // config.json calls a btlm a jais
 	// Generation is generation_config.json as it was found; nil: there was none.
 	Generation []byte
 
@@ -108,7 +109,7 @@ func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS}
+	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS, Jais: extra.Jais}
 	files, done, err := openWeights(ctx, st, dir)
 	if err != nil {
 		return nil, err

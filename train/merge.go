@@ -74,7 +74,7 @@ func Merge(ctx context.Context, st store.Store, dir string, o MergeOptions) (*mo
 			return nil, err
 		}
 		if l == nil {
-			l = &Loaded{Dir: from, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS, Tokenizer: tokenizer}
+			l = &Loaded{Dir: from, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS, Jais: extra.Jais, Tokenizer: tokenizer}
 			if !isGGUF(ctx, st, from) {
 				if l.Generation, err = readFile(ctx, st, path.Join(from, generationFile), 1<<20); err != nil && !errors.Is(err, fs.ErrNotExist) {
 					return nil, err

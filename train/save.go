@@ -39,7 +39,7 @@ func (o *SaveOptions) dtype() safetensors.Dtype { return cmp.Or(o.Dtype, safeten
 
 // save is Save where tensors writes some of them into a file: those from from to to, without the latter.
 func save(ctx context.Context, st store.Store, dir string, l *Loaded, o SaveOptions, tensors func(w io.Writer, from, to int) error) error {
-	extra := export.Extra{BOS: l.BOS, EOS: l.EOS, Pad: l.Pad, MoreEOS: l.MoreEOS, Dtype: o.dtype()}
+	extra := export.Extra{BOS: l.BOS, EOS: l.EOS, Pad: l.Pad, MoreEOS: l.MoreEOS, Jais: l.Jais, Dtype: o.dtype()}
 	config, err := export.WriteConfig(l.Config, extra)
 	if err != nil {
 		return err

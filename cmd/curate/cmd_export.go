@@ -30,12 +30,14 @@ loads, or as a GGUF file for llama.cpp and what is built on it.
 MODEL is a folder as transformers has it, such as a checkpoint, or that of a training run, whose last checkpoint is
 taken. Its weights may be in model.safetensors or pytorch_model.bin, or in several of these with their index.
 
---format hf writes a folder OUT, which must not be there, or be empty: config.json, generation_config.json,
+--format hf and jais write a folder OUT, which must not be there, or be empty: config.json, generation_config.json,
 model.safetensors, or several and their index, and the tokenizer's files as they are. A llama becomes a
 LlamaForCausalLM. With µP it is one that others cannot compute, and so its multipliers go into the weights, and a tied
 head becomes a tensor of its own; the logits are the same. Train on from MODEL and not from such a copy: the learning
-rates of µP are gone. A btlm stays one, which BTLM's own code reads (cerebras/btlm-3b-8k-base, with
-trust_remote_code); --fold puts its multipliers into the weights. Of what lies in the model as f32, --dtype bf16 and
+rates of µP are gone. With hf a btlm stays one, which BTLM's own code reads (cerebras/btlm-3b-8k-base, with
+trust_remote_code); --format jais gives it the names of inceptionai's Jais, the same tensors and numbers, which vLLM and
+llama.cpp's converter know. The code of neither is curate's to ship, and transformers needs it. --fold puts their
+multipliers into the weights. Of what lies in the model as f32, --dtype bf16 and
 f16 write the nearest that they have, ties to even.
 
 --format gguf writes a file OUT, which must not be there. A llama is one there, too; a btlm is of the architecture jais,
@@ -60,11 +62,11 @@ model.`,
 				}
 			}
 			switch format {
-			case "hf":
+			case "hf", "jais":
 				if cmd.Flags().Changed("type") {
-					return usage("--type is for --format gguf; hf has --dtype")
+					return usage("--type is for --format gguf; %s has --dtype", format)
 				}
-				return exportFolder(cmd, args[0], out, dtype, shard, tokenizer, fold)
+				return exportFolder(cmd, args[0], out, dtype, shard, tokenizer, fold, format == "jais")
 			case "gguf":
 				for _, name := range []string{"dtype", "max-shard-size", "fold"} {
 					if cmd.Flags().Changed(name) {
@@ -73,13 +75,13 @@ model.`,
 				}
 				return exportGGUF(cmd, args[0], out, kind, tokenizer)
 			}
-			return usage("--format %q: hf or gguf", format)
+			return usage("--format %q: hf, jais or gguf", format)
 		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVarP(&out, "output", "o", "", "`OUT` that gets the model: a folder, or a file of gguf (required)")
-	fs.StringVar(&format, "format", "hf", "`hf|gguf`: a folder of Hugging Face, or a file of llama.cpp")
+	fs.StringVar(&format, "format", "hf", "`hf|jais|gguf`: a folder of Hugging Face, one of a Jais, or a file of llama.cpp")
 	fs.StringVar(&dtype, "dtype", "f32", "`f32|bf16|f16` of the weights, with hf")
 	fs.StringVar(&kind, "type", "f16", "`f32|f16|q8_0|q4_0` of the matrices, with gguf")
 	fs.BoolVar(&fold, "fold", false, "put the multipliers of µP into the weights of a btlm, too")
@@ -89,7 +91,7 @@ model.`,
 }
 
 // exportFolder writes a model as transformers has it.
-func exportFolder(cmd *cobra.Command, from, out, dtype, shard, tokenizer string, fold bool) error {
+func exportFolder(cmd *cobra.Command, from, out, dtype, shard, tokenizer string, fold, jais bool) error {
 	o := train.SaveOptions{Dtype: map[string]safetensors.Dtype{"f32": safetensors.F32, "bf16": safetensors.BF16, "f16": safetensors.F16}[dtype]}
 	if o.Dtype == "" {
 		return usage("--dtype %q: f32, bf16 or f16", dtype)
@@ -109,6 +111,10 @@ func exportFolder(cmd *cobra.Command, from, out, dtype, shard, tokenizer string,
 	if tokenizer != "" {
 		l.Tokenizer = filepath.ToSlash(tokenizer)
 	}
+	if jais && l.Config.Family != model.BTLM {
+		return usage("--format jais is for a btlm, and %s is a %s; hf writes it", from, l.Config.Family)
+	}
+	l.Jais = jais
 	if err := foldFor(cmd, l, fold); err != nil {
 		return err
 	}
