@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	"curate/corpus/store"
 	"curate/kernel"
-	"curate/safetensors"
 	"curate/train"
 	"curate/train/model"
 )
@@ -105,23 +103,7 @@ func runExport(s *session) error {
 	}
 	r := &exportRun{session: s, v: &verdict{Numbers: map[string]any{}}, bin: bin, dir: filepath.Join(s.dir, "export"), script: script, st: store.NewLocal(nil).Scratch(), pool: kernel.NewPool(set, 1)}
 	defer r.pool.Close()
-	random := rand.New(rand.NewPCG(9, 9))
-	for range exportRows {
-		row := make([]int32, exportLength)
-		for i := range row {
-			row[i] = random.Int32N(500)
-		}
-		r.tokens = append(r.tokens, row)
-	}
-	b, err := json.Marshal(r.tokens)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.dir, 0o755); err != nil {
-		return err
-	}
-	r.tokensFile = filepath.Join(r.dir, "tokens.json")
-	if err := os.WriteFile(r.tokensFile, b, 0o644); err != nil {
+	if err := r.randomRows(); err != nil {
 		return err
 	}
 	for k, python := range pythons {
@@ -143,28 +125,8 @@ func runExport(s *session) error {
 
 // ours exports a random model and has transformers read it.
 func (r *exportRun) ours(c exportCase, dir string, seed uint64) error {
-	from := filepath.ToSlash(filepath.Join(dir, "model"))
-	if err := os.MkdirAll(from, 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(from+"/"+train.ModelConfigFile, []byte(c.config), 0o644); err != nil {
-		return err
-	}
-	config, extra, _, err := train.ReadModelConfig(context.Background(), r.st, from)
+	l, from, err := r.random(c.config, dir, seed)
 	if err != nil {
-		return err
-	}
-	l := &train.Loaded{Config: config, Params: model.NewParams(model.NewLayout(config)), BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad}
-	l.Params.Init(config, 0.1, seed)
-	random := rand.New(rand.NewPCG(seed, 2))
-	for i := range l.Params.Layout.Tensors {
-		if l.Params.Layout.Tensors[i].Role == model.Norm {
-			for j := range l.Params.Of(i) {
-				l.Params.Of(i)[j] += 0.2 * float32(random.NormFloat64())
-			}
-		}
-	}
-	if err := train.Save(context.Background(), r.st, from, l, train.SaveOptions{Dtype: safetensors.F32}); err != nil {
 		return err
 	}
 	to := filepath.Join(dir, "exported")
@@ -197,12 +159,8 @@ func (r *exportRun) theirs(c exportCase, dir string, seed int) error {
 
 // compare computes logits and greedy text with l and has transformers do so with the folder.
 func (r *exportRun) compare(c exportCase, whose string, l *train.Loaded, dir string) error {
-	m, err := model.New(l.Config, l.Params, r.pool, kernel.F32)
+	logits, m, err := r.logits(l)
 	if err != nil {
-		return err
-	}
-	logits := make([]float32, exportRows*exportLength*l.Config.Vocabulary)
-	if err := m.Logits(&model.Batch{Rows: exportRows, Length: exportLength, Tokens: slices.Concat(r.tokens...)}, logits); err != nil {
 		return err
 	}
 	raw := dir + ".logits"

@@ -34,6 +34,7 @@ var benchmarks = []benchmark{
 	{"fineweb", "profile fineweb with spaCy's words and at white space, with JSON, and as the command with 1 and 2 workers", runFineWeb},
 	{"flight", "curate translate against a server that allows 500 requests at a time", runFlight},
 	{"gemm", "products of matrices, 1 and 2 threads, and numpy's OpenBLAS", runGemm},
+	{"gguf", "check: models of curate in llama.cpp: logits, greedy text, ids of texts", runGGUF},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"langid", "engines of langid on pages and on pieces of 2,000 characters, and fastText's own predictor", runLangid},
@@ -86,6 +87,8 @@ type options struct {
 	readersPython    string
 
 	transformersPython string
+	llamaPython        string
+	ggufTokenizers     repeated
 
 	experiments                 string
 	seeds                       int
@@ -134,6 +137,8 @@ func main() {
 	flag.Var(&o.readersText, "readers-text", "`FILE` of JSON Lines for benchmark readers; may be repeated (default what the example's recipe keeps)")
 	flag.StringVar(&o.readersTokenizer, "readers-tokenizer", "", "`PATH` of the tokenizer for benchmarks readers and shards; default the example's")
 	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
+	flag.StringVar(&o.llamaPython, "llamacpp-python", "", "`PATH` of a Python with llama-cpp-python for benchmark gguf")
+	flag.Var(&o.ggufTokenizers, "gguf-tokenizer", "`PATH` of a tokenizer that llama.cpp gets from benchmark gguf, repeatable")
 	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
 	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
 	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmark experiments")

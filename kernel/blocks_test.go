@@ -1,11 +1,13 @@
 package kernel
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 )
@@ -327,5 +329,29 @@ func BenchmarkQuantizeBlocks(b *testing.B) {
 				p.Put(0, 64, 0, 256, x, 256)
 			}
 		})
+	}
+}
+
+// TestBlocksReference compares with what gguf-py writes and reads: testdata/blocks.bin has 64 rows of numbers, ties, zeros
+// and tiny ones among them, and the rows as Q8_0 and as Q4_0, which its quants.py has made of them (gguf 0.19).
+func TestBlocksReference(t *testing.T) {
+	b, err := os.ReadFile("testdata/blocks.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := make([]float32, 64*Block)
+	for i := range x {
+		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	b = b[4*len(x):]
+	for _, f := range []BlockFormat{Q8_0, Q4_0} {
+		got := make([]byte, 64*f.Bytes())
+		if f.Quantize(got, x); !bytes.Equal(got, b[:len(got)]) {
+			t.Errorf("%s is another", f.Name())
+		}
+		b = b[len(got):]
+	}
+	if len(b) > 0 {
+		t.Errorf("%d bytes are left", len(b))
 	}
 }

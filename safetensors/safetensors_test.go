@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"curate/kernel"
 )
 
 // TestReference reads a file that the Python package wrote (safetensors 0.8.0, save_file).
@@ -27,7 +29,7 @@ func TestReference(t *testing.T) {
 	x := []float32{0, float32(math.Copysign(0, -1)), 1.5, 3.1415927, -65504, 1e-7}
 	for name, round := range map[string]func(float32) float32{
 		"a.f32":  func(v float32) float32 { return v },
-		"b.f16":  func(v float32) float32 { return fromF16(toF16(v)) },
+		"b.f16":  func(v float32) float32 { return kernel.FromHalf(kernel.Half(v)) },
 		"c.bf16": func(v float32) float32 { return math.Float32frombits(uint32(toBF16(v)) << 16) },
 		"d.f64":  func(v float32) float32 { return float32(float64(v) * (1 + 0x1p-40)) },
 	} {
@@ -193,42 +195,6 @@ func TestCorrupt(t *testing.T) {
 	// Spaces pad the header; nothing at all is a file, too.
 	if f, err := Open("x", bytes.NewReader(file("{}      ", 0)), 16); err != nil || len(f.Tensors) != 0 {
 		t.Error(err)
-	}
-}
-
-// TestF16 goes through all there are: each is itself again, and a number between two neighbours goes to the nearer.
-func TestF16(t *testing.T) {
-	for h := range 1 << 16 {
-		v := fromF16(uint16(h))
-		if v != v {
-			if back := fromF16(toF16(v)); back == back {
-				t.Fatalf("%#04x: NaN became %v", h, back)
-			}
-			continue
-		}
-		if back := toF16(v); back != uint16(h) {
-			t.Fatalf("%#04x is %v, and %#04x again", h, v, back)
-		}
-		if h&0x7fff >= 0x7bff {
-			continue
-		}
-		next := fromF16(uint16(h + 1))
-		half := float32((float64(v) + float64(next)) / 2)
-		even := uint16(h + h&1)
-		if got := toF16(half); got != even {
-			t.Fatalf("%v between %#04x and the next became %#04x", half, h, got)
-		}
-		if got := toF16(math.Nextafter32(half, v)); got != uint16(h) {
-			t.Fatalf("just before %v: %#04x", half, got)
-		}
-	}
-	for _, v := range []float32{65520, 1e10, float32(math.Inf(1))} {
-		if toF16(v) != 0x7c00 || toF16(-v) != 0xfc00 {
-			t.Errorf("%v became %#04x", v, toF16(v))
-		}
-	}
-	if toF16(65519.996) != 0x7bff {
-		t.Error("65519.996 is not 65504")
 	}
 }
 

@@ -241,3 +241,10 @@ func (n *normalizer) appendAll(dst, text []byte) []byte {
 	all, _ := s.next(dst[len(dst):], nil, math.MaxInt)
 	return append(dst, all...)
 }
+
+// Normalization says what the model does with a text before it looks for pieces: it puts a ▁ in front (or behind), it takes away
+// spaces at both ends and all but the first of several, and it replaces characters by a map.
+func (m *Model) Normalization() (prefix, suffix, removesSpaces, replaces bool) {
+	n := &m.normalizer
+	return n.prefix, n.suffix, n.removeSpaces, n.charsMap != nil
+}

@@ -5,16 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
-	"strings"
-
-	"github.com/go-json-experiment/json"
 
 	"curate/corpus/store"
 	"curate/kernel"
-	"curate/safetensors"
 	"curate/train/export"
 	"curate/train/model"
 )
@@ -24,6 +19,8 @@ const (
 	ModelConfigFile = "config.json"
 	WeightsFile     = "model.safetensors"
 	WeightsIndex    = "model.safetensors.index.json"
+	TorchFile       = "pytorch_model.bin"
+	TorchIndex      = "pytorch_model.bin.index.json"
 	generationFile  = "generation_config.json"
 )
 
@@ -45,6 +42,7 @@ type Loaded struct {
 	// Special tokens of config.json; -1: none.
 	BOS, EOS, Pad int
 	MoreEOS       []int // other ids that end a text
+	Jais          bool  // config.json calls a btlm a jais
 	// Generation is generation_config.json as it was found; nil: there was none.
 	Generation []byte
 
@@ -54,11 +52,14 @@ type Loaded struct {
 }
 
 // ModelDir finds the folder with config.json and weights: dir itself, or the checkpoint of the training run in it that is its model:
-// the one that DoneFile names, and the last while there is no such file.
+// the one that DoneFile names, and the last while there is no such file. A GGUF file is a model by itself.
 func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 	dir = path.Clean(dir)
 	if info, err := st.Stat(ctx, dir); err == nil {
-		return "", fmt.Errorf("%s: it is a file; name the folder of a model, which holds %s", info.Name, ModelConfigFile)
+		if path.Ext(dir) == ggufExt {
+			return dir, nil
+		}
+		return "", fmt.Errorf("%s: it is a file; name the folder of a model, which holds %s, or a file *%s", info.Name, ModelConfigFile, ggufExt)
 	} else if !errors.Is(err, store.ErrIsDir) {
 		return "", err
 	}
@@ -90,6 +91,13 @@ func ReadModelConfig(ctx context.Context, st store.Store, dir string) (*model.Co
 	if err != nil {
 		return nil, export.Extra{}, "", err
 	}
+	if isGGUF(ctx, st, dir) {
+		c, extra, _, done, err := openGGUF(ctx, st, dir)
+		if err == nil {
+			done()
+		}
+		return c, extra, dir, err
+	}
 	c, extra, err := ReadModelConfigFile(ctx, st, path.Join(dir, ModelConfigFile))
 	return c, extra, dir, err
 }
@@ -103,10 +111,10 @@ func ReadModelConfigFile(ctx context.Context, st store.Store, name string) (*mod
 	return export.ReadConfig(name, b)
 }
 
-// Load reads a model: from a folder as Hugging Face has it (config.json, model.safetensors or its index and parts), from a
-// checkpoint, which is one, or from the folder of a training run, whose model it takes.
+// Load reads a model: from a folder as Hugging Face has it (config.json; model.safetensors, pytorch_model.bin, or an index and its
+// parts), from a checkpoint, which is one, or from the folder of a training run, whose model it takes.
 func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
-	return load(ctx, st, dir, func(l *Loaded, files []*safetensors.File) (err error) {
+	return load(ctx, st, dir, func(l *Loaded, files []*export.File) (err error) {
 		l.Params, err = export.ReadWeights(l.Config, files)
 		return err
 	})
@@ -117,7 +125,7 @@ func LoadFor(ctx context.Context, st store.Store, dir string, format model.Weigh
 	if format == model.WeightsF32 {
 		return Load(ctx, st, dir)
 	}
-	return load(ctx, st, dir, func(l *Loaded, files []*safetensors.File) (err error) {
+	return load(ctx, st, dir, func(l *Loaded, files []*export.File) (err error) {
 		l.Quantized, err = export.ReadQuantized(l.Config, files, format, pool)
 		return err
 	})
@@ -132,91 +140,44 @@ func (l *Loaded) Model(c *model.Config, pool *kernel.Pool, precision kernel.Prec
 	return model.New(c, l.Params, pool, precision)
 }
 
-func load(ctx context.Context, st store.Store, dir string, read func(l *Loaded, files []*safetensors.File) error) (*Loaded, error) {
+func load(ctx context.Context, st store.Store, dir string, read func(l *Loaded, files []*export.File) error) (*Loaded, error) {
 	c, extra, dir, err := ReadModelConfig(ctx, st, dir)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS}
-	names, err := weightFiles(ctx, st, dir)
+	l := &Loaded{Dir: dir, Config: c, BOS: extra.BOS, EOS: extra.EOS, Pad: extra.Pad, MoreEOS: extra.MoreEOS, Jais: extra.Jais}
+	files, done, err := openWeights(ctx, st, dir)
 	if err != nil {
 		return nil, err
 	}
-	var files []*safetensors.File
-	var open []store.ReaderAt
-	defer func() {
-		for _, f := range open {
-			f.Close()
-		}
-	}()
-	for _, name := range names {
-		name = path.Join(dir, name)
-		r, size, err := st.OpenAt(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		open = append(open, r)
-		f, err := safetensors.Open(name, r, size)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
+	defer done()
 	if err := read(l, files); err != nil {
 		return nil, err
+	}
+	if isGGUF(ctx, st, dir) {
+		return l, nil
 	}
 	l.Generation, err = readFile(ctx, st, path.Join(dir, generationFile), 1<<20)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	l.Tokenizer, err = tokenizerIn(ctx, st, dir)
+	return l, err
+}
+
+// tokenizerIn is dir if there is a tokenizer in it, and "" otherwise.
+func tokenizerIn(ctx context.Context, st store.Store, dir string) (string, error) {
+	if isGGUF(ctx, st, dir) {
+		return "", nil
+	}
 	for _, name := range []string{"tokenizer.json", "tokenizer.model", "tekken.json"} {
 		_, err := st.Stat(ctx, path.Join(dir, name))
 		if err == nil {
-			l.Tokenizer = dir
-			break
+			return dir, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return "", err
 		}
 	}
-	return l, nil
-}
-
-// weightFiles are the files with the weights. Where there are both, transformers takes the single one.
-func weightFiles(ctx context.Context, st store.Store, dir string) ([]string, error) {
-	_, err := st.Stat(ctx, path.Join(dir, WeightsFile))
-	if !errors.Is(err, fs.ErrNotExist) {
-		return []string{WeightsFile}, err
-	}
-	name := path.Join(dir, WeightsIndex)
-	b, err := readFile(ctx, st, name, 256<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s: there is neither %s nor %s; weights in another format have to be written as safetensors first, by transformers' save_pretrained", dir, WeightsFile, WeightsIndex)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return indexed(name, b)
-}
-
-// indexed are the files that an index names, sorted.
-func indexed(name string, b []byte) ([]string, error) {
-	var index struct {
-		Weights map[string]string `json:"weight_map"`
-	}
-	if err := json.Unmarshal(b, &index); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	files := map[string]bool{}
-	for _, tensor := range slices.Sorted(maps.Keys(index.Weights)) {
-		file := index.Weights[tensor]
-		if file == "" || strings.HasPrefix(file, ".") || strings.ContainsAny(file, "/\\:\x00") {
-			return nil, fmt.Errorf("%s: weight_map: tensor %q is in %q, which is no file of this folder", name, tensor, file)
-		}
-		files[file] = true
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s: weight_map names no file", name)
-	}
-	return slices.Sorted(maps.Keys(files)), nil
+	return "", nil
 }

@@ -27,6 +27,22 @@ type expected struct {
 	Logits  []float32 `json:"logits"`
 }
 
+// TestTorchFiles reads two files that torch 2.15 saved, with their index: the numbers of transformers-4.
+func TestTorchFiles(t *testing.T) {
+	st := store.NewLocal(nil).Scratch()
+	want, err := Load(t.Context(), st, "testdata/transformers-4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(t.Context(), st, "testdata/torch")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Params.Data, want.Params.Data) {
+		t.Error("the weights of torch's files are others")
+	}
+}
+
 // TestTransformers reads models that transformers 4 and 5 saved, in bfloat16 and two files, and in float16 and one, and computes
 // the same logits and the same greedy text; and again after they were written and read.
 func TestTransformers(t *testing.T) {
@@ -318,7 +334,7 @@ func TestLoadErrors(t *testing.T) {
 		"/nowhere":                "nowhere",
 		"/file/model.safetensors": "it is a file; name the folder of a model",
 		"/empty":                  "no model here: neither config.json nor checkpoints/step-",
-		"/noweights":              "neither model.safetensors nor model.safetensors.index.json",
+		"/noweights":              "there is none of model.safetensors, model.safetensors.index.json, pytorch_model.bin",
 		"/cut":                    "cut/model.safetensors (byte ",
 		"/part":                   "model-00002-of-0000",
 		"/config":                 `config/config.json: model_type: it is "gpt2"`,

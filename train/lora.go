@@ -87,7 +87,7 @@ func (r *run) adapt(ctx context.Context, state *State) error {
 	}
 	// With other kernels the last bits of the sum are others, and only what has no adapter can be compared.
 	for i, d := range merged {
-		if (state.Kernels == r.c.Kernels || !a.Changes(i)) && digest(p.Of(i)) != d {
+		if (state.Kernels == r.c.Kernels || !a.Changes(i)) && numbersDigest(p.Of(i)) != d {
 			return r.otherBase()
 		}
 	}
@@ -99,13 +99,13 @@ func (r *run) adapt(ctx context.Context, state *State) error {
 func digests(p *model.Params) []uint64 {
 	list := make([]uint64, len(p.Layout.Tensors))
 	for i := range list {
-		list[i] = digest(p.Of(i))
+		list[i] = numbersDigest(p.Of(i))
 	}
 	return list
 }
 
-// digest tells numbers from others, bit by bit.
-func digest(x []float32) uint64 {
+// numbersDigest tells numbers from others, bit by bit.
+func numbersDigest(x []float32) uint64 {
 	d := xxhash.New()
 	var b [1 << 12]byte
 	for piece := range slices.Chunk(x, len(b)/4) {

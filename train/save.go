@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,10 +30,16 @@ type SaveOptions struct {
 // and plays no part. Each file appears whole or not at all, and config.json, without which the folder is none of a model, comes
 // last. l keeps what it has read of the tokenizer for the next time.
 func Save(ctx context.Context, st store.Store, dir string, l *Loaded, o SaveOptions) error {
-	if o.Dtype == "" {
-		o.Dtype = safetensors.F32
-	}
-	extra := export.Extra{BOS: l.BOS, EOS: l.EOS, Pad: l.Pad, MoreEOS: l.MoreEOS, Dtype: o.Dtype}
+	return save(ctx, st, dir, l, o, func(w io.Writer, from, to int) error {
+		return export.WriteTensors(w, l.Params, from, to, o.dtype(), metadata)
+	})
+}
+
+func (o *SaveOptions) dtype() safetensors.Dtype { return cmp.Or(o.Dtype, safetensors.F32) }
+
+// save is Save where tensors writes some of them into a file: those from from to to, without the latter.
+func save(ctx context.Context, st store.Store, dir string, l *Loaded, o SaveOptions, tensors func(w io.Writer, from, to int) error) error {
+	extra := export.Extra{BOS: l.BOS, EOS: l.EOS, Pad: l.Pad, MoreEOS: l.MoreEOS, Jais: l.Jais, Dtype: o.dtype()}
 	config, err := export.WriteConfig(l.Config, extra)
 	if err != nil {
 		return err
@@ -45,7 +52,7 @@ func Save(ctx context.Context, st store.Store, dir string, l *Loaded, o SaveOpti
 			return err
 		}
 	}
-	if err := saveWeights(ctx, st, dir, l.Params, o); err != nil {
+	if err := saveWeights(ctx, st, dir, model.NewLayout(l.Config), o, tensors); err != nil {
 		return err
 	}
 	generation, err := l.generation()
@@ -88,8 +95,8 @@ func (r *run) save(ctx context.Context, st store.Store, dir string) error {
 var metadata = map[string]string{"format": "pt"}
 
 // saveWeights writes one file, or several and their index.
-func saveWeights(ctx context.Context, st store.Store, dir string, p *model.Params, o SaveOptions) error {
-	l, size := p.Layout, o.Dtype.Size()
+func saveWeights(ctx context.Context, st store.Store, dir string, l *model.Layout, o SaveOptions, tensors func(w io.Writer, from, to int) error) error {
+	size := o.dtype().Size()
 	var cuts []int // first tensor of each file
 	room := int64(0)
 	for i := range l.Tensors {
@@ -102,14 +109,14 @@ func saveWeights(ctx context.Context, st store.Store, dir string, p *model.Param
 	cuts = append(cuts, len(l.Tensors))
 	if len(cuts) == 2 {
 		return create(ctx, st, path.Join(dir, WeightsFile), func(w io.Writer) error {
-			return export.WriteWeights(w, p, o.Dtype, metadata)
+			return tensors(w, 0, len(l.Tensors))
 		})
 	}
 	weights := map[string]string{}
 	for k, from := range cuts[:len(cuts)-1] {
 		name := fmt.Sprintf("model-%05d-of-%05d.safetensors", k+1, len(cuts)-1)
 		err := create(ctx, st, path.Join(dir, name), func(w io.Writer) error {
-			return export.WriteTensors(w, p, from, cuts[k+1], o.Dtype, metadata)
+			return tensors(w, from, cuts[k+1])
 		})
 		if err != nil {
 			return err

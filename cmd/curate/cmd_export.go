@@ -11,6 +11,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/gguf"
 	"curate/safetensors"
 	"curate/train"
 	"curate/train/export"
@@ -18,42 +19,42 @@ import (
 )
 
 func newExport(environment) *cobra.Command {
-	var out, format, dtype, shard, tokenizer string
+	var out, format, dtype, kind, shard, tokenizer string
 	var fold bool
 	cmd := &cobra.Command{
-		Use:   "export MODEL -o DIR",
-		Short: "Write a model as Hugging Face's transformers reads it",
-		Long: `Write a model as a folder that Hugging Face's transformers, and what reads its models, loads: config.json,
-generation_config.json, model.safetensors, or several and their index, and the tokenizer's files as they are.
+		Use:   "export MODEL -o OUT",
+		Short: "Write a model as transformers or llama.cpp reads it",
+		Long: `Write a model for other programs: as a folder that Hugging Face's transformers, and what reads its models,
+loads, or as a GGUF file for llama.cpp and what is built on it.
 
-MODEL is a folder of that kind, such as a checkpoint, or that of a training run, whose last checkpoint (with --early-stopping the best) is taken.
-DIR must not be there, or be empty.
+MODEL is a folder as transformers has it, such as a checkpoint, or that of a training run, whose last checkpoint (with
+--early-stopping the best) is taken. Its weights may be in model.safetensors or pytorch_model.bin, or in several of these with
+their index.
 
-A llama becomes a LlamaForCausalLM. With µP it is one that others cannot compute, and so its multipliers go into
-the weights, and a tied head becomes a tensor of its own; the logits are the same. Train on from MODEL and not
-from such a copy: the learning rates of µP are gone. A btlm stays one, which BTLM's own code reads
-(cerebras/btlm-3b-8k-base, with trust_remote_code); --fold puts its multipliers into the weights.
+--format hf and jais write a folder OUT, which must not be there, or be empty: config.json, generation_config.json,
+model.safetensors, or several and their index, and the tokenizer's files as they are. A llama becomes a
+LlamaForCausalLM. With µP it is one that others cannot compute, and so its multipliers go into the weights, and a tied
+head becomes a tensor of its own; the logits are the same. Train on from MODEL and not from such a copy: the learning
+rates of µP are gone. With hf a btlm stays one, which BTLM's own code reads (cerebras/btlm-3b-8k-base, with
+trust_remote_code); --format jais gives it the names of inceptionai's Jais, the same tensors and numbers, which vLLM and
+llama.cpp's converter know. The code of neither is curate's to ship, and transformers needs it. --fold puts their
+multipliers into the weights. Of what lies in the model as f32, --dtype bf16 and
+f16 write the nearest that they have, ties to even.
 
-Of what lies in the model as f32, --dtype bf16 and f16 write the nearest that they have, ties to even.`,
+--format gguf writes a file OUT, which must not be there. A llama is one there, too; a btlm is of the architecture jais,
+with µP's multipliers in the weights. --type q8_0 and q4_0 store the numbers of matrices in blocks of 32 that share a
+scale, with ggml's rounding; norms and biases stay f32, and a matrix whose rows are no multiple of 32 becomes f16. The
+tokenizer (a byte-level BPE, or SentencePiece's) and its chat template go into the file. Memory does not grow with the
+model.`,
 		Example: `  curate export runs/basque -o basque-42m
-  curate export --dtype bf16 --tokenizer extended/ runs/basque/checkpoints/step-00004000 -o basque-42m`,
+  curate export --dtype bf16 --tokenizer extended/ runs/basque/checkpoints/step-00004000 -o basque-42m
+  curate export --format gguf --type q8_0 runs/basque -o basque-42m.gguf`,
 		Args: oneArg("MODEL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
-				return usage("export needs -o DIR: the folder that gets the model")
+				return usage("export needs -o OUT: the folder or the file that gets the model")
 			}
-			if err := notEmpty(cmd, "output", "format", "dtype", "max-shard-size", "tokenizer"); err != nil {
-				return err
-			}
-			if format != "hf" {
-				return usage("--format %q: hf is the only one", format)
-			}
-			o := train.SaveOptions{Dtype: map[string]safetensors.Dtype{"f32": safetensors.F32, "bf16": safetensors.BF16, "f16": safetensors.F16}[dtype]}
-			if o.Dtype == "" {
-				return usage("--dtype %q: f32, bf16 or f16", dtype)
-			}
-			var err error
-			if o.MaxShard, err = parseSize("--max-shard-size", shard); err != nil {
+			if err := notEmpty(cmd, "output", "format", "dtype", "type", "max-shard-size", "tokenizer"); err != nil {
 				return err
 			}
 			for _, name := range []string{args[0], out, tokenizer} {
@@ -61,37 +62,92 @@ Of what lies in the model as f32, --dtype bf16 and f16 write the nearest that th
 					return usage("export %s: this version reads and writes local files only", name)
 				}
 			}
-			if err := freshDir(out); err != nil {
-				return err
+			switch format {
+			case "hf", "jais":
+				if cmd.Flags().Changed("type") {
+					return usage("--type is for --format gguf; %s has --dtype", format)
+				}
+				return exportFolder(cmd, args[0], out, dtype, shard, tokenizer, fold, format == "jais")
+			case "gguf":
+				for _, name := range []string{"dtype", "max-shard-size", "fold"} {
+					if cmd.Flags().Changed(name) {
+						return usage("--%s is for --format hf; gguf has --type", name)
+					}
+				}
+				return exportGGUF(cmd, args[0], out, kind, tokenizer)
 			}
-			st := store.NewLocal(nil)
-			l, err := train.Load(cmd.Context(), st, filepath.ToSlash(args[0]))
-			if err != nil {
-				return err
-			}
-			if tokenizer != "" {
-				l.Tokenizer = filepath.ToSlash(tokenizer)
-			}
-			if err := foldFor(cmd, l, fold); err != nil {
-				return err
-			}
-			if err := train.Save(cmd.Context(), st, filepath.ToSlash(out), l, o); err != nil {
-				return err
-			}
-			all, _ := l.Config.Parameters()
-			fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters in %s\n", out, l.Config.Family, grouped(all), dtype)
-			return nil
+			return usage("--format %q: hf, jais or gguf", format)
 		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVarP(&out, "output", "o", "", "`DIR` that gets the model (required)")
-	fs.StringVar(&format, "format", "hf", "`FORMAT`: hf is a folder of Hugging Face")
-	fs.StringVar(&dtype, "dtype", "f32", "`f32|bf16|f16` of the weights")
+	fs.StringVarP(&out, "output", "o", "", "`OUT` that gets the model: a folder, or a file of gguf (required)")
+	fs.StringVar(&format, "format", "hf", "`hf|jais|gguf`: a folder of Hugging Face, one of a Jais, or a file of llama.cpp")
+	fs.StringVar(&dtype, "dtype", "f32", "`f32|bf16|f16` of the weights, with hf")
+	fs.StringVar(&kind, "type", "f16", "`f32|f16|q8_0|q4_0` of the matrices, with gguf")
 	fs.BoolVar(&fold, "fold", false, "put the multipliers of µP into the weights of a btlm, too")
 	fs.StringVar(&shard, "max-shard-size", "5GB", "`SIZE` of a file of weights; a larger model becomes several")
 	fs.StringVar(&tokenizer, "tokenizer", "", "`PATH` of the tokenizer that goes along, a file or a folder; default that of MODEL")
 	return cmd
+}
+
+// exportFolder writes a model as transformers has it.
+func exportFolder(cmd *cobra.Command, from, out, dtype, shard, tokenizer string, fold, jais bool) error {
+	o := train.SaveOptions{Dtype: map[string]safetensors.Dtype{"f32": safetensors.F32, "bf16": safetensors.BF16, "f16": safetensors.F16}[dtype]}
+	if o.Dtype == "" {
+		return usage("--dtype %q: f32, bf16 or f16", dtype)
+	}
+	var err error
+	if o.MaxShard, err = parseSize("--max-shard-size", shard); err != nil {
+		return err
+	}
+	if err := freshDir(out); err != nil {
+		return err
+	}
+	st := store.NewLocal(nil)
+	l, err := train.Load(cmd.Context(), st, filepath.ToSlash(from))
+	if err != nil {
+		return err
+	}
+	if tokenizer != "" {
+		l.Tokenizer = filepath.ToSlash(tokenizer)
+	}
+	if jais && l.Config.Family != model.BTLM {
+		return usage("--format jais is for a btlm, and %s is a %s; hf writes it", from, l.Config.Family)
+	}
+	l.Jais = jais
+	if err := foldFor(cmd, l, fold); err != nil {
+		return err
+	}
+	if err := train.Save(cmd.Context(), st, filepath.ToSlash(out), l, o); err != nil {
+		return err
+	}
+	all, _ := l.Config.Parameters()
+	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters in %s\n", out, l.Config.Family, grouped(all), dtype)
+	return nil
+}
+
+// exportGGUF writes a model as llama.cpp has it.
+func exportGGUF(cmd *cobra.Command, from, out, kind, tokenizer string) error {
+	matrices, ok := map[string]gguf.Type{"f32": gguf.F32, "f16": gguf.F16, "q8_0": gguf.Q8_0, "q4_0": gguf.Q4_0}[kind]
+	if !ok {
+		return usage("--type %q: f32, f16, q8_0 or q4_0", kind)
+	}
+	if _, err := os.Lstat(out); err == nil {
+		return usage("%s is there already; remove it, or name another file", out)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	c, notes, err := train.SaveGGUF(cmd.Context(), store.NewLocal(nil), filepath.ToSlash(out), filepath.ToSlash(from), filepath.ToSlash(tokenizer), matrices)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", note)
+	}
+	all, _ := c.Parameters()
+	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters in %s\n", out, c.Family, grouped(all), kind)
+	return nil
 }
 
 // foldFor folds a llama, and a btlm if that is wanted, and says what that means.

@@ -37,6 +37,7 @@ func commands(env environment) []*cobra.Command {
 		newTokenizer(env),
 		newShards(env),
 		newExport(env),
+		newMerge(env),
 		newTrain(env),
 		newEval(env),
 		newGenerate(env),

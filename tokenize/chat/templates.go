@@ -116,6 +116,14 @@ func (t *Templates) Origin() string { return t.origin }
 // Digest is the sha256 of templates and special tokens, in hex.
 func (t *Templates) Digest() string { return t.digest }
 
+// Default is the source of the template that chats without tools are rendered with; "" if there is none.
+func (t *Templates) Default() string {
+	if n, err := t.pick(false); err == nil {
+		return n.source
+	}
+	return ""
+}
+
 // Special is the content of the special token called name, such as eos_token; "" if there is none.
 func (t *Templates) Special(name string) string {
 	for _, s := range t.special {

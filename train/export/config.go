@@ -17,6 +17,7 @@ type Extra struct {
 	BOS, EOS, Pad int   // ids of special tokens; negative: none
 	MoreEOS       []int // others that end a text, such as the end of a turn
 	Dtype         safetensors.Dtype
+	Jais          bool // a btlm under the name of Jais, which has the same tensors and is known to more programs
 }
 
 // Values of model_type. mupType is ours: no other program reads the multipliers of a llama with µP, and so none may take it for
@@ -24,6 +25,7 @@ type Extra struct {
 const (
 	llamaType = "llama"
 	btlmType  = "btlm"
+	jaisType  = "jais" // of inceptionai's Jais: BTLM's keys, and in the first models older names of some
 	mupType   = "curate-llama-mup"
 )
 
@@ -126,15 +128,15 @@ func ReadConfig(name string, b []byte) (*model.Config, Extra, error) {
 		if t == mupType {
 			k.mup(c)
 		}
-	case btlmType:
+	case btlmType, jaisType:
 		c = k.btlm()
 	default:
-		k.fail("model_type", "it is %q, and this program knows %s, %s and %s", t, llamaType, btlmType, mupType)
+		k.fail("model_type", "it is %q, and this program knows %s, %s, %s and %s", t, llamaType, btlmType, jaisType, mupType)
 	}
 	if k.err == nil {
 		k.err = c.Check()
 	}
-	extra := Extra{Dtype: dtypeNamed(k.text("dtype", k.text("torch_dtype", "float32")))}
+	extra := Extra{Jais: k.text("model_type", "") == jaisType, Dtype: dtypeNamed(k.text("dtype", k.text("torch_dtype", "float32")))}
 	extra.BOS, _ = k.id("bos_token_id")
 	extra.EOS, extra.MoreEOS = k.id("eos_token_id")
 	extra.Pad, _ = k.id("pad_token_id")
@@ -212,7 +214,7 @@ func (k *keys) rope(c *model.Config) {
 	}
 }
 
-// btlm reads the keys of Cerebras' BTLMConfig (configuration_btlm.py beside BTLM-3B-8K); without a key its default, which for the
+// btlm reads the keys of Cerebras' BTLMConfig (configuration_btlm.py beside BTLM-3B-8K), which Jais' JAISConfig has, too; without a key its default, which for the
 // activation and the positions is GPT-2's.
 func (k *keys) btlm() *model.Config {
 	only(k, "activation_function", k.text("activation_function", "gelu_new"), "swiglu")
@@ -258,11 +260,12 @@ func (k *keys) alibi(c *model.Config) {
 	}
 }
 
-// mup reads the multipliers of µP.
+// mup reads the multipliers of µP. The first Jais models have embeddings_scale, width_scale, which multiplies the logits and says
+// nothing of the optimiser, and scale_qk_dot_by_d; vLLM (model_executor/models/jais.py) takes them before the others, as here.
 func (k *keys) mup(c *model.Config) {
-	c.EmbeddingScale, c.WidthScale = k.number("mup_embeddings_scale", 1), k.number("mup_width_scale", 1)
-	c.LogitScale = k.number("mup_logits_scale", k.number("mup_output_alpha", 1)*c.WidthScale)
-	c.ScaleByHead = k.boolean("mup_scale_qk_dot_by_d", false)
+	c.EmbeddingScale, c.WidthScale = k.number("embeddings_scale", k.number("mup_embeddings_scale", 1)), k.number("mup_width_scale", 1)
+	c.LogitScale = k.number("mup_logits_scale", k.number("width_scale", k.number("mup_output_alpha", 1)*c.WidthScale))
+	c.ScaleByHead = k.boolean("scale_qk_dot_by_d", k.boolean("mup_scale_qk_dot_by_d", false))
 }
 
 // member is a key of config.json with its value.
@@ -285,8 +288,12 @@ func WriteConfig(c *model.Config, extra Extra) ([]byte, error) {
 		}
 	}
 	if c.Family == model.BTLM {
-		add("model_type", btlmType)
-		add("architectures", []string{"BTLMLMHeadModel"})
+		kind, class := btlmType, "BTLMLMHeadModel"
+		if extra.Jais {
+			kind, class = jaisType, "JAISLMHeadModel"
+		}
+		add("model_type", kind)
+		add("architectures", []string{class})
 		add("vocab_size", c.Vocabulary)
 		add("n_embd", c.Width)
 		add("n_layer", c.Layers)

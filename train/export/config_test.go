@@ -212,6 +212,35 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestJais: a Jais is a btlm with another name, and the first ones have older names of µP's multipliers.
+func TestJais(t *testing.T) {
+	jais := strings.Replace(btlm, `"btlm"`, `"jais"`, 1)
+	for _, x := range []struct {
+		keys                         string
+		embedding, logits, optimiser float64
+		byHead                       bool
+	}{
+		{"", 1, 1, 1, false},
+		{`,"mup_embeddings_scale":14.6,"mup_output_alpha":2.5,"mup_width_scale":0.125,"mup_scale_qk_dot_by_d":true`, 14.6, 0.3125, 0.125, true},
+		{`,"embeddings_scale":9,"width_scale":0.25,"scale_qk_dot_by_d":true`, 9, 0.25, 1, true},
+	} {
+		c, extra, err := ReadConfig("x", []byte("{"+jais+x.keys+"}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Family != model.BTLM || !extra.Jais || c.EmbeddingScale != x.embedding || c.LogitScale != x.logits || c.WidthScale != x.optimiser || c.ScaleByHead != x.byHead {
+			t.Errorf("%s: %+v %+v", x.keys, *c, extra)
+		}
+		b, err := WriteConfig(c, extra)
+		if err != nil || !bytes.Contains(b, []byte(`"JAISLMHeadModel"`)) || !bytes.Contains(b, []byte(`"model_type": "jais"`)) {
+			t.Errorf("%v: %s", err, b)
+		}
+		if again, e, err := ReadConfig("x", b); err != nil || !reflect.DeepEqual(again, c) || !e.Jais {
+			t.Errorf("%+v became %+v, %v", *c, *again, err)
+		}
+	}
+}
+
 func FuzzReadConfig(f *testing.F) {
 	for _, text := range []string{"", small, btlm, small + `,"rope_scaling":{"rope_type":"llama3","factor":2,"low_freq_factor":1,"high_freq_factor":4}`, btlm + `,"alibi_scaling":{"type":"linear","factor":4.0},"mup_width_scale":0.1`, small + `,"eos_token_id":[1,2]`} {
 		f.Add([]byte("{" + text + "}"))

@@ -45,7 +45,7 @@ func Fold(c *model.Config, p *model.Params) (*model.Config, *model.Params, error
 		case t.Role == model.Head:
 			by = c.LogitScale
 		case c.ScaleByHead:
-			by, first = queries(c, t)
+			by, first = 1/math.Sqrt(float64(c.HeadSize)), queries(c, t)
 		}
 		to, x := folded.Of(i), p.Of(source)
 		for j, v := range x[:first] {
@@ -56,16 +56,14 @@ func Fold(c *model.Config, p *model.Params) (*model.Config, *model.Params, error
 	return &out, folded, nil
 }
 
-// queries says by what the queries' numbers of a tensor are multiplied, and how many they are: they come first where keys and
-// values share the tensor.
-func queries(c *model.Config, t *model.Tensor) (by float64, first int) {
-	by = 1 / math.Sqrt(float64(c.HeadSize))
+// queries says how many numbers of a tensor make the queries: they come first where keys and values share the tensor.
+func queries(c *model.Config, t *model.Tensor) int {
 	q := c.Heads * c.HeadSize
 	switch {
 	case strings.HasSuffix(t.Name, ".q_proj.weight"), strings.HasSuffix(t.Name, ".attn.c_attn.weight"):
-		return by, q * t.Cols
+		return q * t.Cols
 	case strings.HasSuffix(t.Name, ".attn.c_attn.bias"):
-		return by, q
+		return q
 	}
-	return 1, 0
+	return 0
 }

@@ -92,10 +92,33 @@ func eachStrip(t *model.Tensor, f func(first, cols int, strip []float32) error) 
 	return nil
 }
 
-// ReadWeights reads the tensors of a model from its files (one, or those that model.safetensors.index.json lists). A tensor that
-// is missing, that nobody knows, or that has another shape is an error that names it. There is no room made for the numbers
-// before all are known to be there.
-func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, error) {
+// ReadWeights reads the tensors of a model from its files (one, or those that an index lists). A tensor that is missing, that nobody
+// knows, or that has another shape is an error that names it. There is no room made for the numbers before all are known to be there.
+func ReadWeights(c *model.Config, files []*File) (*model.Params, error) {
+	w, err := Locate(c, files)
+	if err != nil {
+		return nil, err
+	}
+	return w.Params()
+}
+
+// ReadTensors reads the tensors of p's layout, and no others may be there: what WriteTensors has written.
+func ReadTensors(p *model.Params, file *safetensors.File) error {
+	found, err := locate(false, p.Layout, []*File{Safetensors(file)})
+	if err != nil {
+		return err
+	}
+	return (&Weights{p.Layout, found}).fill(p)
+}
+
+// Weights are a model's tensors where they lie in files.
+type Weights struct {
+	Layout *model.Layout
+	found  []place
+}
+
+// Locate finds a model's tensors, as ReadWeights does, and reads none.
+func Locate(c *model.Config, files []*File) (*Weights, error) {
 	if len(files) == 0 {
 		return nil, errors.New("the model has no file of weights")
 	}
@@ -104,43 +127,35 @@ func ReadWeights(c *model.Config, files []*safetensors.File) (*model.Params, err
 	if err != nil {
 		return nil, err
 	}
-	p := model.NewParams(layout)
-	return p, fill(p, found)
+	return &Weights{layout, found}, nil
 }
 
-// ReadTensors reads the tensors of p's layout, and no others may be there: what WriteTensors has written.
-func ReadTensors(p *model.Params, file *safetensors.File) error {
-	found, err := locate(false, p.Layout, []*safetensors.File{file})
-	if err != nil {
-		return err
-	}
-	return fill(p, found)
+// Params reads all tensors.
+func (w *Weights) Params() (*model.Params, error) {
+	p := model.NewParams(w.Layout)
+	return p, w.fill(p)
 }
 
 // ReadQuantized is ReadWeights into blocks. Tensors are read, and turned, a piece at a time, so that there is never more than some megabytes of
 // them in f32. The pool shares the work of rounding.
-func ReadQuantized(c *model.Config, files []*safetensors.File, format model.WeightFormat, pool *kernel.Pool) (*model.Quantized, error) {
-	if len(files) == 0 {
-		return nil, errors.New("the model has no file of weights")
-	}
-	layout := model.NewLayout(c)
-	found, err := locate(c.Tied, layout, files)
+func ReadQuantized(c *model.Config, files []*File, format model.WeightFormat, pool *kernel.Pool) (*model.Quantized, error) {
+	w, err := Locate(c, files)
 	if err != nil {
 		return nil, err
 	}
 	q := model.NewQuantized(c, format)
 	var buffer, turned []float32
-	for i := range layout.Tensors {
-		t, in := &layout.Tensors[i], &found[i]
+	for i := range w.Layout.Tensors {
+		t, in := &w.Layout.Tensors[i], w.found[i].tensor
 		switch {
 		case t.Vector:
-			err = in.file.Floats(in.tensor, 0, q.Vector(i))
-		case t.Transposed:
+			err = in.floats(0, q.Vector(i))
+		case t.Transposed && !in.asInMemory:
 			step := max(1, quantizedPiece/t.Rows/kernel.Block) * kernel.Block // columns of memory, which are rows of the file
 			for first := 0; first < t.Cols && err == nil; first += step {
 				cols := min(step, t.Cols-first)
 				buffer, turned = slices.Grow(buffer[:0], cols*t.Rows)[:cols*t.Rows], slices.Grow(turned[:0], cols*t.Rows)[:cols*t.Rows]
-				if err = in.file.Floats(in.tensor, int64(first)*int64(t.Rows), buffer); err != nil {
+				if err = in.floats(int64(first)*int64(t.Rows), buffer); err != nil {
 					break
 				}
 				each(pool, t.Rows, func(from, to int) {
@@ -157,7 +172,7 @@ func ReadQuantized(c *model.Config, files []*safetensors.File, format model.Weig
 			for first := 0; first < t.Rows && err == nil; first += step {
 				rows := min(step, t.Rows-first)
 				buffer = slices.Grow(buffer[:0], rows*t.Cols)[:rows*t.Cols]
-				if err = in.file.Floats(in.tensor, int64(first)*int64(t.Cols), buffer); err != nil {
+				if err = in.floats(int64(first)*int64(t.Cols), buffer); err != nil {
 					break
 				}
 				each(pool, rows, func(from, to int) {
@@ -181,44 +196,125 @@ func each(pool *kernel.Pool, n int, f func(from, to int)) {
 	pool.Each((n+rows-1)/rows, func(i, _ int) { f(i*rows, min(n, (i+1)*rows)) })
 }
 
-// fill reads tensors from where they were found.
-func fill(p *model.Params, found []place) error {
-	layout := p.Layout
-	for i := range layout.Tensors {
-		t, x, in := &layout.Tensors[i], p.Of(i), &found[i]
-		if !t.Transposed {
-			if err := in.file.Floats(in.tensor, 0, x); err != nil {
-				return err
-			}
-			continue
-		}
-		err := eachStrip(t, func(first, cols int, strip []float32) error {
-			if err := in.file.Floats(in.tensor, int64(first)*int64(t.Rows), strip); err != nil {
-				return err
-			}
-			for r := range t.Rows {
-				row := x[r*t.Cols+first:][:cols]
-				for j := range row {
-					row[j] = strip[j*t.Rows+r]
-				}
-			}
-			return nil
-		})
-		if err != nil {
+func (w *Weights) fill(p *model.Params) error {
+	for i := range w.Layout.Tensors {
+		if err := w.Read(i, p.Of(i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// Read reads tensor i of the layout, row by row as it lies in memory: [out, in].
+func (w *Weights) Read(i int, x []float32) error {
+	t, in := &w.Layout.Tensors[i], w.found[i].tensor
+	if !t.Transposed || in.asInMemory {
+		return in.floats(0, x)
+	}
+	return eachStrip(t, func(first, cols int, strip []float32) error {
+		if err := in.floats(int64(first)*int64(t.Rows), strip); err != nil {
+			return err
+		}
+		for r := range t.Rows {
+			row := x[r*t.Cols+first:][:cols]
+			for j := range row {
+				row[j] = strip[j*t.Rows+r]
+			}
+		}
+		return nil
+	})
+}
+
+// eachRows reads tensor i as it lies in memory, step rows at a time: of one that a file has the other way round all are held.
+func (w *Weights) eachRows(i, step int, f func(rows []float32) error) error {
+	t, in := &w.Layout.Tensors[i], w.found[i].tensor
+	if t.Transposed && !in.asInMemory {
+		x := make([]float32, t.Len())
+		if err := w.Read(i, x); err != nil {
+			return err
+		}
+		for ; len(x) > 0; x = x[min(len(x), step*t.Cols):] {
+			if err := f(x[:min(len(x), step*t.Cols)]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	x := make([]float32, min(step, t.Rows)*t.Cols)
+	for row := 0; row < t.Rows; row += step {
+		rows := x[:min(step, t.Rows-row)*t.Cols]
+		if err := in.floats(int64(row)*int64(t.Cols), rows); err != nil {
+			return err
+		}
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Mix are weighted models of one configuration.
+type Mix []struct {
+	Weight float64
+	*Weights
+}
+
+// WriteMix writes the weighted sums of tensors from to to, without the latter, in the order of the first model's layout: float64
+// rounded once. A sum that is not finite is an error. Memory does not depend on the tensors' size.
+func WriteMix(w io.Writer, mix Mix, from, to int, dtype safetensors.Dtype, metadata map[string]string) error {
+	tensors := mix[0].Layout.Tensors[from:to]
+	list := make([]safetensors.Tensor, len(tensors))
+	for i := range tensors {
+		list[i] = safetensors.Tensor{Name: tensors[i].Name, Dtype: dtype, Shape: Shape(&tensors[i])}
+	}
+	out, err := safetensors.NewWriter(w, list, metadata)
+	if err != nil {
+		return err
+	}
+	var sum []float64
+	var x []float32
+	for i := range tensors {
+		t := &tensors[i]
+		for at := 0; at < t.Len(); at += piece {
+			n := min(piece, t.Len()-at)
+			sum, x = slices.Grow(sum[:0], n)[:n], slices.Grow(x[:0], n)[:n]
+			clear(sum)
+			for _, m := range mix {
+				in := m.found[from+i]
+				if t.Transposed && in.tensor.asInMemory {
+					return fmt.Errorf("%s: a GGUF file of this family has its matrices the other way round; export it with --format hf, and take that", in.file.Name)
+				}
+				if err := in.tensor.floats(int64(at), x); err != nil {
+					return err
+				}
+				for j, v := range x {
+					sum[j] += float64(m.Weight * float64(v)) // no fused multiplication and addition
+				}
+			}
+			for j, v := range sum {
+				if x[j] = float32(v); x[j]-x[j] != 0 {
+					return fmt.Errorf("tensor %q: number %d would be %v", t.Name, at+j, x[j])
+				}
+			}
+			if err := holds(dtype, t.Name, x); err != nil {
+				return err
+			}
+			if err := out.Floats(x); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Close()
+}
+
 // place is where a tensor lies.
 type place struct {
-	file   *safetensors.File
-	tensor *safetensors.Tensor
+	file   *File
+	tensor *Stored
 }
 
 // locate finds the tensors of a layout, in its order. tied: the head is the embedding, and may be written or not.
-func locate(tied bool, layout *model.Layout, files []*safetensors.File) ([]place, error) {
+func locate(tied bool, layout *model.Layout, files []*File) ([]place, error) {
 	index := map[string]int{}
 	for i := range layout.Tensors {
 		index[layout.Tensors[i].Name] = i
@@ -240,7 +336,11 @@ func locate(tied bool, layout *model.Layout, files []*safetensors.File) ([]place
 			case found[i].file != nil:
 				return nil, fmt.Errorf("tensor %q is in %s and in %s", at.Name, found[i].file.Name, f.Name)
 			}
-			if want := Shape(&layout.Tensors[i]); !slices.Equal(at.Shape, want) {
+			want := Shape(&layout.Tensors[i])
+			if at.asInMemory && layout.Tensors[i].Transposed {
+				slices.Reverse(want)
+			}
+			if !slices.Equal(at.Shape, want) {
 				return nil, fmt.Errorf("%s: tensor %q has the shape %v, and config.json wants %v", f.Name, at.Name, at.Shape, want)
 			}
 			found[i] = place{f, at}
@@ -272,14 +372,14 @@ func sameNumbers(head, embedding place) error {
 	if !slices.Equal(head.tensor.Shape, embedding.tensor.Shape) {
 		return other
 	}
-	all, err := head.tensor.Len()
-	if err != nil {
-		return err
+	all := int64(1)
+	for _, n := range head.tensor.Shape { // that of the embedding
+		all *= n
 	}
 	a, b := make([]float32, min(all, 1<<16)), make([]float32, min(all, 1<<16))
 	for at := int64(0); at < all; at += int64(len(a)) {
 		a, b = a[:min(int64(len(a)), all-at)], b[:min(int64(len(b)), all-at)]
-		if err := errors.Join(head.file.Floats(head.tensor, at, a), embedding.file.Floats(embedding.tensor, at, b)); err != nil {
+		if err := errors.Join(head.tensor.floats(at, a), embedding.tensor.floats(at, b)); err != nil {
 			return err
 		}
 		if !slices.Equal(a, b) {

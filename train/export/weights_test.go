@@ -32,13 +32,13 @@ func random(c *model.Config, seed uint64) *model.Params {
 	return p
 }
 
-func opened(t *testing.T, name string, b []byte) *safetensors.File {
+func opened(t *testing.T, name string, b []byte) *File {
 	t.Helper()
 	f, err := safetensors.Open(name, bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f
+	return Safetensors(f)
 }
 
 // TestWeights: weights are read as they were written, from one file or several; in narrower types as the nearest there is.
@@ -51,7 +51,7 @@ func TestWeights(t *testing.T) {
 				t.Fatal(err)
 			}
 			whole := opened(t, "whole", b.Bytes())
-			got, err := ReadWeights(&c, []*safetensors.File{whole})
+			got, err := ReadWeights(&c, []*File{whole})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestWeights(t *testing.T) {
 					t.Fatalf("%s, number %d: %v became %v", dtype, i, v, got.Data[i])
 				}
 			}
-			var files []*safetensors.File
+			var files []*File
 			n := len(p.Layout.Tensors)
 			for _, cut := range [][2]int{{0, 1}, {1, n / 2}, {n / 2, n}} {
 				var b bytes.Buffer
@@ -87,7 +87,10 @@ func TestOrientation(t *testing.T) {
 	if err := WriteWeights(&b, p, safetensors.F32, nil); err != nil {
 		t.Fatal(err)
 	}
-	f := opened(t, "x", b.Bytes())
+	f, err := safetensors.Open("x", bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	i := slices.IndexFunc(p.Layout.Tensors, func(t model.Tensor) bool { return t.Name == "transformer.h.1.mlp.c_fc.weight" })
 	at := f.Lookup(p.Layout.Tensors[i].Name)
 	if !slices.Equal(at.Shape, []int64{12, 10}) {
@@ -137,7 +140,7 @@ func TestWrongWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := opened(t, "a.safetensors", b.Bytes())
-	extra := func(name string, shape []int64, numbers []float32) *safetensors.File {
+	extra := func(name string, shape []int64, numbers []float32) *File {
 		head.Reset()
 		w, err := safetensors.NewWriter(&head, []safetensors.Tensor{{Name: name, Dtype: safetensors.F32, Shape: shape}}, nil)
 		if err != nil {
@@ -155,20 +158,20 @@ func TestWrongWeights(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		config model.Config
-		files  []*safetensors.File
+		files  []*File
 		want   string // "": none
 	}{
-		{"whole", tied, []*safetensors.File{f}, ""},
+		{"whole", tied, []*File{f}, ""},
 		{"no file", tied, nil, "no file"},
-		{"no head", untied, []*safetensors.File{f}, `a.safetensors: tensor "lm_head.weight" is missing; if the model's head is its embedding`},
-		{"shape", wider, []*safetensors.File{f}, `has the shape [12 16], and config.json wants [13 16]`},
-		{"layer", deeper, []*safetensors.File{f}, `tensor "model.layers.1.input_layernorm.weight" is missing`},
-		{"twice", tied, []*safetensors.File{f, f}, "is in a.safetensors and in a.safetensors"},
-		{"stranger", tied, []*safetensors.File{f, extra("model.layers.0.self_attn.q_proj.bias", []int64{1}, []float32{1})}, `b.safetensors: tensor "model.layers.0.self_attn.q_proj.bias" is none of the model`},
-		{"table", tied, []*safetensors.File{f, extra("model.layers.0.self_attn.rotary_emb.inv_freq", []int64{1}, []float32{1})}, ""},
-		{"same head", tied, []*safetensors.File{extra("lm_head.weight", shape, embedding), f}, ""},
-		{"other head", tied, []*safetensors.File{f, extra("lm_head.weight", shape, other)}, "is not the embedding"},
-		{"short head", tied, []*safetensors.File{f, extra("lm_head.weight", []int64{16}, other[:16])}, "is not the embedding"},
+		{"no head", untied, []*File{f}, `a.safetensors: tensor "lm_head.weight" is missing; if the model's head is its embedding`},
+		{"shape", wider, []*File{f}, `has the shape [12 16], and config.json wants [13 16]`},
+		{"layer", deeper, []*File{f}, `tensor "model.layers.1.input_layernorm.weight" is missing`},
+		{"twice", tied, []*File{f, f}, "is in a.safetensors and in a.safetensors"},
+		{"stranger", tied, []*File{f, extra("model.layers.0.self_attn.q_proj.bias", []int64{1}, []float32{1})}, `b.safetensors: tensor "model.layers.0.self_attn.q_proj.bias" is none of the model`},
+		{"table", tied, []*File{f, extra("model.layers.0.self_attn.rotary_emb.inv_freq", []int64{1}, []float32{1})}, ""},
+		{"same head", tied, []*File{extra("lm_head.weight", shape, embedding), f}, ""},
+		{"other head", tied, []*File{f, extra("lm_head.weight", shape, other)}, "is not the embedding"},
+		{"short head", tied, []*File{f, extra("lm_head.weight", []int64{16}, other[:16])}, "is not the embedding"},
 	} {
 		_, err := ReadWeights(&c.config, c.files)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -178,7 +181,7 @@ func TestWrongWeights(t *testing.T) {
 	// A configuration that claims more than the files hold is found out before there is room for it.
 	huge := tied
 	huge.Vocabulary, huge.Width, huge.FFN = 1<<24, 1<<14, 1<<20
-	if _, err := ReadWeights(&huge, []*safetensors.File{f}); err == nil {
+	if _, err := ReadWeights(&huge, []*File{f}); err == nil {
 		t.Error("a model of 2^38 numbers was read from a small file")
 	}
 }
@@ -260,7 +263,7 @@ func TestReadQuantized(t *testing.T) {
 	for k, c := range append(list, *wide) {
 		p := random(&c, uint64(k))
 		for _, dtype := range []safetensors.Dtype{safetensors.F32, safetensors.BF16} {
-			var files []*safetensors.File
+			var files []*File
 			for _, cut := range [][2]int{{0, 1}, {1, len(p.Layout.Tensors)}} {
 				var b bytes.Buffer
 				if err := WriteTensors(&b, p, cut[0], cut[1], dtype, nil); err != nil {
