@@ -38,6 +38,7 @@ var benchmarks = []benchmark{
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"langid", "engines of langid on pages and on pieces of 2,000 characters, and fastText's own predictor", runLangid},
 	{"llmc", "training steps of llm.c's GPT-2 124M and of a llama of 134M, 1 and 2 threads", runLLMC},
+	{"lm-eval", "check: lm-evaluation-harness's local-completions against curate serve finds what curate eval finds", runLMEval},
 	{"marian", "translation by a MarianMT model and by random ones, f32 and 8 bits, beside transformers and CTranslate2: tokens/s, memory", runMarian},
 	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
@@ -85,6 +86,8 @@ type options struct {
 
 	transformersPython string
 
+	lmEvalPython, lmEvalModel string
+
 	experiments                 string
 	seeds                       int
 	trainShapes, trainPrecision string
@@ -129,6 +132,8 @@ func main() {
 	flag.Var(&o.readersText, "readers-text", "`FILE` of JSON Lines for benchmark readers; may be repeated (default what the example's recipe keeps)")
 	flag.StringVar(&o.readersTokenizer, "readers-tokenizer", "", "`PATH` of the tokenizer for benchmarks readers and shards; default the example's")
 	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
+	flag.StringVar(&o.lmEvalPython, "lm-eval-python", "", "`PATH` of a Python with lm_eval[api] and transformers, for benchmark lm-eval")
+	flag.StringVar(&o.lmEvalModel, "lm-eval-model", "", "`DIR` of a model with its tokenizer for benchmark lm-eval; default train/eval's tiny one")
 	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
 	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
 	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmark experiments")
