@@ -39,6 +39,7 @@ var benchmarks = []benchmark{
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"langid", "engines of langid on pages and on pieces of 2,000 characters, and fastText's own predictor", runLangid},
 	{"llmc", "training steps of llm.c's GPT-2 124M and of a llama of 134M, 1 and 2 threads", runLLMC},
+	{"lm-eval", "check: lm-evaluation-harness's local-completions against curate serve finds what curate eval finds", runLMEval},
 	{"lora", "training steps of llamas with all weights and with adapters of several ranks, one core", runLoRA},
 	{"marian", "translation by a MarianMT model and by random ones, f32 and 8 bits, beside transformers and CTranslate2: tokens/s, memory", runMarian},
 	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
@@ -89,6 +90,8 @@ type options struct {
 	transformersPython string
 	llamaPython        string
 	ggufTokenizers     repeated
+
+	lmEvalPython, lmEvalModel string
 
 	experiments                 string
 	seeds                       int
@@ -141,6 +144,8 @@ func main() {
 	flag.StringVar(&o.readersPython, "readers-python", "", "`[NAME=]PATH,…` of Pythons for benchmark readers: that for read_NAME.py, and without a NAME that for all others (default $"+pythonEnv+")")
 	flag.StringVar(&o.llamaPython, "llamacpp-python", "", "`PATH` of a Python with llama-cpp-python for benchmark gguf")
 	flag.Var(&o.ggufTokenizers, "gguf-tokenizer", "`PATH` of a tokenizer that llama.cpp gets from benchmark gguf, repeatable")
+	flag.StringVar(&o.lmEvalPython, "lm-eval-python", "", "`PATH` of a Python with lm_eval[api] and transformers, for benchmark lm-eval")
+	flag.StringVar(&o.lmEvalModel, "lm-eval-model", "", "`DIR` of a model with its tokenizer for benchmark lm-eval; default train/eval's tiny one")
 	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
 	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
 	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmark experiments")

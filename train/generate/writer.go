@@ -282,11 +282,11 @@ func (w *Writer) check(j *job) error {
 	}
 	j.most = j.own.MaxTokens
 	if w.o.Context > 0 {
+		if n >= w.o.Context && j.most > 0 {
+			return &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context), Long: true}
+		}
 		if n > w.o.Context {
 			return &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context %d", n, w.o.Context), Long: true}
-		}
-		if n == w.o.Context && j.most > 0 {
-			return &PromptError{Problem: fmt.Sprintf("the prompt has %d tokens, and the context of %d leaves no room to write", n, w.o.Context), Long: true}
 		}
 		j.most = min(j.most, w.o.Context-n)
 	}
