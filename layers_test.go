@@ -62,7 +62,6 @@ var layers = []struct {
 	{"torchfile", "safetensors", "bottom: a file format, whose numbers are those of the other"},
 	{"train", "record corpus/... shards tokenize/... kernel safetensors torchfile gguf train/...", "the end of the pipeline; eval and generate need the tokenizer"},
 	{"train/eval", "record kernel tokenize shards shards/format corpus/store train/model", "measures a model that it is given; knows no run and no folder of checkpoints"},
-	{"train/export", "kernel train/model safetensors", "weights to other people's formats"},
 	{"train/export", "train/model kernel safetensors torchfile gguf tokenize tokenize/chat sentencepiece", "weights, and the tokenizer that goes with them, to other people's formats and back"},
 	{"train/generate", "tokenize train/model", "tokens out of a model that it is given; no files"},
 	{"train/model", "kernel", "forward and backward; no files, no data"},
