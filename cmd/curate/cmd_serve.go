@@ -129,7 +129,7 @@ SIGINT and SIGTERM end it when what is in hand is answered; a second one ends it
 				show.log.Warn(said)
 			}
 			s := serve.New(serve.Config{
-				Writer: w.Writer, Prompts: w.prompts, Chats: w.chats, Tokenizer: w.tokenizer, Context: w.options.Context, Vocabulary: w.model.Config.Vocabulary,
+				Writer: w.Writer, Prompts: w.prompts, Chats: w.chats, Tokenizer: w.tokenizer, Context: w.options.Context, Vocabulary: w.vocabulary,
 				Name: name, Key: key, Parallel: w.options.Together, Queue: queue, Memory: g.spare, Defaults: generate.Greedy(),
 				Log: func(line string) { show.log.Debug(line) },
 			})

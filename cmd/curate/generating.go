@@ -66,16 +66,16 @@ func (g *generating) check() error {
 // generator is a model that writes.
 type generator struct {
 	*generate.Writer
-	options   generate.Options // that are in force
-	model     *train.Loaded
-	tokenizer *tokenize.Tokenizer
-	prompts   *generate.Prompts
-	chats     *chat.Encoder
-	samples   int
-	tokens    atomic.Int64
-	ends      map[string]int64 // completions, by the reason for which they end
-	began     time.Time
-	close     func() // when nothing is written any more
+	options    generate.Options // that are in force
+	vocabulary int              // of the model
+	tokenizer  *tokenize.Tokenizer
+	prompts    *generate.Prompts
+	chats      *chat.Encoder
+	samples    int
+	tokens     atomic.Int64
+	ends       map[string]int64 // completions, by the reason for which they end
+	began      time.Time
+	close      func() // when nothing is written any more
 
 	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
@@ -165,7 +165,7 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	m.Int8Cache = g.int8Cache
 	out := &generator{
-		options: o, model: l, tokenizer: t, close: undo,
+		options: o, vocabulary: config.Vocabulary, tokenizer: t, close: undo,
 		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
 		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
 	}

@@ -180,11 +180,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := http.NewResponseController(w)
 	_ = c.Flush()
 	_ = c.SetWriteDeadline(time.Time{})
+	// Messages say what stands in requests, and are not for a log.
 	said := ""
-	if err != nil {
-		said = ": " + err.Error()
+	if p != nil {
+		said = ", " + p.code
+	} else if err != nil {
+		said = ", " + err.Error()
 	}
-	s.log("%s %s %d, %.3f s%s", r.Method, r.URL.Path, status.status, time.Since(began).Seconds(), said)
+	s.log("%s %s %d, %.3f s%s", r.Method, shortened(r.URL.EscapedPath()), status.status, time.Since(began).Seconds(), said)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) error {
