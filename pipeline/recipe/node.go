@@ -242,7 +242,11 @@ func (n *node) set(assignment string) error {
 		val = &node{text: text} // such as an empty value, or @
 	}
 	val.move(at)
-	names := strings.Split(key, ".")
+	return n.put(strings.Split(key, "."), val, at)
+}
+
+// put changes the value below names, which at gives.
+func (n *node) put(names []string, val *node, at place) error {
 	for i, name := range names {
 		if n.isNull() { // such as "dedup:", which has no keys yet
 			*n = node{kind: mapping, at: n.at}
