@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Overlay is a file of values that change a recipe: those that --set would take, many at a time. Keys stand below one another as
+// Overlay is a file of values that change a recipe, those that --set takes, many at a time. Keys stand below one another as
 // in the recipe, or with dots between them; a step stands below "steps" by its name.
 //
 //	run: runs/small
@@ -13,7 +13,8 @@ import (
 //	  clean: {read: sample.jsonl, filter: {profile: gopher}}
 //	  model.train.steps: 100
 //
-// Keys with values change these keys and leave those beside them; a list takes the place of the one that was there.
+// Keys with values change these keys and leave those beside them; a list takes the place of the one that was there, and null takes
+// a key, or a step, out.
 type Overlay struct {
 	File string // its name
 	Text []byte
@@ -44,9 +45,12 @@ func (recipe *node) overlay(names []string, n *node) error {
 			return e.at.errorf("an overlay changes steps and cannot list them: below steps stands the name of each that it changes, with its keys")
 		}
 		var err error
-		if e.val.kind == mapping && len(e.val.keys) > 0 {
+		switch {
+		case e.val.kind == mapping && len(e.val.keys) > 0:
 			err = recipe.overlay(below, e.val)
-		} else {
+		case e.val.isNull():
+			err = recipe.put(below, nil, e.at)
+		default:
 			err = recipe.put(below, e.val, e.at)
 		}
 		if err != nil {

@@ -59,6 +59,7 @@ var (
 	topKeys = []Key{
 		{Name: "version", Type: Integer, Required: true, Help: "which form of recipe this is; write 1"},
 		{Name: "run", Type: Text, Required: true, Help: "the run directory; each step has a folder in it"},
+		{Name: "inputs", Type: Text, Help: "the folder that {inputs} stands for in values of the steps, such as read: \"{inputs}/raw\""},
 		{Name: "text_field", Type: Text, Default: "text", Help: "dotted path of the text in a record"},
 		{Name: "quarantine", Type: Object, Keys: quarantineKeys, Help: "records that cannot be read or processed"},
 		{Name: "steps", Type: Objects, Required: true, Help: "what is done, each step behind those that it reads"},
@@ -118,6 +119,9 @@ func Parse(file string, text []byte, with []Overlay, sets []string, kinds []Kind
 	r := &Recipe{File: file, Run: path.Clean(top.Text("run")), kinds: kinds}
 	for i := range with {
 		r.With = append(r.With, with[i].File)
+	}
+	if top.Given("inputs") {
+		steps.fill("{inputs}", strings.TrimSuffix(top.Text("inputs"), "/"))
 	}
 	if r.TextField, err = record.ParsePath(top.Text("text_field")); err != nil {
 		return nil, top.Errorf("text_field", "%v", err)
