@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 )
@@ -22,6 +24,7 @@ type Training struct {
 	Validations Curve  `json:"validation_losses,omitzero"`
 	Norms       Curve  `json:"grad_norms"`
 	Rates       Curve  `json:"learning_rates"`
+	Best        *Best  `json:"best,omitzero"`    // of a run that could stop early, once it is done
 	Stages      []Mark `json:"stages,omitzero"`  // where rows of another length begin
 	Resumes     []Mark `json:"resumes,omitzero"` // where a killed run has gone on
 	// Of the attempts together; they are no part of what a run promises to be the same.
@@ -30,6 +33,14 @@ type Training struct {
 	ShareOfPeak     float64 `json:"share_of_peak,omitzero"`
 
 	Search *Search `json:"search,omitzero"`
+}
+
+// Best is the validation whose model is the run's: it ends when the loss no longer falls.
+type Best struct {
+	Steps int64   `json:"steps"` // of the model
+	X     float64 `json:"tokens"`
+	Loss  float64 `json:"validation_loss"`
+	Early bool    `json:"early"` // the run has not made all its steps
 }
 
 // Search is what became of the trials of curate train --search.
@@ -49,6 +60,8 @@ type Trial struct {
 const (
 	metricsName    = "metrics.jsonl"
 	trainingTiming = "timing.json"
+	trainingConfig = "train.json"
+	trainingDone   = "done"
 	searchName     = "search.json"
 	curvePoints    = 400
 	stageLimit     = 50
@@ -70,6 +83,12 @@ type metricsLine struct {
 	Validation *float64 `json:"validation_loss"`
 }
 
+// metrics are what is looked up of metrics.jsonl later on.
+type metrics struct {
+	tokensAt map[int64]float64 // seen with a step
+	losses   map[int64]float64 // of validations, by steps done
+}
+
 func readTraining(ctx context.Context, in files, s *Step) error {
 	there, err := in.exists(ctx, metricsName)
 	if err != nil {
@@ -86,11 +105,14 @@ func readTraining(ctx context.Context, in files, s *Step) error {
 		}
 	}
 	if there {
-		at, err := t.readMetrics(ctx, in)
+		m, err := t.readMetrics(ctx, in)
 		if err != nil {
 			return err
 		}
-		if err := t.readTiming(ctx, in, at); err != nil {
+		if err := t.readTiming(ctx, in, m.tokensAt); err != nil {
+			return err
+		}
+		if err := t.readBest(ctx, in, m); err != nil {
 			return err
 		}
 	}
@@ -98,36 +120,36 @@ func readTraining(ctx context.Context, in files, s *Step) error {
 	return nil
 }
 
-// readMetrics gives the tokens that were seen at each step.
-func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int64]float64, err error) {
+func (t *Training) readMetrics(ctx context.Context, in files) (found metrics, err error) {
+	found = metrics{map[int64]float64{}, map[int64]float64{}}
 	r, err := in.st.Open(ctx, in.path(metricsName), 0)
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, mostMetricLine)
 	sc.Split(wholeLine)
-	tokensAt = map[int64]float64{}
 	var losses []float64
 	stage := -1
 	for n := 1; sc.Scan(); n++ {
 		var m metricsLine
 		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
-			return nil, damaged(fmt.Sprintf("%s:%d", in.path(metricsName), n), err)
+			return found, damaged(fmt.Sprintf("%s:%d", in.path(metricsName), n), err)
 		}
 		if m.Step < 0 || m.Tokens < 0 {
-			return nil, damaged(fmt.Sprintf("%s:%d", in.path(metricsName), n), errors.New("a number below 0"))
+			return found, damaged(fmt.Sprintf("%s:%d", in.path(metricsName), n), errors.New("a number below 0"))
 		}
 		if m.Validation != nil {
 			t.Validation = *m.Validation
+			found.losses[m.Step] = *m.Validation
 			t.Validations.Points = append(t.Validations.Points, Point{float64(t.Tokens), *m.Validation}) // of the model after the steps so far
 		}
 		if m.Loss == nil {
 			continue
 		}
 		x := float64(m.Tokens)
-		tokensAt[m.Step] = x
+		found.tokensAt[m.Step] = x
 		t.Steps, t.Tokens = t.Steps+1, m.Tokens
 		losses = append(losses, *m.Loss)
 		t.Losses.Points = append(t.Losses.Points, Point{x, *m.Loss})
@@ -140,7 +162,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 		}
 	}
 	if err := sc.Err(); err != nil {
-		return nil, damaged(in.path(metricsName), err)
+		return found, damaged(in.path(metricsName), err)
 	}
 	if len(t.Stages) == 1 { // nothing was switched
 		t.Stages = nil
@@ -153,7 +175,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (tokensAt map[int6
 	for _, c := range []*Curve{&t.Losses, &t.Validations, &t.Norms, &t.Rates} {
 		c.Points = thin(c.Points, curvePoints)
 	}
-	return tokensAt, nil
+	return found, nil
 }
 
 // wholeLine splits off lines; the last one without an end is passed over: the run was killed, or is at work.
@@ -204,6 +226,41 @@ func (t *Training) readTiming(ctx context.Context, in files, tokensAt map[int64]
 	return nil
 }
 
+// readBest finds out which validation is that of the run's model. A run that is at work has none yet.
+func (t *Training) readBest(ctx context.Context, in files, m metrics) error {
+	for _, name := range []string{trainingConfig, trainingDone} {
+		if there, err := in.exists(ctx, name); err != nil || !there {
+			return err
+		}
+	}
+	var config struct {
+		Steps    int64     `json:"steps"`
+		Stopping *struct{} `json:"early_stopping"`
+	}
+	if err := in.json(ctx, trainingConfig, &config); err != nil || config.Stopping == nil {
+		return err
+	}
+	r, err := in.st.Open(ctx, in.path(trainingDone), 0)
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(io.LimitReader(r, 1<<10))
+	if err = errors.Join(err, r.Close()); err != nil {
+		return err
+	}
+	var steps int64
+	if _, err := fmt.Sscanf(string(b), "checkpoints/step-%d\n", &steps); err != nil {
+		return damaged(in.path(trainingDone), err)
+	}
+	x, ok := m.tokensAt[steps-1]
+	loss, measured := m.losses[steps]
+	if !ok || !measured {
+		return damaged(in.path(trainingDone), fmt.Errorf("it names the model after %d steps, which %s has not, or no validation of it", steps, metricsName))
+	}
+	t.Best, t.Validation = &Best{steps, x, loss, t.Steps < config.Steps}, loss
+	return nil
+}
+
 func (t *Training) readSearch(ctx context.Context, in files) error {
 	var file struct {
 		Over []struct {
@@ -248,9 +305,13 @@ func (t *Training) Charts() []*chart {
 		marks = append(marks, t.Stages[1:]...) // where the first begins, the axis does
 	}
 	marks = append(marks, t.Resumes...)
+	losses := marks
+	if t.Best != nil {
+		losses = append(slices.Clone(marks), Mark{t.Best.X, "best"})
+	}
 	var list []*chart
 	for _, c := range []*chart{
-		{Title: "loss, nats a token", Unit: "tokens", Curves: []Curve{t.Losses, t.Validations}, Marks: marks},
+		{Title: "loss, nats a token", Unit: "tokens", Curves: []Curve{t.Losses, t.Validations}, Marks: losses},
 		{Title: "norm of the gradient, before clipping", Unit: "tokens", Curves: []Curve{t.Norms}, Marks: marks},
 		{Title: "learning rate", Unit: "tokens", Curves: []Curve{t.Rates}, Marks: marks},
 	} {
@@ -316,11 +377,12 @@ func (s *Search) Rows() [][]string {
 	return rows
 }
 
-const trainingAbout = `What a model has learnt: its loss, in nats a token, over the tokens that it has seen. Lines across mark where rows of another length begin, and where a killed run has gone on. What is cut off at the top are the first steps.`
+const trainingAbout = `What a model has learnt: its loss, in nats a token, over the tokens that it has seen. Lines across mark where rows of another length begin, where a killed run has gone on, and which validation was the best of a run that could end early. What is cut off at the top are the first steps.`
 
 const trainingPage = `
 {{with .Training}}{{if .Steps}}<p>{{group .Steps}} steps, {{group .Tokens}} tokens. Loss of the last tenth of the steps {{number .Loss}}{{if .Validation}}, of held-out rows {{number .Validation}}{{end}}.
-{{- if .Seconds}} {{number .TokensPerSecond}} tokens a second{{if .ShareOfPeak}}, {{hundred .ShareOfPeak}} % of what the processor can do{{end}}.{{end}}</p>
+{{- if .Seconds}} {{number .TokensPerSecond}} tokens a second{{if .ShareOfPeak}}, {{hundred .ShareOfPeak}} % of what the processor can do{{end}}.{{end}}
+{{- with .Best}} {{if .Early}}It has ended early: the validation was best after {{group .Steps}} steps and then no longer fell.{{else}}The validation was best after {{group .Steps}} steps.{{end}} That is the run's model.{{end}}</p>
 <div class="plots charts">{{range .Charts}}{{template "chart" .}}{{end}}</div>{{end}}
 {{with .Search}}<h4>search</h4><table><tr><th>trial{{range .Names}}<th class="n">{{.}}{{end}}<th class="n">loss<th class="n">held out
 {{range .Rows}}<tr>{{range $i, $v := .}}<td{{if $i}} class="n"{{end}}>{{$v}}{{end}}

@@ -96,6 +96,57 @@ func TestTrainingDamaged(t *testing.T) {
 	}
 }
 
+// TestTrainingBest: of a run that could stop early, done names the model, and the rest follows from its validation.
+func TestTrainingBest(t *testing.T) {
+	metrics := `{"step":0,"validation_loss":5}
+{"step":0,"stage":0,"tokens":10,"loss":5}
+{"step":1,"validation_loss":3}
+{"step":1,"stage":0,"tokens":25,"loss":4}
+{"step":2,"validation_loss":4}
+`
+	stopping := `{"steps":9,"early_stopping":{"patience":1,"min_delta":0}}`
+	for _, c := range []struct {
+		config, done, page, err string
+		best                    *report.Best
+	}{
+		{stopping, "checkpoints/step-00000001\n", "It has ended early: the validation was best after 1 steps and then no longer fell.", "", &report.Best{Steps: 1, X: 10, Loss: 3, Early: true}},
+		{strings.Replace(stopping, "9", "2", 1), "checkpoints/step-00000001\n", "The validation was best after 1 steps.", "", &report.Best{Steps: 1, X: 10, Loss: 3}},
+		{`{"steps":2}`, "checkpoints/step-00000002\n", "", "", nil},
+		{stopping, "", "", "", nil}, // it is at work
+		{stopping, "checkpoints/x\n", "", "run/done", nil},
+		{stopping, "checkpoints/step-00000007\n", "", "it names the model after 7 steps", nil},
+	} {
+		st := memory{files: map[string]string{
+			"run/_curate/config.json": `{"program":"x","step":{"stages":[],"inputs":{}}}`, "run/_curate/done": "", "run/_curate/manifest.json": `{"files":[]}`,
+			"run/metrics.jsonl": metrics, "run/train.json": c.config,
+		}}
+		if c.done != "" {
+			st.files["run/done"] = c.done
+		}
+		r, err := report.Read(context.Background(), st, "run")
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%q: %v, want %s", c.done, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if err := r.WriteHTML(&b); err != nil {
+			t.Fatal(err)
+		}
+		got := r.Steps[0].Training
+		if (got.Best == nil) != (c.best == nil) || got.Best != nil && (*got.Best != *c.best || got.Validation != 3) {
+			t.Errorf("%s %q: %+v", c.config, c.done, got.Best)
+		}
+		if page := b.String(); c.page != "" && !strings.Contains(page, c.page) || strings.Contains(page, ">best<") != (c.best != nil) {
+			t.Errorf("%s %q: %s", c.config, c.done, page)
+		}
+	}
+}
+
 // FuzzTraining: whatever the files say, they are read or named, and the page is written.
 func FuzzTraining(f *testing.F) {
 	for _, name := range []string{"base/metrics.jsonl", "base/timing.json", "search/search.json", "measured/eval.json"} {
@@ -108,16 +159,19 @@ func FuzzTraining(f *testing.F) {
 	f.Add("search.json", []byte(`{"over":[{"name":"a"}],"trials":[{"trial":1,"values":[{"value":1e300}],"loss":null}]}`))
 	f.Add("eval.json", []byte(`{"models":[{"name":"m","results":[{"kind":"positions","name":"x","positions":[{"from":1,"to":2,"loss":-1e308}]}]}]}`))
 	f.Add("translate_eval.json", []byte(`{"rows":1,"scores":[{"metric":"BLEU","score":1e308,"signature":"x"}],"versus":[{"metric":"BLEU","p":-1e308}],"checks":{"a":{"hard":-1}}}`))
+	f.Add("done", []byte("checkpoints/step-00000001\n"))
+	f.Add("train.json", []byte(`{"steps":1,"early_stopping":{}}`))
 	f.Add("metrics.jsonl", []byte(`{"step":1,"tokens":9007199254740993,"loss":1e308,"grad_norm":1e308}`+"\n"))
 	f.Fuzz(func(t *testing.T, name string, content []byte) {
 		switch name {
-		case "metrics.jsonl", "timing.json", "search.json", "eval.json", "translate_eval.json":
+		case "metrics.jsonl", "timing.json", "search.json", "eval.json", "translate_eval.json", "train.json", "done":
 		default:
 			return
 		}
 		st := memory{files: map[string]string{
 			"run/_curate/config.json": `{"program":"x","step":{"stages":[],"inputs":{}}}`, "run/_curate/done": "", "run/_curate/manifest.json": `{"files":[]}`,
-			"run/metrics.jsonl": `{"step":0,"stage":0,"tokens":1,"loss":1}` + "\n", "run/" + name: string(content),
+			"run/metrics.jsonl": `{"step":0,"stage":0,"tokens":1,"loss":1}` + "\n" + `{"step":1,"validation_loss":1}` + "\n",
+			"run/train.json":    `{"steps":1,"early_stopping":{}}`, "run/done": "checkpoints/step-00000001\n", "run/" + name: string(content),
 		}}
 		r, err := report.Read(context.Background(), st, "run")
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 	"curate/corpus/store"
 	"curate/safetensors"
 	"curate/train/export"
+	"curate/train/model"
 )
 
 // Names in the folder of a run.
@@ -32,7 +33,8 @@ const (
 	OptimizerFile = "optimizer.safetensors"
 	// StateFile is made last, and removed first: without it a folder is no checkpoint.
 	StateFile = "trainer.json"
-	// DoneFile says that a run has come to its end. It names the last checkpoint.
+	// DoneFile says that a run has come to its end. It names the checkpoint that is its model: the last, or the best one where the run
+	// could stop early.
 	DoneFile = "done"
 )
 
@@ -108,6 +110,21 @@ func checkpoints(ctx context.Context, st store.Store, dir string) (whole []int64
 	return whole, rest, nil
 }
 
+// readDone gives the step of the checkpoint that is a run's model. A run that is not done has no such file.
+func readDone(ctx context.Context, st store.Store, dir string) (int64, error) {
+	name := path.Join(dir, DoneFile)
+	b, err := readFile(ctx, st, name, 1<<10)
+	if err != nil {
+		return 0, err
+	}
+	text, ok := strings.CutPrefix(strings.TrimSuffix(string(b), "\n"), CheckpointsDir+"/"+stepPrefix)
+	step, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil || step < 0 {
+		return 0, fmt.Errorf("%s: it is to hold the path of a checkpoint, such as %s, and holds %.80q; remove it and repeat the training, which goes on", name, stepDir("", 1000), b)
+	}
+	return step, nil
+}
+
 // removeCheckpoint removes a folder, StateFile first.
 func removeCheckpoint(ctx context.Context, st store.Store, dir string) error {
 	if err := st.Remove(ctx, path.Join(dir, StateFile)); err != nil {
@@ -122,17 +139,22 @@ func removeCheckpoint(ctx context.Context, st store.Store, dir string) error {
 			return err
 		}
 	}
-	_ = os.Remove(filepath.FromSlash(dir)) // an empty folder is no checkpoint; stores have no word for it
+	for _, empty := range []string{path.Join(dir, AdapterDir), dir} {
+		_ = os.Remove(filepath.FromSlash(empty)) // an empty folder is no checkpoint; stores have no word for it
+	}
 	return nil
 }
 
-// keepLast removes all checkpoints but the last n; 0 keeps all.
-func keepLast(ctx context.Context, st store.Store, dir string, n int) error {
+// keepLast removes all checkpoints but the last n, and that of the step best, if there is one; 0 keeps all.
+func keepLast(ctx context.Context, st store.Store, dir string, n int, best int64) error {
 	steps, _, err := checkpoints(ctx, st, dir)
 	if err != nil || n == 0 {
 		return err
 	}
 	for _, step := range steps[:max(0, len(steps)-n)] {
+		if step == best {
+			continue
+		}
 		if err := removeCheckpoint(ctx, st, stepDir(dir, step)); err != nil {
 			return err
 		}
@@ -146,7 +168,7 @@ func writeCheckpoint(ctx context.Context, st store.Store, dir string, s State, o
 	if err := save(to, dir); err != nil {
 		return err
 	}
-	if err := writeMoments(ctx, to, path.Join(dir, OptimizerFile), o); err != nil {
+	if err := create(ctx, to, path.Join(dir, OptimizerFile), writeTensors(o.moments, nil)); err != nil {
 		return err
 	}
 	for _, f := range to.files {
@@ -254,20 +276,22 @@ func (w *digestingWriter) Commit() error {
 	return err
 }
 
-func writeMoments(ctx context.Context, st store.Store, name string, o *optimizer) error {
-	return create(ctx, st, name, func(w io.Writer) error {
-		return export.WriteTensors(w, o.moments, 0, len(o.moments.Layout.Tensors), safetensors.F32, nil)
-	})
+// writeTensors writes all tensors of p in f32.
+func writeTensors(p *model.Params, metadata map[string]string) func(w io.Writer) error {
+	return func(w io.Writer) error {
+		return export.WriteTensors(w, p, 0, len(p.Layout.Tensors), safetensors.F32, metadata)
+	}
 }
 
-func readMoments(ctx context.Context, st store.Store, name string, o *optimizer) error {
+// readTensors reads what writeTensors has written.
+func readTensors(ctx context.Context, st store.Store, name string, p *model.Params) error {
 	data, size, err := st.OpenAt(ctx, name)
 	if err != nil {
 		return err
 	}
 	f, err := safetensors.Open(name, data, size)
 	if err == nil {
-		err = export.ReadTensors(o.moments, f)
+		err = export.ReadTensors(p, f)
 	}
 	return errors.Join(err, data.Close())
 }

@@ -58,6 +58,14 @@ type Config struct {
 	Schedule     Rates     `json:"schedule"`
 	Optimizer    Optimizer `json:"optimizer"`
 
+	// LoRA trains adapters of low rank and leaves the weights of From as they are; nil: all weights are trained.
+	LoRA *LoRA `json:"lora,omitzero"`
+	// NEFTune is α of the noise on embeddings in training, which is uniform with a bound of α/√(L·width) for the tokens of a
+	// document of L (Jain et al. 2023, arXiv 2310.05914, who take 5, 10 or 15); 0: none.
+	NEFTune float64 `json:"neftune,omitzero"`
+	// EarlyStopping ends the run where the loss of the validation no longer falls; nil: it has all its steps.
+	EarlyStopping *EarlyStopping `json:"early_stopping,omitzero"`
+
 	Precision string `json:"precision"` // of products: "f32" or "bf16"; "": f32
 	// Kernels is the name of the kernel set, filled in by Run. Another set gives other last bits.
 	Kernels string `json:"kernels"`
@@ -98,6 +106,21 @@ type Optimizer struct {
 	WeightDecay float64 `json:"weight_decay"`
 	// Clip is the highest norm of all gradients together; 0: they are not clipped.
 	Clip float64 `json:"clip"`
+}
+
+// LoRA is model.LoRA as it is written.
+type LoRA struct {
+	Rank    int      `json:"rank"`
+	Alpha   float64  `json:"alpha"`
+	Targets []string `json:"targets"` // ends of names, such as q_proj; null: all linear layers but the head
+	RSLoRA  bool     `json:"rslora"`  // adapters are multiplied by alpha/√rank, and not by alpha/rank
+}
+
+// EarlyStopping looks at the validations after at least one step. One is better if its loss lies more than MinDelta below that of
+// the best before it. The run ends when Patience of them in a row were not better. Its model is that of the best.
+type EarlyStopping struct {
+	Patience int     `json:"patience"`
+	MinDelta float64 `json:"min_delta"` // nats a token
 }
 
 // Validation measures the loss on rows that are not learnt.
@@ -173,6 +196,10 @@ func (c *Config) Check() error {
 		{o.WeightDecay >= 0 && o.WeightDecay*c.LearningRate < 1, "optimizer.weight_decay", o.WeightDecay, "at least 0, and below 1 times the learning rate: more would turn weights around"},
 		{o.Clip == 0 || positive(o.Clip), "optimizer.clip", o.Clip, "above 0, or 0 for no clipping"},
 		{c.Precision == "" || c.Precision == "f32" || c.Precision == "bf16", "precision", c.Precision, "f32 or bf16"},
+		{c.LoRA == nil || c.From != "", "lora", "given without \"from\"", "adapters are those of a model that exists"},
+		{c.LoRA == nil || c.Vocabulary == 0, "vocabulary", c.Vocabulary, "with lora nothing but adapters is trained, and new rows would stay as they begin; train them first"},
+		{c.NEFTune == 0 || positive(c.NEFTune) && float32(c.NEFTune) > 0, "neftune", c.NEFTune, "above 0, such as 5, or 0 for no noise"},
+		{c.EarlyStopping == nil || c.Validation != nil, "early_stopping", "given without \"validation\"", "it goes by the loss of the validation"},
 		{c.CheckpointEvery >= 0, "checkpoint_every", c.CheckpointEvery, "steps, or 0 for only one at the end"},
 		{c.KeepLast >= 0, "keep_last", c.KeepLast, "checkpoints, or 0 for all"},
 	} {
@@ -188,6 +215,19 @@ func (c *Config) Check() error {
 			return fmt.Errorf("validation.every is %d: steps, at least 1", v.Every)
 		case v.Rows < 0:
 			return fmt.Errorf("validation.rows is %d: rows of each set, or 0 for all", v.Rows)
+		}
+	}
+	if l := c.LoRA; l != nil {
+		if err := l.check(); err != nil {
+			return err
+		}
+	}
+	if e := c.EarlyStopping; e != nil {
+		switch {
+		case e.Patience < 1:
+			return fmt.Errorf("early_stopping.patience is %d: validations, at least 1", e.Patience)
+		case !(e.MinDelta >= 0) || math.IsInf(e.MinDelta, 0):
+			return fmt.Errorf("early_stopping.min_delta is %v: nats a token, at least 0", e.MinDelta)
 		}
 	}
 	return c.Schedule.check()

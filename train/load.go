@@ -50,7 +50,8 @@ type Loaded struct {
 	tokenizerPath string
 }
 
-// ModelDir finds the folder with config.json and weights: dir itself, or the last checkpoint of the training run in it.
+// ModelDir finds the folder with config.json and weights: dir itself, or the checkpoint of the training run in it that is its model:
+// the one that DoneFile names, and the last while there is no such file.
 func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 	dir = path.Clean(dir)
 	if info, err := st.Stat(ctx, dir); err == nil {
@@ -71,6 +72,11 @@ func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 			return "", fmt.Errorf("%s: its training has not come to a checkpoint yet", dir)
 		}
 		return "", fmt.Errorf("%s: no model here: neither %s nor %s; name a model's folder, or that of a training run", dir, ModelConfigFile, path.Join(CheckpointsDir, stepPrefix+"…"))
+	}
+	if step, err := readDone(ctx, st, dir); err == nil && slices.Contains(steps, step) {
+		return stepDir(dir, step), nil
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
 	}
 	return stepDir(dir, steps[len(steps)-1]), nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // optimizer makes the steps of AdamW on the parameters of a model, tensor by tensor as µP has it (Cerebras' µP, arXiv
-// 2304.03208, appendix G): matrices between embedding and head have the rate times WidthScale, and with it their decay.
+// 2304.03208, appendix G): matrices between embedding and head have the rate times WidthScale, and with it their decay. params may be those of adapters.
 type optimizer struct {
 	pool          *kernel.Pool
 	c             Optimizer
@@ -38,7 +38,7 @@ func newOptimizer(pool *kernel.Pool, c *Config, m *model.Config, params *model.P
 		t := &l.Tensors[i]
 		rate, decays := 1.0, true
 		switch t.Role {
-		case model.Hidden, model.Residual:
+		case model.Hidden, model.Residual, model.AdapterA: // what is multiplied with as many numbers as the model is wide
 			rate = m.WidthScale
 		case model.Norm, model.Bias:
 			decays = false

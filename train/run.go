@@ -43,8 +43,9 @@ type Result struct {
 	Steps      int64
 	Tokens     int64
 	Loss       float64  // mean over the last tenth of the steps
-	Validation *float64 // loss after the last step; nil: none was asked for
-	Checkpoint string   // folder of the last one
+	Validation *float64 // loss of the model; nil: none was asked for
+	Checkpoint string   // folder of the model: of the last step, or the best one where the run could stop early
+	Stopped    *Stopped // nil: it could not
 }
 
 // ErrChanged is a folder with a run of another configuration.
@@ -94,7 +95,10 @@ type run struct {
 	data, validation *Data
 	loaded           *Loaded
 	model            *model.Model
+	adapters         *model.Adapters // nil: all weights are trained
 	opt              *optimizer
+	noise            *neftune // nil: none
+	stopping         stopping
 	metrics          *metricsLog
 	watch            stopwatch
 
@@ -264,10 +268,14 @@ func (r *run) isDone(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !slices.Contains(whole, r.c.Steps) {
+	step, err := readDone(ctx, r.st, r.dir)
+	if err != nil {
+		return false, err
+	}
+	if !slices.Contains(whole, step) {
 		return false, r.st.Remove(ctx, done)
 	}
-	_, err = readState(ctx, r.st, stepDir(r.dir, r.c.Steps))
+	_, err = readState(ctx, r.st, stepDir(r.dir, step))
 	return err == nil, err
 }
 
@@ -310,12 +318,20 @@ func (r *run) begin(ctx context.Context) error {
 			return fmt.Errorf("%s: the shards have ids below %d, and the model knows %d; give a vocabulary of so many, or the shards of its tokenizer", d.stages[0].set.Dir, d.vocabulary, m.Vocabulary)
 		}
 	}
-	if r.model, err = model.New(m, r.loaded.Params, r.env.Pool, r.c.precision()); err != nil {
+	if r.c.LoRA != nil {
+		err = r.adapt(ctx, state)
+	} else {
+		r.model, err = model.New(m, r.loaded.Params, r.env.Pool, r.c.precision())
+	}
+	if err != nil {
 		return err
 	}
-	r.opt = newOptimizer(r.env.Pool, r.c, m, r.loaded.Params)
+	r.opt = newOptimizer(r.env.Pool, r.c, m, r.model.Trained())
+	if r.c.NEFTune > 0 {
+		r.noise = &neftune{alpha: r.c.NEFTune, width: m.Width, seed: r.c.Seed}
+	}
 	if r.saved >= 0 {
-		if err := readMoments(ctx, r.st, path.Join(stepDir(r.dir, r.saved), OptimizerFile), r.opt); err != nil {
+		if err := readTensors(ctx, r.st, path.Join(stepDir(r.dir, r.saved), OptimizerFile), r.opt.moments); err != nil {
 			return err
 		}
 	}
@@ -326,8 +342,14 @@ func (r *run) begin(ctx context.Context) error {
 	}
 	r.watch = stopwatch{before: timing.Segments, started: time.Now(), peak: r.env.Peak,
 		segment: Segment{From: r.step, To: r.step, Kernels: r.c.Kernels, Workers: r.env.Pool.Workers()}}
-	r.metrics, err = openMetrics(ctx, r.st, path.Join(r.dir, MetricsFile), state.MetricsBytes)
-	return err
+	name := path.Join(r.dir, MetricsFile)
+	if r.metrics, err = openMetrics(ctx, r.st, name, state.MetricsBytes); err != nil {
+		return err
+	}
+	if r.stopping, err = r.judged(ctx); err != nil {
+		return errors.Join(err, r.metrics.log.Close())
+	}
+	return nil
 }
 
 // start makes the model that the run begins with.
@@ -384,8 +406,13 @@ func (r *run) train(ctx context.Context) error {
 				}
 				return errors.Join(err, r.metrics.flush())
 			}
+			if r.stopping.keeps() == r.step && r.saved != r.step {
+				if err := r.checkpoint(ctx); err != nil {
+					return err
+				}
+			}
 		}
-		if r.step == r.c.Steps {
+		if r.step == r.c.Steps || r.stopping.enough() {
 			return r.end(ctx)
 		}
 		watch := mark(time.Now())
@@ -416,6 +443,9 @@ func (r *run) learn(ctx context.Context, b *stepBatch) error {
 	}
 	begun := time.Now()
 	watch := mark(begun)
+	if r.noise != nil {
+		r.noise.perturb(b.step, b.micro)
+	}
 	sum := 0.0
 	for i := range b.micro {
 		s, _, err := r.model.Loss(&b.micro[i], float32(1/float64(b.counted)), r.opt.grads)
@@ -432,10 +462,13 @@ func (r *run) learn(ctx context.Context, b *stepBatch) error {
 		return r.diverged(ctx, Diverged{Step: b.step, Loss: loss, GradNorm: norm, LearningRate: rate})
 	}
 	r.opt.step(b.step, rate, norm)
+	if r.adapters != nil {
+		r.model.Merge()
+	}
 	r.watch.segment.Phases.Optimizer += watch.lap()
 	r.step++
 	r.tokens += b.tokens
-	flops := 3 * float64(b.positions) * r.loaded.Config.FLOPs(b.length) // forward, and twice that back
+	flops := float64(b.positions) * r.model.TrainingFLOPs(b.length)
 	r.watch.step(b.tokens, flops, time.Since(begun).Seconds())
 	err := r.metrics.add(&StepMetrics{b.step, b.place.Epoch, b.place.Stage, r.tokens, loss, norm, rate, b.place.Rows, b.length})
 	r.tell(b, loss, rate)
@@ -492,7 +525,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 	if r.loaded.Tokenizer != "" {
 		r.loaded.Tokenizer = dir // where it came from may be a checkpoint that goes now
 	}
-	if err := keepLast(ctx, r.st, r.dir, r.c.KeepLast); err != nil {
+	if err := keepLast(ctx, r.st, r.dir, r.c.KeepLast, r.stopping.keeps()); err != nil {
 		return err
 	}
 	r.watch.segment.Phases.Checkpoint += watch.lap()
@@ -523,7 +556,17 @@ func (r *run) end(ctx context.Context) error {
 	if err := r.writeTiming(ctx); err != nil {
 		return err
 	}
-	return writeFile(ctx, r.st, path.Join(r.dir, DoneFile), []byte(path.Join(CheckpointsDir, path.Base(stepDir(r.dir, r.saved)))+"\n"))
+	model := r.saved
+	if best := r.stopping.keeps(); best >= 0 {
+		if _, err := readState(ctx, r.st, stepDir(r.dir, best)); err != nil {
+			return fmt.Errorf("the model with the best validation is gone, restore it or start again: %w", err)
+		}
+		if err := keepLast(ctx, r.st, r.dir, r.c.KeepLast, best); err != nil {
+			return err
+		}
+		model = best
+	}
+	return writeFile(ctx, r.st, path.Join(r.dir, DoneFile), []byte(path.Join(CheckpointsDir, path.Base(stepDir(r.dir, model)))+"\n"))
 }
 
 // result of a run that is done, from its files.
@@ -537,14 +580,39 @@ func (r *run) result(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(steps)) != r.c.Steps {
-		return nil, fmt.Errorf("%s: the run is done, and there are %d steps of %d in the file; restore it, or start again", name, len(steps), r.c.Steps)
+	s := stopping{c: r.c.EarlyStopping}
+	for i := range validations {
+		s.see(&validations[i])
 	}
-	res := &Result{Steps: r.c.Steps, Tokens: steps[len(steps)-1].Tokens, Loss: finalLoss(steps), Checkpoint: stepDir(r.dir, r.c.Steps)}
-	if n := len(validations); n > 0 && validations[n-1].Step == r.c.Steps {
+	made := int64(len(steps))
+	if made != r.c.Steps && !(made > 0 && s.enough()) {
+		return nil, fmt.Errorf("%s: the run is done, and there are %d steps of %d in the file; restore it, or start again", name, made, r.c.Steps)
+	}
+	res := &Result{Steps: made, Tokens: steps[made-1].Tokens, Loss: finalLoss(steps), Checkpoint: stepDir(r.dir, made), Stopped: s.stopped(made, r.c.Steps)}
+	if s.found {
+		res.Validation, res.Checkpoint = &s.best.Loss, stepDir(r.dir, s.best.Step)
+	} else if n := len(validations); n > 0 && validations[n-1].Step == made {
 		res.Validation = &validations[n-1].Loss
 	}
 	return res, nil
+}
+
+// judged is what the validations say that MetricsFile has, as it was when the last checkpoint was made.
+func (r *run) judged(ctx context.Context) (stopping, error) {
+	s := stopping{c: r.c.EarlyStopping}
+	if s.c == nil || r.saved < 0 {
+		return s, nil
+	}
+	name := path.Join(r.dir, MetricsFile)
+	b, err := readFile(ctx, r.st, name, 1<<34)
+	if err != nil {
+		return s, err
+	}
+	_, validations, err := ReadMetrics(name, b)
+	for i := range validations {
+		s.see(&validations[i])
+	}
+	return s, err
 }
 
 // finalLoss is the mean over the last tenth of the steps, at least one.

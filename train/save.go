@@ -78,7 +78,10 @@ func (l *Loaded) generation() ([]byte, error) {
 
 // save writes the model of a checkpoint.
 func (r *run) save(ctx context.Context, st store.Store, dir string) error {
-	return Save(ctx, st, dir, r.loaded, SaveOptions{})
+	if err := Save(ctx, st, dir, r.loaded, SaveOptions{}); err != nil || r.adapters == nil {
+		return err
+	}
+	return saveAdapters(ctx, st, path.Join(dir, AdapterDir), r.c.From, r.adapters)
 }
 
 // metadata that transformers looks for in its files.

@@ -80,6 +80,7 @@ var hyperparameters = []hyperparameter{
 	{"init_std", false, "standard deviation of the first values", func(c *Config, x float64) error { c.InitStd = x; return nil }},
 	{"layers", true, "of the model", ofShape(func(s *Shape, x float64) error { s.Layers = int(x); return nil })},
 	{"learning_rate", false, "the highest", func(c *Config, x float64) error { c.LearningRate = x; return nil }},
+	{"neftune", false, "noise on embeddings", func(c *Config, x float64) error { c.NEFTune = x; return nil }},
 	{"seed", true, "of first values and order", func(c *Config, x float64) error { c.Seed = uint64(x); return nil }},
 	{"steps", true, "of the run", func(c *Config, x float64) error { c.Steps, c.Tokens, c.Epochs = int64(x), 0, 0; return nil }},
 	{"tokens_per_step", true, "a multiple of each length", func(c *Config, x float64) error { c.TokensPerStep = int64(x); return nil }},

@@ -47,5 +47,7 @@ func (r *run) validate(ctx context.Context) (err error) {
 	if bad(loss) {
 		return r.diverged(ctx, Diverged{Step: r.step, Validation: true, Loss: loss})
 	}
-	return r.metrics.add(&ValidationMetrics{r.step, loss, loss / math.Ln2, counted})
+	v := &ValidationMetrics{r.step, loss, loss / math.Ln2, counted}
+	r.stopping.see(v)
+	return r.metrics.add(v)
 }

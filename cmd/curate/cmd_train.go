@@ -21,6 +21,8 @@ func newTrain(env environment) *cobra.Command {
 	t := training{config: trainDefaults}
 	var shape train.Shape
 	var valid train.Validation
+	var lora train.LoRA
+	var stopping train.EarlyStopping
 	var tokens, perStep, micro string
 	cmd := &cobra.Command{
 		Use:   "train SHARDS -o DIR",
@@ -31,6 +33,9 @@ each length after the other, under one learning rate schedule.
 
 A new model has --width, --layers and --heads; --from goes on with an earlier one, of this program or of Hugging Face's
 LlamaForCausalLM. With --base-width (µP) the best learning rate of a narrow model is that of a wide one, too.
+
+With --lora-rank the model of --from stays as it is, and adapters of its matrices are trained (LoRA); each checkpoint is their
+sum, a model as any other, and has the adapters beside it, as PEFT reads them.
 
 DIR gets metrics.jsonl (a line a step), checkpoints/step-N (folders as Hugging Face has them) and train.json (every setting).
 Kill it at any moment and repeat the command: it goes on from the last checkpoint, and the result is the same, bit for bit.
@@ -89,6 +94,20 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 			if valid.Shards != "" {
 				t.config.Validation = &valid
 			}
+			for _, flag := range []string{"lora-alpha", "lora-targets", "rslora"} {
+				if cmd.Flags().Changed(flag) && !cmd.Flags().Changed("lora-rank") {
+					return usage("--%s is of adapters: give --lora-rank, too", flag)
+				}
+			}
+			if cmd.Flags().Changed("lora-rank") {
+				t.config.LoRA = withAlpha(&lora)
+			}
+			if cmd.Flags().Changed("min-delta") && !cmd.Flags().Changed("early-stopping") {
+				return usage("--min-delta is of --early-stopping")
+			}
+			if cmd.Flags().Changed("early-stopping") {
+				t.config.EarlyStopping = &stopping
+			}
 			if err := t.check(); err != nil {
 				return usage("%v", err)
 			}
@@ -113,6 +132,11 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 	fs.Float64Var(&shape.OutputAlpha, "output-alpha", 0, "`X`: µP's multiplier of the logits, before base width / width; default 2.22")
 	fs.IntVar(&t.config.Vocabulary, "vocabulary", 0, "`N` rows that the embedding of --from grows to, for a vocabulary that was extended")
 	fs.StringVar(&t.config.NewTokens, "new-tokens", "", "`PATH` of the new_tokens.jsonl of curate tokenizer extend: what the added rows begin as")
+	fs.IntVar(&lora.Rank, "lora-rank", 0, "`N`: train adapters of this rank (LoRA), such as 16, and leave the weights of --from as they are")
+	fs.Float64Var(&lora.Alpha, "lora-alpha", 0, "`X`: adapters are multiplied by X / rank; default twice the rank")
+	fs.StringSliceVar(&lora.Targets, "lora-targets", nil, "`NAME,NAME,…` of linear layers that get adapters, such as q_proj,v_proj; default all but the head")
+	fs.BoolVar(&lora.RSLoRA, "rslora", false, "adapters are multiplied by X / √rank")
+	fs.Float64Var(&t.config.NEFTune, "neftune", 0, "`X`: noise on the embeddings in training, up to X / √(tokens of the document · width); 5 is usual, 0 is none")
 	fs.Int64Var(&t.config.Steps, "steps", 0, "`N`: how long, in steps")
 	fs.StringVar(&tokens, "tokens", "", "`N`: how long, in tokens, such as 10Mi")
 	fs.Float64Var(&t.config.Epochs, "epochs", 0, "`X`: how long, as how often all rows are seen; default 1")
@@ -139,6 +163,8 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 	fs.StringVar(&valid.Shards, "validation", "", "`SHARDS` to measure the loss on")
 	fs.Int64Var(&valid.Every, "validate-every", 100, "`N` steps")
 	fs.Int64Var(&valid.Rows, "validate-rows", 0, "`N` rows of each set, its first; 0 is all")
+	fs.IntVar(&stopping.Patience, "early-stopping", 0, "`N`: end when N validations in a row were not better than the best; the model is then that of the best")
+	fs.Float64Var(&stopping.MinDelta, "min-delta", 0, "`X` nats by which a validation has to be better")
 	fs.StringArrayVar(&t.search, "search", nil, "`NAME=VALUES` of a hyper-parameter to try; may be repeated. Names: "+searchNames())
 	fs.IntVar(&t.trials, "trials", 0, "`N` random trials of a search; 0 is every combination")
 	fs.BoolVar(&f.restart, "restart", false, "begin anew in a directory that holds another run")

@@ -36,6 +36,13 @@ var trainKind = recipe.Kind{
 		}, Help: "shape of a new model"},
 		{Name: "vocabulary", Type: recipe.Integer, Min: 1, Max: math.MaxInt32, Help: "rows that the embedding of an earlier model grows to, for a vocabulary that was extended"},
 		{Name: "new_tokens", Type: recipe.Text, Help: "new_tokens.jsonl of curate tokenizer extend: what the added rows begin as"},
+		{Name: "lora", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "rank", Type: recipe.Integer, Default: int64(16), Min: 1, Max: 1 << 16, Help: "of the adapters"},
+			{Name: "alpha", Type: recipe.Number, Help: "they are multiplied by alpha / rank; default twice the rank"},
+			{Name: "targets", Type: recipe.Texts, Help: "names of linear layers that get one, such as q_proj; default all but the head"},
+			{Name: "rslora", Type: recipe.Boolean, Default: false, Help: "they are multiplied by alpha / √rank"},
+		}, Help: "train adapters, and leave the weights of the earlier model as they are"},
+		{Name: "neftune", Type: recipe.Number, Default: float64(0), Help: "noise on the embeddings in training, up to so much by √(tokens of the document · width); 5 is usual, 0 is none"},
 		{Name: "steps", Type: recipe.Integer, Min: 1, Max: 99_999_999, Help: "how long: in steps"},
 		{Name: "tokens", Type: recipe.Text, Help: "how long: in tokens, such as 10Mi"},
 		{Name: "epochs", Type: recipe.Number, Help: "how long: how often all rows are seen; default 1"},
@@ -68,6 +75,10 @@ var trainKind = recipe.Kind{
 			{Name: "every", Type: recipe.Integer, Default: int64(100), Min: 1, Max: 99_999_999, Help: "steps"},
 			{Name: "rows", Type: recipe.Integer, Default: int64(0), Min: 0, Max: math.MaxInt32, Help: "of each set, its first; 0 is all"},
 		}, Help: "loss on rows that are not learnt"},
+		{Name: "early_stopping", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "patience", Type: recipe.Integer, Default: int64(3), Min: 1, Max: 99_999_999, Help: "validations in a row that were not better than the best, after which the run ends"},
+			{Name: "min_delta", Type: recipe.Number, Default: float64(0), Help: "nats by which one has to be better"},
+		}, Help: "end where the loss of the validation no longer falls; the model is then that of the best"},
 		{Name: "search", Type: recipe.Texts, Help: "hyper-parameters to try instead of one run, such as learning_rate=1e-3,2e-3"},
 		{Name: "trials", Type: recipe.Integer, Default: int64(0), Min: 0, Max: 10_000, Help: "of a search: so many random ones; 0 is every combination"},
 	},
@@ -128,6 +139,13 @@ func kindTraining(v *recipe.Values) (*training, error) {
 	}
 	if o := v.Object("optimizer"); o != nil {
 		c.Optimizer = train.Optimizer{Beta1: o.Number("beta1"), Beta2: o.Number("beta2"), Epsilon: o.Number("epsilon"), WeightDecay: o.Number("weight_decay"), Clip: o.Number("clip")}
+	}
+	c.NEFTune = v.Number("neftune")
+	if o := v.Object("lora"); o != nil {
+		c.LoRA = withAlpha(&train.LoRA{Rank: int(o.Integer("rank")), Alpha: o.Number("alpha"), Targets: o.Texts("targets"), RSLoRA: o.Boolean("rslora")})
+	}
+	if o := v.Object("early_stopping"); o != nil {
+		c.EarlyStopping = &train.EarlyStopping{Patience: int(o.Integer("patience")), MinDelta: o.Number("min_delta")}
 	}
 	if o := v.Object("validation"); o != nil {
 		c.Validation = &train.Validation{Shards: o.Path("shards"), Every: o.Integer("every"), Rows: o.Integer("rows")}

@@ -157,7 +157,11 @@ func (t *training) task(ctx context.Context, s recipe.Setting) (*pipeline.Task, 
 		if err != nil {
 			return asUsage(err)
 		}
-		s.Log.Info(fmt.Sprintf("%s: %d steps, %d tokens, loss %.4f%s; the model is %s", s.Dir, res.Steps, res.Tokens, res.Loss, heldOut(res.Validation), res.Checkpoint))
+		why := ""
+		if res.Stopped != nil {
+			why = "; " + res.Stopped.Reason
+		}
+		s.Log.Info(fmt.Sprintf("%s: %d steps, %d tokens, loss %.4f%s%s; the model is %s", s.Dir, res.Steps, res.Tokens, res.Loss, heldOut(res.Validation), why, res.Checkpoint))
 		return nil
 	}
 	return task, nil
@@ -169,6 +173,14 @@ func asUsage(err error) error {
 		return &pipeline.UsageError{Problem: err.Error()}
 	}
 	return err
+}
+
+// withAlpha gives adapters the usual multiplier, where none is said: 2.
+func withAlpha(l *train.LoRA) *train.LoRA {
+	if l.Alpha == 0 {
+		l.Alpha = float64(2 * l.Rank)
+	}
+	return l
 }
 
 func heldOut(loss *float64) string {
@@ -266,7 +278,13 @@ func fits(ctx context.Context, st store.Store, config *train.Config, d *train.Da
 		}
 	}
 	rows, length := d.Largest(config.MicroBatch)
-	if need := c.TrainingBytes(rows, length, false) + d.ReadBytes() + pipeline.NotHeap + 32<<20; need > memory {
+	need := c.TrainingBytes(rows, length, false)
+	if config.LoRA != nil {
+		if need, err = c.LoRABytes(config.LoRA.Model(), rows, length); err != nil {
+			return &pipeline.UsageError{Problem: "lora." + err.Error()}
+		}
+	}
+	if need += d.ReadBytes() + pipeline.NotHeap + 32<<20; need > memory {
 		return &pipeline.UsageError{Problem: fmt.Sprintf("training takes about %s with %d rows of %d tokens at once, more than --memory, %s; a smaller micro-batch, model or length takes less",
 			pipeline.FormatBytes(need), rows, length, pipeline.FormatBytes(memory))}
 	}

@@ -27,14 +27,25 @@ func (p *Params) Init(c *Config, std float64, seed uint64) {
 			clear(x)
 			continue
 		}
-		key := mix(seed + golden)
-		for _, b := range []byte(t.Name) {
-			key = mix(key ^ uint64(b))
-		}
+		key := nameKey(seed, t.Name)
 		for j := range x {
 			x[j] = float32(s * cutNormal(key, uint64(j)))
 		}
 	}
+}
+
+// nameKey is the key of the stream of numbers that a tensor gets.
+func nameKey(seed uint64, name string) uint64 {
+	key := mix(seed + golden)
+	for _, b := range []byte(name) {
+		key = mix(key ^ uint64(b))
+	}
+	return key
+}
+
+// symmetric is number i of a stream that is uniform between -1 and 1: odd multiples of 2^-23, exact in 32 bits, whose mean is 0.
+func symmetric(key, i uint64) float32 {
+	return float32(2*int32(mix(key+(i+1)*golden)>>41)+1-1<<23) * (1.0 / (1 << 23))
 }
 
 // golden is 2^64 divided by the golden ratio: the step of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number

@@ -6,6 +6,7 @@ import "curate/kernel"
 type linear struct {
 	weight, bias span // [out, in], [out] or empty
 	in, out      int
+	adapters     []*adapter // of parts of the weight
 }
 
 // forward puts x Wᵀ + b into y: x is [n, in], y is [n, out].
@@ -43,8 +44,15 @@ func (l *linear) backwardInput(m *Model, n int, dy, dx []float32) {
 	m.pool.Gemm(m.prec, kernel.NN, n, l.in, l.out, dy, l.out, l.weight.of(m.Params), l.in, false, dx, l.in)
 }
 
-// backwardParams adds dyᵀ x to the gradient of W and the sum of dy's rows to that of b: dy is [n, out], x is [n, in].
+// backwardParams adds dyᵀ x to the gradient of W and the sum of dy's rows to that of b: dy is [n, out], x is [n, in]. Where adapters
+// are trained, only theirs are made.
 func (l *linear) backwardParams(m *Model, n int, dy, x []float32, grads *Params) {
+	if m.adapters != nil {
+		for _, a := range l.adapters {
+			a.backward(m, l, n, dy, x, grads)
+		}
+		return
+	}
 	m.pool.Gemm(m.prec, kernel.TN, l.out, l.in, n, dy, l.out, x, l.in, true, l.weight.of(grads), l.in)
 	if bias := l.bias.of(grads); bias != nil {
 		m.sumRows(n, l.out, bias, func(t int, sum []float32) {

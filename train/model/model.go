@@ -3,8 +3,8 @@
 // is no graph and no tape: a layer is a function, and the next function in its file is its gradient.
 //
 // config.go says what a model is made of, tensors.go which parameters it has, model.go runs it. A layer is a file: norm.go,
-// linear.go, rope.go, alibi.go, attention.go, swiglu.go, embedding.go, loss.go; block.go puts them together. cache.go runs a
-// model one token at a time. size.go says how much memory and how many operations that takes.
+// linear.go, rope.go, alibi.go, attention.go, swiglu.go, embedding.go, loss.go; block.go puts them together; lora.go trains
+// adapters of its matrices and leaves the rest as it is. cache.go runs a model one token at a time. size.go says how much memory and how many operations that takes.
 //
 // Activations are matrices with a row for each token: N = Rows·Length of them, row by row of the batch. All numbers are
 // float32; Precision says how the operands of products are rounded.
@@ -31,6 +31,7 @@ type Batch struct {
 	Starts []int32
 	// Weights of the targets; nil is 1 for all. They may be negative.
 	Weights []float32
+	Noise   *Noise // on the embeddings; nil: none
 }
 
 // Model is a model with its parameters and room for the activations of a batch. It is for one goroutine; its pool shares the
@@ -44,6 +45,7 @@ type Model struct {
 	prec kernel.Precision
 
 	places    *places
+	adapters  *Adapters // nil: all weights are trained
 	attention *attention
 	table     *ropeTable // nil: no rotary embedding
 
@@ -55,6 +57,7 @@ type Model struct {
 	wide            []float32 // [N, FFN or more]: what SwiGLU gives; the gradient of queries, keys and values
 	dx              []float32 // [N, Width]: gradient of the residual stream
 	partial         []float32 // see sumRows
+	low             []float32 // [N, Rank] of adapters
 	logits          []float32 // [headRows, Vocabulary]
 	headStats       []float32 // of the last norm, for headRows rows
 	losses          []float32 // [N]
@@ -87,12 +90,20 @@ func New(c *Config, p *Params, pool *kernel.Pool, prec kernel.Precision) (*Model
 	return m, nil
 }
 
+// Trained are the parameters that get gradients: all of the model, or its adapters.
+func (m *Model) Trained() *Params {
+	if m.adapters != nil {
+		return m.adapters.Params
+	}
+	return m.Params
+}
+
 // Loss gives Σ w·(-log p(target)) over the targets of a batch that are counted, in float64, and how many they are. If
-// grads is not nil, scale times the gradient of that sum is added to it. An error says which token of the batch is none of
+// grads is not nil, scale times the gradient of that sum is added to it; it has the layout of Trained. An error says which token of the batch is none of
 // the vocabulary's; nothing is computed then.
 func (m *Model) Loss(b *Batch, scale float32, grads *Params) (sum float64, counted int, err error) {
-	if grads != nil && len(grads.Data) != len(m.Params.Data) {
-		return 0, 0, fmt.Errorf("there is room for %d gradients of %d parameters", len(grads.Data), len(m.Params.Data))
+	if trained := m.Trained(); grads != nil && len(grads.Data) != len(trained.Data) {
+		return 0, 0, fmt.Errorf("there is room for %d gradients of %d parameters", len(grads.Data), len(trained.Data))
 	}
 	if err := m.check(b, true); err != nil {
 		return 0, 0, err
@@ -109,7 +120,9 @@ func (m *Model) Loss(b *Batch, scale float32, grads *Params) (sum float64, count
 		for l := m.Config.Layers - 1; l >= 0; l-- {
 			m.blockBackward(&m.places.blocks[l], &m.kept[l], b, m.dx, grads)
 		}
-		m.embedBackward(n, b.Tokens, m.dx, grads)
+		if m.adapters == nil {
+			m.embedBackward(n, b.Tokens, m.dx, grads)
+		}
 	}
 	for _, t := range m.counted {
 		w := 1.0
@@ -171,6 +184,7 @@ func (m *Model) forward(b *Batch, keep bool) []float32 {
 		k := m.kept[0]
 		k.x1, k.x2, k.lse = m.last, m.last, nil
 		m.embed(n, b.Tokens, k.x1)
+		m.perturb(b, k.x1)
 		m.see("embedding", k.x1[:n*m.Config.Width])
 		for l := range m.places.blocks {
 			m.blockForward(&m.places.blocks[l], &k, b, k.x1)
@@ -179,6 +193,7 @@ func (m *Model) forward(b *Batch, keep bool) []float32 {
 		return m.last
 	}
 	m.embed(n, b.Tokens, m.kept[0].x1)
+	m.perturb(b, m.kept[0].x1)
 	for l := range m.places.blocks {
 		y := m.last
 		if l+1 < m.Config.Layers {
@@ -226,6 +241,7 @@ func (m *Model) check(b *Batch, targets bool) error {
 		{"targets", len(b.Targets), !targets},
 		{"starts", len(b.Starts), true},
 		{"weights", len(b.Weights), true},
+		{"amplitudes of noise", len(b.Noise.amplitude()), true},
 	} {
 		if s.len != n && !(s.optional && s.len == 0) {
 			return fmt.Errorf("a batch of %d rows of %d tokens has %d %s", b.Rows, b.Length, s.len, s.name)

@@ -13,7 +13,7 @@ func (m *Model) eachBlock(n int, f func(from, to, block, worker int)) {
 }
 
 // sumRows adds Σ f over n rows to dst, [cols], where f adds what row t has to give to a sum. There is a sum for each block of
-// rows, and they are added in order.
+// rows, and they are added in order; dst nil: nobody wants them.
 func (m *Model) sumRows(n, cols int, dst []float32, f func(t int, sum []float32)) {
 	partial := m.partial[:blocks(n)*cols]
 	m.eachBlock(n, func(from, to, block, _ int) {
@@ -23,6 +23,9 @@ func (m *Model) sumRows(n, cols int, dst []float32, f func(t int, sum []float32)
 			f(t, sum)
 		}
 	})
+	if dst == nil {
+		return
+	}
 	const piece = 256
 	m.pool.Each((cols+piece-1)/piece, func(i, _ int) {
 		from, to := i*piece, min(cols, (i+1)*piece)

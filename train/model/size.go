@@ -94,6 +94,9 @@ func (m *Model) reserve(rows, length int, backward bool) {
 	grow(&m.dnormed, r.dnormed)
 	grow(&m.dx, r.dx)
 	grow(&m.partial, r.partial)
+	if m.adapters != nil && backward {
+		grow(&m.low, int64(n)*int64(m.adapters.Rank))
+	}
 	grow(&m.logits, r.logits)
 	grow(&m.headStats, r.headStats)
 	grow(&m.losses, r.losses)

@@ -12,6 +12,8 @@ const (
 	Residual              // matrices that write to it: attention's output, FFN's output
 	Norm                  // weights of a norm
 	Bias                  // of a linear layer or a norm
+	AdapterA              // [rank, in], of an adapter: reads what its linear layer reads
+	AdapterB              // [out, rank], of an adapter: adds to what its linear layer gives
 )
 
 // Tensor is one tensor of a model. In memory a matrix is [Rows, Cols] = [out, in], y = x Wᵀ + b; a vector has one row.
