@@ -329,7 +329,7 @@ func TestPreferenceUsage(t *testing.T) {
 		{func(c *Config) { c.Mix = []Mix{{Share: 0.5}} }, `mix.0.shards is ""`},
 		{func(c *Config) { c.Mix = []Mix{{Shards: rows, Share: 0.5}, {Shards: rows, Share: 0.5}} }, "mix: the shares leave nothing to the rows of "},
 		{func(c *Config) { c.Mix = []Mix{{Shards: rows, Share: 0.1}} }, "length-16: 0.1 of the 128 tokens of a step are less than one row of 16"},
-		{func(c *Config) { c.Mix = []Mix{{Shards: rows, Share: 0.8}} }, "preference: 0.2 of the 128 tokens of a step are less than one row of 32"},
+		{func(c *Config) { c.Mix = []Mix{{Shards: rows, Share: 0.8}} }, "preference: 0.2 of the 128 tokens of a step are less than one pair of 32"},
 		{func(c *Config) { c.Shards = both }, ""},
 		{func(c *Config) { c.Shards, c.TokensPerStep = both+"/preference", 128 }, ""},
 		{func(c *Config) { c.Shards, c.Validation = rows, &Validation{Shards: good.Shards, Every: 3} }, ""},

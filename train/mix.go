@@ -54,8 +54,9 @@ func OpenTraining(ctx context.Context, st store.Store, c *Config) (*Data, error)
 		x := &d.streams[k]
 		for i := x.from; i < x.to; i++ {
 			if s := &d.stages[i]; s.rows() > 0 && d.upTo(k, 1) < s.tokens {
-				return nil, fmt.Errorf("%s: %.6g of the %d tokens of a step are less than one row of %d; give tokens_per_step more, or the shards a larger share",
-					s.set.Dir, float64(x.share)/millionths, d.tokensPerStep, s.tokens)
+				what := map[bool]string{false: "row", true: "pair"}[s.pairs]
+				return nil, fmt.Errorf("%s: %.6g of the %d tokens of a step are less than one %s of %d; give tokens_per_step more, or the shards a larger share",
+					s.set.Dir, float64(x.share)/millionths, d.tokensPerStep, what, s.tokens)
 			}
 		}
 	}
