@@ -51,8 +51,10 @@ type State struct {
 	Config  string `json:"config_sha256"`
 	Kernels string `json:"kernels"`
 	// MetricsBytes is how long MetricsFile was up to the line of the last step: a validation after it is made again.
-	MetricsBytes int64            `json:"metrics_bytes"`
-	Files        []CheckpointFile `json:"files"` // the others of the folder
+	MetricsBytes int64 `json:"metrics_bytes"`
+	// Reference is the xxh64 of ReferenceFile, "" if the run has none.
+	Reference string           `json:"reference_xxh64,omitzero"`
+	Files     []CheckpointFile `json:"files"` // the others of the folder
 }
 
 // CheckpointFile is a file of a checkpoint.

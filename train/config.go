@@ -76,6 +76,11 @@ type Config struct {
 
 	Validation *Validation `json:"validation"` // nil: none
 
+	// DPO is how pairs of preferences are learnt; nil: as DefaultDPO says, if there are any.
+	DPO *DPO `json:"dpo,omitzero"`
+	// Mix are further shards, whose rows are in every step beside those of Shards.
+	Mix []Mix `json:"mix,omitzero"`
+
 	// Data is what lies in Shards, filled in by Run: other shards in the same folder are another run.
 	Data []DataSet `json:"data"`
 }
@@ -130,6 +135,29 @@ type Validation struct {
 	Rows   int64  `json:"rows"`   // of each set, its first; 0: all
 
 	Data []DataSet `json:"data"` // filled in by Run
+}
+
+// DPO is model.DPO as it is written.
+type DPO struct {
+	Beta           float64 `json:"beta"`
+	NLL            float64 `json:"nll"`
+	LabelSmoothing float64 `json:"label_smoothing"`
+}
+
+// DefaultDPO has TRL's β, which is also that of most of the experiments of the paper (arXiv 2305.18290, appendix B), and neither of
+// the other terms.
+func DefaultDPO() DPO { return DPO{Beta: 0.1} }
+
+func (o *DPO) check() error {
+	switch {
+	case !(o.Beta > 0) || math.IsInf(o.Beta, 0):
+		return fmt.Errorf("dpo.beta is %v: above 0", o.Beta)
+	case !(o.NLL >= 0) || math.IsInf(o.NLL, 0):
+		return fmt.Errorf("dpo.nll is %v: at least 0, the weight of the likelihood of the chosen answer", o.NLL)
+	case !(o.LabelSmoothing >= 0 && o.LabelSmoothing < 0.5):
+		return fmt.Errorf("dpo.label_smoothing is %v: at least 0, below 0.5, the share of pairs that are taken to be the wrong way round", o.LabelSmoothing)
+	}
+	return nil
 }
 
 // DataSet is a shard set that a run reads.
@@ -230,6 +258,19 @@ func (c *Config) Check() error {
 			return fmt.Errorf("early_stopping.min_delta is %v: nats a token, at least 0", e.MinDelta)
 		}
 	}
+	if c.DPO != nil {
+		if err := c.DPO.check(); err != nil {
+			return err
+		}
+	}
+	for i := range c.Mix {
+		switch m := &c.Mix[i]; {
+		case m.Shards == "":
+			return fmt.Errorf(`mix.%d.shards is "": give the folder of the shards`, i)
+		case !(m.Share >= 1e-6 && m.Share < 1):
+			return fmt.Errorf("mix.%d.share is %v: above 0 and below 1, of the tokens of each step", i, m.Share)
+		}
+	}
 	return c.Schedule.check()
 }
 
@@ -250,7 +291,21 @@ func (c *Config) precision() kernel.Precision {
 // resolve makes every choice that is left open. The Config is Check'ed; data are its shards and validation's, the latter
 // nil without.
 func (c *Config) resolve(data, validation *Data, kernels string) error {
-	c.Data = data.sets()
+	c.Data = data.sets(0)
+	c.Mix = slices.Clone(c.Mix)
+	for i := range c.Mix {
+		c.Mix[i].Data = data.sets(i + 1)
+	}
+	pairs := data.HasPairs() || validation != nil && validation.HasPairs()
+	switch {
+	case data.HasPairs() && c.From == "":
+		return fmt.Errorf("%s: preferences are learnt by a model that has learnt to answer: give from, which is also what it is compared with", data.pairDir())
+	case c.DPO == nil && pairs:
+		o := DefaultDPO()
+		c.DPO = &o
+	case c.DPO != nil && !pairs:
+		return fmt.Errorf("dpo is given, and there are no pairs in %s; where a folder has both, name the one of the pairs, which its schedule.json calls preference", c.Shards)
+	}
 	if c.TokensPerStep = data.tokensPerStep; c.MicroBatch == 0 {
 		c.MicroBatch = defaultMicroBatch
 	}
@@ -265,7 +320,7 @@ func (c *Config) resolve(data, validation *Data, kernels string) error {
 	c.Steps, c.Tokens, c.Epochs = steps, 0, 0
 	if c.Validation != nil {
 		v := *c.Validation
-		v.Data, c.Validation = validation.sets(), &v
+		v.Data, c.Validation = validation.sets(0), &v
 	}
 	c.Schedule.resolve(c.Steps)
 	if c.Model == nil {

@@ -13,6 +13,7 @@ import (
 
 	"curate/kernel"
 	"curate/safetensors"
+	"curate/shards"
 	"curate/train/model"
 )
 
@@ -48,11 +49,25 @@ type reference struct {
 	Steps   [][2]float64 `json:"steps_loss_gradnorm"` // the committed ones
 	Results struct {
 		F64 struct {
-			Steps [][2]float64 `json:"steps_loss_gradnorm"`
+			Steps [][2]float64        `json:"steps_loss_gradnorm"`
+			DPO   referencePreference `json:"dpo"`
 		} `json:"f64"`
 	} `json:"results"`
 
 	weights, inputs, after *safetensors.File
+}
+
+// referencePreference is what torch makes of two pairs: the policy is the model after the steps, the reference the one before.
+type referencePreference struct {
+	Beta        float64    `json:"beta"`
+	RefChosen   [2]float64 `json:"ref_chosen"`
+	RefRejected [2]float64 `json:"ref_rejected"`
+	PolChosen   [2]float64 `json:"pol_chosen"`
+	PolRejected [2]float64 `json:"pol_rejected"`
+	Chosen      [2]float64 `json:"reward_chosen"`
+	Rejected    [2]float64 `json:"reward_rejected"`
+	Loss        float64    `json:"loss"`
+	GradNorm    float64    `json:"grad_norm"`
 }
 
 func (r *reference) model() *model.Config {
@@ -199,12 +214,103 @@ func references(t *testing.T) map[string]*reference {
 		if err := json.Unmarshal([]byte(r.inputs.Metadata["json"]), r); err != nil {
 			t.Fatal(err)
 		}
+		var of reference // the results of the file of weights
+		if err := json.Unmarshal([]byte(r.weights.Metadata["json"]), &of); err != nil {
+			t.Fatal(err)
+		}
+		r.Results = of.Results
 		all[name] = r
 	}
 	return all
 }
 
-// TestConformance makes five steps as torch did.
+// preferences are the two pairs: a third of a sequence is the prompt.
+func (r *reference) preferences(t *testing.T) *stepBatch {
+	in := r.inputs
+	if in.Lookup("chosen") == nil {
+		in = r.weights
+	}
+	chosen, shape := ints(t, in, "chosen")
+	rejected, _ := ints(t, in, "rejected")
+	n := int(shape[1])
+	b := &stepBatch{}
+	for i := range 2 {
+		row := &shards.Row{Prompt: n / 3, Chosen: n, IsPair: true}
+		for _, id := range slices.Concat(chosen[i*n:(i+1)*n], rejected[i*n+n/3:(i+1)*n]) {
+			row.IDs = append(row.IDs, uint32(id))
+		}
+		b.addPair(row, int64(i), n)
+	}
+	b.parts = []part{{to: 4, dense: true, pairs: true}}
+	return b
+}
+
+// checkPreferences compares log-probabilities, rewards, loss and gradient of the pairs. m holds the parameters after the steps.
+func (r *reference) checkPreferences(t *testing.T, m *model.Model, before []float32) {
+	want := &r.Results.F64.DPO
+	if want.Beta == 0 {
+		t.Fatal("no results of DPO")
+	}
+	near := func(what string, got, want, tolerance float64) {
+		t.Helper()
+		if !(math.Abs(got-want) <= tolerance) {
+			t.Errorf("%s is %v, want %v", what, got, want)
+		}
+	}
+	for _, micro := range []int64{1, 1000} { // a pair at a time, and both
+		b := r.preferences(t)
+		b.group(micro)
+		if b.pairs != 2 || len(b.micro) != map[int64]int{1: 2, 1000: 1}[micro] {
+			t.Fatalf("%d pairs in %d batches", b.pairs, len(b.micro))
+		}
+		o := &model.DPO{Beta: want.Beta}
+		var ref []float64
+		after := slices.Clone(m.Params.Data)
+		copy(m.Params.Data, before)
+		for i := range b.micro {
+			mb := &b.micro[i]
+			mb.Weigh = func(losses, _ []float32) {
+				for _, p := range mb.pairs {
+					c, _ := logProb(mb, losses, p.chosen)
+					j, _ := logProb(mb, losses, p.rejected)
+					near("log π_ref of the chosen answer", c, want.RefChosen[p.number], 2e-5)
+					near("log π_ref of the rejected answer", j, want.RefRejected[p.number], 2e-5)
+					ref = append(ref, c, j)
+				}
+			}
+			if _, _, err := m.Loss(&mb.Batch, 1, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		copy(m.Params.Data, after)
+		grads := model.NewParams(m.Params.Layout)
+		var sums dpoSums
+		for i := range b.micro {
+			mb := &b.micro[i]
+			var each dpoSums
+			mb.Weigh = each.weigh(o, ref, mb)
+			if _, _, err := m.Loss(&mb.Batch, 0.5, grads); err != nil {
+				t.Fatal(err)
+			}
+			if each.pairs == 1 {
+				near("log π of the chosen answer", each.logChosen, want.PolChosen[i], 1e-3)
+				near("log π of the rejected answer", each.logRejected, want.PolRejected[i], 1e-3)
+				near("reward of the chosen answer", each.chosen, want.Chosen[i], 1e-4)
+				near("reward of the rejected answer", each.rejected, want.Rejected[i], 1e-4)
+			}
+			sums.loss += each.loss
+			sums.pairs += each.pairs
+		}
+		near("the loss", sums.metrics().Loss, want.Loss, 2e-5)
+		norm := 0.0
+		for _, g := range grads.Data {
+			norm += float64(g) * float64(g)
+		}
+		near("the gradient's norm", math.Sqrt(norm)/want.GradNorm, 1, 1e-4)
+	}
+}
+
+// TestConformance makes five steps as torch did, and then compares DPO.
 func TestConformance(t *testing.T) {
 	for name, r := range references(t) {
 		for _, set := range kernel.Names() {
@@ -263,6 +369,7 @@ func TestConformance(t *testing.T) {
 					}
 				}
 				t.Logf("parameters within %.2g", worst)
+				r.checkPreferences(t, m, before)
 			})
 		}
 	}

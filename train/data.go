@@ -11,11 +11,14 @@ import (
 	"curate/shards"
 )
 
-// Data are the rows of a run: the sets of a schedule one after another. Which rows a step has is a function of the seed and
-// the step alone. In the first epoch they are in the order of the set, which is shuffled already, as
-// "curate shards inspect --step" shows them; in each one after that in an order of its own (order.go).
+// Data are the rows of a run: the sets of a schedule one after another, or several such streams side by side (mix.go). Which
+// rows a step has is a function of the seed and the step alone. In the first epoch they are in the order of the set, which is
+// shuffled already, as "curate shards inspect --step" shows them; in each one after that in an order of its own (order.go).
+//
+// A row is a sequence of a set of documents or chats, or a pair of one of preferences.
 type Data struct {
-	stages        []dataStage
+	stages        []dataStage // of all streams, one after another
+	streams       []stream
 	tokensPerStep int64
 	seed          uint64
 	across        bool
@@ -23,7 +26,7 @@ type Data struct {
 	eod           int // shards.NoEOD: none
 	tokenizer     string
 	longest       int   // length of a row
-	perEpoch      int64 // steps
+	perEpoch      int64 // steps in which each row of the first stream is seen
 }
 
 // dataStage is a set of the schedule.
@@ -31,13 +34,23 @@ type dataStage struct {
 	dir     string // below the folder of the shards
 	sha256  string
 	set     *shards.Set
-	perStep int64   // rows of a step
-	steps   int64   // of an epoch; the last may have fewer rows
+	pairs   bool
+	tokens  int64   // that a row counts as: its length, and twice that of a pair
+	perStep int64   // rows of a step, without a mix
+	steps   int64   // of an epoch, without a mix; the last may have fewer rows
 	first   []int64 // row that each shard begins with, and how many there are
 	eod     int64   // the EOD that begins documents; -1: it ends them, or there is none
+
+	reference int64 // number of its first pair in the reference
 }
 
 func (s *dataStage) rows() int64 { return s.set.Manifest.Sequences }
+
+// dense says that rows are as long as their documents: they are computed one behind the other instead of padded.
+func (s *dataStage) dense() bool {
+	p := s.set.Manifest.Packing
+	return p == nil || p.Method == "document"
+}
 
 // Place is where the rows of a step come from.
 type Place struct {
@@ -47,66 +60,93 @@ type Place struct {
 	Rows  int64
 }
 
-// OpenData opens the sets of a folder: those of its schedule, or the one that it is. tokensPerStep 0 is the schedule's; -1 if
-// steps do not matter. across is as Config.Across.
+// OpenData opens the sets of a folder: those of its schedule, or the one that it is. The pairs of a schedule are taken where it
+// has nothing else; beside rows, they are the folder's that the schedule names. tokensPerStep 0 is the schedule's; -1 if steps do
+// not matter. across is as Config.Across.
 func OpenData(ctx context.Context, st store.Store, dir string, tokensPerStep int64, seed uint64, across bool) (*Data, error) {
-	d := &Data{tokensPerStep: tokensPerStep, seed: seed, across: across}
+	d := newData(tokensPerStep, seed, across)
+	if err := d.open(ctx, st, dir, millionths, true); err != nil {
+		return nil, err
+	}
+	for i := range d.stages {
+		d.perEpoch += d.stages[i].steps
+	}
+	return d, nil
+}
+
+func newData(tokensPerStep int64, seed uint64, across bool) *Data {
+	return &Data{tokensPerStep: tokensPerStep, seed: seed, across: across, eod: shards.NoEOD}
+}
+
+// open adds the sets of a folder as a stream with a share of a step's tokens. With whole, a step has a whole number of its rows.
+func (d *Data) open(ctx context.Context, st store.Store, dir string, share int64, whole bool) error {
 	dirs := []string{"."}
 	schedule, err := shards.OpenSchedule(ctx, st, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if schedule != nil {
 		dirs = nil
+		rows := int64(0)
 		for _, s := range schedule.Stages {
 			dirs = append(dirs, s.Dir)
+			rows += s.Sequences
+		}
+		if rows == 0 && schedule.Preference != "" {
+			dirs = []string{schedule.Preference}
 		}
 		if d.tokensPerStep == 0 {
 			d.tokensPerStep = schedule.TokensPerStep
 		}
 	}
 	if d.tokensPerStep == 0 {
-		return nil, fmt.Errorf("%s: the shards do not say how many tokens a step has: give tokens_per_step, a multiple of each length", dir)
+		return fmt.Errorf("%s: the shards do not say how many tokens a step has: give tokens_per_step, a multiple of each length", dir)
 	}
 	if d.tokensPerStep > maxTokensPerStep {
-		return nil, fmt.Errorf("%s: a step has %d tokens; give tokens_per_step, at most %d", dir, d.tokensPerStep, maxTokensPerStep)
+		return fmt.Errorf("%s: a step has %d tokens; give tokens_per_step, at most %d", dir, d.tokensPerStep, maxTokensPerStep)
 	}
-	for g, name := range dirs {
-		s, err := openStage(ctx, st, dir, name, d.tokensPerStep)
+	x := stream{from: len(d.stages), share: share}
+	for _, name := range dirs {
+		s, err := openStage(ctx, st, dir, name, d.tokensPerStep, whole)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		m := s.set.Manifest
-		if g == 0 {
-			if d.vocabulary, d.eod, d.tokenizer = m.Vocabulary, shards.NoEOD, m.Tokenizer; m.EOD != nil {
-				d.eod = *m.EOD
-			}
+		if len(d.stages) == 0 {
+			d.vocabulary, d.tokenizer = m.Vocabulary, m.Tokenizer
+		}
+		if d.eod == shards.NoEOD && m.EOD != nil {
+			d.eod = *m.EOD
 		}
 		if m.Vocabulary != d.vocabulary || m.Tokenizer != d.tokenizer {
-			return nil, fmt.Errorf("%s: the set has another tokenizer than that in %s", s.set.Dir, d.stages[0].set.Dir)
+			return fmt.Errorf("%s: the set has another tokenizer than that in %s", s.set.Dir, d.stages[0].set.Dir)
 		}
 		d.longest = max(d.longest, m.Length)
-		d.perEpoch += s.steps
+		x.tokens += s.rows() * s.tokens
 		d.stages = append(d.stages, *s)
 	}
-	if d.perEpoch == 0 {
-		return nil, fmt.Errorf("%s: there are no rows in the shards", dir)
+	if x.tokens == 0 {
+		return fmt.Errorf("%s: there are no rows in the shards", dir)
 	}
-	return d, nil
+	x.to = len(d.stages)
+	d.streams = append(d.streams, x)
+	return nil
 }
 
-func openStage(ctx context.Context, st store.Store, dir, name string, tokensPerStep int64) (*dataStage, error) {
+func openStage(ctx context.Context, st store.Store, dir, name string, tokensPerStep int64, whole bool) (*dataStage, error) {
 	s := &dataStage{dir: name, eod: -1}
 	var err error
 	if s.set, err = shards.Open(ctx, st, path.Join(dir, name)); err != nil {
 		return nil, err
 	}
 	m := s.set.Manifest
-	if m.Format == shards.PairFormat {
-		return nil, fmt.Errorf("%s: these are pairs of a preferred and another answer, not rows to learn from", s.set.Dir)
+	s.tokens, s.pairs = int64(m.Length), m.Format == shards.PairFormat
+	what := "rows"
+	if s.pairs {
+		s.tokens, what = 2*s.tokens, "pairs of two rows"
 	}
-	if s.perStep = tokensPerStep / int64(m.Length); tokensPerStep > 0 && (s.perStep == 0 || tokensPerStep%int64(m.Length) != 0) {
-		return nil, fmt.Errorf("%s: tokens_per_step is %d, which is no whole number of rows of %d tokens", s.set.Dir, tokensPerStep, m.Length)
+	if s.perStep = tokensPerStep / s.tokens; whole && tokensPerStep > 0 && (s.perStep == 0 || tokensPerStep%s.tokens != 0) {
+		return nil, fmt.Errorf("%s: tokens_per_step is %d, which is no whole number of %s of %d tokens", s.set.Dir, tokensPerStep, what, m.Length)
 	}
 	if s.perStep = max(1, s.perStep); s.rows() > 0 {
 		s.steps = (s.rows()-1)/s.perStep + 1
@@ -135,10 +175,10 @@ func manifestDigest(ctx context.Context, st store.Store, dir string) (string, er
 	return string(digest), errors.Join(err, f.Close())
 }
 
-// sets says what there is.
-func (d *Data) sets() []DataSet {
+// sets says what there is in a stream.
+func (d *Data) sets(stream int) []DataSet {
 	var list []DataSet
-	for i := range d.stages {
+	for i := d.streams[stream].from; i < d.streams[stream].to; i++ {
 		s := &d.stages[i]
 		list = append(list, DataSet{s.dir, s.set.Manifest.Length, s.rows(), s.set.Manifest.Tokens, s.sha256})
 	}
@@ -148,8 +188,18 @@ func (d *Data) sets() []DataSet {
 // Steps of an epoch.
 func (d *Data) Steps() int64 { return d.perEpoch }
 
-// Place is where the rows of a step, from 0, come from.
-func (d *Data) Place(step int64) Place {
+// Places are where the rows of a step, from 0, come from: they are appended to dst. at is the first of them or, if there is a
+// mix, where its first stream stands, which may have no row in this step.
+func (d *Data) Places(dst []Place, step int64) (at Place, all []Place) {
+	if len(d.streams) > 1 {
+		return d.mixed(dst, step)
+	}
+	at = d.place(step)
+	return at, append(dst, at)
+}
+
+// place is that of a step of a single stream.
+func (d *Data) place(step int64) Place {
 	p := Place{Epoch: step / d.perEpoch}
 	step %= d.perEpoch
 	for step >= d.stages[p.Stage].steps {
@@ -184,32 +234,37 @@ func (d Document) String() string {
 
 // Documents of a step, in the order of its rows, at most limit of them.
 func (d *Data) Documents(ctx context.Context, step int64, limit int) ([]Document, error) {
-	p := d.Place(step)
-	s := &d.stages[p.Stage]
-	open := openShards{stage: s}
 	var list []Document
 	var row shards.Row
-	var err error
-	for i := int64(0); i < p.Rows && len(list) < limit && err == nil; i++ {
-		var sh *shards.Shard
-		var k int64
-		if sh, k, err = open.at(ctx, d.Row(p, i)); err != nil {
-			break
-		}
-		if row.Pieces, err = sh.Bounds.AppendPieces(row.Pieces[:0], k); err != nil {
-			break
-		}
-		for _, piece := range row.Pieces {
-			doc := Document{Source: "(none)", File: int(piece.ID >> 40), Offset: int64(piece.ID & (1<<40 - 1))}
-			if n := int(piece.Source); n < len(s.set.Manifest.Sources) {
-				doc.Source = s.set.Manifest.Sources[n].Name
+	_, places := d.Places(nil, step)
+	for _, p := range places {
+		s := &d.stages[p.Stage]
+		open := openShards{stage: s}
+		var err error
+		for i := int64(0); i < p.Rows && len(list) < limit && err == nil; i++ {
+			var sh *shards.Shard
+			var k int64
+			if sh, k, err = open.at(ctx, d.Row(p, i)); err != nil {
+				break
 			}
-			if !piece.Padding && !slices.Contains(list, doc) && len(list) < limit {
-				list = append(list, doc)
+			if row.Pieces, err = sh.Bounds.AppendPieces(row.Pieces[:0], k); err != nil {
+				break
 			}
+			for _, piece := range row.Pieces {
+				doc := Document{Source: "(none)", File: int(piece.ID >> 40), Offset: int64(piece.ID & (1<<40 - 1))}
+				if n := int(piece.Source); n < len(s.set.Manifest.Sources) {
+					doc.Source = s.set.Manifest.Sources[n].Name
+				}
+				if !piece.Padding && !slices.Contains(list, doc) && len(list) < limit {
+					list = append(list, doc)
+				}
+			}
+		}
+		if err := errors.Join(err, open.close()); err != nil {
+			return list, err
 		}
 	}
-	return list, errors.Join(err, open.close())
+	return list, nil
 }
 
 // openShards are the shards of a stage that were read last, for one goroutine.

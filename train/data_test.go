@@ -73,7 +73,7 @@ func TestOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		for step := range d.Steps() {
-			p := d.Place(step)
+			p := d.place(step)
 			stage, from, rows, err := schedule.Step(step, d.tokensPerStep)
 			if err != nil || p != (Place{0, stage, from, rows}) {
 				t.Fatalf("%d tokens: step %d is %+v, and in the schedule stage %d, %d rows from %d on: %v", tokens, step, p, stage, rows, from, err)
@@ -87,7 +87,7 @@ func TestOrder(t *testing.T) {
 			seen := [2]map[int64]bool{{}, {}}
 			order := ""
 			for step := epoch * d.Steps(); step < (epoch+1)*d.Steps(); step++ {
-				p := d.Place(step)
+				p := d.place(step)
 				for i := range p.Rows {
 					row := d.Row(p, i)
 					if p.Epoch != epoch || seen[p.Stage][row] || row < 0 || row >= d.stages[p.Stage].rows() {
@@ -137,14 +137,14 @@ func TestReader(t *testing.T) {
 				if err != nil {
 					t.Fatal(name, err)
 				}
-				tokens[b.place.Epoch] += b.tokens
+				tokens[b.at.Epoch] += b.tokens
 				all = append(all, written(b))
 				counted := int64(0)
 				for _, m := range b.micro {
 					if m.Rows*m.Length != len(m.Tokens) || m.Rows*m.Length != len(m.Targets) || m.Starts != nil && len(m.Starts) != len(m.Tokens) {
 						t.Fatalf("%s: %+v", name, m)
 					}
-					if m.Rows > 1 && m.Rows*m.Length > 50 || m.Length > b.length {
+					if m.Rows > 1 && m.Rows*m.Length > 50 || m.Length > max(b.length, 50) {
 						t.Errorf("%s: a micro-batch of %d rows of %d", name, m.Rows, m.Length)
 					}
 					for i, target := range m.Targets {
@@ -186,7 +186,9 @@ func TestReader(t *testing.T) {
 	}
 }
 
-func written(b *stepBatch) string { return fmt.Sprint(b.step, b.place, b.tokens, b.counted, b.micro) }
+func written(b *stepBatch) string {
+	return fmt.Sprint(b.step, b.at, b.places, b.tokens, b.counted, b.micro)
+}
 
 // TestRows has what a row becomes.
 func TestRows(t *testing.T) {
@@ -225,8 +227,8 @@ func TestRows(t *testing.T) {
 			[][3][]int32{{{1, 2, 3, 4}, {2, 3, x, 5}, {0, 0, 0, 3}}, {{5}, {6}, {0}}}, 6},
 		{"one token", []uint32{1}, ones(1), two[:1], 8, -1, false, nil, 1},
 	} {
-		b := &stepBatch{length: c.length}
-		b.add(&shards.Row{IDs: c.ids, Mask: c.mask, Pieces: c.pieces}, c.eod, c.across)
+		b := &stepBatch{}
+		b.add(&shards.Row{IDs: c.ids, Mask: c.mask, Pieces: c.pieces}, c.eod, c.across, c.length)
 		var got [][3][]int32
 		for _, r := range b.rows {
 			got = append(got, [3][]int32{b.read.tokens[r.from:r.to], b.read.targets[r.from:r.to], b.read.starts[r.from:r.to]})
@@ -263,23 +265,79 @@ func TestLargeSteps(t *testing.T) {
 	}
 }
 
-// TestGroup pads rows that are computed together.
+// TestGroup pads packed rows that are computed together, and puts others one behind the other.
 func TestGroup(t *testing.T) {
-	b := &stepBatch{length: 8}
+	b := &stepBatch{}
 	one := []format.Piece{{Last: true}}
 	for n := range 4 {
 		ids := []uint32{1, 2, 3, 4, 5}[:n+2]
-		b.add(&shards.Row{IDs: ids, Mask: slices.Repeat([]byte{1}, n+2), Pieces: one}, -1, false)
+		b.add(&shards.Row{IDs: ids, Mask: slices.Repeat([]byte{1}, n+2), Pieces: one}, -1, false, 8)
 	}
-	b.group(6)
 	x := int32(model.Ignore)
-	want := []model.Batch{
-		{Rows: 2, Length: 2, Tokens: []int32{1, 0, 1, 2}, Targets: []int32{2, x, 2, 3}, Starts: []int32{0, 1, 0, 0}},
-		{Rows: 1, Length: 3, Tokens: []int32{1, 2, 3}, Targets: []int32{2, 3, 4}},
-		{Rows: 1, Length: 4, Tokens: []int32{1, 2, 3, 4}, Targets: []int32{2, 3, 4, 5}},
+	for _, c := range []struct {
+		dense bool
+		want  []model.Batch
+	}{
+		{false, []model.Batch{
+			{Rows: 2, Length: 2, Tokens: []int32{1, 0, 1, 2}, Targets: []int32{2, x, 2, 3}, Starts: []int32{0, 1, 0, 0}},
+			{Rows: 1, Length: 3, Tokens: []int32{1, 2, 3}, Targets: []int32{2, 3, 4}},
+			{Rows: 1, Length: 4, Tokens: []int32{1, 2, 3, 4}, Targets: []int32{2, 3, 4, 5}},
+		}},
+		{true, []model.Batch{
+			{Rows: 1, Length: 6, Tokens: []int32{1, 1, 2, 1, 2, 3}, Targets: []int32{2, 2, 3, 2, 3, 4}, Starts: []int32{0, 1, 1, 3, 3, 3}},
+			{Rows: 1, Length: 4, Tokens: []int32{1, 2, 3, 4}, Targets: []int32{2, 3, 4, 5}},
+		}},
+	} {
+		b.parts = []part{{to: 4, dense: c.dense}}
+		b.group(6)
+		var got []model.Batch
+		for _, m := range b.micro {
+			got = append(got, m.Batch)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(c.want) || b.counted != 10 || b.positions != 10 {
+			t.Errorf("%v\nwant %v; %d counted, %d positions", got, c.want, b.counted, b.positions)
+		}
 	}
-	if fmt.Sprint(b.micro) != fmt.Sprint(want) || b.counted != 10 {
-		t.Errorf("%v\nwant %v; %d counted", b.micro, want, b.counted)
+}
+
+// TestPairRows has what a pair becomes.
+func TestPairRows(t *testing.T) {
+	x := int32(model.Ignore)
+	for _, c := range []struct {
+		name                     string
+		prompt, chosen, rejected []uint32
+		length                   int
+		want                     model.Batch
+		answers                  pair
+		tokens                   int64
+	}{
+		{"two answers", []uint32{1, 2}, []uint32{3, 4}, []uint32{5}, 8,
+			model.Batch{Rows: 1, Length: 5, Tokens: []int32{1, 2, 3, 1, 2}, Targets: []int32{x, 3, 4, x, 5}, Starts: []int32{0, 0, 0, 3, 3}},
+			pair{7, span{0, 3}, span{3, 5}}, 7},
+		{"cut off", []uint32{1, 2}, []uint32{3, 4, 5, 6}, []uint32{7, 8, 9}, 3,
+			model.Batch{Rows: 1, Length: 6, Tokens: []int32{1, 2, 3, 1, 2, 7}, Targets: []int32{x, 3, 4, x, 7, 8}, Starts: []int32{0, 0, 0, 3, 3, 3}},
+			pair{7, span{0, 3}, span{3, 6}}, 8},
+		{"no prompt", nil, []uint32{3, 4}, []uint32{5}, 8,
+			model.Batch{Rows: 1, Length: 1, Tokens: []int32{3}, Targets: []int32{4}}, pair{7, span{0, 1}, span{1, 1}}, 3},
+		{"no rejected answer", []uint32{1, 2}, []uint32{3}, nil, 8,
+			model.Batch{Rows: 1, Length: 2, Tokens: []int32{1, 2}, Targets: []int32{x, 3}}, pair{7, span{0, 2}, span{2, 2}}, 5},
+		{"nothing left", []uint32{1, 2, 3}, []uint32{3}, []uint32{4}, 2, model.Batch{}, pair{}, 6},
+		{"no answers", []uint32{1, 2, 3}, nil, nil, 8, model.Batch{}, pair{}, 6},
+	} {
+		b := &stepBatch{}
+		r := &shards.Row{IDs: slices.Concat(c.prompt, c.chosen, c.rejected), Prompt: len(c.prompt), Chosen: len(c.prompt) + len(c.chosen), IsPair: true}
+		b.addPair(r, 7, c.length)
+		b.parts = []part{{to: len(b.rows), dense: true, pairs: true}}
+		b.group(100)
+		if c.want.Rows == 0 {
+			if len(b.micro) > 0 || b.pairs != 0 || b.tokens != c.tokens {
+				t.Errorf("%s: %+v", c.name, b)
+			}
+			continue
+		}
+		if len(b.micro) != 1 || fmt.Sprint(b.micro[0].Batch) != fmt.Sprint(c.want) || b.micro[0].pairs[0] != c.answers || b.tokens != c.tokens || b.pairs != 1 || b.counted != 0 {
+			t.Errorf("%s: %+v, %d tokens; want %+v", c.name, b.micro, b.tokens, c.want)
+		}
 	}
 }
 

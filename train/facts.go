@@ -12,14 +12,22 @@ func (d *Data) Vocabulary() int { return d.vocabulary }
 // Tokenizer is the fingerprint of the one that the ids are of.
 func (d *Data) Tokenizer() string { return d.tokenizer }
 
-// ReadBytes is the memory of the steps that are read ahead.
+// ReadBytes is the memory of the steps that are read ahead, and of the reference.
 func (d *Data) ReadBytes() int64 {
-	most := int64(0)
+	most, pairs := int64(0), int64(0)
 	for i := range d.stages {
 		s := &d.stages[i]
-		most = max(most, min(s.perStep, s.rows())*int64(s.set.Manifest.Length))
+		if s.pairs {
+			pairs += s.rows()
+		}
+		n := min(s.perStep, s.rows()) * s.tokens
+		if len(d.streams) > 1 { // a step has some of all
+			most += min(n+s.tokens, s.rows()*s.tokens)
+		} else {
+			most = max(most, n)
+		}
 	}
-	return readAhead * 24 * most
+	return readAhead*24*most + 2*referencePair*pairs
 }
 
 // Digest tells these shards from others: it is made of the digests of their manifests.
@@ -38,8 +46,12 @@ func (d *Data) Largest(microBatch int64) (rows, length int) {
 		microBatch = defaultMicroBatch
 	}
 	for i := range d.stages {
-		n := d.stages[i].set.Manifest.Length
-		r := int(min(max(1, microBatch/int64(n)), d.stages[i].perStep))
+		s := &d.stages[i]
+		n := int(s.tokens)
+		r := int(min(max(1, microBatch/s.tokens), s.perStep))
+		if s.dense() { // in a single row
+			n, r = int(max(s.tokens, min(microBatch, s.perStep*s.tokens))), 1
+		}
 		if r*n > rows*length {
 			rows, length = r, n
 		}

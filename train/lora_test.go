@@ -174,7 +174,7 @@ func TestLoRAFullRank(t *testing.T) {
 		}
 		o := newOptimizer(pool, &c, l.Config, m.Trained())
 		for i := range b.micro {
-			if _, _, err := m.Loss(&b.micro[i], float32(1/float64(b.counted)), o.grads); err != nil {
+			if _, _, err := m.Loss(&b.micro[i].Batch, float32(1/float64(b.counted)), o.grads); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,16 +24,34 @@ type StepMetrics struct {
 	Loss         float64 `json:"loss"`   // mean over the step's targets, before the step
 	GradNorm     float64 `json:"grad_norm"`
 	LearningRate float64 `json:"learning_rate"`
-	Rows         int64   `json:"rows"`
+	Rows         int64   `json:"rows"` // and pairs
 	Length       int     `json:"length"`
+	// TokenLoss is the mean over the targets of rows where the step has pairs, too: Loss is both by their shares.
+	TokenLoss *float64    `json:"token_loss,omitzero"`
+	DPO       *DPOMetrics `json:"dpo,omitzero"`
+}
+
+// DPOMetrics are those of the pairs of a step or a validation: means over them, in nats.
+type DPOMetrics struct {
+	Pairs    int64   `json:"pairs"`
+	Loss     float64 `json:"loss"`
+	Chosen   float64 `json:"rewards_chosen"`
+	Rejected float64 `json:"rewards_rejected"`
+	Margin   float64 `json:"margin"`   // of the first over the second
+	Accuracy float64 `json:"accuracy"` // share of pairs with a margin above 0
+	// LogChosen and LogRejected are the log-probabilities of the answers.
+	LogChosen   float64 `json:"log_chosen"`
+	LogRejected float64 `json:"log_rejected"`
 }
 
 // ValidationMetrics is the line of a validation: of the model after Step steps.
 type ValidationMetrics struct {
-	Step         int64   `json:"step"`
-	Loss         float64 `json:"validation_loss"`
-	BitsPerToken float64 `json:"bits_per_token"`
-	Targets      int64   `json:"targets"`
+	Step int64   `json:"step"`
+	Loss float64 `json:"validation_loss"`
+	// BitsPerToken of rows; of pairs the loss is that of DPO.
+	BitsPerToken float64     `json:"bits_per_token,omitzero"`
+	Targets      int64       `json:"targets,omitzero"`
+	DPO          *DPOMetrics `json:"dpo,omitzero"`
 }
 
 // ReadMetrics reads the file; name is for messages. A last line that was cut off is passed over: the run may be at work.

@@ -22,7 +22,7 @@ const neftuneStream = 0x4e4546547565
 // perturb gives a step's micro-batches their noise: between ±α/√(L·width) for the tokens of a document of which its row has L.
 // Rows are counted over the step, so that the numbers are a function of seed, step, row and position, however the step is cut. What
 // fills up a row is a document of one token each, which nobody sees.
-func (f *neftune) perturb(step int64, micro []model.Batch) {
+func (f *neftune) perturb(step int64, micro []microBatch) {
 	key := mix64(mix64(f.seed^neftuneStream) + uint64(step))
 	tokens, first := 0, 0
 	for i := range micro {
@@ -34,7 +34,7 @@ func (f *neftune) perturb(step int64, micro []model.Batch) {
 	}
 	rest := f.amplitude[:tokens]
 	for i := range micro {
-		b := &micro[i]
+		b := &micro[i].Batch
 		f.noise[i] = model.Noise{Key: key, FirstRow: first, Amplitude: rest[:len(b.Tokens)]}
 		for from := 0; from < len(b.Tokens); {
 			to := from + 1

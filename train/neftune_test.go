@@ -13,9 +13,9 @@ import (
 // TestAmplitudes: a document has α/√(L·width) for its L tokens in the row.
 func TestAmplitudes(t *testing.T) {
 	f := &neftune{alpha: 5, width: 16, seed: 3}
-	micro := []model.Batch{
-		{Rows: 2, Length: 4, Tokens: make([]int32, 8), Starts: []int32{0, 0, 0, 3, 0, 1, 1, 3}},
-		{Rows: 1, Length: 5, Tokens: make([]int32, 5)},
+	micro := []microBatch{
+		{Batch: model.Batch{Rows: 2, Length: 4, Tokens: make([]int32, 8), Starts: []int32{0, 0, 0, 3, 0, 1, 1, 3}}},
+		{Batch: model.Batch{Rows: 1, Length: 5, Tokens: make([]int32, 5)}},
 	}
 	for range 2 { // the second time in used room
 		f.perturb(9, micro)

@@ -101,6 +101,9 @@ type run struct {
 	stopping         stopping
 	metrics          *metricsLog
 	watch            stopwatch
+	dpo              model.DPO
+	reference        []float64 // log-probabilities of the chosen and the rejected answer of each pair
+	referenceSum     string    // xxh64 of its file
 
 	step, tokens int64 // done
 	saved        int64 // step of the last checkpoint; -1: none
@@ -149,7 +152,7 @@ func Run(ctx context.Context, c Config, dir string, env *Environment) (_ *Result
 // open opens the shards and makes the configuration's choices.
 func (r *run) open(ctx context.Context) (err error) {
 	c := r.c
-	if r.data, err = OpenData(ctx, r.st, c.Shards, c.TokensPerStep, c.Seed, c.Across); err != nil {
+	if r.data, err = OpenTraining(ctx, r.st, c); err != nil {
 		return err
 	}
 	if c.Validation != nil {
@@ -162,6 +165,9 @@ func (r *run) open(ctx context.Context) (err error) {
 	}
 	if err := c.resolve(r.data, r.validation, r.env.Pool.Set().Name()); err != nil {
 		return err
+	}
+	if c.DPO != nil {
+		r.dpo = model.DPO(*c.DPO)
 	}
 	r.digest, err = c.digest()
 	return err
@@ -246,7 +252,7 @@ func (r *run) forget(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, name := range []string{divergedFile, MetricsFile, TimingFile, ConfigFile} {
+	for _, name := range []string{divergedFile, MetricsFile, TimingFile, ReferenceFile, ConfigFile} {
 		if err := r.st.Remove(ctx, path.Join(r.dir, name)); err != nil {
 			return err
 		}
@@ -291,11 +297,7 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	state := &State{}
-	if len(whole) == 0 {
-		if r.loaded, err = r.start(ctx); err != nil {
-			return err
-		}
-	} else {
+	if len(whole) > 0 {
 		r.saved = whole[len(whole)-1]
 		dir := stepDir(r.dir, r.saved)
 		if state, err = readState(ctx, r.st, dir); err != nil {
@@ -304,31 +306,36 @@ func (r *run) begin(ctx context.Context) error {
 		if state.Config != r.digest || state.Step != r.saved || state.Step > r.c.Steps {
 			return fmt.Errorf("%s: the checkpoint is not of this run; remove the folder %s, or start again", path.Join(dir, StateFile), dir)
 		}
+		// A reference that is lost is made again, before the memory is that of the checkpoint.
+		if err := r.refer(ctx, func() (*model.Model, error) { return r.begun(ctx) }); err != nil {
+			return err
+		}
+		if state.Reference != r.referenceSum {
+			return fmt.Errorf("%s: its xxh64 is %s, and was %s when the checkpoint was made; restore it, or remove it: it is made again with %s", path.Join(r.dir, ReferenceFile), r.referenceSum, state.Reference, r.c.From)
+		}
 		if r.loaded, err = Load(ctx, r.st, dir); err != nil {
 			return err
 		}
 		r.log.Info(fmt.Sprintf("going on from %s", dir))
-	}
-	if r.env.Tokenizer != "" {
-		r.loaded.Tokenizer = r.env.Tokenizer
-	}
-	m := r.loaded.Config
-	for _, d := range []*Data{r.data, r.validation} {
-		if d != nil && d.vocabulary > m.Vocabulary {
-			return fmt.Errorf("%s: the shards have ids below %d, and the model knows %d; give a vocabulary of so many, or the shards of its tokenizer", d.stages[0].set.Dir, d.vocabulary, m.Vocabulary)
-		}
-	}
-	if r.c.LoRA != nil {
-		err = r.adapt(ctx, state)
-	} else {
-		r.model, err = model.New(m, r.loaded.Params, r.env.Pool, r.c.precision())
+		r.model, err = r.modelOf(r.loaded)
+	} else if r.model, err = r.begun(ctx); err == nil {
+		err = r.refer(ctx, func() (*model.Model, error) { return r.model, nil })
 	}
 	if err != nil {
 		return err
 	}
-	r.opt = newOptimizer(r.env.Pool, r.c, m, r.model.Trained())
+	if r.env.Tokenizer != "" {
+		r.loaded.Tokenizer = r.env.Tokenizer
+	}
+	if r.c.LoRA != nil {
+		r.model = nil
+		if err := r.adapt(ctx, state); err != nil {
+			return err
+		}
+	}
+	r.opt = newOptimizer(r.env.Pool, r.c, r.loaded.Config, r.model.Trained())
 	if r.c.NEFTune > 0 {
-		r.noise = &neftune{alpha: r.c.NEFTune, width: m.Width, seed: r.c.Seed}
+		r.noise = &neftune{alpha: r.c.NEFTune, width: r.loaded.Config.Width, seed: r.c.Seed}
 	}
 	if r.saved >= 0 {
 		if err := readTensors(ctx, r.st, path.Join(stepDir(r.dir, r.saved), OptimizerFile), r.opt.moments); err != nil {
@@ -350,6 +357,24 @@ func (r *run) begin(ctx context.Context) error {
 		return errors.Join(err, r.metrics.log.Close())
 	}
 	return nil
+}
+
+// begun makes the model that the run begins with, and keeps what it was read from.
+func (r *run) begun(ctx context.Context) (m *model.Model, err error) {
+	if r.loaded, err = r.start(ctx); err != nil {
+		return nil, err
+	}
+	return r.modelOf(r.loaded)
+}
+
+func (r *run) modelOf(l *Loaded) (*model.Model, error) {
+	m := l.Config
+	for _, d := range []*Data{r.data, r.validation} {
+		if d != nil && d.vocabulary > m.Vocabulary {
+			return nil, fmt.Errorf("%s: the shards have ids below %d, and the model knows %d; give a vocabulary of so many, or the shards of its tokenizer", d.stages[0].set.Dir, d.vocabulary, m.Vocabulary)
+		}
+	}
+	return model.New(m, l.Params, r.env.Pool, r.c.precision())
 }
 
 // start makes the model that the run begins with.
@@ -436,25 +461,55 @@ func (r *run) train(ctx context.Context) error {
 	}
 }
 
-// learn makes a step.
+// lossOf is the sum of the losses of a micro-batch: of rows -log p of their targets, of pairs, which it adds to dpo, nothing. If
+// grads is not nil, scale times the gradient of the sum of the losses of either is added to it.
+func (r *run) lossOf(m *microBatch, scale float64, grads *model.Params, dpo *dpoSums) (float64, error) {
+	if m.pairs != nil {
+		m.Weigh = dpo.weigh(&r.dpo, r.reference, m)
+	}
+	sum, _, err := r.model.Loss(&m.Batch, float32(scale), grads)
+	if m.pairs != nil {
+		sum = 0
+	}
+	return sum, err
+}
+
+// learn makes a step. Its loss is the mean over the targets of its rows, or over its pairs, or both by the shares that they have of
+// all tokens.
 func (r *run) learn(ctx context.Context, b *stepBatch) error {
-	if b.counted == 0 {
-		return fmt.Errorf("step %d has nothing to learn: all targets of its %d rows are masked; leave such documents out of the shards, or take more tokens a step", b.step, b.place.Rows)
+	if b.counted+b.pairs == 0 {
+		return fmt.Errorf("step %d has nothing to learn: all targets of its %d rows are masked; leave such documents out of the shards, or take more tokens a step", b.step, b.count)
 	}
 	begun := time.Now()
 	watch := mark(begun)
 	if r.noise != nil {
 		r.noise.perturb(b.step, b.micro)
 	}
-	sum := 0.0
+	ofRows, ofPairs := r.data.weights()
+	sum, dpo := 0.0, dpoSums{}
 	for i := range b.micro {
-		s, _, err := r.model.Loss(&b.micro[i], float32(1/float64(b.counted)), r.opt.grads)
+		m := &b.micro[i]
+		scale := ofRows / float64(b.counted)
+		if m.pairs != nil {
+			scale = ofPairs / float64(b.pairs)
+		}
+		s, err := r.lossOf(m, scale, r.opt.grads, &dpo)
 		if err != nil {
 			return fmt.Errorf("step %d: %w", b.step, err)
 		}
 		sum += s
 	}
-	loss := sum / float64(b.counted)
+	loss, line := 0.0, StepMetrics{Step: b.step, Epoch: b.at.Epoch, Stage: b.at.Stage, Rows: b.count, Length: b.length, DPO: dpo.metrics()}
+	if b.counted > 0 {
+		loss = sum / float64(b.counted)
+		if ofPairs > 0 {
+			tokens := loss
+			line.TokenLoss, loss = &tokens, float64(ofRows*loss)
+		}
+	}
+	if line.DPO != nil {
+		loss += float64(ofPairs * line.DPO.Loss)
+	}
 	r.watch.segment.Phases.Compute += watch.lap()
 	norm := r.opt.norm()
 	rate := r.c.LearningRate * r.c.Schedule.Ratio(b.step, r.c.Steps)
@@ -470,7 +525,8 @@ func (r *run) learn(ctx context.Context, b *stepBatch) error {
 	r.tokens += b.tokens
 	flops := float64(b.positions) * r.model.TrainingFLOPs(b.length)
 	r.watch.step(b.tokens, flops, time.Since(begun).Seconds())
-	err := r.metrics.add(&StepMetrics{b.step, b.place.Epoch, b.place.Stage, r.tokens, loss, norm, rate, b.place.Rows, b.length})
+	line.Tokens, line.Loss, line.GradNorm, line.LearningRate = r.tokens, loss, norm, rate
+	err := r.metrics.add(&line)
 	r.tell(b, loss, rate)
 	return err
 }
@@ -497,7 +553,7 @@ func (r *run) tell(b *stepBatch, loss, rate float64) {
 		return
 	}
 	w := &r.watch
-	p := Progress{Step: r.step, Steps: r.c.Steps, Tokens: r.tokens, Loss: loss, LearningRate: rate, TokensPerSecond: w.speed, GFLOPS: w.rate / 1e9, Stage: b.place.Stage, Length: b.length}
+	p := Progress{Step: r.step, Steps: r.c.Steps, Tokens: r.tokens, Loss: loss, LearningRate: rate, TokensPerSecond: w.speed, GFLOPS: w.rate / 1e9, Stage: b.at.Stage, Length: b.length}
 	if w.speed > 0 {
 		left := float64(r.c.Steps-r.step) * float64(r.c.TokensPerStep) / w.speed
 		p.Left = time.Duration(min(left, 1e9) * float64(time.Second))
@@ -516,7 +572,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 		return err
 	}
 	dir := stepDir(r.dir, r.step)
-	state := State{Step: r.step, Tokens: r.tokens, Config: r.digest, Kernels: r.c.Kernels, MetricsBytes: r.metrics.bytes}
+	state := State{Step: r.step, Tokens: r.tokens, Config: r.digest, Kernels: r.c.Kernels, MetricsBytes: r.metrics.bytes, Reference: r.referenceSum}
 	err := writeCheckpoint(ctx, r.st, dir, state, r.opt, func(st store.Store, dir string) error { return r.save(ctx, st, dir) })
 	if err != nil {
 		return err

@@ -76,6 +76,7 @@ var hyperparameters = []hyperparameter{
 	{"beta1", false, "of AdamW", func(c *Config, x float64) error { c.Optimizer.Beta1 = x; return nil }},
 	{"beta2", false, "of AdamW", func(c *Config, x float64) error { c.Optimizer.Beta2 = x; return nil }},
 	{"clip", false, "highest norm of the gradients", func(c *Config, x float64) error { c.Optimizer.Clip = x; return nil }},
+	{"dpo_beta", false, "of pairs of preferences", setBeta},
 	{"end", false, "last learning rate, as a ratio of the highest", func(c *Config, x float64) error { c.Schedule.End = x; return nil }},
 	{"init_std", false, "standard deviation of the first values", func(c *Config, x float64) error { c.InitStd = x; return nil }},
 	{"layers", true, "of the model", ofShape(func(s *Shape, x float64) error { s.Layers = int(x); return nil })},
@@ -106,6 +107,16 @@ func ofShape(set func(s *Shape, x float64) error) func(c *Config, x float64) err
 		c.Model = &shape
 		return set(c.Model, x)
 	}
+}
+
+func setBeta(c *Config, x float64) error {
+	o := DefaultDPO()
+	if c.DPO != nil {
+		o = *c.DPO
+	}
+	o.Beta = x
+	c.DPO = &o
+	return nil
 }
 
 func setWidth(s *Shape, x float64) error {

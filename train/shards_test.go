@@ -21,6 +21,43 @@ import (
 type testDocument struct {
 	ids  []uint32
 	mask []byte // nil: all are learnt
+	pair [2]int // where prompt and chosen answer end; 0, 0: no pair
+}
+
+// testPairs are n pairs: the chosen answer counts on from the prompt, the rejected one counts down.
+func testPairs(seed uint64, n int) []testDocument {
+	rng := rand.New(rand.NewPCG(seed, 2))
+	docs := make([]testDocument, n)
+	for i := range docs {
+		d := &docs[i]
+		id := 20 + rng.Uint32N(20)
+		for k := range uint32(1 + rng.IntN(5)) {
+			d.ids = append(d.ids, id+k)
+		}
+		id = d.ids[len(d.ids)-1]
+		d.pair[0] = len(d.ids)
+		for k := range uint32(1 + rng.IntN(6)) {
+			d.ids = append(d.ids, id+k+1)
+		}
+		d.pair[1] = len(d.ids)
+		for k := range uint32(1 + rng.IntN(6)) {
+			d.ids = append(d.ids, id-k-1)
+		}
+	}
+	return docs
+}
+
+// testChats are documents of which only the second half is learnt.
+func testChats(seed uint64, n, length int) []testDocument {
+	docs := testDocuments(seed, n, length)
+	for i := range docs {
+		d := &docs[i]
+		d.mask = make([]byte, len(d.ids))
+		for k := len(d.ids) / 2; k < len(d.ids); k++ {
+			d.mask[k] = 1
+		}
+	}
+	return docs
 }
 
 // testDocuments are n of up to length tokens below 60: each token is likely to be followed by the next number.
@@ -57,6 +94,9 @@ func makeShards(t testing.TB, cfg shards.Config, docs []testDocument) string {
 		r.SetTokens(d.ids)
 		if d.mask != nil {
 			r.SetMask(d.mask)
+		}
+		if d.pair != [2]int{} {
+			r.SetPair(d.pair[0], d.pair[1])
 		}
 	}
 	p := b.NewPartial()

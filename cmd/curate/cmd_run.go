@@ -18,7 +18,7 @@ import (
 
 func newRun(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept", whole: true}
-	var sets []string
+	var with, sets []string
 	var plan, schema bool
 	cmd := &cobra.Command{
 		Use:   "run RECIPE.yaml",
@@ -30,9 +30,13 @@ Kill it at any moment and repeat the command: it goes on where it was. Steps tha
 alone; one that has changed since is made anew, and so is what depends on it. Dropped and quarantined
 records are kept in each step's folder, with their reasons.
 
+An overlay is a YAML file of values that change the recipe's, as --set does: keys stand as in the recipe, and
+steps below "steps" by their names. Of several, later ones win; --set wins over all.
+
 ` + recipe.Help(recipeKinds),
 		Example: `  curate run recipe.yaml
   curate run recipe.yaml --plan
+  curate run recipes/btlm.yaml --with recipes/toy/btlm.yaml
   curate run recipe.yaml --set run=/scratch/basque --set steps.clean.filter.profile=gopher`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if schema {
@@ -47,12 +51,13 @@ records are kept in each step's folder, with their reasons.
 			if schema {
 				return recipe.WriteSchema(cmd.OutOrStdout(), recipeKinds)
 			}
-			return runRecipe(cmd.Context(), cmd, env, &flags, args[0], sets, plan)
+			return runRecipe(cmd.Context(), cmd, env, &flags, args[0], with, sets, plan)
 		},
 	}
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.BoolVar(&plan, "plan", false, "say what there is to do, with estimates of time, disk and memory; run nothing")
+	fs.StringArrayVar(&with, "with", nil, "`OVERLAY.yaml`: a file of values that change the recipe, again for each")
 	fs.StringArrayVar(&sets, "set", nil, "`KEY=VALUE` that changes the recipe, such as run=DIR; a step stands below steps by its name")
 	fs.BoolVar(&schema, "json-schema", false, "print the JSON schema of recipes, for editors, and end")
 	fs.BoolVar(&flags.strict, "strict", false, "stop at the first record that has to be quarantined")
@@ -61,21 +66,36 @@ records are kept in each step's folder, with their reasons.
 	return cmd
 }
 
-func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, file string, sets []string, plan bool) error {
+// readRecipe reads a recipe and what changes it.
+func readRecipe(file string, with, sets []string) (*recipe.Recipe, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, usage("%s: no such recipe", file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var overlays []recipe.Overlay
+	for _, name := range with {
+		o := recipe.Overlay{File: name}
+		if o.Text, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
+			return nil, usage("--with %s: no such overlay", name)
+		} else if err != nil {
+			return nil, err
+		}
+		overlays = append(overlays, o)
+	}
+	return recipe.Parse(file, text, overlays, sets, recipeKinds)
+}
+
+func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, file string, with, sets []string, plan bool) error {
 	f.given = cmd.Flags().Changed
 	f.textField, f.maxQuarantined = "text", "0" // the recipe says them
 	s, err := f.resolve()
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return usage("%s: no such recipe", file)
-	}
-	if err != nil {
-		return err
-	}
-	r, err := recipe.Parse(file, text, sets, recipeKinds)
+	r, err := readRecipe(file, with, sets)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,7 +25,8 @@ func newTrain(env environment) *cobra.Command {
 	var valid train.Validation
 	var lora train.LoRA
 	var stopping train.EarlyStopping
-	var tokens, perStep, micro string
+	var tokens, perStep, micro, dpo string
+	var mixed []string
 	cmd := &cobra.Command{
 		Use:   "train SHARDS -o DIR",
 		Short: "Train a language model on shards",
@@ -37,6 +40,10 @@ LlamaForCausalLM. With --base-width (µP) the best learning rate of a narrow mod
 With --lora-rank the model of --from stays as it is, and adapters of its matrices are trained (LoRA); each checkpoint is their
 sum, a model as any other, and has the adapters beside it, as PEFT reads them.
 
+Rows with a loss mask, as chats have, are learnt where the mask says so. Pairs of preferences, which shards build puts into a folder
+of their own, are learnt by DPO: --from is the model that has learnt to answer, and the one it is compared with. With --mix the rows
+of further shards, of any of these kinds, are in every step.
+
 DIR gets metrics.jsonl (a line a step), checkpoints/step-N (folders as Hugging Face has them) and train.json (every setting).
 Kill it at any moment and repeat the command: it goes on from the last checkpoint, and the result is the same, bit for bit.
 
@@ -44,6 +51,7 @@ Kill it at any moment and repeat the command: it goes on from the last checkpoin
 random, evenly by factors. DIR then has a folder for each trial, and search.tsv.`,
 		Example: `  curate train shards/ -o run --width 256 --layers 6 --heads 4 --learning-rate 2e-3 --tokenizer tokenizer.json
   curate train shards.eu/ -o run.eu --from run --learning-rate 5e-4 --warmup 0.1
+  curate train pairs/ -o aligned --from instructed --learning-rate 5e-6 --dpo beta=0.1,nll=0.2 --mix shards/:share=20%
   curate train shards/ -o search --width 128 --layers 4 --heads 2 --steps 200 --search learning_rate=1e-3,2e-3,4e-3,8e-3`,
 		Args: oneArg("SHARDS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,7 +62,14 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 			if err := f.checkLog(); err != nil {
 				return err
 			}
-			for _, dir := range []string{args[0], t.config.From, valid.Shards} {
+			if err := parseTraining(dpo, mixed, &t.config); err != nil {
+				return err
+			}
+			dirs := []string{args[0], t.config.From, valid.Shards}
+			for _, m := range t.config.Mix {
+				dirs = append(dirs, m.Shards)
+			}
+			for _, dir := range dirs {
 				if dir == "" {
 					continue
 				}
@@ -62,7 +77,7 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 					return err
 				}
 			}
-			if err := apart(f.out, args[0], t.config.From, valid.Shards, t.tokenizer, t.config.NewTokens); err != nil {
+			if err := apart(f.out, append(dirs, t.tokenizer, t.config.NewTokens)...); err != nil {
 				return err
 			}
 			t.config.Shards, t.kernels = args[0], c.kernels
@@ -143,6 +158,8 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 	fs.StringVar(&perStep, "tokens-per-step", "", "`N` tokens of a step at every length, such as 16Ki; default that of the shards")
 	fs.StringVar(&micro, "micro-batch", "", "`N` tokens that are computed at once, in whole rows; default 4096")
 	fs.BoolVar(&t.config.Across, "across", trainDefaults.Across, "learn the first token of a document from the EOD of the one before it in a packed row; --across=false masks it")
+	fs.StringVar(&dpo, "dpo", "", "`KEY=X,…`: how pairs of preferences are learnt; "+dpoHelp)
+	fs.StringArrayVar(&mixed, "mix", nil, "`SHARDS:share=X` of the tokens of each step for the rows of further shards; may be repeated")
 	fs.Float64Var(&t.config.LearningRate, "learning-rate", trainDefaults.LearningRate, "`RATE`, the highest")
 	r := &t.config.Schedule
 	fs.StringVar(&r.Kind, "schedule", r.Kind, "`linear|cosine|wsd|constant`: how the learning rate falls, over all lengths of rows")
@@ -173,6 +190,48 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")
 	return cmd
+}
+
+// dpoHelp says what the keys of --dpo are.
+const dpoHelp = "beta (0.1) is how dear it is to leave the model of --from, nll (0) the weight of the likelihood of the chosen answer, label_smoothing (0) the share of pairs taken to be the wrong way round"
+
+// parseTraining reads the values of --dpo and --mix.
+func parseTraining(dpo string, mixed []string, c *train.Config) error {
+	if dpo != "" {
+		o := train.DefaultDPO()
+		for _, part := range strings.Split(dpo, ",") {
+			key, value, _ := strings.Cut(part, "=")
+			to := map[string]*float64{"beta": &o.Beta, "nll": &o.NLL, "label_smoothing": &o.LabelSmoothing}[key]
+			if to == nil {
+				return usage("--dpo %q: %q is none of beta, nll and label_smoothing", dpo, key)
+			}
+			var err error
+			if *to, err = strconv.ParseFloat(value, 64); err != nil {
+				return usage("--dpo %q: %s is no number", dpo, key)
+			}
+		}
+		c.DPO = &o
+	}
+	for _, text := range mixed {
+		dir, share, ok := cutLast(text, ":share=")
+		if !ok || dir == "" {
+			return usage("--mix %q: SHARDS:share=20%%", text)
+		}
+		x, err := parseShare("share", share)
+		if err != nil {
+			return usage("--mix %q: %v", text, err)
+		}
+		c.Mix = append(c.Mix, train.Mix{Shards: dir, Share: x})
+	}
+	return nil
+}
+
+// cutLast is strings.Cut at the last place.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }
 
 // runTraining runs the task of the command in its directory.

@@ -14,6 +14,8 @@ import (
 // trainDefaults are the values of keys and flags where nothing else is said.
 var trainDefaults = train.Default()
 
+var dpoDefaults = train.DefaultDPO()
+
 var trainKind = recipe.Kind{
 	Name:    "train",
 	Summary: "trains a language model on shards, from the beginning or from an earlier model",
@@ -49,6 +51,15 @@ var trainKind = recipe.Kind{
 		{Name: "tokens_per_step", Type: recipe.Text, Help: "tokens of a step at every length, such as 16Ki; default that of the shards"},
 		{Name: "micro_batch", Type: recipe.Text, Help: "tokens that are computed at once, in whole rows; default 4096"},
 		{Name: "across", Type: recipe.Boolean, Default: trainDefaults.Across, Help: "learn the first token of a document from the EOD of the one before it in a packed row"},
+		{Name: "dpo", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "beta", Type: recipe.Number, Default: dpoDefaults.Beta, Help: "how dear it is to leave the model of `from`, with which the new one is compared"},
+			{Name: "nll", Type: recipe.Number, Default: dpoDefaults.NLL, Help: "weight of the likelihood of the chosen answer, a mean over its tokens"},
+			{Name: "label_smoothing", Type: recipe.Number, Default: dpoDefaults.LabelSmoothing, Help: "share of pairs taken to be the wrong way round, below 0.5"},
+		}, Help: "how pairs of preferences are learnt, if shards or mix have any"},
+		{Name: "mix", Type: recipe.Objects, Keys: []recipe.Key{
+			{Name: "shards", Type: recipe.StepOrPath, Required: true, Help: "the step that made them, or their folder"},
+			{Name: "share", Type: recipe.Share, Required: true, Help: "of the tokens of each step"},
+		}, Help: "further shards, whose rows are in every step: documents, chats or pairs; `shards` has what they leave"},
 		{Name: "learning_rate", Type: recipe.Number, Default: trainDefaults.LearningRate, Help: "the highest"},
 		{Name: "schedule", Type: recipe.Object, Keys: []recipe.Key{
 			{Name: "kind", Type: recipe.Text, Default: trainDefaults.Schedule.Kind, Choices: []string{train.Constant, train.Cosine, train.Linear, train.WSD}, Help: "how the learning rate falls"},
@@ -146,6 +157,12 @@ func kindTraining(v *recipe.Values) (*training, error) {
 	}
 	if o := v.Object("early_stopping"); o != nil {
 		c.EarlyStopping = &train.EarlyStopping{Patience: int(o.Integer("patience")), MinDelta: o.Number("min_delta")}
+	}
+	if o := v.Object("dpo"); o != nil {
+		c.DPO = &train.DPO{Beta: o.Number("beta"), NLL: o.Number("nll"), LabelSmoothing: o.Number("label_smoothing")}
+	}
+	for _, m := range v.Objects("mix") {
+		c.Mix = append(c.Mix, train.Mix{Shards: m.Path("shards"), Share: m.Number("share")})
 	}
 	if o := v.Object("validation"); o != nil {
 		c.Validation = &train.Validation{Shards: o.Path("shards"), Every: o.Integer("every"), Rows: o.Integer("rows")}

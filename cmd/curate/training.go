@@ -107,7 +107,7 @@ func (t *training) task(ctx context.Context, s recipe.Setting) (*pipeline.Task, 
 		return nil, &pipeline.UsageError{Problem: "kernels: " + err.Error()}
 	}
 	st := store.NewLocal(nil)
-	d, err := train.OpenData(ctx, st, t.config.Shards, t.config.TokensPerStep, t.config.Seed, t.config.Across)
+	d, err := train.OpenTraining(ctx, st, &t.config)
 	if err != nil {
 		return nil, err
 	}

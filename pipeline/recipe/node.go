@@ -242,51 +242,85 @@ func (n *node) set(assignment string) error {
 		val = &node{text: text} // such as an empty value, or @
 	}
 	val.move(at)
-	names := strings.Split(key, ".")
+	return n.put(strings.Split(key, "."), val, at)
+}
+
+// put changes the value below names, which at gives; without a value it takes out what is there.
+func (n *node) put(names []string, val *node, at place) error {
 	for i, name := range names {
-		if n.isNull() { // such as "dedup:", which has no keys yet
+		last := i == len(names)-1
+		if n.isNull() && val != nil { // such as "dedup:", which has no keys yet
 			*n = node{kind: mapping, at: n.at}
 		}
 		switch n.kind {
 		case scalar:
 			return at.errorf("%s is a value and has no keys", strings.Join(names[:i], "."))
 		case sequence:
-			var found *node
-			for k, item := range n.items {
-				if is := item.get("name"); is != nil && is.text == name || strconv.Itoa(k) == name {
-					found = item
-				}
-			}
-			if found == nil {
-				var there []string
-				for k, item := range n.items {
-					if is := item.get("name"); is != nil {
-						there = append(there, is.text)
-					} else {
-						there = append(there, strconv.Itoa(k))
+			k := slices.IndexFunc(n.items, func(item *node) bool { is := item.get("name"); return is != nil && is.text == name })
+			if k < 0 {
+				for j := range n.items {
+					if strconv.Itoa(j) == name {
+						k = j
 					}
 				}
-				return at.errorf("below %s: %v", strings.Join(names[:i], "."), stage.UnknownName("step", name, there))
 			}
-			if i == len(names)-1 {
-				*found = *val
-				return nil
+			if k < 0 {
+				return at.errorf("below %s: %v", strings.Join(names[:i], "."), stage.UnknownName("step", name, n.itemNames()))
 			}
-			n = found
+			switch {
+			case last && val == nil:
+				n.items = slices.Delete(n.items, k, k+1)
+			case last:
+				*n.items[k] = *val
+			default:
+				n = n.items[k]
+			}
 		case mapping:
 			next := n.get(name)
 			if next == nil {
+				if val == nil {
+					return at.errorf("there is no %s to take out", strings.Join(names[:i+1], "."))
+				}
 				next = &node{kind: mapping, at: at}
 				n.keys = append(n.keys, entry{name, at, next})
 			}
-			if i == len(names)-1 {
+			switch {
+			case last && val == nil:
+				n.keys = slices.DeleteFunc(n.keys, func(e entry) bool { return e.name == name })
+			case last:
 				*next = *val
-				return nil
+			default:
+				n = next
 			}
-			n = next
 		}
 	}
 	return nil
+}
+
+// itemNames are what items of a list are called: by their key "name", or by their number.
+func (n *node) itemNames() []string {
+	var list []string
+	for k, item := range n.items {
+		if is := item.get("name"); is != nil {
+			list = append(list, is.text)
+		} else {
+			list = append(list, strconv.Itoa(k))
+		}
+	}
+	return list
+}
+
+// fill puts text in the place of name, wherever it stands in a value.
+func (n *node) fill(name, text string) {
+	if strings.Contains(n.text, name) {
+		n.text, n.quoted = strings.ReplaceAll(n.text, name, text), true
+	}
+	for i := range n.keys {
+		n.keys[i].val.fill(name, text)
+	}
+	for _, item := range n.items {
+		item.fill(name, text)
+	}
 }
 
 // move says that the value and all in it come from at.

@@ -29,6 +29,7 @@ type RunInfo struct {
 	Version int        `json:"version"`
 	Program string     `json:"program"`
 	Recipe  string     `json:"recipe"`
+	With    []string   `json:"with,omitzero"` // overlays
 	Steps   []StepInfo `json:"steps"`
 }
 
@@ -43,7 +44,7 @@ type StepInfo struct {
 }
 
 func (r *Runner) writeRun(ctx context.Context, done []Outcome) error {
-	info := RunInfo{Version: Version, Program: r.Program, Recipe: r.Recipe.File}
+	info := RunInfo{Version: Version, Program: r.Program, Recipe: r.Recipe.File, With: r.Recipe.With}
 	for _, s := range r.Recipe.Steps {
 		si := StepInfo{Name: s.Name, Dir: s.Name, Read: s.Read}
 		for _, f := range s.From {
@@ -66,6 +67,7 @@ func (r *Runner) writeRun(ctx context.Context, done []Outcome) error {
 type provenance struct {
 	Program string            `json:"program"`
 	Recipe  string            `json:"recipe"`
+	With    []string          `json:"with,omitzero"`
 	Step    string            `json:"step"`
 	From    []origin          `json:"from,omitzero"`
 	Read    []corpus.File     `json:"read,omitzero"`
@@ -105,7 +107,7 @@ func (r *Runner) writeProvenance(ctx context.Context, s *Step, o *Outcome, ident
 	}
 	sum := sha256.Sum256(stages)
 	p := provenance{
-		Program: r.Program, Recipe: r.Recipe.File, Step: s.Name, Stages: stages, Config: hex.EncodeToString(sum[:]),
+		Program: r.Program, Recipe: r.Recipe.File, With: r.Recipe.With, Step: s.Name, Stages: stages, Config: hex.EncodeToString(sum[:]),
 		Counts: o.Counts, ID: o.Identity, Seeds: map[string]uint64{},
 	}
 	for _, f := range manifest.Files {

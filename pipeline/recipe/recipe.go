@@ -14,8 +14,9 @@ import (
 
 // Recipe is a pipeline as it was written, checked.
 type Recipe struct {
-	File       string // its name
-	Run        string // the run directory
+	File       string   // its name
+	With       []string // names of the overlays that have changed it
+	Run        string   // the run directory
 	TextField  record.Path
 	Quarantine pipeline.Allowance // of each step that says nothing else
 	Steps      []*Step            // a step stands behind those that it reads
@@ -58,6 +59,7 @@ var (
 	topKeys = []Key{
 		{Name: "version", Type: Integer, Required: true, Help: "which form of recipe this is; write 1"},
 		{Name: "run", Type: Text, Required: true, Help: "the run directory; each step has a folder in it"},
+		{Name: "inputs", Type: Text, Help: "the folder that {inputs} stands for in values of the steps, such as read: \"{inputs}/raw\""},
 		{Name: "text_field", Type: Text, Default: "text", Help: "dotted path of the text in a record"},
 		{Name: "quarantine", Type: Object, Keys: quarantineKeys, Help: "records that cannot be read or processed"},
 		{Name: "steps", Type: Objects, Required: true, Help: "what is done, each step behind those that it reads"},
@@ -76,15 +78,20 @@ var (
 
 var stepName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// Parse reads a recipe. sets are KEY=VALUE, in order, that change it. Every error says where, and is a
-// [pipeline.UsageError].
-func Parse(file string, text []byte, sets []string, kinds []Kind) (*Recipe, error) {
+// Parse reads a recipe. with are overlays that change it, in order, and sets KEY=VALUE that change what these leave. Every
+// error says where, and is a [pipeline.UsageError].
+func Parse(file string, text []byte, with []Overlay, sets []string, kinds []Kind) (*Recipe, error) {
 	root, err := parse(file, text)
 	if err != nil {
 		return nil, err
 	}
 	if root.kind != mapping {
 		return nil, root.at.errorf("a recipe is keys with values (%s), not %s", strings.Join(names(topKeys), ", "), root.kind)
+	}
+	for i := range with {
+		if err := with[i].apply(root); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range sets {
 		if err := root.set(s); err != nil {
@@ -110,6 +117,12 @@ func Parse(file string, text []byte, sets []string, kinds []Kind) (*Recipe, erro
 		return nil, top.Errorf("run", "%s: this version reads and writes local files only", top.Text("run"))
 	}
 	r := &Recipe{File: file, Run: path.Clean(top.Text("run")), kinds: kinds}
+	for i := range with {
+		r.With = append(r.With, with[i].File)
+	}
+	if top.Given("inputs") {
+		steps.fill("{inputs}", strings.TrimSuffix(top.Text("inputs"), "/"))
+	}
 	if r.TextField, err = record.ParsePath(top.Text("text_field")); err != nil {
 		return nil, top.Errorf("text_field", "%v", err)
 	}

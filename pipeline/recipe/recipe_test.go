@@ -66,7 +66,7 @@ var testKinds = []Kind{
 const head = "version: 1\nrun: out\n"
 
 func parseTest(text string, sets ...string) (*Recipe, error) {
-	return Parse("r.yaml", []byte(text), sets, testKinds)
+	return Parse("r.yaml", []byte(text), nil, sets, testKinds)
 }
 
 func TestParse(t *testing.T) {

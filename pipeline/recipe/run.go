@@ -297,8 +297,10 @@ func cmpErr(a, b error) error {
 func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string) (_ *Outcome, err error) {
 	at := func(err error) error {
 		var u *pipeline.UsageError
-		if errors.As(err, &u) && strings.HasPrefix(u.Problem, r.Recipe.File+":") {
-			return err // it has a better place already
+		for _, file := range append([]string{r.Recipe.File}, r.Recipe.With...) {
+			if errors.As(err, &u) && strings.HasPrefix(u.Problem, file+":") {
+				return err // it has a better place already
+			}
 		}
 		return fmt.Errorf("step %s: %w", s.Name, err)
 	}

@@ -117,7 +117,7 @@ func (w *world) input(name string, texts ...string) {
 
 func (w *world) runner(sets ...string) *Runner {
 	w.t.Helper()
-	r, err := Parse("r.yaml", []byte(w.text), sets, w.kinds)
+	r, err := Parse("r.yaml", []byte(w.text), nil, sets, w.kinds)
 	if err != nil {
 		w.t.Fatal(err)
 	}

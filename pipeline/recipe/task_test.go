@@ -106,7 +106,7 @@ func TestTaskStepRefused(t *testing.T) {
 		{"{name: b, think: {about: ./a}, count: }", "count stands beside think"},
 		{"{name: b, think: {}}", `the key "about" is missing`},
 	} {
-		_, err := Parse("r.yaml", []byte(head+"steps:\n  - "+c.step+"\n"), nil, kinds)
+		_, err := Parse("r.yaml", []byte(head+"steps:\n  - "+c.step+"\n"), nil, nil, kinds)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.step, err, c.want)
 		}

@@ -11,44 +11,73 @@ func headRows(n, vocabulary int) int { return min(n, max(logitRows, logitRoom/vo
 
 // lossOf puts -log p(target) of the tokens in m.counted into their places of m.losses, [N]; x, [N, Width], is what the last
 // block gave. If grads is not nil, it adds scale times the gradient of Σ w·(-log p) to it, and puts that of x into dx, [N,
-// Width]. Logits, [rows, Vocabulary], are made for a few rows at a time:
+// Width]. It gives the weights, nil if all are 1. Logits, [rows, Vocabulary], are made for a few rows at a time:
 //
 //	logits = (norm(x)·LogitScale) Wᵀ,  -log p = log Σ e^logits - logits[target]
-func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads *Params) {
-	d, v := m.Config.Width, m.Config.Vocabulary
+//
+// Where b.Weigh asks for all losses before it gives weights, logits are made a second time for the gradient, but for those
+// that were made last: their rows come first.
+func (m *Model) lossOf(b *Batch, x []float32, scale float32, dx []float32, grads *Params) []float32 {
 	if grads != nil {
 		clear(dx)
 	}
-	step := headRows(b.Rows*b.Length, v)
-	grow(&m.logits, step*v) // not in reserve: writing does without
-	for first := 0; first < len(m.counted); first += step {
-		rows := m.counted[first:min(first+step, len(m.counted))]
-		n := len(rows)
-		m.headForward(n, rows, x, m.logits)
-		m.pool.Each(n, func(i, _ int) {
-			t := int(rows[i])
-			logits, target := m.logits[i*v:(i+1)*v], b.Targets[t]
-			right := logits[target]
-			lse := m.set.LogSumExp(logits)
-			m.losses[t] = lse - right
-			if grads == nil {
-				return
-			}
-			g := scale
-			if b.Weights != nil {
-				g = float32(scale * b.Weights[t])
-			}
-			m.set.SoftmaxGrad(logits, logits, lse, g) // g·(p - [target])
-			logits[target] -= g
-		})
-		if grads == nil {
-			continue
+	step := headRows(b.Rows*b.Length, m.Config.Vocabulary)
+	grow(&m.logits, step*m.Config.Vocabulary) // not in reserve: writing does without
+	rows := func(first int) []int32 { return m.counted[first:min(first+step, len(m.counted))] }
+	if b.Weigh == nil {
+		for first := 0; first < len(m.counted); first += step {
+			m.headForward(len(rows(first)), rows(first), x, m.logits)
+			m.headLoss(b, rows(first), b.Weights, x, scale, dx, grads)
 		}
-		m.places.head.backwardParams(m, n, m.logits, m.normed, grads)
-		m.places.head.backwardInput(m, n, m.logits, m.dnormed)
-		m.scale(n, d, float32(m.Config.LogitScale), m.dnormed)
-		m.places.norm.backward(m, n, rows, x, m.headStats, m.dnormed, dx, nil, grads)
+		return b.Weights
 	}
+	n, last := b.Rows*b.Length, 0
+	grow(&m.weights, n)
+	weights := m.weights[:n]
+	clear(weights)
+	clear(m.losses[:n])
+	for first := 0; first < len(m.counted); first += step {
+		last = first
+		m.headForward(len(rows(first)), rows(first), x, m.logits)
+		m.headLoss(b, rows(first), nil, x, 0, nil, nil)
+	}
+	b.Weigh(m.losses[:n], weights)
+	for first := last; first >= 0 && grads != nil; first -= step {
+		if first < last {
+			m.headForward(len(rows(first)), rows(first), x, m.logits)
+		}
+		m.headLoss(b, rows(first), weights, x, scale, dx, grads)
+	}
+	return weights
+}
+
+// headLoss puts -log p(target) of the tokens in rows, whose logits headForward has made, into m.losses, and makes the gradients
+// that lossOf tells of. Without grads the logits stay as they are.
+func (m *Model) headLoss(b *Batch, rows []int32, weights, x []float32, scale float32, dx []float32, grads *Params) {
+	n, d, v := len(rows), m.Config.Width, m.Config.Vocabulary
+	m.pool.Each(n, func(i, _ int) {
+		t := int(rows[i])
+		logits, target := m.logits[i*v:(i+1)*v], b.Targets[t]
+		right := logits[target]
+		lse := m.set.LogSumExp(logits)
+		m.losses[t] = lse - right
+		if grads == nil {
+			return
+		}
+		g := scale
+		if weights != nil {
+			g = float32(scale * weights[t])
+		}
+		m.set.SoftmaxGrad(logits, logits, lse, g) // g·(p - [target])
+		logits[target] -= g
+	})
+	if grads == nil {
+		return
+	}
+	m.places.head.backwardParams(m, n, m.logits, m.normed, grads)
+	m.places.head.backwardInput(m, n, m.logits, m.dnormed)
+	m.scale(n, d, float32(m.Config.LogitScale), m.dnormed)
+	m.places.norm.backward(m, n, rows, x, m.headStats, m.dnormed, dx, nil, grads)
 }
 
 // LogSumExp is log Σ e^logits, by the kernels that LogProbs goes by: log p(t) is logits[t] less that.

@@ -34,6 +34,10 @@ type Batch struct {
 	// Weights of the targets; nil is 1 for all. They may be negative.
 	Weights []float32
 	Noise   *Noise // on the embeddings; nil: none
+	// Weigh, unless it is nil, takes the place of Weights, for objectives in which a target's weight depends on what the whole
+	// batch was found to lose, as DPO's does. It is called once, with -log p of each token's target, [N], 0 where that is Ignore,
+	// and puts the weights with which the gradient is made into weights, [N], which are zeros. The sum of Loss is with these.
+	Weigh func(losses, weights []float32)
 }
 
 // Model is a model with its parameters and room for the activations of a batch. It is for one goroutine; its pool shares the
@@ -67,6 +71,7 @@ type Model struct {
 	logits          []float32 // [headRows, Vocabulary]
 	headStats       []float32 // of the last norm, for headRows rows
 	losses          []float32 // [N]
+	weights         []float32 // [N], of a batch with Weigh
 	counted         []int32   // tokens whose target is not Ignore
 	order           []uint64  // [N]: see embedBackward
 	one             [1]*Cache // what Extend extends
@@ -142,7 +147,7 @@ func (m *Model) Loss(b *Batch, scale float32, grads *Params) (sum float64, count
 	}
 	n := b.Rows * b.Length
 	x := m.forward(b, grads != nil)
-	m.lossOf(b, x, scale, m.dx[:min(len(m.dx), n*m.Config.Width)], grads)
+	weights := m.lossOf(b, x, scale, m.dx[:min(len(m.dx), n*m.Config.Width)], grads)
 	if grads != nil {
 		for l := m.Config.Layers - 1; l >= 0; l-- {
 			m.blockBackward(&m.places.blocks[l], &m.kept[l], b, m.dx, grads)
@@ -153,8 +158,8 @@ func (m *Model) Loss(b *Batch, scale float32, grads *Params) (sum float64, count
 	}
 	for _, t := range m.counted {
 		w := 1.0
-		if b.Weights != nil {
-			w = float64(b.Weights[t])
+		if weights != nil {
+			w = float64(weights[t])
 		}
 		sum += float64(w * float64(m.losses[t]))
 	}
