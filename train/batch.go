@@ -15,7 +15,7 @@ type stepBatch struct {
 	step    int64
 	at      Place // see Data.Places
 	length  int   // of the rows there
-	count   int64 // of rows, and of pairs
+	count   int64 // of rows and pairs
 	micro   []microBatch
 	counted int64 // targets of rows, of all micro-batches
 	pairs   int64 // with a target
@@ -26,7 +26,7 @@ type stepBatch struct {
 	places []Place
 	parts  []part
 	rows   []row  // of the step's sequences, in read, what is learnt of them; two of each pair
-	list   []pair // what micro have
+	list   []pair // of all micro-batches
 	read   columns
 	out    columns // padded; micro lies in it
 }
@@ -72,19 +72,13 @@ func (c *columns) append(token, target, start int32) {
 // rowReader reads rows, for one goroutine.
 type rowReader struct {
 	data  *Data
-	micro int64    // tokens of a micro-batch
-	open  []opened // by stream: rows of each are in order
+	micro int64        // tokens of a micro-batch
+	open  []openShards // by stream, of the stage that it is at
 	row   shards.Row
 }
 
-// opened are the open shards of the stage that a stream is at.
-type opened struct {
-	stage int
-	openShards
-}
-
 func (d *Data) reader(micro int64) *rowReader {
-	return &rowReader{data: d, micro: micro, open: make([]opened, len(d.streams))}
+	return &rowReader{data: d, micro: micro, open: make([]openShards, len(d.streams))}
 }
 
 func (r *rowReader) close() error {
@@ -114,12 +108,16 @@ func (r *rowReader) places(ctx context.Context, b *stepBatch) error {
 	b.read.clear()
 	for _, p := range b.places {
 		s := &r.data.stages[p.Stage]
-		open := r.stage(p.Stage)
-		if open.stage != p.Stage || open.openShards.stage != s {
+		k := 0
+		for p.Stage >= r.data.streams[k].to {
+			k++
+		}
+		open := &r.open[k]
+		if open.stage != s {
 			if err := open.close(); err != nil {
 				return err
 			}
-			*open = opened{p.Stage, openShards{stage: s}}
+			*open = openShards{stage: s}
 		}
 		first := len(b.rows)
 		for i := range p.Rows {
@@ -145,15 +143,6 @@ func (r *rowReader) places(ctx context.Context, b *stepBatch) error {
 	}
 	b.group(r.micro)
 	return nil
-}
-
-// stage is where the shards of a stage are open.
-func (r *rowReader) stage(stage int) *opened {
-	k := 0
-	for stage >= r.data.streams[k].to {
-		k++
-	}
-	return &r.open[k]
 }
 
 // read reads sequence k of a shard.
