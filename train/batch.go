@@ -19,6 +19,7 @@ type stepBatch struct {
 	micro   []microBatch
 	counted int64 // targets of rows, of all micro-batches
 	pairs   int64 // with a target
+	cut     int64 // pairs with an answer that was cut
 	tokens  int64 // without padding
 	// positions is how many tokens are computed, without those that fill up a micro-batch.
 	positions int64
@@ -104,7 +105,7 @@ func (r *rowReader) place(ctx context.Context, p Place, b *stepBatch) error {
 
 func (r *rowReader) places(ctx context.Context, b *stepBatch) error {
 	b.length = r.data.stages[b.at.Stage].set.Manifest.Length
-	b.count, b.tokens, b.rows, b.parts = 0, 0, b.rows[:0], b.parts[:0]
+	b.count, b.cut, b.tokens, b.rows, b.parts = 0, 0, 0, b.rows[:0], b.parts[:0]
 	b.read.clear()
 	for _, p := range b.places {
 		s := &r.data.stages[p.Stage]
@@ -216,6 +217,9 @@ func (b *stepBatch) addPair(r *shards.Row, number int64, length int) {
 	}
 	if targets == 0 {
 		b.rows = b.rows[:base]
+	}
+	if max(r.Chosen, len(r.IDs)-r.Chosen+r.Prompt) > length+1 {
+		b.cut++
 	}
 }
 

@@ -329,6 +329,9 @@ func TestPairRows(t *testing.T) {
 		b.addPair(r, 7, c.length)
 		b.parts = []part{{to: len(b.rows), dense: true, pairs: true}}
 		b.group(100)
+		if want := map[string]int64{"cut off": 1, "nothing left": 1}[c.name]; b.cut != want {
+			t.Errorf("%s: %d pairs are cut", c.name, b.cut)
+		}
 		if c.want.Rows == 0 {
 			if len(b.micro) > 0 || b.pairs != 0 || b.tokens != c.tokens {
 				t.Errorf("%s: %+v", c.name, b)

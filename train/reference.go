@@ -148,6 +148,7 @@ func (r *run) ask(ctx context.Context, m *model.Model, blocks []referenceRows, b
 	var batch stepBatch
 	var logProbs []float32
 	var sums [2 * referenceBlock]float64
+	cut, pairs := int64(0), int64(0)
 	for k, x := range blocks {
 		if reader == nil || reader.data != x.data {
 			closing()
@@ -156,6 +157,7 @@ func (r *run) ask(ctx context.Context, m *model.Model, blocks []referenceRows, b
 		if err := reader.place(ctx, Place{Stage: x.stage, From: x.from, Rows: x.rows}, &batch); err != nil {
 			return nil, errors.Join(err, flush()) // it was stopped, or a shard is damaged: what was asked is kept
 		}
+		cut, pairs = cut+batch.cut, pairs+x.rows
 		sums = [2 * referenceBlock]float64{} // of a pair without a target it is 0, and nobody asks
 		first := x.data.stages[x.stage].reference + x.from
 		for i := range batch.micro {
@@ -183,6 +185,9 @@ func (r *run) ask(ctx context.Context, m *model.Model, blocks []referenceRows, b
 				return nil, err
 			}
 		}
+	}
+	if cut > 0 {
+		r.log.Warn(fmt.Sprintf("%d of %d pairs are longer than their rows, and their ends are cut off; shards of a greater length have room for them", cut, pairs))
 	}
 	return b, nil
 }
