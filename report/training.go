@@ -20,13 +20,17 @@ type Training struct {
 	Loss       float64 `json:"loss"` // nats a token, mean of the last tenth of the steps
 	Validation float64 `json:"validation_loss,omitzero"`
 	// Losses, Norms and Rates are over the tokens seen, thinned to curvePoints means.
-	Losses      Curve  `json:"losses"`
-	Validations Curve  `json:"validation_losses,omitzero"`
-	Norms       Curve  `json:"grad_norms"`
-	Rates       Curve  `json:"learning_rates"`
-	Best        *Best  `json:"best,omitzero"`    // of a run that could stop early, once it is done
-	Stages      []Mark `json:"stages,omitzero"`  // where rows of another length begin
-	Resumes     []Mark `json:"resumes,omitzero"` // where a killed run has gone on
+	Losses      Curve `json:"losses"`
+	Validations Curve `json:"validation_losses,omitzero"`
+	Norms       Curve `json:"grad_norms"`
+	Rates       Curve `json:"learning_rates"`
+	// Of pairs of preferences, of a step and held out: by how much the reward of the chosen answer is above that of the rejected
+	// one, and the share of pairs of which it is.
+	Margins    []Curve `json:"margins,omitempty"`
+	Accuracies []Curve `json:"accuracies,omitempty"`
+	Best       *Best   `json:"best,omitzero"`    // of a run that could stop early, once it is done
+	Stages     []Mark  `json:"stages,omitzero"`  // where rows of another length begin
+	Resumes    []Mark  `json:"resumes,omitzero"` // where a killed run has gone on
 	// Of the attempts together; they are no part of what a run promises to be the same.
 	Seconds         float64 `json:"seconds,omitzero"`
 	TokensPerSecond float64 `json:"tokens_per_second,omitzero"`
@@ -81,6 +85,10 @@ type metricsLine struct {
 	Norm       float64  `json:"grad_norm"`
 	Rate       float64  `json:"learning_rate"`
 	Validation *float64 `json:"validation_loss"`
+	DPO        *struct {
+		Margin   float64 `json:"margin"`
+		Accuracy float64 `json:"accuracy"`
+	} `json:"dpo"`
 }
 
 // metrics are what is looked up of metrics.jsonl later on.
@@ -132,6 +140,13 @@ func (t *Training) readMetrics(ctx context.Context, in files) (found metrics, er
 	sc.Split(wholeLine)
 	var losses []float64
 	stage := -1
+	margins, accuracies := [2]Curve{{Name: "training"}, {Name: "validation"}}, [2]Curve{{Name: "training"}, {Name: "validation"}}
+	pairs := func(m *metricsLine, kind int, x float64) {
+		if m.DPO != nil {
+			margins[kind].Points = append(margins[kind].Points, Point{x, m.DPO.Margin})
+			accuracies[kind].Points = append(accuracies[kind].Points, Point{x, m.DPO.Accuracy})
+		}
+	}
 	for n := 1; sc.Scan(); n++ {
 		var m metricsLine
 		if err := json.Unmarshal(sc.Bytes(), &m); err != nil {
@@ -144,6 +159,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (found metrics, er
 			t.Validation = *m.Validation
 			found.losses[m.Step] = *m.Validation
 			t.Validations.Points = append(t.Validations.Points, Point{float64(t.Tokens), *m.Validation}) // of the model after the steps so far
+			pairs(&m, 1, float64(t.Tokens))
 		}
 		if m.Loss == nil {
 			continue
@@ -155,6 +171,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (found metrics, er
 		t.Losses.Points = append(t.Losses.Points, Point{x, *m.Loss})
 		t.Norms.Points = append(t.Norms.Points, Point{x, m.Norm})
 		t.Rates.Points = append(t.Rates.Points, Point{x, m.Rate})
+		pairs(&m, 0, x)
 		if m.Stage != stage {
 			if stage = m.Stage; m.Epoch == 0 && len(t.Stages) < stageLimit {
 				t.Stages = append(t.Stages, Mark{x, fmt.Sprintf("rows of %s", group(m.Length))})
@@ -174,6 +191,15 @@ func (t *Training) readMetrics(ctx context.Context, in files) (found metrics, er
 	t.Losses.Name, t.Validations.Name = "training", "validation"
 	for _, c := range []*Curve{&t.Losses, &t.Validations, &t.Norms, &t.Rates} {
 		c.Points = thin(c.Points, curvePoints)
+	}
+	for kind := range margins {
+		if len(margins[kind].Points) == 0 {
+			continue
+		}
+		for _, c := range []*Curve{&margins[kind], &accuracies[kind]} {
+			c.Points = thin(c.Points, curvePoints)
+		}
+		t.Margins, t.Accuracies = append(t.Margins, margins[kind]), append(t.Accuracies, accuracies[kind])
 	}
 	return found, nil
 }
@@ -314,6 +340,8 @@ func (t *Training) Charts() []*chart {
 		{Title: "loss, nats a token", Unit: "tokens", Curves: []Curve{t.Losses, t.Validations}, Marks: losses},
 		{Title: "norm of the gradient, before clipping", Unit: "tokens", Curves: []Curve{t.Norms}, Marks: marks},
 		{Title: "learning rate", Unit: "tokens", Curves: []Curve{t.Rates}, Marks: marks},
+		{Title: "margin of the reward of chosen answers", Unit: "tokens", Curves: t.Margins, Marks: marks},
+		{Title: "share of pairs whose chosen answer has the higher reward", Unit: "tokens", Curves: t.Accuracies, Marks: marks},
 	} {
 		if c.ready() != nil {
 			list = append(list, c)
@@ -377,7 +405,7 @@ func (s *Search) Rows() [][]string {
 	return rows
 }
 
-const trainingAbout = `What a model has learnt: its loss, in nats a token, over the tokens that it has seen. Lines across mark where rows of another length begin, where a killed run has gone on, and which validation was the best of a run that could end early. What is cut off at the top are the first steps.`
+const trainingAbout = `What a model has learnt: its loss, in nats a token, over the tokens that it has seen; of pairs of preferences it is that of DPO, in nats a pair. Lines across mark where rows of another length begin, where a killed run has gone on, and which validation was the best of a run that could end early. What is cut off at the top are the first steps.`
 
 const trainingPage = `
 {{with .Training}}{{if .Steps}}<p>{{group .Steps}} steps, {{group .Tokens}} tokens. Loss of the last tenth of the steps {{number .Loss}}{{if .Validation}}, of held-out rows {{number .Validation}}{{end}}.

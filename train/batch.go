@@ -15,10 +15,11 @@ type stepBatch struct {
 	step    int64
 	at      Place // see Data.Places
 	length  int   // of the rows there
-	count   int64 // of rows, and of pairs
+	count   int64 // of rows and pairs
 	micro   []microBatch
 	counted int64 // targets of rows, of all micro-batches
 	pairs   int64 // with a target
+	cut     int64 // pairs with an answer that was cut
 	tokens  int64 // without padding
 	// positions is how many tokens are computed, without those that fill up a micro-batch.
 	positions int64
@@ -26,7 +27,7 @@ type stepBatch struct {
 	places []Place
 	parts  []part
 	rows   []row  // of the step's sequences, in read, what is learnt of them; two of each pair
-	list   []pair // what micro have
+	list   []pair // of all micro-batches
 	read   columns
 	out    columns // padded; micro lies in it
 }
@@ -72,19 +73,13 @@ func (c *columns) append(token, target, start int32) {
 // rowReader reads rows, for one goroutine.
 type rowReader struct {
 	data  *Data
-	micro int64    // tokens of a micro-batch
-	open  []opened // by stream: rows of each are in order
+	micro int64        // tokens of a micro-batch
+	open  []openShards // by stream, of the stage that it is at
 	row   shards.Row
 }
 
-// opened are the open shards of the stage that a stream is at.
-type opened struct {
-	stage int
-	openShards
-}
-
 func (d *Data) reader(micro int64) *rowReader {
-	return &rowReader{data: d, micro: micro, open: make([]opened, len(d.streams))}
+	return &rowReader{data: d, micro: micro, open: make([]openShards, len(d.streams))}
 }
 
 func (r *rowReader) close() error {
@@ -110,16 +105,20 @@ func (r *rowReader) place(ctx context.Context, p Place, b *stepBatch) error {
 
 func (r *rowReader) places(ctx context.Context, b *stepBatch) error {
 	b.length = r.data.stages[b.at.Stage].set.Manifest.Length
-	b.count, b.tokens, b.rows, b.parts = 0, 0, b.rows[:0], b.parts[:0]
+	b.count, b.cut, b.tokens, b.rows, b.parts = 0, 0, 0, b.rows[:0], b.parts[:0]
 	b.read.clear()
 	for _, p := range b.places {
 		s := &r.data.stages[p.Stage]
-		open := r.stage(p.Stage)
-		if open.stage != p.Stage || open.openShards.stage != s {
+		k := 0
+		for p.Stage >= r.data.streams[k].to {
+			k++
+		}
+		open := &r.open[k]
+		if open.stage != s {
 			if err := open.close(); err != nil {
 				return err
 			}
-			*open = opened{p.Stage, openShards{stage: s}}
+			*open = openShards{stage: s}
 		}
 		first := len(b.rows)
 		for i := range p.Rows {
@@ -145,15 +144,6 @@ func (r *rowReader) places(ctx context.Context, b *stepBatch) error {
 	}
 	b.group(r.micro)
 	return nil
-}
-
-// stage is where the shards of a stage are open.
-func (r *rowReader) stage(stage int) *opened {
-	k := 0
-	for stage >= r.data.streams[k].to {
-		k++
-	}
-	return &r.open[k]
 }
 
 // read reads sequence k of a shard.
@@ -227,6 +217,9 @@ func (b *stepBatch) addPair(r *shards.Row, number int64, length int) {
 	}
 	if targets == 0 {
 		b.rows = b.rows[:base]
+	}
+	if max(r.Chosen, len(r.IDs)-r.Chosen+r.Prompt) > length+1 {
+		b.cut++
 	}
 }
 

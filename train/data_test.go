@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -329,6 +330,9 @@ func TestPairRows(t *testing.T) {
 		b.addPair(r, 7, c.length)
 		b.parts = []part{{to: len(b.rows), dense: true, pairs: true}}
 		b.group(100)
+		if want := map[string]int64{"cut off": 1, "nothing left": 1}[c.name]; b.cut != want {
+			t.Errorf("%s: %d pairs are cut", c.name, b.cut)
+		}
 		if c.want.Rows == 0 {
 			if len(b.micro) > 0 || b.pairs != 0 || b.tokens != c.tokens {
 				t.Errorf("%s: %+v", c.name, b)
@@ -414,5 +418,42 @@ func TestAllocations(t *testing.T) {
 	}
 	if err := r.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMaskedRows has the same targets and losses of chats in any format, packed and not: what is masked is seen, and not learnt.
+func TestMaskedRows(t *testing.T) {
+	docs := testChats(6, 50, 14)
+	learnt := int64(0)
+	for _, d := range docs {
+		for i, m := range d.mask {
+			if i > 0 { // nothing is before the first token
+				learnt += int64(m)
+			}
+		}
+	}
+	env := testEnvironment(t)
+	var first *ValidationMetrics
+	for _, name := range []string{"parquet", "parquet-axolotl", "megatron", "datatrove", "llmc"} {
+		for _, packing := range []string{"", "best-fit", "document"} {
+			c := testConfig(smallShards(t), model.Llama)
+			c.Steps, c.Across = 1, false
+			cfg := shards.Config{Format: name, Packing: packing, Schedule: []shards.Length{{Length: 16}}}
+			c.Validation = &Validation{Shards: makeShards(t, cfg, docs), Every: 1}
+			dir := t.TempDir()
+			mustRun(t, c, dir, env)
+			_, validations := readMetrics(t, dir)
+			v := &validations[0]
+			if first == nil {
+				first = v
+			}
+			// Between the two is whether the EOD behind a document is learnt: llmc has it in front.
+			if v.Targets < learnt || v.Targets > learnt+int64(len(docs)) {
+				t.Errorf("%s, packing %q: %d targets, and %d tokens are learnt", name, packing, v.Targets, learnt)
+			}
+			if name != "llmc" && (v.Targets != first.Targets || math.Abs(v.Loss-first.Loss) > 1e-5) {
+				t.Errorf("%s, packing %q: a loss of %v on %d targets, want %v on %d", name, packing, v.Loss, v.Targets, first.Loss, first.Targets)
+			}
+		}
 	}
 }

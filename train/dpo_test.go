@@ -354,3 +354,28 @@ func TestDivergedPreferences(t *testing.T) {
 		t.Fatalf("%v, %+v", err, d)
 	}
 }
+
+// FuzzReference finds whole blocks, and the same ones when the rest is cut off.
+func FuzzReference(f *testing.F) {
+	header := []byte(referenceMagic + strings.Repeat("x", 32))
+	f.Add(append(bytes.Clone(header), make([]byte, 5*referencePair)...), uint8(2), uint8(3))
+	f.Add(header[:20], uint8(1), uint8(1))
+	f.Add(append(bytes.Clone(header), 1), uint8(0), uint8(1))
+	f.Fuzz(func(t *testing.T, b []byte, first, second uint8) {
+		blocks := []referenceRows{{rows: int64(first)}, {rows: int64(second)}}
+		size, done := wholeReference(b, header, blocks)
+		if size > len(b) || done > 2 || size > 0 && size < referenceHeader || size == 0 && done > 0 {
+			t.Fatalf("%d bytes of %d, %d blocks", size, len(b), done)
+		}
+		rows := int64(0)
+		for _, x := range blocks[:done] {
+			rows += x.rows
+		}
+		if size > 0 && int64(size) != int64(referenceHeader)+referencePair*rows {
+			t.Fatalf("%d bytes hold %d pairs", size, rows)
+		}
+		if again, blocksAgain := wholeReference(b[:size], header, blocks); again != size || blocksAgain != done {
+			t.Fatalf("%d bytes and %d blocks, and then %d and %d", size, done, again, blocksAgain)
+		}
+	})
+}

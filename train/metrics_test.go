@@ -31,6 +31,7 @@ func TestReadMetrics(t *testing.T) {
 func FuzzReadMetrics(f *testing.F) {
 	f.Add([]byte(`{"step":0,"validation_loss":2,"bits_per_token":3,"targets":4}` + "\n"))
 	f.Add([]byte(`{"step":0,"stage":0,"tokens":5,"loss":1.5,"grad_norm":2,"learning_rate":0,"rows":1,"length":8}` + "\n{"))
+	f.Add([]byte(`{"step":0,"stage":0,"tokens":5,"loss":1.5,"grad_norm":2,"learning_rate":0,"rows":1,"length":8,"token_loss":2,"dpo":{"pairs":1,"loss":0.7}}` + "\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		steps, validations, err := ReadMetrics("m", b)
 		if lines := strings.Count(string(b), "\n"); err == nil && len(steps)+len(validations) != lines || err != nil && len(steps)+len(validations) > 0 {
@@ -42,7 +43,7 @@ func FuzzReadMetrics(f *testing.F) {
 // FuzzReadConfig never gives a Config that does not come out as it went in.
 func FuzzReadConfig(f *testing.F) {
 	c := Default()
-	c.Model = &Shape{Width: 3}
+	c.Model, c.DPO, c.Mix = &Shape{Width: 3}, &DPO{Beta: 0.1}, []Mix{{Shards: "x", Share: 0.5}}
 	b, err := c.Encode()
 	if err != nil {
 		f.Fatal(err)

@@ -92,20 +92,11 @@ func (r *run) refer(ctx context.Context, first func() (*model.Model, error)) (er
 		return err
 	}
 	header := append([]byte(referenceMagic), digest...)
-	done := 0
-	if bytes.HasPrefix(b, header) {
-		at := referenceHeader
-		for done < len(blocks) && at+int(blocks[done].rows)*referencePair <= len(b) {
-			at += int(blocks[done].rows) * referencePair
-			done++
-		}
-		b = b[:at]
-		err = log.Truncate(int64(at))
-	} else { // of another configuration, or cut off
-		b = append(b[:0], header...)
-		if err = log.Truncate(0); err == nil {
-			err = log.Append(b)
-		}
+	size, done := wholeReference(b, header, blocks) // what is behind them was cut off, or is of another configuration
+	b, err = b[:size], log.Truncate(int64(size))
+	if size == 0 && err == nil {
+		b = header
+		err = log.Append(b)
 	}
 	if err != nil {
 		return err
@@ -127,35 +118,52 @@ func (r *run) refer(ctx context.Context, first func() (*model.Model, error)) (er
 	return nil
 }
 
+// wholeReference is how many bytes of a file with a header are good, and how many blocks they hold: 0 if it has another header.
+func wholeReference(b, header []byte, blocks []referenceRows) (size, done int) {
+	if !bytes.HasPrefix(b, header) {
+		return 0, 0
+	}
+	size = len(header)
+	for done < len(blocks) && int(blocks[done].rows)*referencePair <= len(b)-size {
+		size += int(blocks[done].rows) * referencePair
+		done++
+	}
+	return size, done
+}
+
 // ask appends to b what the model says of the pairs, and gives it to write about once a second.
 func (r *run) ask(ctx context.Context, m *model.Model, blocks []referenceRows, b []byte, write func([]byte) error) (_ []byte, err error) {
 	written, last := len(b), time.Now()
 	flush := func() error {
+		if written == len(b) {
+			return nil
+		}
 		err := write(b[written:])
 		written, last = len(b), time.Now()
 		return err
 	}
-	var reader *rowReader
-	closing := func() {
-		if reader != nil {
-			if e := reader.close(); err == nil {
-				err = e
-			}
+	reader := &rowReader{}
+	defer func() {
+		if closing := reader.close(); err == nil {
+			err = closing
 		}
-	}
-	defer func() { closing() }()
+	}()
 	r.log.Info("asking the model that the run begins with about the pairs")
 	var batch stepBatch
 	var logProbs []float32
 	var sums [2 * referenceBlock]float64
+	cut, pairs := int64(0), int64(0)
 	for k, x := range blocks {
-		if reader == nil || reader.data != x.data {
-			closing()
+		if reader.data != x.data {
+			if err := reader.close(); err != nil {
+				return nil, err
+			}
 			reader = x.data.reader(r.c.MicroBatch)
 		}
 		if err := reader.place(ctx, Place{Stage: x.stage, From: x.from, Rows: x.rows}, &batch); err != nil {
 			return nil, errors.Join(err, flush()) // it was stopped, or a shard is damaged: what was asked is kept
 		}
+		cut, pairs = cut+batch.cut, pairs+x.rows
 		sums = [2 * referenceBlock]float64{} // of a pair without a target it is 0, and nobody asks
 		first := x.data.stages[x.stage].reference + x.from
 		for i := range batch.micro {
@@ -183,6 +191,9 @@ func (r *run) ask(ctx context.Context, m *model.Model, blocks []referenceRows, b
 				return nil, err
 			}
 		}
+	}
+	if cut > 0 {
+		r.log.Warn(fmt.Sprintf("%d of %d pairs are longer than their rows, and their ends are cut off; shards of a greater length have room for them", cut, pairs))
 	}
 	return b, nil
 }

@@ -478,7 +478,7 @@ func (r *run) lossOf(m *microBatch, scale float64, grads *model.Params, dpo *dpo
 // all tokens.
 func (r *run) learn(ctx context.Context, b *stepBatch) error {
 	if b.counted+b.pairs == 0 {
-		return fmt.Errorf("step %d has nothing to learn: all targets of its %d rows are masked; leave such documents out of the shards, or take more tokens a step", b.step, b.count)
+		return fmt.Errorf("step %d has nothing to learn: all targets of its %d rows are masked, or cut off; leave such documents out of the shards, or take more tokens a step", b.step, b.count)
 	}
 	begun := time.Now()
 	watch := mark(begun)

@@ -22,7 +22,7 @@ func TestHyperparameters(t *testing.T) {
 	}
 	for _, name := range names {
 		base := testConfig("x", model.Llama)
-		base.Model.KVHeads = 1
+		base.Model.KVHeads, base.DPO = 1, &DPO{Beta: 0.1}
 		was, err := base.Encode()
 		if err != nil {
 			t.Fatal(err)
@@ -37,7 +37,7 @@ func TestHyperparameters(t *testing.T) {
 			continue
 		}
 		list, err := differences(&base, &c)
-		if err != nil || len(list) == 0 || name != "width" && (len(list) != 1 || !strings.Contains(list[0], name)) {
+		if err != nil || len(list) == 0 || name != "width" && (len(list) != 1 || !strings.Contains(list[0], strings.Replace(name, "dpo_", "dpo.", 1))) {
 			t.Errorf("%s changes %v, %v", name, list, err)
 		}
 		if name == "width" && (c.Model.Heads != 4 || c.Model.KVHeads != 2 || c.Model.FFN != 48 || c.Model.Width != 32) {

@@ -5,7 +5,7 @@
 // bytes), checkpoints/step-NNNNNNNN/ (each a folder as Hugging Face has it, with the optimiser's state beside it), and done.
 // docs/formats/training-run.md describes them.
 //
-// Read config.go for what a run is told, then run.go, which is the loop. data.go and order.go say which rows a step has, batch.go
-// what becomes of them; schedule.go and optimizer.go are the formulas of a step; checkpoint.go, metrics.go and timing.go
+// Read config.go for what a run is told, then run.go, which is the loop. data.go, order.go and mix.go say which rows a step has, batch.go
+// what becomes of them; dpo.go and reference.go are for pairs of preferences; schedule.go and optimizer.go are the formulas of a step; checkpoint.go, metrics.go and timing.go
 // write what is left of it. search.go makes many runs. load.go and save.go read and write the folder of a model.
 package train

@@ -17,17 +17,17 @@ import (
 // TestKillTraining kills -9 or interrupts the training of a small model at random moments, while it learns, validates and writes
 // or removes checkpoints, and goes on with other workers: all but times is as in an undisturbed run.
 func TestKillTraining(t *testing.T) {
-	killTraining(t, 8, nil, "--width", "32", "--layers", "1", "--heads", "2", "--epochs", "1.5", "--validation", "shards")
+	killDocuments(t, 8, nil, "--width", "32", "--layers", "1", "--heads", "2", "--epochs", "1.5")
 }
 
 // TestKillLoRA does so with adapters, with noise and until the validation no longer falls: the rate is too high.
 func TestKillLoRA(t *testing.T) {
-	killTraining(t, 4, []string{"--width", "32", "--layers", "1", "--heads", "2", "--steps", "4", "--tokenizer", "tokenizer.json"},
-		"--from", "base", "--lora-rank", "4", "--neftune", "5", "--epochs", "1.5", "--learning-rate", "0.3", "--schedule", "constant", "--validation", "shards", "--early-stopping", "3")
+	killDocuments(t, 4, []string{"--width", "32", "--layers", "1", "--heads", "2", "--steps", "4", "--tokenizer", "tokenizer.json"},
+		"--from", "base", "--lora-rank", "4", "--neftune", "5", "--epochs", "1.5", "--learning-rate", "0.3", "--schedule", "constant", "--early-stopping", "3")
 }
 
-// killTraining trains as more says, from a model as base says, if it says anything.
-func killTraining(t *testing.T, usual int, base []string, more ...string) {
+// killDocuments trains on documents as more says, from a model as base says, if it says anything.
+func killDocuments(t *testing.T, usual int, base []string, more ...string) {
 	kills := killsOf(t, usual)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -40,25 +40,61 @@ func killTraining(t *testing.T, usual int, base []string, more ...string) {
 	if err := os.WriteFile(filepath.Join(dir, "docs.jsonl"), docs.Bytes(), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	do := func(args ...string) {
-		t.Helper()
-		cmd := curate(t, args...)
-		cmd.Dir = dir
-		if code, said := exitCode(t, cmd); code != 0 {
-			t.Fatalf("exit %d: %s", code, said)
+	mustDo(t, dir, "tokenizer", "train", "-q", "--vocab-size", "300", "-o", "tokenizer.json", "docs.jsonl")
+	mustDo(t, dir, "shards", "build", "-q", "--pack", "--schedule", "64:75%,256:25%", "--tokens-per-step", "1024", "--tokenizer", "tokenizer.json", "-o", "shards", "docs.jsonl")
+	if base != nil {
+		mustDo(t, dir, append([]string{"train", "shards", "-o", "base", "-q"}, base...)...)
+	}
+	killTraining(t, seed, rng, kills, dir, func(out string) []string {
+		return append([]string{"train", "shards", "-o", out, "--tokenizer", "tokenizer.json", "--checkpoint-every", "5", "--validation", "shards",
+			"--validate-every", "4", "--validate-rows", "8", "-q", "-j", fmt.Sprint(1 + rng.IntN(3))}, more...)
+	})
+}
+
+// TestKillPreferences is the same of a run that learns from pairs, chats and documents at once, and asks its reference first.
+func TestKillPreferences(t *testing.T) {
+	kills := killsOf(t, 4)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	var docs, chats, pairs bytes.Buffer
+	for n := range 12 {
+		prose(rand.New(rand.NewPCG(1, uint64(n))), &docs, n)
+	}
+	for n := range 120 {
+		fmt.Fprintf(&chats, `{"messages":[{"role":"user","content":"and %d?"},{"role":"assistant","content":"then %d"}]}`+"\n", n, n+1)
+		fmt.Fprintf(&pairs, `{"prompt":"and %d?","chosen":" then %d","rejected":" no"}`+"\n", n, n+1)
+	}
+	for name, b := range map[string]*bytes.Buffer{"docs.jsonl": &docs, "chats.jsonl": &chats, "pairs.jsonl": &pairs} {
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
 		}
 	}
-	do("tokenizer", "train", "-q", "--vocab-size", "300", "-o", "tokenizer.json", "docs.jsonl")
-	do("shards", "build", "-q", "--pack", "--schedule", "64:75%,256:25%", "--tokens-per-step", "1024", "--tokenizer", "tokenizer.json", "-o", "shards", "docs.jsonl")
-	if base != nil {
-		do(append([]string{"train", "shards", "-o", "base", "-q"}, base...)...)
+	mustDo(t, dir, "tokenizer", "train", "-q", "--vocab-size", "300", "-o", "tokenizer.json", "docs.jsonl")
+	for _, kind := range []string{"docs", "chats", "pairs"} {
+		mustDo(t, dir, "shards", "build", "-q", "--chat-template", "chatml", "--schedule", "64", "--tokens-per-step", "512", "--tokenizer", "tokenizer.json", "-o", kind, kind+".jsonl")
 	}
-	args := func(out string) []string {
-		return append([]string{"train", "shards", "-o", out, "--tokenizer", "tokenizer.json", "--checkpoint-every", "5",
-			"--validate-every", "4", "--validate-rows", "8", "-q", "-j", fmt.Sprint(1 + rng.IntN(3))}, more...)
+	mustDo(t, dir, "train", "chats", "-o", "first", "--width", "32", "--layers", "1", "--heads", "2", "--steps", "5", "-q")
+	killTraining(t, seed, rng, kills, dir, func(out string) []string {
+		return []string{"train", "pairs", "-o", out, "--from", "first", "--mix", "chats:share=25%", "--mix", "docs:share=20%", "--steps", "30", "--dpo", "beta=0.2,nll=0.1",
+			"--checkpoint-every", "8", "--validation", "pairs", "--validate-every", "10", "--validate-rows", "20", "-q", "-j", fmt.Sprint(1 + rng.IntN(3))}
+	})
+}
+
+func mustDo(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := curate(t, args...)
+	cmd.Dir = dir
+	if code, said := exitCode(t, cmd); code != 0 {
+		t.Fatalf("exit %d: %s", code, said)
 	}
+}
+
+// killTraining runs the command to its end, and then again with kills.
+func killTraining(t *testing.T, seed uint64, rng *rand.Rand, kills int, dir string, args func(out string) []string) {
 	start := time.Now()
-	do(args("whole")...)
+	mustDo(t, dir, args("whole")...)
 	took := time.Since(start)
 	want := trained(t, filepath.Join(dir, "whole"))
 	if len(want) < 10 {

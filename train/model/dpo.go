@@ -10,9 +10,9 @@ import "curate/kernel"
 //
 //	-(1-ε) log σ(h) - ε log σ(-h) - α log π(chosen|x) / |chosen|
 //
-// ε is the share of pairs that are taken to be the wrong way round (Mitchell's "conservative" DPO,
-// https://ericmitchell.ai/cdpo.pdf, equation 3; TRL's label_smoothing with loss_type "sigmoid"). α is the weight of the likelihood
-// of the chosen answer, a mean over its tokens (arXiv 2404.19733, equation 1; TRL's rpo_alpha, whose mean is over the tokens of a batch).
+// ε is the share of pairs that are taken to be the wrong way round (Mitchell's "conservative" DPO, https://ericmitchell.ai/cdpo.pdf;
+// TRL's label_smoothing with loss_type "sigmoid"). α is the weight of the likelihood of the chosen answer, a mean over its tokens (arXiv
+// 2404.19733, section 2; TRL's rpo_alpha, whose mean is over the tokens of a batch).
 type DPO struct {
 	Beta           float64 // β, above 0
 	NLL            float64 // α, at least 0
