@@ -40,6 +40,7 @@ type generating struct {
 	samples          int
 	chats            chatSettings
 	name             setting
+	loaded           *train.Loaded // the model, if it has been read
 }
 
 // check finds what is wrong before anything is opened.
@@ -68,6 +69,7 @@ type generator struct {
 	ends    map[string]int64 // completions, by the reason for which they end
 	began   time.Time
 
+	template          string // digest of its chat template
 	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
 
@@ -96,9 +98,11 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	o.Together = int(max(1, min(generate.DefaultTogether, (memory-fixed)/4/text)))
 	o.Room = int(max(generate.PromptPart, (memory-fixed-int64(o.Together)*text)/each))
 	path := g.tokenizer
-	l, err := train.Load(ctx, st, filepath.ToSlash(dir))
-	if err != nil {
-		return nil, err
+	l := g.loaded
+	if l == nil {
+		if l, err = train.Load(ctx, st, filepath.ToSlash(dir)); err != nil {
+			return nil, err
+		}
 	}
 	if path == "" {
 		if path = l.Tokenizer; path == "" {
@@ -128,7 +132,7 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	}
 	out := &generator{
 		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
-		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
+		ends: map[string]int64{}, began: time.Now(), template: cfg.Templates.Digest(), maxTokens: g.name("max_tokens"), longer: "shorten it",
 	}
 	if g.canLengthen {
 		out.longer = "shorten it, or give a greater " + g.name("length")
