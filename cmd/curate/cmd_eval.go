@@ -2,14 +2,11 @@ package main
 
 import (
 	"errors"
-	"io"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
@@ -128,23 +125,10 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 			if report == nil {
 				return err
 			}
-			line := func(w io.Writer) error {
-				b, err := json.Marshal(report, json.Deterministic(true), jsontext.WithIndent("  "))
-				if err != nil {
-					return err
-				}
-				_, err = w.Write(append(b, '\n'))
-				return err
+			if perr := putReport(cmd.Context(), cmd.OutOrStdout(), report, f.out, asJSON); perr != nil {
+				return perr
 			}
-			if f.out != "" {
-				if werr := writeWhole(cmd.Context(), f.out, line); werr != nil {
-					return werr
-				}
-			}
-			if asJSON {
-				return first(err, line(cmd.OutOrStdout()))
-			}
-			return first(err, report.Table(cmd.OutOrStdout()))
+			return err
 		},
 	}
 	fs := cmd.Flags()
@@ -197,6 +181,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	c.flags(fs)
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")
+	cmd.AddCommand(newEvalJudge(env), newEvalTable())
 	return cmd
 }
 

@@ -155,9 +155,12 @@ func (w *WinRate) Result() *Result {
 	n := int64(len(w.scores))
 	r := &Result{Kind: KindJudge, Rows: n, Quarantined: w.unjudged, Wins: w.wins, Losses: w.losses, Even: n - w.wins - w.losses, Inconsistent: w.inconsistent, Seed: &w.Seed}
 	var m mean
+	quarters := 0
 	for _, s := range w.scores {
 		m.add(float64(s) / 4)
+		quarters += int(s)
 	}
+	m.at = float64(quarters) / 4 / float64(max(n, 1)) // without rounding on the way
 	rate, controlled, bias := m.metric("win_rate"), Metric{Name: "win_rate_length_controlled"}, Metric{Name: "first_rate"}
 	if n > 0 {
 		half := 0.5

@@ -111,6 +111,16 @@ func average(list []Metric) string {
 	return fmt.Sprintf("%.2f %%", 100*sum/n)
 }
 
+// Add puts a result to the model of a name.
+func (r *Report) Add(model string, res *Result) {
+	i := slices.IndexFunc(r.Models, func(m Model) bool { return m.Name == model })
+	if i < 0 {
+		i = len(r.Models)
+		r.Models = append(r.Models, Model{Name: model})
+	}
+	r.Models[i].Results = append(r.Models[i].Results, res)
+}
+
 // Merge puts reports together: the results of models with the same name stand in one.
 func Merge(reports []*Report) (*Report, error) {
 	out := &Report{Version: ReportVersion}
