@@ -158,7 +158,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	fs.StringVar(&slope, "alibi-slope-scale", "", "`X|dynamic`: multiply ALiBi's slopes by X, or by trained length / length where rows are longer")
 	fs.IntVar(&e.choice.Shots, "shots", 0, "`K` answered examples before each question")
 	fs.StringVar(&e.shotsFrom, "shots-from", "", "`PATH` of rows that examples are drawn from; default the other rows of the same input")
-	fs.Uint64Var(&e.choice.Seed, "seed", 1234, "`N` that decides which, and the draws of --temperature")
+	fs.Uint64Var(&e.choice.Seed, "seed", defaultEvalSeed, "`N` that decides which, and the draws of --temperature")
 	fs.StringVar(&e.choice.Prompt, "prompt", "", "`TEXT` with {question} where the question stands; default the question alone")
 	fs.BoolVar(&e.choice.MutualInfo, "mutual-info", false, "also acc_mutual_info: by how much the question makes a choice likelier. It doubles the work")
 	fs.StringVar(&e.reference, "reference", "", "`MODEL` from which the rewards of --preference are measured, such as the one that DPO began with; default none")
@@ -188,11 +188,13 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 // evalKinds are the kinds of inputs, in the order in which they are measured.
 var evalKinds = [...]string{eval.KindBits, eval.KindShards, eval.KindPositions, eval.KindChoice, eval.KindPairs, eval.KindPreference, eval.KindInstructions}
 
+// has says whether there is an input of one of the kinds.
+func (e *evaluating) has(kinds ...string) bool {
+	return slices.ContainsFunc(e.tasks, func(in evalInput) bool { return slices.Contains(kinds, in.kind) })
+}
+
 // check finds what does not go together on the command line; given says which flags are on it.
 func (e *evaluating) check(given func(string) bool) error {
-	has := func(kinds ...string) bool {
-		return slices.ContainsFunc(e.tasks, func(in evalInput) bool { return slices.Contains(kinds, in.kind) })
-	}
 	for _, of := range []struct {
 		flag  string
 		kinds []string
@@ -204,7 +206,7 @@ func (e *evaluating) check(given func(string) bool) error {
 		{"plain-prompts", []string{eval.KindInstructions}}, {"chat-template", []string{eval.KindInstructions, eval.KindPreference}},
 		{"template-arg", []string{eval.KindInstructions, eval.KindPreference}}, {"date", []string{eval.KindInstructions, eval.KindPreference}},
 	} {
-		if given(of.flag) && !has(of.kinds...) {
+		if given(of.flag) && !e.has(of.kinds...) {
 			return usage("--%s is for --%s, which is not given", of.flag, of.kinds[0])
 		}
 	}
@@ -213,7 +215,7 @@ func (e *evaluating) check(given func(string) bool) error {
 		return err
 	}
 	if !(e.beta > 0) || math.IsInf(e.beta, 0) {
-		return usage("--beta %v: a number above 0", e.beta)
+		return usage("%s %v: a number above 0", e.answer.name("beta"), e.beta)
 	}
 	if e.choice.Shots < 0 || e.shotsFrom != "" && e.choice.Shots == 0 {
 		return usage("--shots %d: how many examples are drawn from --shots-from?", e.choice.Shots)

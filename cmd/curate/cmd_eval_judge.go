@@ -124,7 +124,7 @@ numbers are worth.`,
 	fs.StringVar(&j.template, "template", "", "`FILE` of what the judge is asked, with {instruction}, {answer_a} and {answer_b}")
 	fs.StringVar(&j.language, "judge-language", "", "`CODE` of the built-in template: "+strings.Join(eval.JudgeLanguages(), ", ")+"; default the prompt's \"lang\", or else en")
 	fs.IntVar(&j.api.MaxTokens, "verdict-tokens", 512, "`N` tokens of a verdict at most, with its reason")
-	fs.Uint64Var(&j.seed, "seed", 1234, "`N` that decides the resamples of the interval")
+	fs.Uint64Var(&j.seed, "seed", defaultEvalSeed, "`N` that decides the resamples of the interval")
 	fs.StringVar(&j.body, "body", "", "`JSON` object of more fields for each request, such as {\"top_k\":1}")
 	fs.DurationVar(&j.policy.Timeout, "timeout", 0, "`TIME` for a verdict, such as 90s; default by --verdict-tokens, a minute at least")
 	fs.IntVar(&j.policy.Retries, "retries", 5, "`N` times that a request is repeated which failed for a reason that may pass; 0 is never")

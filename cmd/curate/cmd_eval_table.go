@@ -62,6 +62,7 @@ Models with the same name are one; inputs that are called LANGUAGE/NAME are aver
 
 // putReport writes a report to a file, if one is named, and prints it.
 func putReport(ctx context.Context, stdout io.Writer, report *eval.Report, file string, asJSON bool) error {
+	report.Summarize()
 	line := func(w io.Writer) error {
 		b, err := json.Marshal(report, json.Deterministic(true), jsontext.WithIndent("  "))
 		if err != nil {

@@ -42,6 +42,8 @@ type evaluating struct {
 	reference         string // model of --preference; "": none
 	beta              float64
 	answer            answering
+	judge             *judging // of answers to instructions; nil: none
+	baseline          string   // name of the model that it compares the others with
 	allowance         pipeline.Allowance
 }
 
@@ -172,7 +174,41 @@ func (r *evalRun) all(ctx context.Context) (*eval.Report, error) {
 		}
 		r.again = true
 	}
+	if r.judge != nil {
+		if err := r.judged(ctx, report); err != nil {
+			return nil, err
+		}
+	}
 	return report, tooMany
+}
+
+// judged has the answers of all models compared with those of the baseline.
+func (r *evalRun) judged(ctx context.Context, report *eval.Report) error {
+	j, err := r.judge.open(ctx, r.st, r.log)
+	if err != nil {
+		return err
+	}
+	defer j.close() // each verdict is durable, and an error is told by add
+	for _, m := range r.models {
+		if m.name == r.baseline {
+			continue
+		}
+		for _, in := range r.tasks {
+			if in.kind != eval.KindInstructions {
+				continue
+			}
+			what := m.name + " against " + r.baseline + ", " + in.name
+			r.doing.Store(&what)
+			c := contest{in.name, m.name, r.baseline, answersFile(r.answer.dir, m.name, in.name), answersFile(r.answer.dir, r.baseline, in.name)}
+			res, err := j.contest(ctx, c)
+			if err != nil {
+				return err
+			}
+			report.Add(m.name, res)
+		}
+	}
+	r.log.Info(j.summary())
+	return j.whole()
 }
 
 // model measures a model on all inputs.

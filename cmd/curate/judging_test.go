@@ -271,3 +271,58 @@ func TestEvalJudgeRefused(t *testing.T) {
 		t.Errorf("%d, %s", code, said)
 	}
 }
+
+// TestEvalJudgeRecipe: a step that measures has its answers judged, and its table has all.
+func TestEvalJudgeRecipe(t *testing.T) {
+	t.Parallel()
+	srv := newJudgeServer(t)
+	dir := t.TempDir()
+	tiny, err := filepath.Abs("../../train/eval/testdata/tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"prompts.jsonl": `{"key":1,"prompt":"Kaixo","lang":"eu","instruction_id_list":["punctuation:no_comma"],"kwargs":[{}]}` + "\n" +
+			`{"key":2,"prompt":"Agur","lang":"eu","instruction_id_list":["startend:quotation"],"kwargs":[{}]}` + "\n",
+		"template.txt": "{instruction}: {answer_a}|{answer_b}",
+		"recipe.yaml": fmt.Sprintf(`version: 1
+run: run
+steps:
+  - name: measured
+    eval:
+      models: [{name: one, model: %[1]s}, {name: two, model: %[1]s}]
+      tokenizer: %[1]s
+      instructions: [{name: eu, path: prompts.jsonl}]
+      pairs: [{name: eu/syntax, path: %[1]s/../pairs.jsonl}]
+      plain_prompts: true
+      max_tokens: 6
+      temperature: 1
+      judge: {base_url: %[2]s/v1, model: judge, baseline: two, template: template.txt, max_requests: 100}
+`, filepath.ToSlash(tiny), srv.URL),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func() (int, string) {
+		cmd := curate(t, "run", "recipe.yaml")
+		cmd.Dir = dir
+		return exitCode(t, cmd)
+	}
+	if code, said := run(); code != 0 {
+		t.Fatal(code, said)
+	}
+	// Both models are the same one, with the same seed: there is nothing to ask.
+	table := readFile(t, filepath.Join(dir, "run/measured/eval.txt"))
+	for _, part := range []string{"judge win rate", "50.00 ± 0.00 % ~", "one: judge: against two, by judge: 0 won, 0 lost, 2 even", "instructions strict", "win rate\n"} {
+		if !strings.Contains(table, part) {
+			t.Errorf("no %q in\n%s", part, table)
+		}
+	}
+	if n, v := srv.asked.Load(), readFile(t, filepath.Join(dir, "run/measured/verdicts.jsonl")); n != 0 || strings.Count(v, "\n") != 4 {
+		t.Errorf("%d requests\n%s", n, v)
+	}
+	if code, said := run(); code != 0 || !strings.Contains(said, "step measured: is done already") {
+		t.Errorf("%d, %s", code, said)
+	}
+}

@@ -221,7 +221,8 @@ func TestMergeAndSummary(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	var b strings.Builder
-	writeTable(&b, r.summary(), 2)
+	r.Summarize()
+	writeTable(&b, r.summaryTable(), 2)
 	const want = `               choice acc  instructions strict         win rate
 base  eu  50.00 ± 2.50 %
 base  en 50.00 ± 10.00 %
@@ -230,8 +231,14 @@ sft   eu                       25.00 ± 1.00 %  75.00 ± 2.00 %
 	if got := strings.Join(strings.Fields(b.String()), " "); got != strings.Join(strings.Fields(want), " ") {
 		t.Errorf("%s", b.String())
 	}
-	if s := one.summary(); s == nil || (&Report{Models: one.Models[:1]}).summary() != nil {
-		t.Error("a summary where nothing is followed, or none where something is")
+	if v := r.Summary[0].Values[0]; v.Kind != KindChoice || v.Metric != "acc" || v.Value != .5 || math.Abs(*v.Stderr-.025) > 1e-15 {
+		t.Errorf("%+v", v)
+	}
+	for models, want := range map[int]bool{1: false, 2: true} {
+		part := &Report{Models: one.Models[:models]}
+		if part.Summarize(); (part.Summary != nil) != want {
+			t.Errorf("of %d models: %+v", models, part.Summary)
+		}
 	}
 	if back, err := Merge([]*Report{two, one}); err != nil || back.Models[0].Dir != "s" || len(back.Models[0].Results) != 2 {
 		t.Errorf("%+v %v", back, err)

@@ -26,35 +26,44 @@ func LanguageOf(name string) string {
 	return lang
 }
 
-// summary has a row for each model and language, in which inputs of the same language are averaged. It is nil unless the report
-// has following of instructions beside something else.
-func (r *Report) summary() [][]string {
+// SummaryRow is what a model does in a language.
+type SummaryRow struct {
+	Model    string         `json:"model"`
+	Language string         `json:"language"`
+	Values   []SummaryValue `json:"values"`
+}
+
+// SummaryValue is the mean of a kind's metric over the inputs of a language.
+type SummaryValue struct {
+	Kind   string   `json:"kind"`
+	Metric string   `json:"metric"`
+	Value  float64  `json:"value"`
+	Stderr *float64 `json:"stderr"` // null: one of the inputs has none
+}
+
+// Summarize puts what models know and whether they follow instructions side by side: a row for each model and language. There is
+// no summary unless following of instructions stands beside something else.
+func (r *Report) Summarize() {
+	r.Summary = nil
 	type key struct{ model, lang string }
 	var rows []key
 	values := map[key]*[len(summaryColumns)][]Metric{}
 	var there [len(summaryColumns)]bool
 	for _, m := range r.Models {
 		for _, res := range m.Results {
-			k := slices.IndexFunc(summaryColumns[:], func(c struct {
-				kind, metric, title string
-				following           bool
-			}) bool {
-				return c.kind == res.Kind
-			})
-			if k < 0 {
-				continue
-			}
-			id := key{m.Name, LanguageOf(res.Name)}
-			for _, x := range res.Metrics {
-				if x.Name != summaryColumns[k].metric || x.Value == nil {
-					continue
+			for k, c := range summaryColumns {
+				for _, x := range res.Metrics {
+					if c.kind != res.Kind || x.Name != c.metric || x.Value == nil {
+						continue
+					}
+					id := key{m.Name, LanguageOf(res.Name)}
+					if values[id] == nil {
+						values[id] = new([len(summaryColumns)][]Metric)
+						rows = append(rows, id)
+					}
+					values[id][k] = append(values[id][k], x)
+					there[k] = true
 				}
-				if values[id] == nil {
-					values[id] = new([len(summaryColumns)][]Metric)
-					rows = append(rows, id)
-				}
-				values[id][k] = append(values[id][k], x)
-				there[k] = true
 			}
 		}
 	}
@@ -66,22 +75,59 @@ func (r *Report) summary() [][]string {
 		}
 	}
 	if columns < 2 || !following {
-		return nil
+		return
 	}
-	slices.SortStableFunc(rows, func(a, b key) int { // the languages of a model stand together, models in their order
-		return slices.IndexFunc(rows, func(k key) bool { return k.model == a.model }) - slices.IndexFunc(rows, func(k key) bool { return k.model == b.model })
-	})
+	for _, id := range rows {
+		row := SummaryRow{Model: id.model, Language: id.lang}
+		for k, c := range summaryColumns {
+			if list := values[id][k]; len(list) > 0 {
+				v := SummaryValue{Kind: c.kind, Metric: c.metric}
+				v.Value, v.Stderr = average(list)
+				row.Values = append(row.Values, v)
+			}
+		}
+		r.Summary = append(r.Summary, row)
+	}
+}
+
+// average is the mean of independent numbers, and its standard error if each has one.
+func average(list []Metric) (mean float64, stderr *float64) {
+	n, square := float64(len(list)), 0.0
+	for _, m := range list {
+		mean += *m.Value / n
+		if m.Stderr == nil {
+			square = math.NaN()
+		} else {
+			square += float64(*m.Stderr * *m.Stderr)
+		}
+	}
+	return mean, finite(math.Sqrt(square) / n)
+}
+
+// summaryTable is the summary as rows of cells.
+func (r *Report) summaryTable() [][]string {
 	head := []string{"", ""}
 	for _, c := range summaryColumns {
 		head = append(head, c.title)
 	}
 	table := [][]string{head}
-	for _, id := range rows {
-		row := []string{cut(id.model), cut(id.lang)}
-		for k := range summaryColumns {
-			row = append(row, average(values[id][k]))
+	var there [len(summaryColumns)]bool
+	for _, row := range r.Summary {
+		cells := make([]string, len(head))
+		cells[0], cells[1] = cut(row.Model), cut(row.Language)
+		for _, v := range row.Values {
+			for k, c := range summaryColumns {
+				if c.kind != v.Kind {
+					continue
+				}
+				there[k] = true
+				cells[2+k] = cellOf(&v.Value, true)
+				if v.Stderr != nil {
+					cells[2+k] = strings.TrimSuffix(cells[2+k], " %") + " ± " + cellOf(v.Stderr, true)
+				}
+			}
 		}
-		table = append(table, row)
+		table = append(table, cells)
 	}
 	for k, t := range there {
 		if !t {
@@ -89,26 +135,6 @@ func (r *Report) summary() [][]string {
 		}
 	}
 	return table
-}
-
-// average is the mean of shares, and its standard error where each has one.
-func average(list []Metric) string {
-	if len(list) == 0 {
-		return ""
-	}
-	n, sum, square := float64(len(list)), 0.0, 0.0
-	for _, m := range list {
-		sum += *m.Value
-		if m.Stderr == nil {
-			square = math.NaN()
-		} else {
-			square += *m.Stderr * *m.Stderr
-		}
-	}
-	if e := math.Sqrt(square) / n; e == e {
-		return fmt.Sprintf("%.2f ± %.2f %%", 100*sum/n, 100*e)
-	}
-	return fmt.Sprintf("%.2f %%", 100*sum/n)
 }
 
 // Add puts a result to the model of a name.

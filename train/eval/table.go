@@ -16,6 +16,8 @@ type Report struct {
 	Kernels   string  `json:"kernels"`
 	Precision string  `json:"precision"`
 	Models    []Model `json:"models"`
+	// Summary is what Summarize has found.
+	Summary []SummaryRow `json:"summary,omitzero"`
 }
 
 // ReportVersion is raised when a member changes its meaning.
@@ -186,9 +188,9 @@ func (r *Report) Table(w io.Writer) error {
 			}
 		}
 	}
-	if s := r.summary(); s != nil {
+	if r.Summarize(); r.Summary != nil {
 		b.WriteString("\n")
-		writeTable(&b, s, 2)
+		writeTable(&b, r.summaryTable(), 2)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
