@@ -31,7 +31,8 @@ func newEval(env environment) *cobra.Command {
 pairs (--preference: {"prompt","chosen","rejected"}, with --reference also DPO's rewards), and answers to prompts whose
 instructions can be verified (--instructions, as IFEval's). The formulas are lm-eval's; see docs/eval.md.
 
-MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint is taken.
+MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint is taken
+(./judge or ./table where it is called like a command below).
 Each input may be given several times, and has a NAME in the table: --pairs eu=pairs.eu.jsonl --pairs en=pairs.en.jsonl
 puts twins in two languages side by side. Accuracies have standard errors, and are marked where they lie within two of
 them of chance.

@@ -214,10 +214,8 @@ func (j *judge) contest(ctx context.Context, c contest) (*eval.Result, error) {
 	var first eval.Verdict
 	unusable := int64(0)
 	for {
-		var t *verdictTask
-		select {
-		case t = <-tasks:
-		case <-ctx.Done():
+		t, ok := <-tasks
+		if !ok { // what was on its way has been written down, as far as it is in order
 			return nil, context.Cause(ctx)
 		}
 		if t.end == io.EOF {
@@ -267,8 +265,10 @@ func (j *judge) concurrency() int {
 	return judgeConcurrency
 }
 
-// questions sends tasks in order, of which as many run as fit into the channel. Those whose lines are there are done.
+// questions sends tasks in order, of which as many run as fit into the channel, and closes it. Those whose lines are there are
+// done.
 func (j *judge) questions(ctx context.Context, c contest, to chan<- *verdictTask) {
+	defer close(to)
 	send := func(t *verdictTask) error {
 		select {
 		case to <- t:
@@ -320,7 +320,7 @@ func (j *judge) questions(ctx context.Context, c contest, to chan<- *verdictTask
 					t.line.First = c.baseline
 					question = template.Question(m.Prompt, b.Response, m.Response)
 				}
-				sum := sha256.Sum256(fmt.Appendf(nil, "%s %d\n%s", j.asker.Name(), j.api.MaxTokens, question))
+				sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", j.asker.Name(), question))
 				t.line.By = hex.EncodeToString(sum[:8])
 				var old []byte
 				if !exhausted {

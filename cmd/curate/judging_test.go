@@ -10,9 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // judgeServer is a judge that prefers what has "good" in it, and of equals the first; it refuses to judge what has
@@ -21,6 +24,7 @@ type judgeServer struct {
 	*httptest.Server
 	asked atomic.Int64
 	last  atomic.Pointer[string] // question
+	each  func(n int64)          // before the answer; may be nil
 }
 
 func newJudgeServer(t *testing.T) *judgeServer {
@@ -36,7 +40,9 @@ func newJudgeServer(t *testing.T) *judgeServer {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
-		j.asked.Add(1)
+		if n := j.asked.Add(1); j.each != nil {
+			j.each(n)
+		}
 		text := q.Messages[0].Content
 		j.last.Store(&text)
 		// The built-in templates, or that of the test.
@@ -269,6 +275,40 @@ func TestEvalJudgeRefused(t *testing.T) {
 	}
 	if code, said := exitCode(t, curate(t, "eval", "judge", "--base-url", srv.URL, "--model", "m", base, model)); code != exitUsage || !strings.Contains(said, "--verdicts FILE") {
 		t.Errorf("%d, %s", code, said)
+	}
+}
+
+// TestEvalJudgeInterrupted: who stops a judge keeps the verdicts that were on their way, but for those behind one that was not
+// sent any more; and the same command goes on.
+func TestEvalJudgeInterrupted(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("a process cannot be interrupted there")
+	}
+	t.Parallel()
+	srv := newJudgeServer(t)
+	base, model := judgeAnswers(t, 20)
+	verdicts := filepath.Join(t.TempDir(), "verdicts.jsonl")
+	cmd := judgeCommand(t, srv, verdicts, base, model, "--max-concurrency", "3")
+	var once sync.Once
+	srv.each = func(n int64) {
+		if n >= 7 {
+			once.Do(func() {
+				if err := cmd.Process.Signal(os.Interrupt); err != nil {
+					t.Error(err)
+				}
+			})
+			time.Sleep(100 * time.Millisecond) // it is on its way while the interrupt comes
+		}
+	}
+	code, said := exitCode(t, cmd)
+	asked, lines := srv.asked.Load(), strings.Count(readFile(t, verdicts), "\n")
+	if code != exitInterrupted || int64(lines) > asked || int64(lines) <= asked-3 || lines < 6 || asked >= 40 {
+		t.Errorf("%d, %d verdicts of %d requests, %s", code, lines, asked, said)
+	}
+	srv.each = nil
+	srv.asked.Store(0)
+	if code, said := exitCode(t, judgeCommand(t, srv, verdicts, base, model)); code != 0 || srv.asked.Load() != int64(40-lines) {
+		t.Errorf("%d, %d requests, %s", code, srv.asked.Load(), said)
 	}
 }
 

@@ -2,8 +2,13 @@ package backends
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 // Asker puts questions to a chat model, with the policy that translations have: retries, budgets, how many at a time. It may be
@@ -25,10 +30,15 @@ func newAsker(o OpenAI, pc pace) (*Asker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Asker{s, fmt.Sprintf("%s %s", o.Model, promptDigest(&OpenAI{Mode: "plain", System: "-", Extra: o.Extra}))}, nil
+	extra, err := json.Marshal(o.Extra, json.Deterministic(true))
+	if err != nil {
+		return nil, errors.Join(err, (&Asker{s: s}).Close())
+	}
+	sum := sha256.Sum256(extra)
+	return &Asker{s, fmt.Sprintf("%s %d %s", o.Model, o.MaxTokens, hex.EncodeToString(sum[:4]))}, nil
 }
 
-// Name identifies all that an answer depends on but for the question: the model, and fields of the user's. It holds no address
+// Name identifies all that an answer depends on but for the question: the model, the most tokens of an answer, fields of the user's. It holds no address
 // and no key.
 func (a *Asker) Name() string { return a.name }
 

@@ -47,7 +47,7 @@ func TestAsk(t *testing.T) {
 			t.Errorf("the request has no %s: %s", part, q.raw)
 		}
 	}
-	if strings.Contains(q.raw, "response_format") || strings.Contains(a.Name(), "127.0.0.1") || !strings.HasPrefix(a.Name(), "m ") {
+	if strings.Contains(q.raw, "response_format") || strings.Contains(a.Name(), "127.0.0.1") || !strings.HasPrefix(a.Name(), "m 77 ") {
 		t.Errorf("%s, %s", a.Name(), q.raw)
 	}
 	if s := a.Stats(); s.Requests != 2 {
