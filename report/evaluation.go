@@ -11,6 +11,8 @@ import (
 type Evaluation struct {
 	Models []string        `json:"models"`
 	Rows   []EvaluationRow `json:"rows"`
+	// Summary has what a model knows of a language beside whether it follows instructions; nil: that was not measured.
+	Summary *EvaluationSummary `json:"summary,omitempty"`
 	// Positions are the losses by how much of a row a prediction sees: an input each, a curve a model.
 	Positions []EvaluationCurves `json:"positions,omitzero"`
 }
@@ -24,11 +26,26 @@ type EvaluationRow struct {
 	Values []*EvaluationValue `json:"values"` // by model; null: it was not measured
 }
 
+// EvaluationSummary has a row for each model and language, and a share for each kind of input.
+type EvaluationSummary struct {
+	Kinds []string               `json:"kinds"`
+	Rows  []EvaluationSummaryRow `json:"rows"`
+}
+
+// EvaluationSummaryRow are the shares of a model in a language.
+type EvaluationSummaryRow struct {
+	Model    string             `json:"model"`
+	Language string             `json:"language"`
+	Values   []*EvaluationValue `json:"values"` // by kind; null: it was not measured
+}
+
 // EvaluationValue is a number and its standard error.
 type EvaluationValue struct {
-	Value    float64  `json:"value"`
-	Stderr   *float64 `json:"stderr,omitempty"`
-	AtChance bool     `json:"at_chance,omitzero"` // within two standard errors
+	Value  float64  `json:"value"`
+	Stderr *float64 `json:"stderr,omitempty"`
+	// Interval holds the value with 95 %, where that is known beside the standard error.
+	Interval *[2]float64 `json:"ci95,omitempty"`
+	AtChance bool        `json:"at_chance,omitzero"` // within two standard errors
 }
 
 // EvaluationCurves are the losses on an input.
@@ -48,14 +65,16 @@ type evaluationFile struct {
 	Models []struct {
 		Name    string `json:"name"`
 		Results []struct {
-			Kind    string `json:"kind"`
-			Name    string `json:"name"`
-			Metrics []struct {
-				Name     string   `json:"metric"`
-				Value    *float64 `json:"value"`
-				Stderr   *float64 `json:"stderr"`
-				Chance   *float64 `json:"chance"`
-				AtChance bool     `json:"at_chance"`
+			Kind     string `json:"kind"`
+			Name     string `json:"name"`
+			Baseline string `json:"baseline"`
+			Metrics  []struct {
+				Name     string      `json:"metric"`
+				Value    *float64    `json:"value"`
+				Stderr   *float64    `json:"stderr"`
+				Chance   *float64    `json:"chance"`
+				AtChance bool        `json:"at_chance"`
+				Interval *[2]float64 `json:"ci95"`
 			} `json:"metrics"`
 			Groups []struct {
 				Group       *string  `json:"group"`
@@ -69,6 +88,15 @@ type evaluationFile struct {
 			} `json:"positions"`
 		} `json:"results"`
 	} `json:"models"`
+	Summary []struct {
+		Model    string `json:"model"`
+		Language string `json:"language"`
+		Values   []struct {
+			Kind   string   `json:"kind"`
+			Value  float64  `json:"value"`
+			Stderr *float64 `json:"stderr"`
+		} `json:"values"`
+	} `json:"summary"`
 }
 
 func readEvaluation(ctx context.Context, in files, s *Step) error {
@@ -86,12 +114,25 @@ func readEvaluation(ctx context.Context, in files, s *Step) error {
 		e.Models = append(e.Models, cut(m.Name, 60))
 		for _, r := range m.Results {
 			kind, input := cut(r.Kind, 20), cut(r.Name, 80)
+			if r.Baseline != "" {
+				input += ", against " + cut(r.Baseline, 60)
+			}
 			for _, x := range r.Metrics {
-				e.add(k, len(file.Models), EvaluationRow{Kind: kind, Input: input, Metric: cut(x.Name, 60), Chance: x.Chance}, x.Value, x.Stderr, x.AtChance)
+				row := EvaluationRow{Kind: kind, Input: input, Metric: cut(x.Name, 60), Chance: x.Chance}
+				if x.Value != nil {
+					e.add(k, len(file.Models), row, &EvaluationValue{*x.Value, x.Stderr, x.Interval, x.AtChance})
+				} else {
+					e.add(k, len(file.Models), row, nil)
+				}
 			}
 			for _, g := range r.Groups {
 				if g.Group != nil { // all of them are among the metrics
-					e.add(k, len(file.Models), EvaluationRow{Kind: kind, Input: input + ", " + cut(*g.Group, 60), Metric: "bits a byte"}, g.BitsPerByte, g.Stderr, false)
+					row := EvaluationRow{Kind: kind, Input: input + ", " + cut(*g.Group, 60), Metric: "bits a byte"}
+					if g.BitsPerByte != nil {
+						e.add(k, len(file.Models), row, &EvaluationValue{Value: *g.BitsPerByte, Stderr: g.Stderr})
+					} else {
+						e.add(k, len(file.Models), row, nil)
+					}
 				}
 			}
 			if len(r.Buckets) == 0 {
@@ -111,12 +152,37 @@ func readEvaluation(ctx context.Context, in files, s *Step) error {
 			e.Positions[i].Curves = append(e.Positions[i].Curves, c)
 		}
 	}
+	for _, row := range file.Summary[:min(len(file.Summary), evaluationRows)] {
+		if e.Summary == nil {
+			e.Summary = &EvaluationSummary{}
+		}
+		out := EvaluationSummaryRow{Model: cut(row.Model, 60), Language: cut(row.Language, 60)}
+		for _, v := range row.Values {
+			kind := cut(v.Kind, 20)
+			k := slices.Index(e.Summary.Kinds, kind)
+			if k < 0 {
+				k = len(e.Summary.Kinds)
+				e.Summary.Kinds = append(e.Summary.Kinds, kind)
+			}
+			for len(out.Values) <= k {
+				out.Values = append(out.Values, nil)
+			}
+			out.Values[k] = &EvaluationValue{Value: v.Value, Stderr: v.Stderr}
+		}
+		e.Summary.Rows = append(e.Summary.Rows, out)
+	}
+	if e.Summary != nil { // kinds may have come later
+		for i := range e.Summary.Rows {
+			row := &e.Summary.Rows[i]
+			row.Values = append(row.Values, make([]*EvaluationValue, len(e.Summary.Kinds)-len(row.Values))...)
+		}
+	}
 	s.Evaluation = e
 	return nil
 }
 
 // add puts a number into its row.
-func (e *Evaluation) add(model, models int, row EvaluationRow, value, stderr *float64, atChance bool) {
+func (e *Evaluation) add(model, models int, row EvaluationRow, value *EvaluationValue) {
 	i := slices.IndexFunc(e.Rows, func(r EvaluationRow) bool {
 		return r.Kind == row.Kind && r.Input == row.Input && r.Metric == row.Metric
 	})
@@ -129,7 +195,7 @@ func (e *Evaluation) add(model, models int, row EvaluationRow, value, stderr *fl
 		e.Rows = append(e.Rows, row)
 	}
 	if value != nil {
-		e.Rows[i].Values[model] = &EvaluationValue{*value, stderr, atChance}
+		e.Rows[i].Values[model] = value
 	}
 }
 
@@ -137,9 +203,15 @@ func hasEvaluation(s *Step) bool { return s.Evaluation != nil }
 
 // Cells are the values of a row, in words.
 func (r EvaluationRow) Cells() []string {
-	share := strings.HasPrefix(r.Metric, "acc")
+	return cellsOf(r.Values, strings.Contains(r.Metric, "acc") || strings.Contains(r.Metric, "_rate"))
+}
+
+// Cells are the shares of a row, in words.
+func (r EvaluationSummaryRow) Cells() []string { return cellsOf(r.Values, true) }
+
+func cellsOf(values []*EvaluationValue, share bool) []string {
 	var list []string
-	for _, v := range r.Values {
+	for _, v := range values {
 		switch {
 		case v == nil:
 			list = append(list, "–")
@@ -157,6 +229,9 @@ func (r EvaluationRow) Cells() []string {
 		}
 		if share {
 			*text += " %"
+		}
+		if share && v.Interval != nil {
+			*text += fmt.Sprintf(" (%.2f–%.2f)", 100*v.Interval[0], 100*v.Interval[1])
 		}
 		if v.AtChance {
 			*text += " ~"
@@ -184,9 +259,11 @@ func (e *Evaluation) Charts() []*chart {
 	return list
 }
 
-const evaluationAbout = `What models have learnt, measured side by side, with standard errors. ~ stands where a share of right answers lies within two of them of chance.`
+const evaluationAbout = `What models have learnt, measured side by side, with standard errors. ~ stands where a share of right answers lies within two of them of chance. Behind a win rate stands the interval that holds it with 95 %.`
 
 const evaluationPage = `
 {{with .Evaluation}}<table><tr><th><th>input<th><th class="n">chance{{range .Models}}<th class="n">{{.}}{{end}}
 {{range .Rows}}<tr><td>{{.Kind}}<td>{{.Input}}<td>{{.Metric}}<td class="n">{{.Guess}}{{range .Cells}}<td class="n">{{.}}{{end}}
-{{end}}</table>{{with .Charts}}<div class="plots charts">{{range .}}{{template "chart" .}}{{end}}</div>{{end}}{{end}}`
+{{end}}</table>{{with .Summary}}<table><tr><th>model<th>language{{range .Kinds}}<th class="n">{{.}}{{end}}
+{{range .Rows}}<tr><td>{{.Model}}<td>{{.Language}}{{range .Cells}}<td class="n">{{.}}{{end}}
+{{end}}</table>{{end}}{{with .Charts}}<div class="plots charts">{{range .}}{{template "chart" .}}{{end}}</div>{{end}}{{end}}`

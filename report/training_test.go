@@ -158,6 +158,7 @@ func FuzzTraining(f *testing.F) {
 	}
 	f.Add("search.json", []byte(`{"over":[{"name":"a"}],"trials":[{"trial":1,"values":[{"value":1e300}],"loss":null}]}`))
 	f.Add("eval.json", []byte(`{"models":[{"name":"m","results":[{"kind":"positions","name":"x","positions":[{"from":1,"to":2,"loss":-1e308}]}]}]}`))
+	f.Add("eval.json", []byte(`{"models":[{"name":"m","results":[{"kind":"judge","name":"x","baseline":"b","metrics":[{"metric":"win_rate","value":1e308,"ci95":[-1e308,1]}]}]}],"summary":[{"model":"m","values":[{"kind":"judge","value":1e308}]}]}`))
 	f.Add("translate_eval.json", []byte(`{"rows":1,"scores":[{"metric":"BLEU","score":1e308,"signature":"x"}],"versus":[{"metric":"BLEU","p":-1e308}],"checks":{"a":{"hard":-1}}}`))
 	f.Add("done", []byte("checkpoints/step-00000001\n"))
 	f.Add("train.json", []byte(`{"steps":1,"early_stopping":{}}`))

@@ -2,12 +2,11 @@ package main
 
 import (
 	"errors"
-	"io"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
@@ -19,18 +18,21 @@ import (
 func newEval(env environment) *cobra.Command {
 	var f stageFlags
 	var c computing
-	var e evaluating
+	e := evaluating{answer: answering{options: answerDefaults, chats: chatSettings{truncate: "none"}, name: flagName}}
 	var tasks [len(evalKinds)][]string
 	var slope, batch string
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "eval [NAME=]MODEL… (--bits | --shards | --positions | --choice | --pairs) [NAME=]PATH…",
+		Use:   "eval [NAME=]MODEL… (--bits | --choice | --preference | --instructions | …) [NAME=]PATH…",
 		Short: "Measure what language models have learned",
 		Long: `Measure language models side by side: bits a byte of texts, by group (--bits, --by) or by source of a shard set
 (--shards), the loss by how much of a row a model has seen (--positions), questions with choices (--choice:
-{"question","choices","answer"}) and minimal pairs (--pairs: {"good","bad"}). The formulas are lm-eval's; see docs/eval.md.
+{"question","choices","answer"}) and minimal pairs (--pairs: {"good","bad"}). Whether a model does what it is told: preference
+pairs (--preference: {"prompt","chosen","rejected"}, with --reference also DPO's rewards), and answers to prompts whose
+instructions can be verified (--instructions, as IFEval's). The formulas are lm-eval's; see docs/eval.md.
 
-MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint (with --early-stopping the best) is taken.
+MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint (with --early-stopping
+the best) is taken (./judge or ./table where it is called like a command below).
 Each input may be given several times, and has a NAME in the table: --pairs eu=pairs.eu.jsonl --pairs en=pairs.en.jsonl
 puts twins in two languages side by side. Accuracies have standard errors, and are marked where they lie within two of
 them of chance.
@@ -40,6 +42,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 		Example: `  curate eval runs/base --bits held-out.jsonl.zst --by meta.lang
   curate eval runs/base runs/continued --pairs eu=pairs.eu.jsonl --pairs en=pairs.en.jsonl --choice eu=choice.eu.jsonl
   curate eval runs/base --positions held-out.jsonl.zst --row 8192 --alibi-slope-scale dynamic
+  curate eval runs/sft runs/dpo --reference runs/sft --preference held-out.jsonl --instructions eu=prompts.eu.jsonl --answers answers/
   curate eval hf/ --choice arc.jsonl --prompt $'Question: {question}\nAnswer:' --shots 5 --shots-from train.jsonl --json`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -49,7 +52,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := notEmpty(cmd, "by", "tokenizer", "prefix-token", "shots-from", "prompt", "output", "alibi-slope-scale", "max-quarantined", "text-field",
-				"question-field", "choices-field", "answer-field", "partial-field", "good-field", "bad-field"); err != nil {
+				"question-field", "choices-field", "answer-field", "partial-field", "good-field", "bad-field", "reference", "answers", "chat-template", "date"); err != nil {
 				return err
 			}
 			var err error
@@ -67,7 +70,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 				}
 			}
 			if len(e.tasks) == 0 {
-				return usage("nothing to measure on: give --bits, --shards, --positions, --choice or --pairs PATH")
+				return usage("nothing to measure on: give %s or --%s PATH", "--"+strings.Join(evalKinds[:len(evalKinds)-1], ", --"), evalKinds[len(evalKinds)-1])
 			}
 			if err := e.check(cmd.Flags().Changed); err != nil {
 				return err
@@ -126,23 +129,10 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 			if report == nil {
 				return err
 			}
-			line := func(w io.Writer) error {
-				b, err := json.Marshal(report, json.Deterministic(true), jsontext.WithIndent("  "))
-				if err != nil {
-					return err
-				}
-				_, err = w.Write(append(b, '\n'))
-				return err
+			if perr := putReport(cmd.Context(), cmd.OutOrStdout(), report, f.out, asJSON); perr != nil {
+				return perr
 			}
-			if f.out != "" {
-				if werr := writeWhole(cmd.Context(), f.out, line); werr != nil {
-					return werr
-				}
-			}
-			if asJSON {
-				return first(err, line(cmd.OutOrStdout()))
-			}
-			return first(err, report.Table(cmd.OutOrStdout()))
+			return err
 		},
 	}
 	fs := cmd.Flags()
@@ -154,6 +144,9 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 			eval.KindPositions: "`[NAME=]PATH` of texts whose loss is measured by how much of a row a prediction sees",
 			eval.KindChoice:    "`[NAME=]PATH` of questions with choices",
 			eval.KindPairs:     "`[NAME=]PATH` of minimal pairs",
+
+			eval.KindPreference:   "`[NAME=]PATH` of preference pairs: prompt, chosen and rejected answer",
+			eval.KindInstructions: "`[NAME=]PATH` of a prompt set with instructions that can be verified, as IFEval's",
 		}[kind])
 	}
 	fs.StringVarP(&f.out, "output", "o", "", "`FILE` for the result as JSON, beside what is printed")
@@ -169,9 +162,17 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	fs.StringVar(&slope, "alibi-slope-scale", "", "`X|dynamic`: multiply ALiBi's slopes by X, or by trained length / length where rows are longer")
 	fs.IntVar(&e.choice.Shots, "shots", 0, "`K` answered examples before each question")
 	fs.StringVar(&e.shotsFrom, "shots-from", "", "`PATH` of rows that examples are drawn from; default the other rows of the same input")
-	fs.Uint64Var(&e.choice.Seed, "seed", 1234, "`N` that decides which")
+	fs.Uint64Var(&e.choice.Seed, "seed", defaultEvalSeed, "`N` that decides which, and the draws of --temperature")
 	fs.StringVar(&e.choice.Prompt, "prompt", "", "`TEXT` with {question} where the question stands; default the question alone")
 	fs.BoolVar(&e.choice.MutualInfo, "mutual-info", false, "also acc_mutual_info: by how much the question makes a choice likelier. It doubles the work")
+	fs.StringVar(&e.reference, "reference", "", "`MODEL` from which the rewards of --preference are measured, such as the one that DPO began with; default none")
+	fs.Float64Var(&e.beta, "beta", eval.DefaultBeta, "`BETA` of these rewards")
+	fs.StringVar(&e.answer.dir, "answers", "", "`DIR` for the answers to --instructions, DIR/MODEL/NAME.jsonl; a killed run goes on from there, and curate eval judge reads them")
+	e.answer.chats.registerTemplate(fs)
+	e.answer.chats.registerVariables(fs)
+	fs.BoolVar(&e.answer.plain, "plain-prompts", false, "the prompts of --instructions are put to the model as they are, and not as a chat: for base models")
+	fs.IntVar(&e.answer.options.MaxTokens, "max-tokens", answerDefaults.MaxTokens, "`N` tokens of an answer at most")
+	fs.Float64Var(&e.answer.options.Temperature, "temperature", 0, "`T` of answers; 0 takes the likeliest token")
 	fs.String("text-field", "text", "dotted `PATH` of a text in a record")
 	for _, d := range []struct{ name, what string }{
 		{"question", "the question"}, {"choices", "the choices, a list"}, {"answer", "the right one: number from 0, label, letter or text"},
@@ -185,28 +186,41 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	c.flags(fs)
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "warnings and errors only")
 	fs.StringVar(&f.logFormat, "log", "text", "`FORMAT` of messages: text or json")
+	cmd.AddCommand(newEvalJudge(env), newEvalTable())
 	return cmd
 }
 
 // evalKinds are the kinds of inputs, in the order in which they are measured.
-var evalKinds = [...]string{eval.KindBits, eval.KindShards, eval.KindPositions, eval.KindChoice, eval.KindPairs}
+var evalKinds = [...]string{eval.KindBits, eval.KindShards, eval.KindPositions, eval.KindChoice, eval.KindPairs, eval.KindPreference, eval.KindInstructions}
+
+// has says whether there is an input of one of the kinds.
+func (e *evaluating) has(kinds ...string) bool {
+	return slices.ContainsFunc(e.tasks, func(in evalInput) bool { return slices.Contains(kinds, in.kind) })
+}
 
 // check finds what does not go together on the command line; given says which flags are on it.
 func (e *evaluating) check(given func(string) bool) error {
-	has := func(kinds ...string) bool {
-		return slices.ContainsFunc(e.tasks, func(in evalInput) bool { return slices.Contains(kinds, in.kind) })
-	}
 	for _, of := range []struct {
 		flag  string
 		kinds []string
 	}{
 		{"by", []string{eval.KindBits}}, {"stride", []string{eval.KindBits, eval.KindShards}}, {"row", []string{eval.KindPositions}}, {"buckets", []string{eval.KindPositions}},
 		{"bounds", []string{eval.KindPositions}}, {"shots", []string{eval.KindChoice}}, {"shots-from", []string{eval.KindChoice}},
-		{"prompt", []string{eval.KindChoice}}, {"mutual-info", []string{eval.KindChoice}},
+		{"prompt", []string{eval.KindChoice}}, {"mutual-info", []string{eval.KindChoice}}, {"reference", []string{eval.KindPreference}}, {"beta", []string{eval.KindPreference}},
+		{"answers", []string{eval.KindInstructions}}, {"max-tokens", []string{eval.KindInstructions}}, {"temperature", []string{eval.KindInstructions}},
+		{"plain-prompts", []string{eval.KindInstructions}}, {"chat-template", []string{eval.KindInstructions, eval.KindPreference}},
+		{"template-arg", []string{eval.KindInstructions, eval.KindPreference}}, {"date", []string{eval.KindInstructions, eval.KindPreference}},
 	} {
-		if given(of.flag) && !has(of.kinds...) {
+		if given(of.flag) && !e.has(of.kinds...) {
 			return usage("--%s is for --%s, which is not given", of.flag, of.kinds[0])
 		}
+	}
+	e.answer.options.Seed = e.choice.Seed
+	if err := e.answer.check(); err != nil {
+		return err
+	}
+	if !(e.beta > 0) || math.IsInf(e.beta, 0) {
+		return usage("%s %v: a number above 0", e.answer.name("beta"), e.beta)
 	}
 	if e.choice.Shots < 0 || e.shotsFrom != "" && e.choice.Shots == 0 {
 		return usage("--shots %d: how many examples are drawn from --shots-from?", e.choice.Shots)

@@ -40,6 +40,11 @@ type evaluating struct {
 	choice            eval.ChoiceConfig
 	pairs             eval.PairsConfig
 	inferring
+	reference string // model of --preference; "": none
+	beta      float64
+	answer    answering
+	judge     *judging // of answers to instructions; nil: none
+	baseline  string   // name of the model that it compares the others with
 	allowance pipeline.Allowance
 }
 
@@ -96,11 +101,23 @@ type evalRun struct {
 	memory    int64
 	told      int  // bad rows
 	again     bool // another model has been told of them
+	current   currentModel
+	// from is the model that rewards are measured from, when it is read.
+	from *train.Loaded
 
 	doing atomic.Pointer[string]
 	done  atomic.Int64 // tokens of models before
 	now   atomic.Int64 // tokens of this task
 	began time.Time
+}
+
+// currentModel is the model that is measured.
+type currentModel struct {
+	name        string
+	loaded      *train.Loaded
+	tokenizer   string // path
+	tokens      *tokenize.Tokenizer
+	fingerprint string
 }
 
 // run measures all models. A report with an error is whole: more rows were bad than allowed.
@@ -158,7 +175,41 @@ func (r *evalRun) all(ctx context.Context) (*eval.Report, error) {
 		}
 		r.again = true
 	}
+	if r.judge != nil {
+		if err := r.judged(ctx, report); err != nil {
+			return nil, err
+		}
+	}
 	return report, tooMany
+}
+
+// judged has the answers of all models compared with those of the baseline.
+func (r *evalRun) judged(ctx context.Context, report *eval.Report) error {
+	j, err := r.judge.open(ctx, r.st, r.log)
+	if err != nil {
+		return err
+	}
+	defer j.close() // each verdict is durable, and an error is told by add
+	for _, m := range r.models {
+		if m.name == r.baseline {
+			continue
+		}
+		for _, in := range r.tasks {
+			if in.kind != eval.KindInstructions {
+				continue
+			}
+			what := m.name + " against " + r.baseline + ", " + in.name
+			r.doing.Store(&what)
+			c := contest{in.name, m.name, r.baseline, answersFile(r.answer.dir, m.name, in.name), answersFile(r.answer.dir, r.baseline, in.name)}
+			res, err := j.contest(ctx, c)
+			if err != nil {
+				return err
+			}
+			report.Add(m.name, res)
+		}
+	}
+	r.log.Info(j.summary())
+	return j.whole()
 }
 
 // model measures a model on all inputs.
@@ -193,12 +244,21 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	if batch == 0 {
 		batch = eval.DefaultBatch
 	}
-	need := config.ScoringBytes(r.format, 1, max(longest, batch))
+	need, outside := config.ScoringBytes(r.format, 1, max(longest, batch)), config.WeightBytes(r.format)
+	if r.reference != "" {
+		if err := localDir("--reference", r.reference); err != nil {
+			return nil, err
+		}
+		from, _, _, err := train.ReadModelConfig(ctx, r.st, filepath.ToSlash(r.reference))
+		if err != nil {
+			return nil, err
+		}
+		need, outside = need+from.ScoringBytes(r.format, 1, max(longest, batch)), outside+from.WeightBytes(r.format)
+	}
 	if need > r.memory {
 		return nil, usage("%s needs %s to be measured with %d tokens at once; --memory allows %s", m.path, pipeline.FormatBytes(need), max(longest, batch), pipeline.FormatBytes(r.memory))
 	}
 	if r.format != model.WeightsF32 {
-		outside := config.WeightBytes(r.format)
 		defer leaveOutside(r.memory, outside, need-outside+collectorSlack)()
 	}
 	l, err := train.LoadFor(ctx, r.st, filepath.ToSlash(m.path), r.format, r.pool)
@@ -223,6 +283,7 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	if s.Prefix, s.EOD, err = r.special(l, t); err != nil {
 		return nil, err
 	}
+	r.current = currentModel{name: m.name, loaded: l, tokenizer: path, tokens: t, fingerprint: info.Fingerprint}
 	parameters, _ := l.Config.Parameters()
 	of := &eval.Model{
 		Name: m.name, Dir: l.Dir, Family: l.Config.Family, Parameters: parameters, Context: l.Config.Context,
@@ -313,6 +374,17 @@ func (r *evalRun) task(ctx context.Context, s *eval.Subject, in evalInput) (*eva
 	switch in.kind {
 	case eval.KindShards:
 		return r.shards(ctx, s, in)
+	case eval.KindInstructions:
+		return r.instructions(ctx, in)
+	case eval.KindPreference:
+		c := eval.PreferenceConfig{Beta: r.beta}
+		if c.Encode, err = r.pairEncoder(); err != nil {
+			return nil, err
+		}
+		if c.Reference, err = r.referenceScorer(ctx, s); err != nil {
+			return nil, err
+		}
+		task, err = eval.NewPreference(s, c)
 	case eval.KindBits:
 		task, err = eval.NewBits(s, r.bits)
 	case eval.KindPositions:
@@ -338,29 +410,18 @@ func (r *evalRun) task(ctx context.Context, s *eval.Subject, in evalInput) (*eva
 	if err != nil {
 		return nil, usage("--%s %s: %v", in.kind, in.path, err)
 	}
-	read, bad := int64(0), int64(0)
+	rows := evalRows{run: r}
 	look := r.looking()
-	quarantine := func(file string, rec *record.Record, cause error) {
-		bad++
-		if r.again {
-			return
-		}
-		if r.told++; r.told <= 20 {
-			r.log.Warn(fmt.Sprintf("%s:%d: %v; the row does not count", file, rec.LineNo, cause))
-		} else if r.told == 21 {
-			r.log.Warn("more rows cannot be used; they are counted")
-		}
-	}
 	look.bad = func(file string, rec *record.Record) error {
-		read++
-		quarantine(file, rec, rec.Err)
+		rows.read++
+		rows.quarantine(file, rec.LineNo, rec.Err)
 		return nil
 	}
 	err = look.each(ctx, r.stdin, []string{in.path}, func(file string, rec *record.Record) error {
-		read++
+		rows.read++
 		err := task.Add(ctx, rec)
 		if row := (*eval.RowError)(nil); errors.As(err, &row) {
-			quarantine(file, rec, row.Err)
+			rows.quarantine(file, rec.LineNo, row.Err)
 			return nil
 		}
 		return err
@@ -372,10 +433,70 @@ func (r *evalRun) task(ctx context.Context, s *eval.Subject, in evalInput) (*eva
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", in.path, err)
 	}
-	if res.Quarantined = bad; res.Rows == 0 {
-		return nil, fmt.Errorf("%s: none of %s can be used", in.path, count(read, "row"))
+	return rows.result(res, in)
+}
+
+// evalRows counts the rows of an input.
+type evalRows struct {
+	run       *evalRun
+	read, bad int64
+}
+
+// quarantine counts a row that cannot be used. The first model says which.
+func (q *evalRows) quarantine(file string, line int64, cause error) {
+	r := q.run
+	q.bad++
+	if r.again {
+		return
+	}
+	if r.told++; r.told <= 20 {
+		r.log.Warn(fmt.Sprintf("%s:%d: %v; the row does not count", file, line, cause))
+	} else if r.told == 21 {
+		r.log.Warn("more rows cannot be used; they are counted")
+	}
+}
+
+// result is what was measured, unless no row could be used.
+func (q *evalRows) result(res *eval.Result, in evalInput) (*eval.Result, error) {
+	if res.Quarantined = q.bad; res.Rows == 0 {
+		return nil, fmt.Errorf("%s: none of %s can be used", in.path, count(q.read, "row"))
 	}
 	return res, nil
+}
+
+// referenceScorer is the model that rewards are measured from, nil if there is none. It is read once, and must have the tokens
+// of the model that is measured.
+func (r *evalRun) referenceScorer(ctx context.Context, s *eval.Subject) (eval.Scorer, error) {
+	if r.reference == "" {
+		return nil, nil
+	}
+	if r.from == nil {
+		l, err := train.LoadFor(ctx, r.st, filepath.ToSlash(r.reference), r.format, r.pool)
+		if err != nil {
+			return nil, err
+		}
+		r.from = l
+	}
+	c := *r.from.Config
+	if info := s.Tokenizer.Info(); info.VocabSize > c.Vocabulary {
+		return nil, usage("the tokenizer of %s has ids up to %d, and the reference %s knows %d tokens", r.current.name, info.VocabSize-1, r.from.Dir, c.Vocabulary)
+	}
+	if path := r.from.Tokenizer; path != "" && r.tokenizer == "" {
+		t, err := openTokenizer("--reference", path)
+		if err != nil {
+			return nil, err
+		}
+		if t.Info().Fingerprint != r.current.fingerprint {
+			return nil, usage("%s and the reference %s have different tokenizers, so that their log-probabilities are not of the same tokens", r.current.loaded.Dir, r.from.Dir)
+		}
+	}
+	var err error
+	if c.Family == model.BTLM {
+		if c.AlibiSlopeScale, err = r.slopes(&c, s.Context); err != nil {
+			return nil, err
+		}
+	}
+	return r.from.Model(&c, r.pool, r.precision)
 }
 
 func (r *evalRun) looking() looking {

@@ -41,7 +41,8 @@ type generating struct {
 	samples     int
 	chats       chatSettings
 	name        setting
-	spare       int64 // bytes of the memory that are for something else
+	spare       int64         // bytes of the memory that are for something else
+	loaded      *train.Loaded // the model, if it has been read
 }
 
 // check finds what is wrong before anything is opened.
@@ -77,6 +78,7 @@ type generator struct {
 	began      time.Time
 	close      func() // when nothing is written any more
 
+	template          string // digest of its chat template
 	maxTokens, longer string // for messages: a setting, and what helps against a prompt that is too long
 }
 
@@ -132,9 +134,11 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 			undo()
 		}
 	}()
-	l, err := train.LoadFor(ctx, st, filepath.ToSlash(dir), g.format, pool)
-	if err != nil {
-		return nil, err
+	l := g.loaded
+	if l == nil {
+		if l, err = train.LoadFor(ctx, st, filepath.ToSlash(dir), g.format, pool); err != nil {
+			return nil, err
+		}
 	}
 	path := g.tokenizer
 	if path == "" {
@@ -167,7 +171,7 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	out := &generator{
 		options: o, vocabulary: config.Vocabulary, tokenizer: t, close: undo,
 		prompts: generate.NewPrompts(t, begin), chats: chat.NewEncoder(t, format, chat.Options{}), samples: g.samples,
-		ends: map[string]int64{}, began: time.Now(), maxTokens: g.name("max_tokens"), longer: "shorten it",
+		ends: map[string]int64{}, began: time.Now(), template: cfg.Templates.Digest(), maxTokens: g.name("max_tokens"), longer: "shorten it",
 	}
 	if g.canLengthen {
 		out.longer = "shorten it, or give a greater " + g.name("length")

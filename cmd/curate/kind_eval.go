@@ -6,6 +6,7 @@ import (
 	"math"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,12 +21,39 @@ import (
 	"curate/record"
 	"curate/stage"
 	"curate/train/eval"
+	"curate/translate/backends"
 )
 
 // Files that a step of kind eval makes.
 const (
 	evalFile  = "eval.json"
 	evalTable = "eval.txt"
+)
+
+// defaultEvalSeed is lm-eval's.
+const defaultEvalSeed = 1234
+
+// What a step of kind eval keeps beside them.
+const (
+	answersDir   = "answers"        // MODEL/NAME.jsonl, of instructions
+	verdictsFile = "verdicts.jsonl" // of a judge
+)
+
+// answersIdentity and judgeIdentity are what the identity of a step has of them: no address and no key.
+type (
+	answersIdentity struct {
+		MaxTokens   int     `json:"max_tokens"`
+		Temperature float64 `json:"temperature"`
+		Seed        uint64  `json:"seed"`
+		Template    string  `json:"chat_template"`
+		Plain       bool    `json:"plain_prompts"`
+	}
+	judgeIdentity struct {
+		Model    string `json:"model"`
+		Baseline string `json:"baseline"`
+		Tokens   int    `json:"verdict_tokens"`
+		Template string `json:"template"`
+	}
 )
 
 // evalInputKeys are those of an input of one kind.
@@ -36,7 +64,7 @@ var evalInputKeys = []recipe.Key{
 
 var evalKind = recipe.Kind{
 	Name:    "eval",
-	Summary: "measures models side by side: bits a byte, loss by position, choices, minimal pairs",
+	Summary: "measures models side by side: bits a byte, loss by position, choices, minimal pairs, preferences, answers to instructions",
 	Keys: []recipe.Key{
 		{Name: "models", Type: recipe.Objects, Required: true, Keys: []recipe.Key{
 			{Name: "name", Type: recipe.Text, Help: "in the table; default that of the step or folder"},
@@ -51,6 +79,25 @@ var evalKind = recipe.Kind{
 		{Name: "positions", Type: recipe.Objects, Keys: evalInputKeys, Help: "texts whose loss is measured by how much of a row a prediction sees"},
 		{Name: "choice", Type: recipe.Objects, Keys: evalInputKeys, Help: "questions with choices"},
 		{Name: "pairs", Type: recipe.Objects, Keys: evalInputKeys, Help: "minimal pairs, of good and bad"},
+		{Name: "preference", Type: recipe.Objects, Keys: evalInputKeys, Help: "preference pairs: prompt, chosen and rejected answer"},
+		{Name: "reference", Type: recipe.StepOrPath, Help: "preference: the model that rewards are measured from, such as the one that DPO began with; default none"},
+		{Name: "beta", Type: recipe.Number, Default: eval.DefaultBeta, Help: "preference: of the rewards"},
+		{Name: "instructions", Type: recipe.Objects, Keys: evalInputKeys, Help: "prompt sets with instructions that can be verified, as IFEval's; the answers are in the step's folder"},
+		{Name: "max_tokens", Type: recipe.Integer, Default: int64(answerDefaults.MaxTokens), Min: 1, Max: math.MaxInt32, Help: "instructions: of an answer"},
+		{Name: "temperature", Type: recipe.Number, Default: 0.0, Help: "instructions: of answers; 0 takes the likeliest token"},
+		{Name: "seed", Type: recipe.Integer, Default: int64(defaultEvalSeed), Min: 0, Max: math.MaxInt64, Help: "of examples of choice, of draws of answers, and of the judge's interval"},
+		{Name: "chat_template", Type: recipe.Text, Help: "preference, instructions: name or file of the chat template; default the model's own"},
+		{Name: "plain_prompts", Type: recipe.Boolean, Default: false, Help: "instructions: prompts are put to the model as they are, for base models"},
+		{Name: "judge", Type: recipe.Object, Keys: []recipe.Key{
+			{Name: "base_url", Type: recipe.Text, Required: true, Help: "of an OpenAI-compatible server, up to and with /v1"},
+			{Name: "model", Type: recipe.Text, Required: true, Help: "name of the judge"},
+			{Name: "baseline", Type: recipe.Text, Help: "name of the model whose answers the others are compared with; default the first"},
+			{Name: "api_key_env", Type: recipe.Text, Default: defaultKeyEnv, Help: "environment variable with the key"},
+			{Name: "template", Type: recipe.Text, Help: "file of what the judge is asked; default in the prompt's language, or else English"},
+			{Name: "verdict_tokens", Type: recipe.Integer, Default: int64(512), Min: 1, Max: math.MaxInt32, Help: "of a verdict, with its reason"},
+			{Name: "max_concurrency", Type: recipe.Integer, Default: int64(judgeConcurrency), Min: 1, Max: 1 << 16, Help: "requests at a time"},
+			{Name: "max_requests", Type: recipe.Integer, Default: int64(0), Min: 0, Max: math.MaxInt64, Help: "requests in one run; 0 is no limit"},
+		}, Help: "a model on a server says which answers to instructions are better; the verdicts are in the step's folder"},
 		{Name: "prefix_token", Type: recipe.Text, Help: "token before a text; default the model's BOS, or else its EOS"},
 		{Name: "length", Type: recipe.Integer, Min: 1, Max: math.MaxInt32, Help: "tokens that a model is given at most; default what it was trained on"},
 		{Name: "by", Type: recipe.Text, Help: "bits: dotted field whose value is the group of a text"},
@@ -90,7 +137,12 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 		positions: eval.PositionsConfig{Buckets: int(v.Integer("buckets")), Bounds: v.Boolean("bounds")},
 		choice: eval.ChoiceConfig{
 			Question: record.MustPath("question"), Choices: record.MustPath("choices"), Answer: record.MustPath("answer"), Partial: record.MustPath("partial"),
-			Shots: int(v.Integer("shots")), Seed: 1234, Prompt: v.Text("prompt"),
+			Shots: int(v.Integer("shots")), Seed: uint64(v.Integer("seed")), Prompt: v.Text("prompt"),
+		},
+		reference: v.Path("reference"), beta: v.Number("beta"),
+		answer: answering{
+			options: answerDefaults, chats: chatSettings{template: v.Text("chat_template"), truncate: "none"}, plain: v.Boolean("plain_prompts"),
+			name: func(name string) string { return name },
 		},
 		pairs: eval.PairsConfig{Good: record.MustPath("good"), Bad: record.MustPath("bad")},
 	}
@@ -98,6 +150,7 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 	if err := e.settle(func(name string) string { return name }); err != nil {
 		return nil, nil, err
 	}
+	e.answer.options.MaxTokens, e.answer.options.Temperature = int(v.Integer("max_tokens")), v.Number("temperature")
 	c := &computing{kernels: v.Text("kernels"), precision: v.Text("precision")}
 	named := func(name, path string) string {
 		if name != "" {
@@ -136,7 +189,7 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 		}
 	}
 	if len(e.tasks) == 0 {
-		return nil, nil, v.Errorf("models", "there is nothing to measure them on: give bits, shards, positions, choice or pairs")
+		return nil, nil, v.Errorf("models", "there is nothing to measure them on: give %s or %s", strings.Join(evalKinds[:len(evalKinds)-1], ", "), evalKinds[len(evalKinds)-1])
 	}
 	if by := v.Text("by"); by != "" {
 		if e.bits.By, err = record.ParsePath(by); err != nil {
@@ -155,6 +208,29 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 	}
 	if _, err := kernel.Named(c.kernels); err != nil {
 		return nil, nil, v.Errorf("kernels", "%v", err)
+	}
+	if v.Given("judge") {
+		j := v.Object("judge")
+		e.judge = &judging{
+			api: backends.OpenAI{BaseURL: j.Text("base_url"), Model: j.Text("model"), MaxTokens: int(j.Integer("verdict_tokens"))}, keyEnv: j.Text("api_key_env"),
+			template: j.Text("template"), seed: e.choice.Seed, name: func(name string) string { return name },
+			policy: backends.Policy{MaxConcurrency: int(j.Integer("max_concurrency")), MaxRequests: j.Integer("max_requests")},
+		}
+		if err := e.judge.check(); err != nil {
+			return nil, nil, v.Errorf("judge", "%v", err)
+		}
+		e.baseline = j.Text("baseline")
+		if e.baseline == "" {
+			e.baseline = e.models[0].name
+		}
+		switch {
+		case !slices.ContainsFunc(e.models, func(m namedPath) bool { return m.name == e.baseline }):
+			return nil, nil, j.Errorf("baseline", "%q is none of the models", e.baseline)
+		case len(e.models) < 2:
+			return nil, nil, v.Errorf("judge", "there is one model, and nothing to compare it with")
+		case !v.Given("instructions"):
+			return nil, nil, v.Errorf("judge", "there are no instructions whose answers it could judge")
+		}
 	}
 	return e, c, nil
 }
@@ -184,10 +260,38 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 		Precision string  `json:"precision"`
 		Kernels   string  `json:"kernels"`
 		Weights   string  `json:"weights,omitzero"`
+
+		Seed      uint64           `json:"seed,omitzero"`
+		Reference string           `json:"reference,omitzero"`
+		Beta      float64          `json:"beta,omitzero"`
+		Answers   *answersIdentity `json:"answers,omitzero"`
+		Judge     *judgeIdentity   `json:"judge,omitzero"`
 	}{
 		nil, nil, e.tokenizer, e.prefix, e.length, e.row, e.positions.Buckets, e.positions.Bounds, e.slope, e.dynamic, e.bits.By.String(),
 		e.choice.Shots, e.choice.Prompt, e.bits.Text.String(), c.precision, c.kernels, unlessF32(e.weights),
+		0, e.reference, 0, nil, nil,
 	}
+	if e.choice.Shots > 0 && e.choice.Seed != defaultEvalSeed {
+		config.Seed = e.choice.Seed
+	}
+	if e.has(eval.KindPreference) {
+		config.Beta = e.beta
+	}
+	if o := e.answer; e.has(eval.KindInstructions) || e.has(eval.KindPreference) {
+		config.Answers = &answersIdentity{o.options.MaxTokens, o.options.Temperature, e.choice.Seed, o.chats.template, o.plain}
+	}
+	if j := e.judge; j != nil {
+		config.Judge = &judgeIdentity{Model: j.api.Model, Baseline: e.baseline, Tokens: j.api.MaxTokens}
+		if j.template != "" {
+			b, err := smallFile(j.template)
+			if err != nil {
+				return nil, err
+			}
+			config.Judge.Template = string(b)
+		}
+		j.verdicts = filepath.Join(s.Dir, verdictsFile)
+	}
+	e.answer.dir = filepath.Join(s.Dir, answersDir)
 	for _, m := range e.models {
 		config.Models = append(config.Models, input{Name: m.name, Path: m.path})
 	}
@@ -211,6 +315,7 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 				return err
 			}
 			report.Program, report.Kernels, report.Precision, report.Weights = program(), pool.Set().Name(), c.precision, unlessF32(e.weights)
+			report.Summarize()
 			b, jsonErr := json.Marshal(report, json.Deterministic(true), jsontext.WithIndent("  "))
 			var table strings.Builder
 			if err := first(err, jsonErr, report.Table(&table)); err != nil {

@@ -24,3 +24,14 @@ func (e *Encoder) Prompt(r *record.Record) ([]uint32, error) {
 	}
 	return e.rendered.Append(nil, text.Text)
 }
+
+// ReadPair reads a preference pair: a record with "chosen" and "rejected", and their prompt in one of the shapes that TRL
+// knows. An error is about the record.
+func ReadPair(r *record.Record) (*Row, error) {
+	for _, p := range []record.Path{pathChosen, pathRejected} {
+		if !holds(r, p) {
+			return nil, &record.FieldError{Field: p.String(), Problem: "is missing"}
+		}
+	}
+	return read(r, Preference)
+}

@@ -1,10 +1,12 @@
 // Package eval measures models: bits a byte of texts and of shards, the loss by how much of a row a model has seen, choices
-// among answers, and minimal pairs. The formulas are those of EleutherAI's lm-evaluation-harness, version 0.4.13; where they
+// among answers, minimal pairs, and whether they do what they are told: preference pairs, instructions that can be verified,
+// answers that a judge compares. The formulas are those of EleutherAI's lm-evaluation-harness, version 0.4.13; where they
 // differ, docs/eval.md says so.
 //
 // A Subject is a model that is measured. A Task takes records and gives a Result (result.go). bits.go, positions.go,
-// choice.go and pairs.go are tasks; shards.go measures shard sets, which are no records. encode.go says which tokens a model
-// sees, queue.go runs them through it, many sequences at a time.
+// choice.go, pairs.go and preference.go are tasks; shards.go measures shard sets, which are no records. encode.go says which tokens a model
+// sees, queue.go runs them through it, many sequences at a time. instructions.go counts what ifeval/ says of answers, judge.go
+// what a judge says; who writes and who asks is the caller's. table.go and summary.go put results side by side.
 package eval
 
 import (

@@ -103,9 +103,6 @@ func (p *Pairs) Finish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r := &Result{Kind: KindPairs, Rows: p.right.n, Tokens: p.tokens, Context: p.s.Context, Ties: p.ties}
-	r.Metrics = []Metric{accuracy("acc", &p.right, 0.5), {Name: "log_p_difference"}}
-	if p.differ.n > 0 {
-		r.Metrics[1] = metric("log_p_difference", p.differ.at, p.differ.stderr())
-	}
+	r.Metrics = []Metric{accuracy("acc", &p.right, 0.5), p.differ.metric("log_p_difference")}
 	return r, nil
 }

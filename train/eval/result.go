@@ -4,11 +4,14 @@ import "math"
 
 // Kinds of results.
 const (
-	KindBits      = "bits"
-	KindShards    = "shards"
-	KindPositions = "positions"
-	KindChoice    = "choice"
-	KindPairs     = "pairs"
+	KindBits         = "bits"
+	KindShards       = "shards"
+	KindPositions    = "positions"
+	KindChoice       = "choice"
+	KindPairs        = "pairs"
+	KindPreference   = "preference"
+	KindInstructions = "instructions"
+	KindJudge        = "judge"
 )
 
 // Result is what was measured of a model on one input. docs/formats/eval.md explains it.
@@ -27,14 +30,28 @@ type Result struct {
 	Stride int     `json:"stride,omitzero"`    // bits, shards: tokens that a window after the first predicts
 	Bounds bool    `json:"bounds,omitzero"`    // positions: a document sees only itself
 	Shots  int     `json:"shots,omitzero"`     // choice
-	Seed   *uint64 `json:"seed,omitzero"`      // choice with shots
-	Cut    int64   `json:"cut,omitzero"`       // choice: contexts that lost tokens on the left
-	Ties   int64   `json:"ties,omitzero"`      // pairs: rows whose two texts are equally likely; they count as wrong
+	Seed   *uint64 `json:"seed,omitzero"`      // choice with shots, instructions with a temperature; judge: of the bootstrap
+	Cut    int64   `json:"cut,omitzero"`       // choice: contexts that lost tokens on the left; preference: prompts
+	Ties   int64   `json:"ties,omitzero"`      // pairs, preference: rows whose two texts are equally likely, or rewarded alike; they count as wrong
+	Beta   float64 `json:"beta,omitzero"`      // preference with a reference: of the rewards
 	Left   int64   `json:"left_over,omitzero"` // positions: tokens at the end that fill no row
+
+	// Of answers to instructions: how they were written.
+	MaxTokens   int     `json:"max_tokens,omitzero"`
+	Temperature float64 `json:"temperature,omitzero"`
+	// Of judged answers: both verdicts prefer the model's, or the baseline's, or neither; and how often they differ.
+	Baseline     string `json:"baseline,omitzero"`
+	Judge        string `json:"judge,omitzero"`
+	Wins         int64  `json:"wins,omitzero"`
+	Losses       int64  `json:"losses,omitzero"`
+	Even         int64  `json:"even,omitzero"`
+	Inconsistent int64  `json:"inconsistent,omitzero"`
 
 	Metrics []Metric `json:"metrics"`
 	Groups  []Group  `json:"groups,omitzero"`    // bits, shards: all, then each group by its name
 	Buckets []Bucket `json:"positions,omitzero"` // positions
+	// Instructions are counted one by one, by name.
+	Instructions []InstructionCount `json:"instructions,omitzero"`
 }
 
 // Metric is a number and what it is worth.
@@ -42,6 +59,8 @@ type Metric struct {
 	Name   string   `json:"metric"`
 	Value  *float64 `json:"value"`  // null: there is nothing to divide by, or it is beyond any number
 	Stderr *float64 `json:"stderr"` // null: of fewer than two rows, or not known
+	// Interval holds the value with 95 %; nil: there is none beside the standard error.
+	Interval *[2]float64 `json:"ci95,omitzero"`
 	// Chance is what guessing gives; null where there is no such thing.
 	Chance *float64 `json:"chance"`
 	// AtChance says that the value lies within two standard errors of chance.

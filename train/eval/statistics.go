@@ -24,6 +24,14 @@ func (m *mean) stderr() float64 {
 	return math.Sqrt(m.dev/float64(m.n-1)) / math.Sqrt(float64(m.n))
 }
 
+// metric is the mean as one, without a value of no numbers.
+func (m *mean) metric(name string) Metric {
+	if m.n == 0 {
+		return Metric{Name: name}
+	}
+	return metric(name, m.at, m.stderr())
+}
+
 // share is how many of n are right. Its standard error is that of a mean of zeros and ones: √(p(1-p)/(n-1)).
 type share struct{ n, right int64 }
 

@@ -17,6 +17,8 @@ type Report struct {
 	Precision string  `json:"precision"`
 	Weights   string  `json:"weights,omitzero"` // in which they were held: int8 or 4bit; "": f32
 	Models    []Model `json:"models"`
+	// Summary is what Summarize has found.
+	Summary []SummaryRow `json:"summary,omitzero"`
 }
 
 // ReportVersion is raised when a member changes its meaning.
@@ -76,17 +78,22 @@ func values(r *Result) []value {
 		}
 	default:
 		for _, m := range r.Metrics {
-			name := strings.ReplaceAll(m.Name, "_", " ")
-			if m.Name != "log_p_difference" { // lm-eval's own names stay
-				name = m.Name
+			name := m.Name // an accuracy has lm-eval's own name
+			if !strings.Contains(m.Name, "acc") {
+				name = strings.ReplaceAll(m.Name, "_", " ")
 			}
-			list = append(list, value{line: line{r.Kind + " " + name, ""}, value: m.Value, stderr: m.Stderr, chance: m.Chance, share: m.Chance != nil, atChance: m.AtChance, rows: r.Rows})
+			list = append(list, value{line: line{r.Kind + " " + name, ""}, value: m.Value, stderr: m.Stderr, chance: m.Chance, share: isShare(m.Name), atChance: m.AtChance, rows: r.Rows})
 		}
 	}
 	for i := range list {
 		list[i].set = r.Name
 	}
 	return list
+}
+
+// isShare says that a metric is a share of rows.
+func isShare(name string) bool {
+	return strings.Contains(name, "acc") || strings.Contains(name, "_rate")
 }
 
 // Table prints the report. Of several models each has a column, and of one alone each set, so that twins in two languages
@@ -182,6 +189,10 @@ func (r *Report) Table(w io.Writer) error {
 			}
 		}
 	}
+	if r.Summarize(); r.Summary != nil {
+		b.WriteString("\n")
+		writeTable(&b, r.summaryTable(), 2)
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -208,8 +219,17 @@ func (r *Result) notes() []string {
 		}
 	}
 	say(r.Quarantined, "%d rows could not be used")
-	say(r.Ties, "%d rows have two equally likely texts, and count as wrong")
+	ties := "%d rows have two equally likely texts, and count as wrong"
+	if r.Beta != 0 {
+		ties = "%d rows have two answers that are rewarded alike, and count as wrong"
+	}
+	say(r.Ties, ties)
 	say(r.Cut, "%d contexts were too long, and lost tokens on the left")
+	if r.Kind == KindJudge && r.Rows > 0 {
+		list = append(list, fmt.Sprintf("against %s, by %s: %d won, %d lost, %d even; 95 %% of resamples have a win rate of %.2f to %.2f %%", cut(r.Baseline), cut(r.Judge), r.Wins, r.Losses, r.Even,
+			100*r.Metrics[0].Interval[0], 100*r.Metrics[0].Interval[1]))
+	}
+	say(r.Inconsistent, "%d pairs were judged otherwise with their sides swapped")
 	say(r.Left, "%d tokens at the end fill no row")
 	if r.SlopeScale != 0 && r.SlopeScale != 1 {
 		list = append(list, fmt.Sprintf("the slopes of ALiBi were multiplied by %.6g", r.SlopeScale))

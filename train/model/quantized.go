@@ -122,6 +122,23 @@ func (q *Quantized) Put(i, row, rows, col, cols int, x []float32, ld int) {
 	q.matrices[p.matrix].Put(p.at+row, rows, col, cols, x, ld)
 }
 
+// Each shows all numbers as a product takes them, a row at a time, in the order of the layout. What is shown is valid until f returns.
+func (q *Quantized) Each(f func(row []float32)) {
+	var row []float32
+	for i := range q.Layout.Tensors {
+		t := &q.Layout.Tensors[i]
+		if t.Vector {
+			f(q.Vector(i))
+			continue
+		}
+		row = slices.Grow(row[:0], t.Cols)[:t.Cols]
+		for j := range t.Rows {
+			q.matrices[q.places[i].matrix].Row(q.places[i].at+j, row)
+			f(row)
+		}
+	}
+}
+
 // Bytes is what they take.
 func (q *Quantized) Bytes() int64 {
 	n := 4 * int64(len(q.vectors.Data))

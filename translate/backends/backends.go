@@ -2,7 +2,7 @@
 //
 // Read backends.go first, then client.go (one request and the policy around it: classify.go, retry.go, circuit.go,
 // limiter.go, budget.go), server.go (a question to a model), transport.go (what it mends of the library), openai.go (a
-// question is a translation) with prompt.go, answer.go and leak.go, and last command.go and judge.go.
+// question is a translation) with prompt.go, answer.go and leak.go, and last command.go and judge.go. asker.go is for whoever has other questions.
 package backends
 
 import (
