@@ -513,7 +513,7 @@ func (r *run) learn(ctx context.Context, b *stepBatch) error {
 	r.watch.segment.Phases.Compute += watch.lap()
 	norm := r.opt.norm()
 	rate := r.c.LearningRate * r.c.Schedule.Ratio(b.step, r.c.Steps)
-	if bad(loss) || bad(norm) {
+	if bad(loss) || bad(norm) || line.DPO != nil && bad(line.DPO.Margin) { // an endless margin has the loss 0
 		return r.diverged(ctx, Diverged{Step: b.step, Loss: loss, GradNorm: norm, LearningRate: rate})
 	}
 	r.opt.step(b.step, rate, norm)

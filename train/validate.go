@@ -56,7 +56,7 @@ func (r *run) validate(ctx context.Context) (err error) {
 		return fmt.Errorf("%s: all targets of the rows to validate on are masked", r.c.Validation.Shards)
 	}
 	r.watch.segment.Phases.Validation += watch.lap()
-	if bad(line.Loss) {
+	if bad(line.Loss) || line.DPO != nil && bad(line.DPO.Margin) {
 		return r.diverged(ctx, Diverged{Step: r.step, Validation: true, Loss: line.Loss})
 	}
 	r.stopping.see(line)
