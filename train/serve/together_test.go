@@ -239,7 +239,7 @@ func TestGone(t *testing.T) {
 	address, _ := start(t, c)
 	url := address + "/v1/completions"
 	ctx, leave := context.WithCancel(t.Context())
-	// Together they would be written for hours.
+	// Together they would be written for minutes.
 	ids := strings.TrimSuffix(strings.Repeat("[5],", 2000), ",")
 	body := `{"prompt":[` + ids + `],"max_tokens":40,"n":5,"temperature":1,"stream":true}`
 	var wg sync.WaitGroup
