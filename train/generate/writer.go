@@ -395,10 +395,11 @@ func (w *Writer) step(ctx context.Context) error {
 	}
 	w.live, w.caches, w.tokens = w.live[:n], w.caches[:n], w.tokens[:n]
 	v := w.m.Config.Vocabulary
-	if n *= v; len(w.scores) < n {
-		w.scores = make([]float32, max(n, min(2*n, w.o.Together*v)))
+	size := n * v
+	if len(w.scores) < size {
+		w.scores = make([]float32, max(size, min(2*size, w.o.Together*v)))
 	}
-	if err := w.m.ExtendEach(w.caches, w.tokens, w.scores[:n]); err != nil {
+	if err := w.m.ExtendEach(w.caches, w.tokens, w.scores[:size]); err != nil {
 		return err
 	}
 	for i, p := range w.live {

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -77,44 +78,81 @@ func (q *queue) next(wait bool) (*generate.Job, error) {
 	return j, nil
 }
 
-// room is what there is for requests in hand.
+// room is what there is for requests in hand: so many of them, and bytes for their bodies and for their answers. Who finds no room
+// for a body is refused; for its answer a request waits its turn. Only those that are answered hold room of the second kind, so
+// that it comes back.
 type room struct {
-	mu       sync.Mutex
-	requests int
-	bytes    int64
-	now      int
-	taken    int64
+	mu              sync.Mutex
+	requests        int
+	bodies, answers int64 // that are left
+	now             int
+	turns           []*turn
 }
 
-// enter lets a request in, with so many bytes.
+// turn is a request that waits.
+type turn struct {
+	bytes int64
+	ready chan struct{}
+}
+
+// enter lets a request in, with so many bytes of a body.
 func (r *room) enter(bytes int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.now == r.requests || bytes > r.bytes-r.taken {
+	if r.now == r.requests || bytes > r.bodies {
 		return false
 	}
 	r.now++
-	r.taken += bytes
+	r.bodies -= bytes
 	return true
 }
 
-// more gives a request that is in more bytes.
-func (r *room) more(bytes int64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if bytes > r.bytes-r.taken {
-		return false
-	}
-	r.taken += bytes
-	return true
-}
-
-// leave is for a request that had so many bytes in all.
+// leave is for a request that has entered.
 func (r *room) leave(bytes int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.now--
-	r.taken -= bytes
+	r.bodies += bytes
+}
+
+// take waits for so many bytes for an answer, which must not be more than there are in all.
+func (r *room) take(ctx context.Context, bytes int64) error {
+	t := &turn{bytes, make(chan struct{})}
+	r.mu.Lock()
+	r.turns = append(r.turns, t)
+	r.grant()
+	r.mu.Unlock()
+	select {
+	case <-t.ready:
+		return nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := slices.Index(r.turns, t); i >= 0 {
+		r.turns = slices.Delete(r.turns, i, i+1)
+	} else {
+		r.answers += bytes
+	}
+	r.grant() // those behind it may be smaller
+	return context.Cause(ctx)
+}
+
+// give gives them back.
+func (r *room) give(bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answers += bytes
+	r.grant()
+}
+
+// grant lets those in whose turn it is.
+func (r *room) grant() {
+	for len(r.turns) > 0 && r.turns[0].bytes <= r.answers {
+		r.answers -= r.turns[0].bytes
+		close(r.turns[0].ready)
+		r.turns = slices.Delete(r.turns, 0, 1)
+	}
 }
 
 func (r *room) inHand() int {

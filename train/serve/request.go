@@ -158,10 +158,11 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 // What things take, in bytes, for the limit of memory: rough and rather too much.
 const (
-	bodyBytes  = 4       // a byte of a body: it, its values, token ids
-	tokenBytes = 32      // a token: its id, its text, its text in JSON
-	scoreBytes = 160     // a log-probability: the number, the token's name, both in JSON with the token's bytes
-	maxBody    = 8 << 20 // of a request
+	bodyBytes       = 4       // a byte of a body: it, its values, token ids
+	tokenBytes      = 32      // a token: its id, its text, its text in JSON
+	completionBytes = 64      // a log-probability in a completion: the number, the token's name, both in JSON
+	chatBytes       = 200     // in a chat: with the token's bytes as numbers
+	maxBody         = 8 << 20 // of a request
 )
 
 // largest is how many bytes a body may have.
@@ -173,7 +174,10 @@ func (s *Server) tooLarge() *problem {
 
 // cost is what the answer will take.
 func (a *request) cost() int64 {
-	bytes := int64(0)
+	bytes, score := int64(0), int64(completionBytes)
+	if a.on == onChat {
+		score = chatBytes
+	}
 	for _, p := range a.prompts {
 		prompt, completion := int64(len(p.ids)), int64(a.samples)*int64(p.most)
 		if a.echo {
@@ -181,7 +185,7 @@ func (a *request) cost() int64 {
 		}
 		bytes += tokenBytes * (prompt + completion)
 		if a.scores {
-			bytes += scoreBytes * int64(1+a.top) * completion
+			bytes += score * int64(1+a.top) * completion
 		}
 	}
 	return bytes
@@ -216,13 +220,13 @@ func (s *Server) complete(w http.ResponseWriter, r *http.Request, on kind) error
 	if err := s.encode(a); err != nil {
 		return err
 	}
-	more := a.cost()
-	if taken+more > s.Memory {
-		return &problem{code: "request_too_large", message: fmt.Sprintf("prompts and completions, with what is asked about their tokens, may take %d MB, and there is room for %d MB: ask in several requests, or for fewer tokens", (taken+more)>>20, s.Memory>>20)}
+	cost := a.cost()
+	if most := s.Memory / 2; cost > most {
+		return &problem{code: "request_too_large", message: fmt.Sprintf("prompts and completions, with what is asked about their tokens, may take %.1f MB, and there is room for %.1f MB: ask in several requests, or for fewer tokens", float64(cost)/1e6, float64(most)/1e6)}
 	}
-	if !s.room.more(more) {
-		return s.busy()
+	if err := s.room.take(r.Context(), cost); err != nil {
+		return err
 	}
-	taken += more
+	defer s.room.give(cost)
 	return s.write(w, r, a)
 }

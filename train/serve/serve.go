@@ -84,7 +84,7 @@ func New(c Config) *Server {
 		s.ID = func() string { return fmt.Sprintf("%x-%d", from, n.Add(1)) }
 	}
 	s.queue = newQueue()
-	s.room = room{requests: c.Parallel + c.Queue, bytes: c.Memory}
+	s.room = room{requests: c.Parallel + c.Queue, bodies: c.Memory / 2, answers: c.Memory / 2}
 	return s
 }
 

@@ -219,7 +219,7 @@ func TestMemory(t *testing.T) {
 	if got := <-status; got != http.StatusOK {
 		t.Error(got)
 	}
-	if status, answer := post(t, url, `{"prompt":"a","n":10,"max_tokens":350,"temperature":0}`); status != http.StatusOK {
+	if status, answer := post(t, url, `{"prompt":"a","n":5,"max_tokens":350,"temperature":0}`); status != http.StatusOK {
 		t.Error(status, answer)
 	}
 	// Too much of unknown length.
@@ -232,6 +232,58 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestRoom: room for bodies is there or not, and for that of answers requests wait in their order, also when one of them goes away.
+func TestRoom(t *testing.T) {
+	r := room{requests: 2, bodies: 10, answers: 10}
+	if !r.enter(6) || r.enter(5) || !r.enter(4) || r.enter(0) {
+		t.Error("another room for bodies than 10 bytes of 2 requests")
+	}
+	r.leave(6)
+	if !r.enter(6) || r.inHand() != 2 {
+		t.Error("what was left is not there")
+	}
+	if err := r.take(t.Context(), 7); err != nil {
+		t.Fatal(err)
+	}
+	order := make(chan int, 3)
+	ctx, leave := context.WithCancelCause(t.Context())
+	var wg sync.WaitGroup
+	for i, wait := range []struct {
+		ctx   context.Context
+		bytes int64
+	}{{ctx, 9}, {t.Context(), 4}, {t.Context(), 3}} {
+		wg.Go(func() {
+			if err := r.take(wait.ctx, wait.bytes); err == nil {
+				order <- i
+			} else if !errors.Is(err, errStopped) {
+				t.Error(err)
+			}
+		})
+		for n := 0; n <= i; { // it stands behind those before it
+			r.mu.Lock()
+			n = len(r.turns)
+			r.mu.Unlock()
+		}
+	}
+	if len(order) > 0 {
+		t.Error("one has come in before its turn")
+	}
+	leave(errStopped) // the first, which is too large for the time being; the next is, too, and the last waits behind it
+	for n := 3; n > 2; {
+		r.mu.Lock()
+		n = len(r.turns)
+		r.mu.Unlock()
+	}
+	if len(order) > 0 {
+		t.Error("one has come in before its turn")
+	}
+	r.give(7)
+	wg.Wait()
+	if r.answers != 3 || len(order) != 2 {
+		t.Errorf("%d bytes are left, and %d came in", r.answers, len(order))
+	}
+}
+
 // TestGone: a client that goes away leaves its place and its room, whether it waits, or is being written for.
 func TestGone(t *testing.T) {
 	c, _ := config(t, generate.Options{Together: 1})
@@ -239,7 +291,7 @@ func TestGone(t *testing.T) {
 	address, _ := start(t, c)
 	url := address + "/v1/completions"
 	ctx, leave := context.WithCancel(t.Context())
-	// Together they would be written for hours.
+	// Together they would be written for minutes.
 	ids := strings.TrimSuffix(strings.Repeat("[5],", 2000), ",")
 	body := `{"prompt":[` + ids + `],"max_tokens":40,"n":5,"temperature":1,"stream":true}`
 	var wg sync.WaitGroup
