@@ -36,9 +36,9 @@ Models with the same name are one; inputs that are called LANGUAGE/NAME are aver
 				if err != nil {
 					return err
 				}
-				r := &eval.Report{}
-				if err := json.Unmarshal(b, r); err != nil || r.Version == 0 {
-					return errors.Join(err, fmt.Errorf("%s: this is no result of curate eval -o FILE", name))
+				r, err := eval.ReadReport(b)
+				if err != nil {
+					return fmt.Errorf("%s: %w", name, err)
 				}
 				list = append(list, r)
 			}

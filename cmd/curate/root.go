@@ -122,7 +122,7 @@ func wrapArgs(c *cobra.Command) {
 		c.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
 				problem := err.Error()
-				if near := cmd.SuggestionsFor(strings.Join(args, " ")); len(near) > 0 && cmd.HasAvailableSubCommands() {
+				if near := cmd.SuggestionsFor(strings.Join(args, " ")); len(args) > 0 && len(near) > 0 && cmd.HasAvailableSubCommands() {
 					problem += "; did you mean " + near[0] + "?"
 				}
 				return &pipeline.UsageError{Problem: fmt.Sprintf("%s\nSee %q", problem, cmd.CommandPath()+" --help")}

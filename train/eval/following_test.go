@@ -249,7 +249,28 @@ sft   eu                       25.00 ± 1.00 %  75.00 ± 2.00 %
 	if _, err := Merge([]*Report{one, {Version: 1, Models: []Model{{Name: "sft", Dir: "other"}}}}); err == nil || !strings.Contains(err.Error(), "two models are called") {
 		t.Error(err)
 	}
-	if _, err := Merge([]*Report{{Version: 9}}); err == nil {
-		t.Error("a version that is not known is read")
-	}
+}
+
+// FuzzReport: whatever a file holds, it is refused or printed.
+func FuzzReport(f *testing.F) {
+	f.Add([]byte(`{"version":1,"models":[{"name":"a","results":[{"kind":"judge","name":"eu","rows":1,"metrics":[{"metric":"win_rate","value":0.5,"ci95":[0,1]}]},{"kind":"pairs","name":"eu/x","metrics":[{"metric":"acc","value":1e308,"stderr":-1}]}]}]}`))
+	f.Add([]byte(`{"version":1,"models":[{"name":"a","results":[{"kind":"bits","name":"","groups":[{"group":""}]},{"kind":"positions","positions":[{}]},null]}]}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := ReadReport(b)
+		if err != nil {
+			return
+		}
+		all, err := Merge([]*Report{r})
+		if err != nil {
+			return
+		}
+		var out strings.Builder
+		if err := all.Table(&out); err != nil {
+			t.Fatal(err)
+		}
+		if len(all.Models) > len(r.Models) {
+			t.Errorf("%d models of %d", len(all.Models), len(r.Models))
+		}
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 )
 
 // summaryColumns are the kinds that stand in a summary, with the metric that stands for each: what a model knows of a language,
@@ -147,13 +149,29 @@ func (r *Report) Add(model string, res *Result) {
 	r.Models[i].Results = append(r.Models[i].Results, res)
 }
 
+// ReadReport reads what a command has written.
+func ReadReport(b []byte) (*Report, error) {
+	r := &Report{}
+	if err := json.Unmarshal(b, r); err != nil {
+		return nil, fmt.Errorf("this is no result of curate eval: %w", err)
+	}
+	if r.Version != ReportVersion {
+		return nil, fmt.Errorf("a result of version %d, and this program reads version %d", r.Version, ReportVersion)
+	}
+	for _, m := range r.Models {
+		for i, res := range m.Results {
+			if res == nil {
+				return nil, fmt.Errorf("result %d of model %q is null", i+1, m.Name)
+			}
+		}
+	}
+	return r, nil
+}
+
 // Merge puts reports together: the results of models with the same name stand in one.
 func Merge(reports []*Report) (*Report, error) {
 	out := &Report{Version: ReportVersion}
 	for _, r := range reports {
-		if r.Version != ReportVersion {
-			return nil, fmt.Errorf("a report of version %d; this program reads version %d", r.Version, ReportVersion)
-		}
 		for _, of := range []struct{ to, from *string }{{&out.Program, &r.Program}, {&out.Kernels, &r.Kernels}, {&out.Precision, &r.Precision}} {
 			if *of.to == "" {
 				*of.to = *of.from

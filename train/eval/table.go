@@ -226,8 +226,13 @@ func (r *Result) notes() []string {
 	say(r.Ties, ties)
 	say(r.Cut, "%d contexts were too long, and lost tokens on the left")
 	if r.Kind == KindJudge && r.Rows > 0 {
-		list = append(list, fmt.Sprintf("against %s, by %s: %d won, %d lost, %d even; 95 %% of resamples have a win rate of %.2f to %.2f %%", cut(r.Baseline), cut(r.Judge), r.Wins, r.Losses, r.Even,
-			100*r.Metrics[0].Interval[0], 100*r.Metrics[0].Interval[1]))
+		note := fmt.Sprintf("against %s, by %s: %d won, %d lost, %d even", cut(r.Baseline), cut(r.Judge), r.Wins, r.Losses, r.Even)
+		for _, m := range r.Metrics {
+			if m.Interval != nil {
+				note += fmt.Sprintf("; 95 %% of resamples have a %s of %.2f to %.2f %%", strings.ReplaceAll(m.Name, "_", " "), 100*m.Interval[0], 100*m.Interval[1])
+			}
+		}
+		list = append(list, note)
 	}
 	say(r.Inconsistent, "%d pairs were judged otherwise with their sides swapped")
 	say(r.Left, "%d tokens at the end fill no row")
