@@ -26,7 +26,7 @@ func SaveGGUF(ctx context.Context, st store.Store, name, dir, tokenizer string, 
 		}
 	}
 	o := export.GGUFOptions{Type: matrices, Name: strings.TrimSuffix(path.Base(name), path.Ext(name))}
-	var notes []string
+	notes := []string{"the model has no tokenizer, and so the file has ids alone; --tokenizer gives it one"}
 	if tokenizer != "" {
 		if o.Tokenizer, notes, err = export.Vocabulary(tokenizer, c.Vocabulary, extra); err != nil {
 			return nil, nil, err

@@ -29,17 +29,16 @@ loads, or as a GGUF file for llama.cpp and what is built on it.
 
 MODEL is a folder as transformers has it, such as a checkpoint, or that of a training run, whose last checkpoint (with
 --early-stopping the best) is taken. Its weights may be in model.safetensors or pytorch_model.bin, or in several of these with
-their index.
+their index. A GGUF file of a llama or a jais can be MODEL, too; its tokenizer is not read.
 
 --format hf and jais write a folder OUT, which must not be there, or be empty: config.json, generation_config.json,
 model.safetensors, or several and their index, and the tokenizer's files as they are. A llama becomes a
 LlamaForCausalLM. With µP it is one that others cannot compute, and so its multipliers go into the weights, and a tied
 head becomes a tensor of its own; the logits are the same. Train on from MODEL and not from such a copy: the learning
-rates of µP are gone. With hf a btlm stays one, which BTLM's own code reads (cerebras/btlm-3b-8k-base, with
-trust_remote_code); --format jais gives it the names of inceptionai's Jais, the same tensors and numbers, which vLLM and
-llama.cpp's converter know. The code of neither is curate's to ship, and transformers needs it. --fold puts their
-multipliers into the weights. Of what lies in the model as f32, --dtype bf16 and
-f16 write the nearest that they have, ties to even.
+rates of µP are gone. With hf a btlm has BTLM's names, which BTLM's own code reads (cerebras/btlm-3b-8k-base, with
+trust_remote_code), with jais those of inceptionai's Jais, for the same tensors and numbers, which vLLM and llama.cpp's
+converter know. The code of neither is curate's to ship, and transformers needs it. --fold puts their multipliers into
+the weights. Of what lies in the model as f32, --dtype bf16 and f16 write the nearest that they have, ties to even.
 
 --format gguf writes a file OUT, which must not be there. A llama is one there, too; a btlm is of the architecture jais,
 with µP's multipliers in the weights. --type q8_0 and q4_0 store the numbers of matrices in blocks of 32 that share a
@@ -83,7 +82,7 @@ model.`,
 	fs.SortFlags = false
 	fs.StringVarP(&out, "output", "o", "", "`OUT` that gets the model: a folder, or a file of gguf (required)")
 	fs.StringVar(&format, "format", "hf", "`hf|jais|gguf`: a folder of Hugging Face, one of a Jais, or a file of llama.cpp")
-	fs.StringVar(&dtype, "dtype", "f32", "`f32|bf16|f16` of the weights, with hf")
+	fs.StringVar(&dtype, "dtype", "f32", "`f32|bf16|f16` of the weights, with hf and jais")
 	fs.StringVar(&kind, "type", "f16", "`f32|f16|q8_0|q4_0` of the matrices, with gguf")
 	fs.BoolVar(&fold, "fold", false, "put the multipliers of µP into the weights of a btlm, too")
 	fs.StringVar(&shard, "max-shard-size", "5GB", "`SIZE` of a file of weights; a larger model becomes several")

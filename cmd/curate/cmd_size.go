@@ -107,11 +107,11 @@ stays f16, and the table says which.`,
 // sizeConfig reads config.json: of a model's folder, or that file, which is all that one needs of a model that is elsewhere.
 func sizeConfig(ctx context.Context, name string) (c *model.Config, err error) {
 	st := store.NewLocal(nil)
-	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !isGGUF(name) {
 		c, _, err = train.ReadModelConfigFile(ctx, st, filepath.ToSlash(name))
 		return c, err
 	}
-	if err := localDir("size", name); err != nil {
+	if err := localModel("size", name); err != nil {
 		return nil, err
 	}
 	c, _, _, err = train.ReadModelConfig(ctx, st, filepath.ToSlash(name))

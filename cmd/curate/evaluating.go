@@ -214,7 +214,7 @@ func (r *evalRun) judged(ctx context.Context, report *eval.Report) error {
 
 // model measures a model on all inputs.
 func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
-	if err := localDir("eval", m.path); err != nil {
+	if err := localModel("eval", m.path); err != nil {
 		return nil, err
 	}
 	config, _, _, err := train.ReadModelConfig(ctx, r.st, filepath.ToSlash(m.path))

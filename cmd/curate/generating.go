@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -84,7 +85,7 @@ type generator struct {
 
 // open reads model and tokenizer. Memory is what the process may take.
 func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool, precision kernel.Precision, memory int64) (_ *generator, err error) {
-	if err := localDir("generate", g.model); err != nil {
+	if err := localModel("generate", g.model); err != nil {
 		return nil, err
 	}
 	config, _, dir, err := train.ReadModelConfig(ctx, st, filepath.ToSlash(g.model))
@@ -316,3 +317,14 @@ func completionOf(list []generate.Completion, samples int) any {
 	}
 	return texts
 }
+
+// localModel is an error for what is no model: neither a folder nor a GGUF file.
+func localModel(command, name string) error {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && isGGUF(name) {
+		return nil
+	}
+	return localDir(command, name)
+}
+
+// isGGUF goes by the name, as package train does.
+func isGGUF(name string) bool { return filepath.Ext(name) == ".gguf" }

@@ -13,7 +13,7 @@ import (
 	"curate/train/model"
 )
 
-// Architectures of GGUF, which are graphs of llama.cpp (src/models/llama.cpp and jais.cpp of release b7200 and its like).
+// Architectures of GGUF, which are graphs of llama.cpp (src/models/llama.cpp and jais.cpp, as in llama-cpp-python 0.3.36).
 const (
 	ggufLlama = "llama"
 	ggufJais  = "jais" // LayerNorm with biases, fused queries, keys and values, ALiBi, SwiGLU; scores are q·k / (width of a head)

@@ -102,6 +102,9 @@ func ReadGGUF(f *gguf.File) (*model.Config, Extra, *File, error) {
 		FFN: k.whole("feed_forward_length", required), Context: k.whole("context_length", required),
 		EmbeddingScale: 1, LogitScale: 1, WidthScale: 1, AlibiSlopeScale: 1,
 	}
+	if c.Layers > len(f.Tensors) { // before there is a list of what they have
+		k.fail(arch+".block_count", "it is %d, and the file has %d tensors", c.Layers, len(f.Tensors))
+	}
 	c.KVHeads = k.whole("attention.head_count_kv", c.Heads)
 	if e := f.Tensor(ggufNames["model.embed_tokens.weight"]); e != nil && len(e.Shape) == 2 {
 		c.Vocabulary = int(e.Shape[0])
@@ -122,9 +125,9 @@ func ReadGGUF(f *gguf.File) (*model.Config, Extra, *File, error) {
 		c.HeadSize = k.whole("attention.key_length", c.HeadSize)
 		c.NormEpsilon = k.number("attention.layer_norm_rms_epsilon", required)
 		c.RopeTheta = k.number("rope.freq_base", 10000)
-		for key, is := range map[string]int{"rope.dimension_count": c.HeadSize, "attention.value_length": c.HeadSize} {
-			if n := k.whole(key, is); n != is {
-				k.fail(arch+"."+key, "it is %d, and this program computes only models where it is the width of a head, %d", n, is)
+		for _, key := range []string{"rope.dimension_count", "attention.value_length"} {
+			if n := k.whole(key, c.HeadSize); n != c.HeadSize {
+				k.fail(arch+"."+key, "it is %d, and this program computes only models where it is the width of a head, %d", n, c.HeadSize)
 			}
 		}
 		for _, key := range []string{"rope.scaling.type", "expert_count", "attention.sliding_window"} {
@@ -155,11 +158,11 @@ func ReadGGUF(f *gguf.File) (*model.Config, Extra, *File, error) {
 // ropeScaling finds out what made the table of factors: the numbers that WriteGGUF adds, or else Llama 3's own. If they do not give the
 // table, nothing does.
 func (k *ggufKeys) ropeScaling(c *model.Config, t *gguf.Tensor) {
-	table := make([]float32, c.HeadSize/2)
-	if t.Type != gguf.F32 || len(t.Shape) != 1 || t.Shape[0] != int64(len(table)) {
-		k.fail(ropeFreqs, "its shape is %v of %s, and should be [%d] of F32", t.Shape, t.Type, len(table))
+	if t.Type != gguf.F32 || len(t.Shape) != 1 || t.Shape[0] != int64(c.HeadSize/2) || c.HeadSize < 2 {
+		k.fail(ropeFreqs, "its shape is %v of %s, and should be [%d] of F32", t.Shape, t.Type, c.HeadSize/2)
 		return
 	}
+	table := make([]float32, c.HeadSize/2)
 	b := make([]byte, 4*len(table))
 	if err := k.file.Read(t, 0, b); err != nil {
 		k.err = err

@@ -255,11 +255,13 @@ func TestWrongGGUF(t *testing.T) {
 		{"llama.block_count: the key is missing", change("llama.block_count", nil)},
 		{"llama.block_count: it is string", change("llama.block_count", "2")},
 		{"llama.block_count: it is 18446744073709551615", change("llama.block_count", int32(-1))},
+		{"llama.block_count: it is 16000, and the file has 22 tensors", change("llama.block_count", uint32(16000))},
 		{"no multiple of num_key_value_heads", change("llama.attention.head_count_kv", uint32(3))},
 		{"llama.attention.layer_norm_rms_epsilon: the key is missing", change("llama.attention.layer_norm_rms_epsilon", nil)},
 		{"llama.rope.scaling.type: it is yarn", change("llama.rope.scaling.type", "yarn")},
 		{"llama.expert_count: it is 8", change("llama.expert_count", uint32(8))},
 		{"rope_freqs.weight: factor", change(ropeKeys+"original_context_length", uint32(8))},
+		{"rope.dimension_count: it is 8, and this program", change("llama.attention.key_length", uint32(1<<31-1))},
 		{"the model is in 2 files", change("split.count", uint16(2))},
 		{`has the shape [32 32], and config.json wants [64 32]`, change("llama.feed_forward_length", uint32(64))},
 		{`"model.layers.2.input_layernorm.weight" is missing`, change("llama.block_count", uint32(3))},
@@ -308,4 +310,31 @@ func rewritten(t *testing.T, f *gguf.File, pairs []gguf.Pair, tensors []gguf.Ten
 		t.Fatal(err)
 	}
 	return out
+}
+
+// FuzzReadGGUF: whatever a file says of its model, it is refused, or its tensors can be read.
+func FuzzReadGGUF(f *testing.F) {
+	for name := range wideConfigs() {
+		b, err := os.ReadFile("testdata/" + name + ".gguf")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file, err := gguf.Open("x", bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		c, _, stored, err := ReadGGUF(file)
+		if err != nil {
+			return
+		}
+		if err := c.Check(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadWeights(c, []*File{stored}); err != nil && !strings.Contains(err.Error(), "tensor") {
+			t.Fatal(err)
+		}
+	})
 }

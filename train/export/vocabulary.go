@@ -214,7 +214,7 @@ func (v *vocabulary) preTokenizer(info tokenize.Info, ignoreMerges bool) (string
 		}
 		known = append(known, p.scanner)
 	}
-	if pre != "" { // gpt-oss is such a one, and llama.cpp's converter does the same
+	if pre != "" { // gpt-oss is such a one: texts got the same ids (docs/conformance.md)
 		v.note("the tokenizer has ignore_merges: %v, and llama.cpp's %s not: a word that merges do not lead to, if there is one, gets other ids", ignoreMerges, pre)
 		return pre, nil
 	}
