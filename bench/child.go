@@ -30,6 +30,7 @@ type task struct {
 	Threshold float64 // similarity; seconds; standard deviation
 	Precision string  // of products: f32 or bf16
 	Workers   int     // of kernels
+	Rank      int     // of adapters that are trained; 0: all weights are
 }
 
 // result is what a child says. CPU and Wall are of the measured section; the parent puts those of the whole

@@ -38,6 +38,7 @@ var benchmarks = []benchmark{
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"langid", "engines of langid on pages and on pieces of 2,000 characters, and fastText's own predictor", runLangid},
 	{"llmc", "training steps of llm.c's GPT-2 124M and of a llama of 134M, 1 and 2 threads", runLLMC},
+	{"lora", "training steps of llamas with all weights and with adapters of several ranks, one core", runLoRA},
 	{"marian", "translation by a MarianMT model and by random ones, f32 and 8 bits, beside transformers and CTranslate2: tokens/s, memory", runMarian},
 	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},

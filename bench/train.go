@@ -351,7 +351,17 @@ func trainTask(t task) (res result, err error) {
 	in := bufio.NewReader(f)
 	n := shape.rows * shape.length
 	b := &model.Batch{Rows: shape.rows, Length: shape.length, Tokens: make([]int32, n), Targets: make([]int32, n)}
-	o := newAdam(pool, l.Params)
+	if t.Rank > 0 {
+		adapters, err := model.NewAdapters(model.LoRA{Rank: t.Rank, Alpha: float64(2 * t.Rank)}, l.Params)
+		if err != nil {
+			return res, err
+		}
+		adapters.Init(1)
+		if err := m.Adapt(adapters); err != nil {
+			return res, err
+		}
+	}
+	o := newAdam(pool, m.Trained())
 	a := trainAnswer{Kernels: pool.Set().Name()}
 	for step := range t.N {
 		tokens, err := readTokens(in, shape.rows*(shape.length+1))
@@ -370,6 +380,9 @@ func trainTask(t task) (res result, err error) {
 		}
 		norm := o.norm()
 		o.step(step, norm)
+		if t.Rank > 0 {
+			m.Merge()
+		}
 		a.Wall, a.CPU = append(a.Wall, time.Since(began).Seconds()), append(a.CPU, cpuSeconds()-cpu)
 		a.Losses, a.Norms = append(a.Losses, sum/float64(counted)), append(a.Norms, norm)
 	}

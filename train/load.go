@@ -81,7 +81,7 @@ func ModelDir(ctx context.Context, st store.Store, dir string) (string, error) {
 	return stepDir(dir, steps[len(steps)-1]), nil
 }
 
-// ReadModelConfig reads config.json of a model's folder, or of a training run's last checkpoint, and says which folder it was.
+// ReadModelConfig reads config.json of a model's folder, or of a training run (see ModelDir), and says which folder it was.
 func ReadModelConfig(ctx context.Context, st store.Store, dir string) (*model.Config, export.Extra, string, error) {
 	dir, err := ModelDir(ctx, st, dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func ReadModelConfigFile(ctx context.Context, st store.Store, name string) (*mod
 }
 
 // Load reads a model: from a folder as Hugging Face has it (config.json, model.safetensors or its index and parts), from a
-// checkpoint, which is one, or from the folder of a training run, whose last checkpoint it takes.
+// checkpoint, which is one, or from the folder of a training run, whose model it takes.
 func Load(ctx context.Context, st store.Store, dir string) (*Loaded, error) {
 	c, extra, dir, err := ReadModelConfig(ctx, st, dir)
 	if err != nil {

@@ -400,3 +400,23 @@ func distance(got, want []float32) float64 {
 	}
 	return math.Sqrt(diff / size)
 }
+
+// TestLoRARates: with µP, A has the learning rate of a matrix that reads the width, and B, which reads the rank, the whole one.
+func TestLoRARates(t *testing.T) {
+	shards := smallShards(t)
+	l := mustLoad(t, trainedBase(t, shards, model.BTLM))
+	a, err := model.NewAdapters(model.LoRA{Rank: 2, Alpha: 2}, l.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := loraConfig(shards, "x")
+	o := newOptimizer(newPool(t, 1), &c, l.Config, a.Params)
+	if l.Config.WidthScale != 0.5 || len(o.chunks) != len(a.Params.Layout.Tensors) {
+		t.Fatal(l.Config.WidthScale, len(o.chunks))
+	}
+	for i, k := range o.chunks {
+		if want := []float64{0.5, 1}[i%2]; k.rate != want || !k.decays {
+			t.Errorf("%s: the rate is multiplied by %v, want %v; it decays: %v", a.Params.Layout.Tensors[i].Name, k.rate, want, k.decays)
+		}
+	}
+}

@@ -7,8 +7,8 @@ import (
 	"curate/train/model"
 )
 
-// optimizer makes the steps of AdamW on the parameters of a model, tensor by tensor as µP has it (Cerebras' µP, arXiv
-// 2304.03208, appendix G): matrices between embedding and head have the rate times WidthScale, and with it their decay. params may be those of adapters.
+// optimizer makes the steps of AdamW on the parameters of a model, or on its adapters, tensor by tensor as µP has it (Cerebras' µP,
+// arXiv 2304.03208, appendix G): matrices between embedding and head have the rate times WidthScale, and with it their decay.
 type optimizer struct {
 	pool          *kernel.Pool
 	c             Optimizer

@@ -114,6 +114,26 @@ func TestEarlyStopping(t *testing.T) {
 	if res := mustRun(t, c, dir, env); res.Stopped.Early || res.Stopped.Best != best.Step || res.Checkpoint != filepath.ToSlash(stepDir(dir, best.Step)) {
 		t.Errorf("%+v, %+v", res, res.Stopped)
 	}
+	// What is in the file is the path of a checkpoint.
+	done := filepath.Join(dir, DoneFile)
+	was, err := os.ReadFile(done)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"", "checkpoints/step-", "checkpoints/step-x\n", "step-00000006\n", "checkpoints/step--0000001\n"} {
+		if err := os.WriteFile(done, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Run(t.Context(), c, dir, env); err == nil || !strings.Contains(err.Error(), "done: it is to hold the path of a checkpoint, such as checkpoints/step-00001000, and holds ") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if _, err := ModelDir(t.Context(), env.Store, dir); err == nil {
+			t.Errorf("%q names a model", text)
+		}
+	}
+	if err := os.WriteFile(done, was, 0o666); err != nil {
+		t.Fatal(err)
+	}
 	// The best one was taken away: the run does not stand for another.
 	if err := os.RemoveAll(filepath.FromSlash(stepDir(dir, best.Step))); err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ func newEval(env environment) *cobra.Command {
 (--shards), the loss by how much of a row a model has seen (--positions), questions with choices (--choice:
 {"question","choices","answer"}) and minimal pairs (--pairs: {"good","bad"}). The formulas are lm-eval's; see docs/eval.md.
 
-MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint is taken.
+MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint (with --early-stopping the best) is taken.
 Each input may be given several times, and has a NAME in the table: --pairs eu=pairs.eu.jsonl --pairs en=pairs.en.jsonl
 puts twins in two languages side by side. Accuracies have standard errors, and are marked where they lie within two of
 them of chance.

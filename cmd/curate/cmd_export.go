@@ -26,7 +26,7 @@ func newExport(environment) *cobra.Command {
 		Long: `Write a model as a folder that Hugging Face's transformers, and what reads its models, loads: config.json,
 generation_config.json, model.safetensors, or several and their index, and the tokenizer's files as they are.
 
-MODEL is a folder of that kind, such as a checkpoint, or that of a training run, whose last checkpoint is taken.
+MODEL is a folder of that kind, such as a checkpoint, or that of a training run, whose last checkpoint (with --early-stopping the best) is taken.
 DIR must not be there, or be empty.
 
 A llama becomes a LlamaForCausalLM. With µP it is one that others cannot compute, and so its multipliers go into

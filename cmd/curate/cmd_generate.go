@@ -39,7 +39,7 @@ Without --prompt each record gets what follows its "text" (--text-field) as "com
 overwrites what is there; of a chat ("messages", ShareGPT's "conversations") that is the assistant's next turn, by the
 model's chat template. With -n above 1 "completion" is a list.
 
-MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint is taken.
+MODEL is a folder as Hugging Face has it, a checkpoint, or the folder of a training run, whose last checkpoint (with --early-stopping the best) is taken.
 
 Tokens are drawn as transformers has it: first --repetition-penalty, then --temperature, --top-k, --top-p, --min-p, and a
 draw from what is left. By default that is temperature 0.8 and nothing else; --temperature 0 takes the likeliest token.

@@ -20,6 +20,7 @@ import (
 func newSize(environment) *cobra.Command {
 	var s model.Shape
 	var lengths, rows []int
+	var lora int
 	var asJSON bool
 	shapeFlags := []string{"family", "width", "layers", "heads", "kv-heads", "ffn", "vocabulary", "tied"}
 	cmd := &cobra.Command{
@@ -42,6 +43,9 @@ stays f16, and the table says which.`,
 				if n < 1 || n > 1<<24 {
 					return usage("--length or --rows %d: from 1 to %d", n, 1<<24)
 				}
+			}
+			if lora < 0 || lora > 1<<16 {
+				return usage("--lora-rank %d: from 1 to %d", lora, 1<<16)
 			}
 			given := slices.DeleteFunc(slices.Clone(shapeFlags), func(f string) bool { return !cmd.Flags().Changed(f) })
 			var c *model.Config
@@ -67,7 +71,10 @@ stays f16, and the table says which.`,
 					return usage("%v", err)
 				}
 			}
-			z := sizeOf(c, lengths, rows)
+			z, err := sizeOf(c, lengths, rows, lora)
+			if err != nil {
+				return err
+			}
 			if asJSON {
 				b, err := json.Marshal(z, json.Deterministic(true), jsontext.WithIndent("  "))
 				if err != nil {
@@ -91,6 +98,7 @@ stays f16, and the table says which.`,
 	fs.BoolVar(&s.Tied, "tied", false, "the head is the embedding; always so in btlm")
 	fs.IntSliceVar(&lengths, "length", nil, "`N` tokens of a further length")
 	fs.IntSliceVar(&rows, "rows", []int{1, 4, 16}, "`N` rows that are trained at once; separate several with commas")
+	fs.IntVar(&lora, "lora-rank", 0, "`N`: also the memory of training adapters of this rank (LoRA) of all linear layers")
 	fs.BoolVar(&asJSON, "json", false, "print JSON, and no table")
 	return cmd
 }
@@ -124,6 +132,8 @@ type modelSize struct {
 	Parameters parameters       `json:"parameters"`
 	Weights    []weightsSize    `json:"weights"`
 	CacheToken map[string]int64 `json:"kv_cache_per_token"`
+	LoRARank   int              `json:"lora_rank,omitzero"`
+	Adapters   int64            `json:"lora_parameters,omitzero"`
 	Lengths    []lengthSize     `json:"lengths"`
 }
 
@@ -161,6 +171,7 @@ type lengthSize struct {
 type trainingSize struct {
 	Rows  int   `json:"rows"`
 	Bytes int64 `json:"bytes"`
+	LoRA  int64 `json:"lora_bytes,omitzero"`
 }
 
 // cacheFormats are those in which runtimes keep keys and values, with the bytes of a number. The last two have blocks of 32:
@@ -184,8 +195,8 @@ var roleNames = [...]struct {
 	{model.Embedding, "embedding"}, {model.Head, "head"}, {model.Hidden, "hidden"}, {model.Residual, "residual"}, {model.Norm, "norm"}, {model.Bias, "bias"},
 }
 
-// sizeOf computes all.
-func sizeOf(c *model.Config, lengths, rows []int) *modelSize {
+// sizeOf computes all; loraRank 0 is without adapters.
+func sizeOf(c *model.Config, lengths, rows []int, loraRank int) (*modelSize, error) {
 	z := &modelSize{
 		Family: c.Family, Width: c.Width, Layers: c.Layers, Heads: c.Heads, KVHeads: c.KVHeads, HeadSize: c.HeadSize, FFN: c.FFN,
 		Vocabulary: c.Vocabulary, Tied: c.Tied, Context: c.Context, CacheToken: map[string]int64{},
@@ -204,6 +215,15 @@ func sizeOf(c *model.Config, lengths, rows []int) *modelSize {
 	for _, f := range cacheFormats {
 		z.CacheToken[f.name] = c.CacheBytes(1, f.bytes)
 	}
+	var lora *model.LoRA
+	if loraRank > 0 {
+		lora = &model.LoRA{Rank: loraRank, Alpha: float64(loraRank)}
+		z.LoRARank = loraRank
+		var err error
+		if z.Adapters, err = lora.Parameters(c); err != nil {
+			return nil, err
+		}
+	}
 	lengths = slices.Concat(sizeLengths[:], lengths)
 	slices.Sort(lengths)
 	for _, n := range slices.Compact(lengths) {
@@ -212,11 +232,18 @@ func sizeOf(c *model.Config, lengths, rows []int) *modelSize {
 			l.Cache[f.name] = c.CacheBytes(n, f.bytes)
 		}
 		for _, r := range rows {
-			l.Memory = append(l.Memory, trainingSize{r, c.TrainingBytes(r, n, false)})
+			size := trainingSize{Rows: r, Bytes: c.TrainingBytes(r, n, false)}
+			if lora != nil {
+				var err error
+				if size.LoRA, err = c.LoRABytes(lora, r, n); err != nil {
+					return nil, err
+				}
+			}
+			l.Memory = append(l.Memory, size)
 		}
 		z.Lengths = append(z.Lengths, l)
 	}
-	return z
+	return z, nil
 }
 
 func plainSize(name string, all, bytes int64) weightsSize {

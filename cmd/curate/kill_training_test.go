@@ -17,7 +17,18 @@ import (
 // TestKillTraining kills -9 or interrupts the training of a small model at random moments, while it learns, validates and writes
 // or removes checkpoints, and goes on with other workers: all but times is as in an undisturbed run.
 func TestKillTraining(t *testing.T) {
-	kills := killsOf(t, 8)
+	killTraining(t, 8, nil, "--width", "32", "--layers", "1", "--heads", "2", "--epochs", "1.5", "--validation", "shards")
+}
+
+// TestKillLoRA does so with adapters, with noise and until the validation no longer falls: the rate is too high.
+func TestKillLoRA(t *testing.T) {
+	killTraining(t, 4, []string{"--width", "32", "--layers", "1", "--heads", "2", "--steps", "4", "--tokenizer", "tokenizer.json"},
+		"--from", "base", "--lora-rank", "4", "--neftune", "5", "--epochs", "1.5", "--learning-rate", "0.3", "--schedule", "constant", "--validation", "shards", "--early-stopping", "3")
+}
+
+// killTraining trains as more says, from a model as base says, if it says anything.
+func killTraining(t *testing.T, usual int, base []string, more ...string) {
+	kills := killsOf(t, usual)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -39,9 +50,12 @@ func TestKillTraining(t *testing.T) {
 	}
 	do("tokenizer", "train", "-q", "--vocab-size", "300", "-o", "tokenizer.json", "docs.jsonl")
 	do("shards", "build", "-q", "--pack", "--schedule", "64:75%,256:25%", "--tokens-per-step", "1024", "--tokenizer", "tokenizer.json", "-o", "shards", "docs.jsonl")
+	if base != nil {
+		do(append([]string{"train", "shards", "-o", "base", "-q"}, base...)...)
+	}
 	args := func(out string) []string {
-		return []string{"train", "shards", "-o", out, "--width", "32", "--layers", "1", "--heads", "2", "--tokenizer", "tokenizer.json", "--epochs", "1.5",
-			"--checkpoint-every", "5", "--validation", "shards", "--validate-every", "4", "--validate-rows", "8", "-q", "-j", fmt.Sprint(1 + rng.IntN(3))}
+		return append([]string{"train", "shards", "-o", out, "--tokenizer", "tokenizer.json", "--checkpoint-every", "5",
+			"--validate-every", "4", "--validate-rows", "8", "-q", "-j", fmt.Sprint(1 + rng.IntN(3))}, more...)
 	}
 	start := time.Now()
 	do(args("whole")...)

@@ -100,18 +100,25 @@ func (z *modelSize) table(w io.Writer) error {
 	columns(&b, rows)
 	b.WriteByte('\n')
 
-	rows = [][]string{{"memory of training, in f32"}}
-	for _, m := range z.Lengths[0].Memory {
-		rows[0] = append(rows[0], count(int64(m.Rows), "row"))
-	}
-	for _, l := range z.Lengths {
-		row := []string{"  of " + grouped(int64(l.Length))}
-		for _, m := range l.Memory {
-			row = append(row, decimal(m.Bytes))
+	memory := func(title string, bytes func(m *trainingSize) int64) {
+		rows = [][]string{{title}}
+		for _, m := range z.Lengths[0].Memory {
+			rows[0] = append(rows[0], count(int64(m.Rows), "row"))
 		}
-		rows = append(rows, row)
+		for _, l := range z.Lengths {
+			row := []string{"  of " + grouped(int64(l.Length))}
+			for i := range l.Memory {
+				row = append(row, decimal(bytes(&l.Memory[i])))
+			}
+			rows = append(rows, row)
+		}
+		columns(&b, rows)
 	}
-	columns(&b, rows)
+	memory("memory of training, in f32", func(m *trainingSize) int64 { return m.Bytes })
+	if z.LoRARank > 0 {
+		fmt.Fprintf(&b, "\nadapters of rank %d (LoRA): %s parameters, %s in f32\n", z.LoRARank, grouped(z.Adapters), decimal(4*z.Adapters))
+		memory("memory of training them", func(m *trainingSize) int64 { return m.LoRA })
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -226,6 +226,16 @@ func (x *adapter) backward(m *Model, l *linear, n int, dy, in []float32, grads *
 	m.pool.Gemm(m.prec, kernel.TN, rows, r, n, dy, l.out, low, r, true, x.b.of(grads), r)
 }
 
+// Parameters is how many numbers the adapters of a model have.
+func (l *LoRA) Parameters(c *Config) (int64, error) {
+	layout := NewLayout(c)
+	targets, err := l.targets(layout)
+	if err != nil {
+		return 0, err
+	}
+	return int64(l.layout(layout, targets).Len), nil
+}
+
 // LoRABytes is the memory of training with adapters: weights, those of the targets once more, and of the adapters 16 bytes a
 // number (themselves, gradients, two moments) and room for s·B; buffers are those of TrainingBytes and a matrix [N, Rank].
 func (c *Config) LoRABytes(l *LoRA, rows, length int) (int64, error) {

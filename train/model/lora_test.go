@@ -279,6 +279,27 @@ func TestLoRAInit(t *testing.T) {
 	}
 }
 
+// TestLoRAFLOPs counts what products there are.
+func TestLoRAFLOPs(t *testing.T) {
+	r := rand.New(rand.NewPCG(45, 46))
+	m := tiny(t, r, kernel.Auto, 1, func(*Config) {})
+	c := m.Config
+	if got, want := m.TrainingFLOPs(9), 3*c.FLOPs(9); got != want {
+		t.Errorf("%v operations, want %v", got, want)
+	}
+	m, _, _ = adapted(t, r, m, LoRA{Rank: 2, Alpha: 1, Targets: []string{"o_proj"}})
+	matrices := c.Vocabulary * c.Width
+	for _, w := range m.Params.Layout.Tensors {
+		if w.Role == Hidden || w.Role == Residual {
+			matrices += w.Len()
+		}
+	}
+	scores := c.Layers * c.Heads * c.HeadSize * 2 * 5 // a token sees 5 of 9 on average
+	if got, want := m.TrainingFLOPs(9), float64(2*(2*matrices+3*scores)+c.Layers*4*2*(24+12)); got != want {
+		t.Errorf("%v operations, want %v", got, want)
+	}
+}
+
 func TestLoRAErrors(t *testing.T) {
 	r := rand.New(rand.NewPCG(41, 42))
 	m := tiny(t, r, kernel.Auto, 1, func(*Config) {})

@@ -4,7 +4,8 @@
 //
 // config.go says what a model is made of, tensors.go which parameters it has, model.go runs it. A layer is a file: norm.go,
 // linear.go, rope.go, alibi.go, attention.go, swiglu.go, embedding.go, loss.go; block.go puts them together; lora.go trains
-// adapters of its matrices and leaves the rest as it is. cache.go runs a model one token at a time. size.go says how much memory and how many operations that takes.
+// adapters of its matrices and leaves the rest as it is, noise.go is for training. cache.go runs a model one token at a time. size.go
+// says how much memory and how many operations that takes.
 //
 // Activations are matrices with a row for each token: N = Rows·Length of them, row by row of the batch. All numbers are
 // float32; Precision says how the operands of products are rounded.
@@ -104,8 +105,8 @@ func (m *Model) Trained() *Params {
 }
 
 // Loss gives Σ w·(-log p(target)) over the targets of a batch that are counted, in float64, and how many they are. If
-// grads is not nil, scale times the gradient of that sum is added to it; it has the layout of Trained. An error says which token of the batch is none of
-// the vocabulary's; nothing is computed then.
+// grads is not nil, scale times the gradient of that sum is added to it; it has the layout of Trained. An error says which token
+// of the batch is none of the vocabulary's; nothing is computed then.
 func (m *Model) Loss(b *Batch, scale float32, grads *Params) (sum float64, counted int, err error) {
 	if trained := m.Trained(); grads != nil && len(grads.Data) != len(trained.Data) {
 		return 0, 0, fmt.Errorf("there is room for %d gradients of %d parameters", len(grads.Data), len(trained.Data))

@@ -31,8 +31,8 @@ func (l *norm) forward(m *Model, n int, rows []int32, x, y, stats []float32) {
 	})
 }
 
-// backward adds the gradient of x to dx, those of the parameters to grads (but where adapters are trained), and puts what forward gave into y again, unless
-// y is nil: dy is [n, width]; x and dx are as x is in forward; stats is what forward kept.
+// backward adds the gradient of x to dx, those of the parameters to grads (but where adapters are trained), and puts what forward
+// gave into y again, unless y is nil: dy is [n, width]; x and dx are as x is in forward; stats is what forward kept.
 func (l *norm) backward(m *Model, n int, rows []int32, x, stats, dy, dx, y []float32, grads *Params) {
 	w, b, d := l.weight.of(m.Params), l.bias.of(m.Params), l.width
 	// The gradients of weights and biases are one vector in the partial sums.
