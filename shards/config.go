@@ -285,7 +285,13 @@ func (s *settings) digests() error {
 }
 
 // dir is the folder of a stage's shard set, with a slash.
-func dir(length int) string { return fmt.Sprintf("length-%d/", length) }
+func dir(length int) string { return StageDir(length) + "/" }
+
+// StageDir is the folder of the set with rows of a length, below that of the schedule.
+func StageDir(length int) string { return fmt.Sprintf("length-%d", length) }
+
+// PairDir is the folder of the preference pairs' set, below that of the schedule.
+const PairDir = "preference"
 
 // pairDir is the folder of the preference pairs' set.
-const pairDir = "preference/"
+const pairDir = PairDir + "/"

@@ -19,33 +19,54 @@ import (
 )
 
 func newShardsExportConfig(environment) *cobra.Command {
-	var out, tokenizer string
+	var out, tokenizer, trained string
 	cmd := &cobra.Command{
-		Use:   "export-config TRAINER SHARDS",
+		Use:   "export-config TRAINER [SHARDS]",
 		Short: "Write run configurations with which a trainer reads shards",
 		Long: `Write run configurations for another trainer, with the paths of the shard sets in SHARDS, their lengths, the
 rows and steps of the schedule, seed and vocabulary: a file for each stage, in the order of training.
 What the shards do not say, such as the size of the model, stands under "choose" in them. Files that
 exist are an error: they may have been changed. Without -o a single file goes to standard output.
 
+With --train the model and how it is trained are filled in, too: learning rate and its schedule, batch, length, optimizer,
+objective of pairs, adapters, the model to begin with. They are those of a run (its folder or its train.json), or of a step of a
+recipe, whose shards need not be built yet; SHARDS may be left out, and are then those of the run.
+
 Trainers, and the formats of shards that they read:
 ` + trainerNames() + `
 docs/trainers.md says what each of them makes of bounds, loss masks and the schedule.`,
 		Example: `  curate shards export-config megatron -o run/ shards/
+  curate shards export-config trl --train recipes/llama-eus.yaml:sft -o run/
   curate shards export-config nanotron --tokenizer models/gpt2 -o run/ nanotron/`,
-		Args: twoArgs("TRAINER", "SHARDS"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if trained != "" && len(args) == 1 {
+				return nil
+			}
+			return twoArgs("TRAINER", "SHARDS")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			trainer, err := trainerconfig.Named(args[0])
 			if err != nil {
 				return usage("%s", strings.TrimPrefix(err.Error(), "shards: "))
 			}
-			if err := notEmpty(cmd, "output", "tokenizer"); err != nil {
+			if err := notEmpty(cmd, "output", "tokenizer", "train"); err != nil {
 				return err
 			}
-			if err := localDir("shards export-config", args[1]); err != nil {
-				return err
+			var in *trainerconfig.Input
+			if len(args) > 1 {
+				if err := localDir("shards export-config", args[1]); err != nil {
+					return err
+				}
 			}
-			in, err := trainerInput(cmd.Context(), args[1])
+			if trained == "" {
+				in, err = trainerInput(cmd.Context(), args[1])
+			} else {
+				var t *exportedTraining
+				if t, err = openExportedTraining(trained); err != nil {
+					return err
+				}
+				in, err = t.input(cmd.Context(), strings.Join(args[1:], ""), &trainer, cmd.ErrOrStderr())
+			}
 			if err != nil {
 				return err
 			}
@@ -71,6 +92,7 @@ docs/trainers.md says what each of them makes of bounds, loss masks and the sche
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVarP(&out, "output", "o", "", "`DIR` that gets the files")
+	fs.StringVar(&trained, "train", "", "`RUN`, its train.json, or RECIPE.yaml:STEP: how the model is trained")
 	fs.StringVar(&tokenizer, "tokenizer", "", "`PATH` of the tokenizer's folder, or of its tokenizer.json, for trainers that load it")
 	return cmd
 }

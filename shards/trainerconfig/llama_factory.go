@@ -2,7 +2,9 @@ package trainerconfig
 
 import (
 	"fmt"
+	"math"
 	"path"
+	"strings"
 )
 
 var llamaFactory = Trainer{
@@ -29,7 +31,7 @@ func writeLLaMAFactory(in *Input) ([]File, error) {
 	}
 	var folders []folder
 	var files []File
-	former := choose
+	former := in.model()
 	if len(in.Manifests) > 0 {
 		all, err := in.plans(rows)
 		if err != nil {
@@ -37,8 +39,8 @@ func writeLLaMAFactory(in *Input) ([]File, error) {
 		}
 		for i, p := range all {
 			f, err := fill(p.Name()+".yaml", llamaFactoryTemplate, map[string]any{
-				"P": p, "Model": former, "Packed": p.Manifest.Packing != nil, "Longer": longer(in.Schedule, i), "Seed": seed(in.Schedule.Seed),
-				"Cutoff": p.Length + 1,
+				"P": p, "Model": former, "Missing": in.missing(former), "Packed": p.Manifest.Packing != nil, "Longer": longer(in.Schedule, i), "Seed": seed(in.Schedule.Seed),
+				"Cutoff": p.Length + 1, "Training": in.llamaFactory(p), "LoRA": in.Training != nil && in.Training.LoRA != nil,
 			})
 			if err != nil {
 				return nil, err
@@ -54,7 +56,8 @@ func writeLLaMAFactory(in *Input) ([]File, error) {
 			return nil, err
 		}
 		f, err := fill("preference.yaml", llamaFactoryPreference, map[string]any{
-			"Model": former, "Pairs": m.Sequences, "Length": m.Length, "Seed": seed(in.Schedule.Seed),
+			"Model": former, "Missing": in.missing(former), "Pairs": m.Sequences, "Length": m.Length, "Seed": seed(in.Schedule.Seed), "Step": in.pairsPerStep(),
+			"Training": in.llamaFactoryPairs(), "LoRA": in.Training != nil && in.Training.LoRA != nil,
 		})
 		if err != nil {
 			return nil, err
@@ -66,6 +69,64 @@ func writeLLaMAFactory(in *Input) ([]File, error) {
 	return append(files, f), err
 }
 
+// llamaFactory are the lines of a stage's training (hparams/training_args.py, hparams/finetuning_args.py).
+func (in *Input) llamaFactory(p *plan) string {
+	t := in.Training
+	if t == nil {
+		return ""
+	}
+	return block(t.apart(p), t.length(p), t.hugging(p.Run), t.llamaFactoryLoRA())
+}
+
+func (t *Training) llamaFactoryLoRA() []string {
+	l := t.LoRA
+	if l == nil {
+		return nil
+	}
+	targets := "all"
+	if l.Targets != nil {
+		targets = strings.Join(l.Targets, ",")
+	}
+	return []string{
+		fmt.Sprintf("lora_rank: %d", l.Rank), "lora_alpha: " + number(l.Alpha), "lora_dropout: 0.0", "lora_target: " + targets, fmt.Sprintf("use_rslora: %v", l.RSLoRA),
+	}
+}
+
+func (in *Input) llamaFactoryPairs() string {
+	t := in.Training
+	if t == nil {
+		return ""
+	}
+	var lines []string
+	if d := t.DPO; d != nil {
+		lines = []string{"pref_loss: sigmoid", "pref_beta: " + number(d.Beta), "pref_ftx: " + number(d.NLL), "dpo_label_smoothing: " + number(d.LabelSmoothing)}
+	}
+	length, steps := in.pairsLength()
+	return block(length, lines, t.hugging(steps), t.llamaFactoryLoRA())
+}
+
+// pairsPerStep are how many pairs a step has, 0 if that is not known. A pair counts as two rows.
+func (in *Input) pairsPerStep() int64 {
+	return in.Schedule.TokensPerStep / int64(2*max(1, in.Preference.Length))
+}
+
+// pairsLength is the line that says how long the run over pairs is, and its steps, 0 if these are not known.
+func (in *Input) pairsLength() ([]string, int64) {
+	t, n, step := in.Training, in.Preference.Sequences, in.pairsPerStep()
+	note := "pairs are known when the shards are built"
+	if n > 0 {
+		note = fmt.Sprintf("pairs: %d", n)
+	}
+	if t.Steps > 0 {
+		return []string{fmt.Sprintf("max_steps: %d # %s", t.Steps, note)}, t.Steps
+	}
+	steps := int64(0)
+	if step > 0 {
+		steps = int64(math.Ceil(t.Epochs*float64((n+step-1)/step) - 1e-6))
+	}
+	return []string{fmt.Sprintf("num_train_epochs: %s # %s", number(t.Epochs), note)}, steps
+}
+
 // preference gives the tables of preference pairs.
 func (in *Input) preference() ([]string, error) {
 	m := in.Preference
@@ -73,6 +134,9 @@ func (in *Input) preference() ([]string, error) {
 		return nil, fmt.Errorf("shards: %s is in format %s; preference pairs are read in %s", in.Schedule.Preference, m.Format, preferenceFormat)
 	}
 	var files []string
+	if in.Planned {
+		files = append(files, path.Join(in.Root, in.Schedule.Preference, "*.parquet"))
+	}
 	for i := range m.Shards {
 		files = append(files, path.Join(in.Root, in.Schedule.Preference, m.Shards[i].Name+".parquet"))
 	}
@@ -83,10 +147,10 @@ const llamaFactoryTemplate = `# LLaMA-Factory, in this folder: python tokenized.
 {{- if gt .P.Number 1}}
 # A run of its own, with the model of the stage before and a new optimizer.
 {{- end}}
-model_name_or_path: {{yaml .Model}}{{if eq .P.Number 1}} # choose{{end}}
+model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{else if .Missing}} # not there yet: put here where the step before has saved it{{end}}
 stage: sft # learns what the labels have: all, or what the loss mask says
 do_train: true
-finetuning_type: full # choose
+finetuning_type: {{if .LoRA}}lora{{else}}full{{end}}{{if not .Training}} # choose{{end}}
 
 tokenized_path: {{yaml (printf "tokenized/%s" .P.Name)}}
 dataset: run-tokenized.py-first # not read where tokenized_path is
@@ -107,15 +171,19 @@ output_dir: {{yaml (printf "output/%s" .P.Name)}}
 # A step has per_device_train_batch_size × gradient_accumulation_steps × devices rows.
 per_device_train_batch_size: 1
 gradient_accumulation_steps: {{.P.Rows}}{{if not .P.Known}} # choose: the shards were built without tokens a step{{end}}
+{{- if .Training}}
+{{.Training}}
+{{- else}}
 num_train_epochs: 1 # rows: {{.P.Samples}}; full steps: {{.P.Steps}}
+{{- end}}
 seed: {{.Seed}}
 `
 
 const llamaFactoryPreference = `# LLaMA-Factory, in this folder: python tokenized.py, once, then llamafactory-cli train preference.yaml
-model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{end}}
+model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{else if .Missing}} # not there yet: put here where the step before has saved it{{end}}
 stage: dpo
 do_train: true
-finetuning_type: full # choose
+finetuning_type: {{if .LoRA}}lora{{else}}full{{end}}{{if not .Training}} # choose{{end}}
 
 tokenized_path: "tokenized/preference"
 dataset: run-tokenized.py-first # not read where tokenized_path is
@@ -125,8 +193,13 @@ disable_shuffling: true # the order is that of the shards
 output_dir: "output/preference"
 
 per_device_train_batch_size: 1
+{{- if .Training}}
+gradient_accumulation_steps: {{if .Step}}{{.Step}} # pairs of a step{{else}}1 # choose{{end}}
+{{.Training}}
+{{- else}}
 gradient_accumulation_steps: 1 # choose
 num_train_epochs: 1 # pairs: {{.Pairs}}
+{{- end}}
 seed: {{.Seed}}
 `
 

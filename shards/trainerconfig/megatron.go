@@ -1,7 +1,10 @@
 package trainerconfig
 
 import (
+	"errors"
+	"fmt"
 	"path"
+	"strings"
 
 	"curate/shards"
 )
@@ -43,7 +46,10 @@ func writeMegatron(in *Input) ([]File, error) {
 	}
 	var decay int64
 	for _, p := range all {
-		decay += p.Steps * p.Rows
+		decay += p.Run * p.Rows
+	}
+	if decay == 0 {
+		return nil, errors.New("shards: Megatron counts samples, and how many there are is known when the shards are built, or where the run says its steps: build them, or give steps in the place of epochs")
 	}
 	var files []File
 	for i, p := range all {
@@ -62,7 +68,8 @@ func writeMegatron(in *Input) ([]File, error) {
 		f, err := fill(p.Name()+".sh", megatronTemplate, map[string]any{
 			"P": p, "Former": former, "Prefixes": prefixes, "Longest": longest(all), "Decay": decay,
 			"Vocabulary": in.Schedule.Vocabulary, "EOD": in.Schedule.EOD, "Pad": padding(p.Manifest), "Seed": seed(in.Schedule.Seed),
-			"Train": p.Steps * p.Rows, "Rest": p.Samples - p.Steps*p.Rows, "Packed": p.Manifest.Packing != nil,
+			"Train": p.Run * p.Rows, "Rest": max(0, p.Samples-p.Run*p.Rows), "Packed": p.Manifest.Packing != nil,
+			"Planned": in.Planned, "Training": in.megatron(all), "Base": i == 0 && in.model() != choose, "Model": in.model(),
 		})
 		if err != nil {
 			return nil, err
@@ -80,17 +87,110 @@ func padding(m *shards.Manifest) *int {
 	return m.PadID
 }
 
+// megatron are the arguments of the training, the same in all stages (megatron/training/arguments.py, training/config/
+// training_config.py for the schedule, core/transformer/transformer_config.py for µP). Schedules count samples: of warm-up and decay in
+// steps, those of the first and of the last stage.
+func (in *Input) megatron(all []*plan) string {
+	t := in.Training
+	if t == nil {
+		return ""
+	}
+	lines := []string{""}
+	add := func(format string, args ...any) { lines = append(lines, "  "+fmt.Sprintf(format, args...)) }
+	if m := t.Shape; m == nil {
+		add("# Choose the model's shape, which is that of %s; this is small.", comment(in.model()))
+		add("--num-layers 12")
+		add("--hidden-size 768")
+		add("--num-attention-heads 12")
+	} else {
+		add("# The model.")
+		add("--num-layers %d", m.Layers)
+		add("--hidden-size %d", m.Width)
+		add("--num-attention-heads %d", m.Heads)
+		if m.KVHeads != m.Heads && m.KVHeads > 0 {
+			add("--group-query-attention")
+			add("--num-query-groups %d", m.KVHeads)
+		}
+		add("--ffn-hidden-size %d", m.FFN)
+		add("--swiglu")
+		if !m.Tied && !m.ALiBi {
+			add("--untie-embeddings-and-output-weights")
+		}
+		if m.ALiBi {
+			add("--normalization LayerNorm")
+			add("--position-embedding-type none # Megatron has no ALiBi: a model with it needs an attention of your own")
+		} else {
+			add("--normalization RMSNorm")
+			add("--disable-bias-linear")
+			add("--position-embedding-type rope")
+			add("--rotary-base %.0f", m.RopeTheta)
+			if m.RopeScaled {
+				add("--use-rope-scaling")
+			}
+		}
+		add("--attention-dropout 0")
+		add("--hidden-dropout 0")
+		if m.InitStd > 0 {
+			add("--init-method-std %s", number(m.InitStd))
+		}
+		if m.BaseWidth > 0 {
+			add("--use-mup")
+			add("--mup-base-hidden-size %d", m.BaseWidth)
+			add("--mup-embedding-mult %s", number(m.EmbeddingScale))
+			add("--mup-output-mult %s # %s × base width / width", number(m.OutputAlpha*float64(m.BaseWidth)/float64(m.Width)), number(m.OutputAlpha))
+		}
+	}
+	lines = append(lines, "")
+	add("# How it is trained.")
+	r, first, last := &t.Schedule, all[0], all[len(all)-1]
+	steps := last.Before + last.Run
+	add("--lr %s", number(t.LearningRate))
+	if r.Kind != "constant" {
+		add("--min-lr %s", number(r.End*t.LearningRate))
+	}
+	style := r.Kind
+	if style == "wsd" {
+		style = "WSD"
+	}
+	add("--lr-decay-style %s", style)
+	if r.Kind == "wsd" {
+		add("--lr-wsd-decay-style %s", map[string]string{"1-sqrt": "minus_sqrt", "linear": "linear"}[r.DecayShape])
+		add("--lr-wsd-decay-samples %d", stepsOf(r.Decay, steps)*last.Rows)
+	}
+	add("--lr-warmup-samples %d # steps: %d", stepsOf(r.Warmup, steps)*first.Rows, stepsOf(r.Warmup, steps))
+	add("--adam-beta1 %s", number(t.Beta1))
+	add("--adam-beta2 %s", number(t.Beta2))
+	add("--adam-eps %s", number(t.Epsilon))
+	add("--weight-decay %s", number(t.WeightDecay))
+	add("--clip-grad %s", number(t.Clip))
+	if t.BF16 {
+		add("--bf16")
+	}
+	if t.LoRA != nil || t.NEFTune > 0 || t.DPO != nil {
+		add("# Adapters, noise on embeddings and preference pairs are not of pretrain_gpt.py: take another trainer for these.")
+	}
+	return strings.Join(lines, "\n")
+}
+
 const megatronTemplate = `#!/usr/bin/env bash
 # Arguments of Megatron-LM's pretrain_gpt.py for {{.P.Name}}.
 # In a checkout of Megatron-LM: TORCHRUN="torchrun --nproc-per-node 8" bash {{.P.Name}}.sh [more arguments, which win]
 {{- with .Former}}
 # It goes on where {{.Name}}.sh ended.
 {{- end}}
+{{- if .Planned}}
+shards=({{shell .P.Dir}}/*.idx)
+{{- end}}
 args=(
   # The shards, without weights: each sample once. Megatron shuffles samples within the stage.
+{{- if .Planned}}
+  # They are not built yet; these are all that there will be.
+  --data-path "${shards[@]%.idx}"
+{{- else}}
   --data-path
 {{- range .Prefixes}}
     {{shell .}}
+{{- end}}
 {{- end}}
   --split 100,0,0
   --eval-iters 0
@@ -99,7 +199,11 @@ args=(
 
   # Ids are given: no text is tokenized.
   --tokenizer-type NullTokenizer
+{{- if .Vocabulary}}
   --vocab-size {{.Vocabulary}}
+{{- else}}
+  --vocab-size "${VOCABULARY:?the size of the tokenizer, which was not here}"
+{{- end}}
 {{- if .EOD}}
   --null-tokenizer-eod-id {{.EOD}}
 {{- end}}
@@ -115,7 +219,7 @@ args=(
 {{- else}}
   --global-batch-size {{.P.Rows}} # choose: the shards were built without tokens a step
 {{- end}}
-  --train-samples {{.Train}} # steps: {{.P.Steps}}{{if .Rest}}; {{.Rest}} samples that do not fill a step are left over{{end}}
+  --train-samples {{.Train}} # steps: {{.P.Run}}{{if .Rest}}; {{.Rest}} samples that do not fill a step are left over{{end}}
   --lr-decay-samples {{.Decay}} # of all stages
 {{- if .EOD}}
 {{- if .Packed}}
@@ -130,12 +234,17 @@ args=(
 {{- end}}
 {{- end}}
 
+{{- if .Training}}
+{{.Training}}
+{{- else}}
+
   # Choose the model and how it is trained; these are small.
   --num-layers 12
   --hidden-size 768
   --num-attention-heads 12
   --lr 3e-4
   --bf16
+{{- end}}
 
   --save "${CHECKPOINTS:-checkpoints}/{{.P.Name}}"
   --save-interval 1000
@@ -148,6 +257,12 @@ else # the model, the optimizer and the learning rate of the stage before, and t
   args+=(--load "${CHECKPOINTS:-checkpoints}/{{.Former.Name}}" --override-ckpt-iteration 0)
 fi
 args+=(--use-checkpoint-opt_param-scheduler)
+{{- else if .Base}}
+if [ -e "$own/latest_checkpointed_iteration.txt" ]; then # after a break: where it was
+  args+=(--load "$own")
+else # {{.Model}}, as a checkpoint of Megatron's: tools/checkpoint/convert.py makes one
+  args+=(--load "${BASE:?the folder of the base model as a checkpoint of Megatron}" --finetune)
+fi
 {{- else}}
 args+=(--load "$own") # for after a break; at first there is none
 {{- end}}

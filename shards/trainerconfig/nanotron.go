@@ -2,6 +2,7 @@ package trainerconfig
 
 import (
 	"curate/shards"
+	"errors"
 )
 
 var nanotron = Trainer{
@@ -29,6 +30,9 @@ func nanotronSamples(m *shards.Manifest, s *shards.ShardRecord) (int64, error) {
 // the name there; without, it loads the tokenizer of that name, which for our shards is a fingerprint. Config.__post_init__
 // wants the same name as tokenizer_name_or_path.
 func writeNanotron(in *Input) ([]File, error) {
+	if in.Training != nil {
+		return nil, errors.New("shards: how a model is trained is not written for nanotron; leave that out, and choose in the file")
+	}
 	all, err := in.plans(nanotronSamples)
 	if err != nil {
 		return nil, err

@@ -20,8 +20,14 @@ type plan struct {
 	Rows int64
 	// Samples are the rows that the trainer sees, and Steps the full steps that they make.
 	Samples, Steps int64
-	// Before is the sum of Steps of earlier stages.
-	Before   int64
+	// Run are the steps that are made of the stage, and Before the sum of those of earlier ones. They are Steps, unless Training
+	// says something else. 0 is not known.
+	Run, Before int64
+	// Rest is 1 if rows are left over that do not fill a step.
+	Rest int64
+	// Share of the schedule, and how many stages it has.
+	Share    float64
+	Of       int
 	Manifest *shards.Manifest
 	// Known says that the schedule has the rows of a step.
 	Known bool
@@ -34,10 +40,13 @@ func (p *plan) Name() string { return fmt.Sprintf("pretrain-%d-length-%d", p.Num
 func (p *plan) First() int64 { return p.Before + 1 }
 
 // Last is its last step, counted from 1.
-func (p *plan) Last() int64 { return p.Before + p.Steps }
+func (p *plan) Last() int64 { return p.Before + p.Run }
 
 // Files are the paths of the shards' files with that suffix, absolute.
 func (p *plan) Files(suffix string) []string {
+	if len(p.Manifest.Shards) == 0 { // they are not built yet
+		return []string{path.Join(p.Dir, "*"+suffix)}
+	}
 	var files []string
 	for i := range p.Manifest.Shards {
 		files = append(files, path.Join(p.Dir, p.Manifest.Shards[i].Name+suffix))
@@ -56,7 +65,7 @@ func (in *Input) plans(samples func(m *shards.Manifest, s *shards.ShardRecord) (
 		stage := &in.Schedule.Stages[i]
 		p := &plan{
 			Number: i + 1, Length: m.Length, Dir: path.Join(in.Root, stage.Dir), Manifest: m,
-			Rows: max(1, stage.RowsPerStep), Known: stage.RowsPerStep > 0, Before: before,
+			Rows: max(1, stage.RowsPerStep), Known: stage.RowsPerStep > 0, Before: before, Share: stage.Share, Of: len(in.Manifests),
 		}
 		for k := range m.Shards {
 			n, err := samples(m, &m.Shards[k])
@@ -65,12 +74,18 @@ func (in *Input) plans(samples func(m *shards.Manifest, s *shards.ShardRecord) (
 			}
 			p.Samples += n
 		}
-		if p.Steps = p.Samples / p.Rows; p.Steps == 0 {
+		if p.Run = p.Samples / p.Rows; p.Run*p.Rows < p.Samples {
+			p.Rest = 1
+		}
+		if p.Steps = p.Run; p.Steps == 0 && !in.Planned {
 			return nil, fmt.Errorf("shards: %s has %d rows of %d tokens, fewer than the %d of a step: build it with more tokens, or fewer a step",
 				stage.Dir, p.Samples, p.Length, p.Rows)
 		}
 		before += p.Steps
 		all = append(all, p)
+	}
+	if in.Training != nil {
+		return all, in.Training.run(all, !in.Planned)
 	}
 	return all, nil
 }

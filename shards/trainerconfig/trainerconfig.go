@@ -23,6 +23,23 @@ type Input struct {
 	Preference *shards.Manifest   // nil without
 	// Tokenizer is the path of its folder, for trainers that need it; "" if it is not known.
 	Tokenizer string
+	// Training is how the model is trained, nil if only the shards are known.
+	Training *Training
+	// Planned says that the shards are not built yet: their manifests have a format and a length, and no shards.
+	Planned bool
+}
+
+// model is the folder that the first run begins with.
+func (in *Input) model() string {
+	if in.Training != nil && in.Training.Model != "" {
+		return in.Training.Model
+	}
+	return choose
+}
+
+// missing says whether a model is the first one, and not there yet.
+func (in *Input) missing(model string) bool {
+	return in.Training != nil && in.Training.Missing && model == in.Training.Model
 }
 
 // File of a configuration.

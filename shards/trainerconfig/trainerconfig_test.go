@@ -76,10 +76,43 @@ func bare(name string) *Input {
 	}
 }
 
+// trained is a run whose shards are built, with all that a training can say.
+func trained(name string) *Input {
+	in := curriculum(name)
+	in.Manifests, in.Schedule.Stages = in.Manifests[:1], in.Schedule.Stages[:1]
+	in.Training = &Training{
+		Model: "/data/base", Epochs: 3, LearningRate: 7e-6, Schedule: Rates{Kind: "cosine", Warmup: 0.1, End: 0.1}, Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8,
+		WeightDecay: 0.1, Clip: 1, BF16: true, DPO: &DPO{Beta: 0.2, NLL: 0.5, LabelSmoothing: 0.1}, NEFTune: 5, Patience: 3,
+		LoRA:  &LoRA{Rank: 16, Alpha: 32, Targets: []string{"q_proj", "v_proj"}, RSLoRA: true},
+		Shape: &Shape{Width: 4096, Layers: 32, Heads: 32, KVHeads: 8, FFN: 14336, RopeTheta: 500000, RopeScaled: true},
+	}
+	return in
+}
+
+// planned are shards that are not built yet, of which the steps are known.
+func planned(name string) *Input {
+	in := curriculum(name)
+	in.Planned, in.Preference, in.Schedule.Preference = true, nil, ""
+	in.Manifests = []*shards.Manifest{
+		{Format: name, Length: 512, Packing: &shards.Packing{Method: "concat"}}, {Format: name, Length: 2048, Packing: &shards.Packing{Method: "concat"}},
+	}
+	in.Schedule.Vocabulary, in.Schedule.EOD = 0, nil
+	in.Schedule.Stages[0].Share, in.Schedule.Stages[1].Share = 0.75, 0.25
+	in.Training = &Training{
+		Steps: 1001, LearningRate: 0.012, Schedule: Rates{Kind: "linear", Warmup: 95, End: 0.0085}, Beta1: 0.9, Beta2: 0.95, Epsilon: 1e-8, WeightDecay: 0.1,
+		Shape: &Shape{ALiBi: true, Width: 2560, Layers: 32, Heads: 32, KVHeads: 32, FFN: 6826, Tied: true, BaseWidth: 256, EmbeddingScale: 14.6, OutputAlpha: 2.22, InitStd: 0.073},
+	}
+	return in
+}
+
 func TestGolden(t *testing.T) {
 	for _, trainer := range Trainers() {
 		for _, name := range trainer.Formats {
-			for what, in := range map[string]*Input{"curriculum": curriculum(name), "bare": bare(name)} {
+			inputs := map[string]*Input{"curriculum": curriculum(name), "bare": bare(name)}
+			if trainer.Name != "nanotron" {
+				inputs["trained"], inputs["planned"] = trained(name), planned(name)
+			}
+			for what, in := range inputs {
 				t.Run(trainer.Name+"/"+name+"/"+what, func(t *testing.T) {
 					got, err := trainer.Export(in)
 					if err != nil {
@@ -210,6 +243,96 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := Named("gpt-neox"); err == nil || !strings.Contains(err.Error(), "axolotl, llama-factory, megatron, nanotron, trl") {
 		t.Error(err)
+	}
+}
+
+// TestTrainingNumbers compares what the files say of a training with what it means.
+func TestTrainingNumbers(t *testing.T) {
+	wsd := func(in *Input) {
+		in.Training.Schedule = Rates{Kind: "wsd", Warmup: 0.1, End: 0.01, Decay: 0.2, DecayShape: "1-sqrt"}
+	}
+	unknown := func(in *Input) {
+		wsd(in)
+		in.Training.Steps, in.Training.Epochs = 0, 1
+	}
+	tests := []struct {
+		trainer, format, file string
+		input                 func(string) *Input
+		change                func(in *Input)
+		want                  []string
+	}{
+		// 161 rows of 512 in steps of 16 are 10 full steps, and 30 in three epochs, of which 3 warm up.
+		{"trl", "parquet", "pretrain-1-length-512.yaml", trained, nil, []string{
+			"learning_rate: 7.0e-06\n", "lr_scheduler_type: cosine_with_min_lr\nlr_scheduler_kwargs: {min_lr_rate: 0.1}\n", "warmup_steps: 3\n", "num_train_epochs: 3 #",
+			"adam_beta2: 0.95\n", "weight_decay: 0.1\n", "neftune_noise_alpha: 5\n", "use_peft: true\nlora_r: 16\n", "lora_target_modules: [q_proj, v_proj]\n", `model_name_or_path: "/data/base"` + "\n",
+		}},
+		// 7 pairs; a step of 8,192 tokens has two of 2 × 2,048: 4 steps an epoch.
+		{"trl", "parquet", "preference.yaml", trained, nil, []string{"beta: 0.2\nloss_type: [sigmoid, sft]\nloss_weights: [1.0, 0.5]\n", "gradient_accumulation_steps: 2 ", "warmup_steps: 2\n", "Label smoothing of 0.1 is left out"}},
+		{"llama-factory", "parquet", "preference.yaml", trained, nil, []string{"pref_beta: 0.2\npref_ftx: 0.5\ndpo_label_smoothing: 0.1\n", "finetuning_type: lora\n", "lora_target: q_proj,v_proj\n"}},
+		{"axolotl", "parquet-axolotl", "pretrain-1-length-512.yaml", trained, nil, []string{"lr_scheduler: cosine\ncosine_min_lr_ratio: 0.1\n", "num_epochs: 3 ", "adapter: lora\n", "base_model: \"/data/base\"\n"}},
+		{"axolotl", "parquet-axolotl", "pretrain-1-length-512.yaml", trained, wsd, []string{"lr_scheduler: warmup_stable_decay\nlr_scheduler_kwargs: {num_decay_steps: 6, decay_type: 1-sqrt, min_lr_ratio: 0.01}\nwarmup_steps: 3\n"}},
+		// Megatron's windows overlap: 159 of them, 9 steps an epoch, 27 in all.
+		{"megatron", "megatron", "pretrain-1-length-512.sh", trained, wsd, []string{
+			"--train-samples 432 # steps: 27\n", "--lr-decay-samples 432 ", "--lr-decay-style WSD\n  --lr-wsd-decay-style minus_sqrt\n  --lr-wsd-decay-samples 96\n  --lr-warmup-samples 48 ",
+			"--num-query-groups 8\n", "--untie-embeddings-and-output-weights\n", "--rotary-base 500000\n  --use-rope-scaling\n", "--finetune)",
+		}},
+		// 1,001 steps in shares of three quarters and one; warm-up in samples of the first length, and the decay in those of all.
+		{"megatron", "megatron", "pretrain-2-length-2048.sh", planned, nil, []string{
+			"--train-samples 1000 # steps: 250\n", "--lr-decay-samples 13016 ", "--lr-warmup-samples 1520 # steps: 95\n", "--min-lr 0.000102\n", "--mup-output-mult 0.222 ", "shards=('/data/shards/length-2048'/*.idx)\n",
+			"--position-embedding-type none ", "${VOCABULARY:?",
+		}},
+		{"trl", "parquet", "pretrain-1-length-512.yaml", planned, nil, []string{"max_steps: 751 # rows and steps are known when", "lr_scheduler_type: polynomial ", "{lr_end: 0.000102, power: 1.0}\nwarmup_steps: 95\n", `length-512/*.parquet"`, "begins each anew"}},
+		{"trl", "parquet", "pretrain-1-length-512.yaml", planned, unknown, []string{"num_train_epochs: 1 # rows and steps are known when", "num_decay_steps: 1, decay_type: 1-sqrt, min_lr_ratio: 0.01} # choose: 0.2 of the steps", "warmup_steps: 0.1 # a share"}},
+	}
+	for _, test := range tests {
+		trainer, err := Named(test.trainer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := test.input(test.format)
+		if test.change != nil {
+			test.change(in)
+		}
+		files, err := trainer.Export(in)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		i := slices.IndexFunc(files, func(f File) bool { return f.Name == test.file })
+		if i < 0 {
+			t.Errorf("%s writes no %s", test.trainer, test.file)
+			continue
+		}
+		for _, want := range test.want {
+			if !strings.Contains(string(files[i].Text), want) {
+				t.Errorf("%s of %s lacks %q:\n%s", test.file, test.trainer, want, files[i].Text)
+			}
+		}
+	}
+}
+
+// TestTrainingRefused: what a configuration cannot say.
+func TestTrainingRefused(t *testing.T) {
+	tests := []struct {
+		trainer, format string
+		change          func(in *Input)
+		want            string
+	}{
+		{"nanotron", "datatrove", func(*Input) {}, "is not written for nanotron"},
+		{"megatron", "megatron", func(in *Input) { in.Training.Steps, in.Training.Epochs = 0, 4 }, "how many there are is known when the shards are built"},
+		{"megatron", "megatron", func(in *Input) { *in = *curriculum("megatron"); in.Training = &Training{Epochs: 2} }, "several epochs of several lengths"},
+		{"trl", "parquet", func(in *Input) { *in = *curriculum("parquet"); in.Training = &Training{Steps: 100} }, "the run has 100 steps, 85 more than all rows once"},
+	}
+	for _, test := range tests {
+		trainer, err := Named(test.trainer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := planned(test.format)
+		test.change(in)
+		if _, err := trainer.Export(in); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.trainer, err, test.want)
+		}
 	}
 }
 

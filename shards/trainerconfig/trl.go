@@ -1,7 +1,9 @@
 package trainerconfig
 
 import (
+	"fmt"
 	"path"
+	"strings"
 
 	"curate/shards"
 )
@@ -26,7 +28,7 @@ const preferenceFormat = "parquet-preference"
 // comes of that, prompt_ids and so on, and those our pairs have. preference.py is trl/scripts/dpo.py without that step.
 func writeTRL(in *Input) ([]File, error) {
 	var files []File
-	former := choose
+	former := in.model()
 	if len(in.Manifests) > 0 {
 		all, err := in.plans(rows)
 		if err != nil {
@@ -34,8 +36,8 @@ func writeTRL(in *Input) ([]File, error) {
 		}
 		for i, p := range all {
 			f, err := fill(p.Name()+".yaml", trlTemplate, map[string]any{
-				"P": p, "Files": p.Files(".parquet"), "Model": former, "Packed": p.Manifest.Packing != nil, "Longer": longer(in.Schedule, i),
-				"Tokenizer": in.Tokenizer, "Seed": seed(in.Schedule.Seed),
+				"P": p, "Files": p.Files(".parquet"), "Model": former, "Missing": in.missing(former), "Packed": p.Manifest.Packing != nil, "Longer": longer(in.Schedule, i),
+				"Tokenizer": in.Tokenizer, "Seed": seed(in.Schedule.Seed), "Training": in.trl(p),
 			})
 			if err != nil {
 				return nil, err
@@ -50,7 +52,7 @@ func writeTRL(in *Input) ([]File, error) {
 			return nil, err
 		}
 		f, err := fill("preference.yaml", trlPreference, map[string]any{
-			"Files": table, "Model": former, "Pairs": m.Sequences, "Seed": seed(in.Schedule.Seed),
+			"Files": table, "Model": former, "Missing": in.missing(former), "Pairs": m.Sequences, "Seed": seed(in.Schedule.Seed), "Step": in.pairsPerStep(), "Training": in.trlPairs(),
 		})
 		if err != nil {
 			return nil, err
@@ -58,6 +60,53 @@ func writeTRL(in *Input) ([]File, error) {
 		files = append(files, f, File{"preference.py", []byte(trlPreferenceScript)})
 	}
 	return files, nil
+}
+
+// trl are the lines of a stage's training (trl/trainer/base_config.py, transformers' TrainingArguments; adapters: trl/trainer/
+// model_config.py).
+func (in *Input) trl(p *plan) string {
+	t := in.Training
+	if t == nil {
+		return ""
+	}
+	return block(t.apart(p), t.length(p), t.hugging(p.Run), t.trlLoRA())
+}
+
+func (t *Training) trlLoRA() []string {
+	l := t.LoRA
+	if l == nil {
+		return nil
+	}
+	targets := "all-linear"
+	if l.Targets != nil {
+		targets = "[" + strings.Join(l.Targets, ", ") + "]"
+	}
+	return []string{
+		"use_peft: true", fmt.Sprintf("lora_r: %d", l.Rank), "lora_alpha: " + number(l.Alpha), "lora_dropout: 0.0", "lora_target_modules: " + targets,
+		fmt.Sprintf("use_rslora: %v", l.RSLoRA),
+	}
+}
+
+// trlPairs are those of pairs (trl/trainer/dpo_config.py). Its loss sigmoid has no label smoothing, and robust another one.
+func (in *Input) trlPairs() string {
+	t := in.Training
+	if t == nil {
+		return ""
+	}
+	var lines []string
+	if d := t.DPO; d != nil {
+		lines = append(lines, "beta: "+number(d.Beta))
+		if d.NLL > 0 {
+			lines = append(lines, "loss_type: [sigmoid, sft]", fmt.Sprintf("loss_weights: [1.0, %s]", number(d.NLL)))
+		} else {
+			lines = append(lines, "loss_type: [sigmoid]")
+		}
+		if d.LabelSmoothing > 0 {
+			lines = append(lines, fmt.Sprintf("# Label smoothing of %s is left out: TRL has it in its loss robust alone, which is another one.", number(d.LabelSmoothing)))
+		}
+	}
+	length, steps := in.pairsLength()
+	return block(length, lines, t.hugging(steps), t.trlLoRA())
 }
 
 // longer is how many documents have more tokens than a row of stage i.
@@ -72,7 +121,7 @@ const trlTemplate = `# TRL: trl sft --config {{.P.Name}}.yaml
 {{- if gt .P.Number 1}}
 # A run of its own: TRL's script cannot go on with the optimizer of the stage before, only with its model.
 {{- end}}
-model_name_or_path: {{yaml .Model}}{{if eq .P.Number 1}} # choose{{end}}
+model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{else if .Missing}} # not there yet: put here where the step before has saved it{{end}}
 {{- if .Tokenizer}}
 # The rows were made with the tokenizer in {{yaml .Tokenizer}}: the model must have the same.
 {{- end}}
@@ -100,12 +149,16 @@ train_sampling_strategy: sequential
 # A step has per_device_train_batch_size × gradient_accumulation_steps × devices rows.
 per_device_train_batch_size: 1
 gradient_accumulation_steps: {{.P.Rows}}{{if not .P.Known}} # choose: the shards were built without tokens a step{{end}}
+{{- if .Training}}
+{{.Training}}
+{{- else}}
 num_train_epochs: 1 # rows: {{.P.Samples}}; full steps: {{.P.Steps}}
+{{- end}}
 seed: {{.Seed}}
 `
 
 const trlPreference = `# TRL: python preference.py --config preference.yaml
-model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{end}}
+model_name_or_path: {{yaml .Model}}{{if eq .Model "choose-a-model"}} # choose{{else if .Missing}} # not there yet: put here where the step before has saved it{{end}}
 datasets:
   - path: parquet
     split: train
@@ -118,8 +171,13 @@ output_dir: "output/preference"
 max_length: null # no pair is cut off
 train_sampling_strategy: sequential
 per_device_train_batch_size: 1
+{{- if .Training}}
+gradient_accumulation_steps: {{if .Step}}{{.Step}} # pairs of a step{{else}}1 # choose{{end}}
+{{.Training}}
+{{- else}}
 gradient_accumulation_steps: 1 # choose
 num_train_epochs: 1 # pairs: {{.Pairs}}
+{{- end}}
 seed: {{.Seed}}
 `
 
