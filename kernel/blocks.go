@@ -39,70 +39,51 @@ func (f BlockFormat) Quantize(dst []byte, x []float32) {
 		panic(fmt.Sprintf("kernel: %d weights do not go into %d bytes of blocks", len(x), len(dst)))
 	}
 	for ; len(x) > 0; dst, x = dst[size:], x[Block:] {
-		b, x := dst[:size], x[:Block]
-		var top, signed float32
-		sum := float32(0)
-		for _, v := range x {
-			if a := abs32(v); a > top {
-				top, signed = a, v
-			}
-			sum += v - v // a NaN, if one number is not finite
+		f.quantize(dst[:size], (*[Block]float32)(x))
+	}
+}
+
+func (f BlockFormat) quantize(b []byte, x *[Block]float32) {
+	// The first of the numbers with the greatest magnitude, which is compared by its bits.
+	var top uint32
+	at := 0
+	for i, v := range x {
+		if a := math.Float32bits(v) &^ (1 << 31); a > top {
+			top, at = a, i
 		}
-		if sum != 0 {
-			clear(b)
-			binary.LittleEndian.PutUint16(b, Half(float32(math.NaN())))
-			continue
+	}
+	scale := x[at] / -8
+	switch {
+	case top == 0 && f == Q4_0:
+		scale = float32(math.Copysign(0, -1)) // as the reference, whichever zeros they are
+	case f == Q8_0:
+		scale = math.Float32frombits(top) / 127
+	}
+	factor := 1 / scale
+	switch {
+	case top >= 0x7f800000: // an infinity, or a NaN
+		clear(b)
+		binary.LittleEndian.PutUint16(b, Half(float32(math.NaN())))
+		return
+	case abs32(factor) > math.MaxFloat32: // the scale is 0 in f16 then, and the numbers with it
+		factor = 0
+	}
+	binary.LittleEndian.PutUint16(b, Half(scale))
+	if f == Q8_0 {
+		for i, v := range x {
+			// C's roundf, half away from zero, which is exact in float64.
+			v := float64(float32(v * factor))
+			b[2+i] = byte(int32(v + math.Copysign(0.5, v)))
 		}
-		if f == Q8_0 {
-			scale, factor := top/127, float32(0)
-			if scale != 0 {
-				factor = 1 / scale
-			}
-			binary.LittleEndian.PutUint16(b, Half(scale))
-			for i, v := range x {
-				b[2+i] = byte(roundAway(float32(v * factor)))
-			}
-			continue
-		}
-		scale, factor := signed/-8, float32(0)
-		if scale != 0 {
-			factor = 1 / scale
-		}
-		binary.LittleEndian.PutUint16(b, Half(scale))
-		for i := range Block / 2 {
-			b[2+i] = nibble(float32(x[i]*factor)) | nibble(float32(x[Block/2+i]*factor))<<4
-		}
+		return
+	}
+	for i := range Block / 2 {
+		low, high := int32(float32(x[i]*factor)+8.5), int32(float32(x[Block/2+i]*factor)+8.5)
+		b[2+i] = byte(min(low, 15) | min(high, 15)<<4)
 	}
 }
 
 func abs32(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
-
-// roundAway is C's roundf, half away from zero, of a number from -128 to 127. A scale below the normal numbers has a factor that may be infinite:
-// then it is held to that.
-func roundAway(x float32) int8 {
-	switch {
-	case x != x:
-		return 0
-	case x >= 127:
-		return 127
-	case x <= -127:
-		return -127
-	case x < 0:
-		return -int8(0.5 - float64(x)) // exact, as it would not be in float32
-	}
-	return int8(0.5 + float64(x))
-}
-
-// nibble is x + 8, rounded, up to 15.
-func nibble(x float32) byte {
-	switch y := float32(x + 8.5); {
-	case y >= 15:
-		return 15
-	case y >= 1:
-		return byte(y)
-	}
-	return 0
-}
 
 // Dequantize puts the numbers of blocks into dst.
 func (f BlockFormat) Dequantize(dst []float32, b []byte) {

@@ -316,3 +316,16 @@ func TestBlockFormatsOfGGUF(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkQuantizeBlocks(b *testing.B) {
+	for _, f := range blockFormats {
+		b.Run(f.Name(), func(b *testing.B) {
+			x := matrix(rand.New(rand.NewPCG(1, 1)), 64, 256, 256)
+			p := NewBlocks(f, 64, 256)
+			b.SetBytes(4 * int64(len(x)))
+			for b.Loop() {
+				p.Put(0, 64, 0, 256, x, 256)
+			}
+		})
+	}
+}

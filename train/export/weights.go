@@ -144,9 +144,9 @@ func ReadQuantized(c *model.Config, files []*safetensors.File, format model.Weig
 					break
 				}
 				each(pool, t.Rows, func(from, to int) {
-					for r := from; r < to; r++ {
-						for j := range cols {
-							turned[r*cols+j] = buffer[j*t.Rows+r]
+					for j := range cols {
+						for r, v := range buffer[j*t.Rows:][from:to] {
+							turned[(from+r)*cols+j] = v
 						}
 					}
 					q.Put(i, from, to-from, first, cols, turned[from*cols:], cols)
