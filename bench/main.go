@@ -94,7 +94,7 @@ type options struct {
 	decodeShape                 string
 	llmc                        string
 
-	writing, llamaBench          string
+	writing, writingPython       string
 	writingLayers, writingLength int
 
 	marian, marianText           string
@@ -151,7 +151,7 @@ func main() {
 	flag.StringVar(&o.writing, "writing", "", "`DIR` of the random model of benchmark writing, which makes it if it is not there (5.3 GB); default one that is removed")
 	flag.IntVar(&o.writingLayers, "writing-layers", 32, "`N` layers of it")
 	flag.IntVar(&o.writingLength, "writing-length", 8192, "longest context of benchmark writing, in `TOKENS`")
-	flag.StringVar(&o.llamaBench, "llama-bench", "", "`PATH` of llama.cpp's llama-bench, for benchmark writing; its file is made with gguf of $"+pythonEnv)
+	flag.StringVar(&o.writingPython, "writing-python", "", "`PATH` of a Python with llama_cpp and gguf, for benchmark writing")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {

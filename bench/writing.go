@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -258,7 +257,10 @@ func runWriting(s *session) error {
 		off := float64(said)/float64(u.RSS) - 1
 		fail(off < writingSize && off > -writingSize, "%s, %d tokens: curate size is off by %.1f %%", name, c.length, 100*off)
 	}
-	return errors.Join(s.writingSpeed(dir, v, fail), s.say("writing", v))
+	if err := s.writingSpeed(dir, v, fail); err != nil {
+		return err
+	}
+	return s.say("writing", v)
 }
 
 // writingText is a text of about so many tokens, and not more.
@@ -310,74 +312,86 @@ func (s *session) writingSaid(bin, dir, weights, cache string, length int) (int6
 	return 0, fmt.Errorf("curate size has no line of %d tokens with %s and %s", length, weights, cache)
 }
 
-// writingSpeed writes by turns with llama.cpp.
+// writingSpeed writes by turns with llama.cpp. Speeds are by the clock and by CPU seconds: on a machine that others use, the latter of one worker is what
+// can be compared, since workers that wait for each other look for work meanwhile.
 func (s *session) writingSpeed(dir string, v *verdict, fail func(bool, string, ...any)) error {
-	gguf := ""
-	if s.options.llamaBench == "" {
-		fmt.Println("\nSKIPPED llama.cpp's speed: -llama-bench names no program")
-	} else if python, ok := python("a GGUF file for llama.cpp"); ok {
+	gguf, python := "", s.options.writingPython
+	if python == "" {
+		fmt.Println("\nSKIPPED llama.cpp's speed: -writing-python names no Python")
+	} else {
 		gguf = filepath.Join(s.dir, "random.gguf")
+		defer os.Remove(gguf)
 		if _, err := s.measure(command{argv: []string{python, filepath.Join("peers", "gguf_random.py"), gguf, strconv.Itoa(s.options.writingLayers)}}); err != nil {
 			return err
 		}
-		defer os.Remove(gguf)
 	}
-	fmt.Printf("\n%-9s %8s %12s %12s %8s %12s %12s %14s\n", "weights", "workers", "tokens/s", "tokens/CPU s", "GB/s", "memory GB/s", "prompt/CPU s", "llama.cpp t/s")
-	for _, weights := range []string{"4bit", "int8"} {
-		for _, workers := range []int{1, 2} {
-			var ours, theirs, perCPU, memory, read []float64
-			for round := 1; round <= s.options.runs; round++ {
-				res, u, err := s.child(task{Name: "writing", Files: []string{dir}, Arg: weights, Workers: workers}, workers == 1)
-				if err != nil {
-					return err
-				}
+	c, err := writingShape(s.options.writingLayers)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\n%-22s %8s %10s %13s %8s %12s %14s %9s\n", "", "workers", "tokens/s", "tokens/CPU s", "GB/CPU s", "memory GB/s", "prompt t/CPU s", "others s")
+	for _, workers := range []int{1, 2} {
+		var best [3]writingBest
+		for round := 1; round <= s.options.runs; round++ {
+			for i, weights := range []string{"4bit", "int8", ""} {
 				var a writingAnswer
-				if err := json.Unmarshal(res.Answer, &a); err != nil {
-					return err
-				}
-				m := measurement{Bench: "writing", Name: fmt.Sprintf("%s, %d workers", weights, workers), Round: round, Unit: "tokens", result: result{
-					Passes: 1, Tokens: writingTokens, Bytes: a.Bytes, CPU: a.CPU, Wall: a.Wall, Foreign: u.Foreign, PeakRSS: u.RSS,
-				}, More: map[string]any{"kernels": a.Kernels, "memory_bytes_per_s": a.Memory, "prompt_tokens": writingRead, "prompt_cpu_s": a.Prompt}}
-				ours, perCPU = append(ours, writingTokens/a.Wall), append(perCPU, writingTokens/a.CPU)
-				memory, read = append(memory, a.Memory/1e9), append(read, writingRead/a.Prompt)
-				if gguf != "" && weights == "4bit" {
-					speed, err := s.llamaSpeed(gguf, workers)
+				var u usage
+				name := "curate " + weights
+				if weights != "" {
+					var res result
+					if res, u, err = s.child(task{Name: "writing", Files: []string{dir}, Arg: weights, Workers: workers}, workers == 1); err != nil {
+						return err
+					}
+					if err := json.Unmarshal(res.Answer, &a); err != nil {
+						return err
+					}
+				} else {
+					if gguf == "" {
+						continue
+					}
+					name = "llama.cpp q4_0"
+					u, err = s.measure(command{argv: []string{python, filepath.Join("peers", "llamacpp_speed.py"), gguf, strconv.Itoa(workers), strconv.Itoa(writingRead), strconv.Itoa(writingTokens)}, one: workers == 1})
 					if err != nil {
 						return err
 					}
-					theirs = append(theirs, speed)
-					m.More["llama_cpp_tokens_per_s"] = speed
+					if err := json.Unmarshal([]byte(lastLines(string(u.Out), 1)), &a); err != nil {
+						return fmt.Errorf("llamacpp_speed.py: %w", err)
+					}
+					a.Bytes = c.WeightBytes(model.Weights4Bit)
 				}
-				s.write(m)
+				s.write(measurement{Bench: "writing", Name: fmt.Sprintf("%s, %d workers", name, workers), Round: round, Unit: "tokens", result: result{
+					Passes: 1, Tokens: writingTokens, Bytes: a.Bytes, CPU: a.CPU, Wall: a.Wall, Foreign: u.Foreign, PeakRSS: u.RSS,
+				}, Load: load(), More: map[string]any{"kernels": a.Kernels, "memory_bytes_per_s": a.Memory, "prompt_tokens": writingRead, "prompt_cpu_s": a.Prompt}})
+				best[i].add(name, &a, &u)
 			}
-			best, peer := slices.Max(ours), "-"
-			if len(theirs) > 0 {
-				peer = fmt.Sprintf("%.2f (%.2f)", slices.Max(theirs), best/slices.Max(theirs))
-				fail(best*writingBehind >= slices.Max(theirs), "%s, %d workers: %.2f tokens/s, and llama.cpp %.2f", weights, workers, best, slices.Max(theirs))
-			}
-			c, err := writingShape(s.options.writingLayers)
-			if err != nil {
-				return err
-			}
-			format, _ := model.ParseWeightFormat(weights)
-			fmt.Printf("%-9s %8d %12.2f %12.2f %8.1f %12.1f %12.1f %14s\n", weights, workers, best, slices.Max(perCPU), best*float64(c.WeightBytes(format))/1e9, slices.Max(memory), slices.Max(read), peer)
-			v.Numbers[fmt.Sprintf("%s %d workers", weights, workers)] = map[string]any{"tokens_per_s": ours, "tokens_per_cpu_s": perCPU, "llama_cpp": theirs, "memory_gb_per_s": memory, "prompt_tokens_per_cpu_s": read}
 		}
+		for _, b := range best {
+			if b.name != "" {
+				fmt.Printf("%-22s %8d %10.2f %13.2f %8.1f %12.1f %14.1f %9.1f\n", b.name, workers, b.clock, b.cpu, b.bytes*b.cpu/1e9, b.memory/1e9, b.prompt, b.foreign)
+				v.Numbers[fmt.Sprintf("%s, %d workers", b.name, workers)] = map[string]any{"tokens_per_s": b.clock, "tokens_per_cpu_s": b.cpu, "prompt_tokens_per_cpu_s": b.prompt, "memory_bytes_per_s": b.memory}
+			}
+		}
+		ours, theirs := best[0].clock, best[2].clock
+		if workers == 1 {
+			ours, theirs = best[0].cpu, best[2].cpu
+		}
+		fail(ours*writingBehind >= theirs, "%d workers: %.2f tokens/s, and llama.cpp %.2f", workers, ours, theirs)
 	}
 	return nil
 }
 
-// llamaSpeed is llama-bench's tokens a second.
-func (s *session) llamaSpeed(gguf string, threads int) (float64, error) {
-	u, err := s.measure(command{argv: []string{s.options.llamaBench, "-m", gguf, "-t", strconv.Itoa(threads), "-p", "0", "-n", strconv.Itoa(writingTokens), "-r", "1", "-o", "json"}, one: threads == 1})
-	if err != nil {
-		return 0, err
+// writingBest is the best of several rounds.
+type writingBest struct {
+	name                              string
+	clock, cpu, bytes, memory, prompt float64
+	foreign                           float64 // the least
+}
+
+func (b *writingBest) add(name string, a *writingAnswer, u *usage) {
+	if b.name == "" || u.Foreign < b.foreign {
+		b.foreign = u.Foreign
 	}
-	var runs []struct {
-		Speed float64 `json:"avg_ts"`
-	}
-	if err := json.Unmarshal(u.Out, &runs); err != nil || len(runs) != 1 {
-		return 0, fmt.Errorf("llama-bench said %q: %v", lastLines(string(u.Out), 5), err)
-	}
-	return runs[0].Speed, nil
+	b.name, b.bytes = name, float64(a.Bytes)
+	b.clock, b.cpu = max(b.clock, writingTokens/a.Wall), max(b.cpu, writingTokens/a.CPU)
+	b.memory, b.prompt = max(b.memory, a.Memory), max(b.prompt, writingRead/a.Prompt)
 }
