@@ -113,13 +113,12 @@ func TestQuantizedExtendEach(t *testing.T) {
 			m, _ := quantizedOf(t, c, Weights4Bit, 3)
 			one.Int8Cache, m.Int8Cache = int8Cache, int8Cache
 			const sequences = 9
-			var prompts [][]int32
 			var caches []*Cache
 			var next []int32
 			var want []float32
 			for range sequences {
 				prompt := randomTokens(r, c, 2+r.IntN(30))
-				prompts, next = append(prompts, prompt), append(next, r.Int32N(int32(c.Vocabulary)))
+				next = append(next, r.Int32N(int32(c.Vocabulary)))
 				alone := one.NewCache(40)
 				if _, err := one.Extend(alone, prompt); err != nil {
 					t.Fatal(err)
