@@ -193,8 +193,13 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	if batch == 0 {
 		batch = eval.DefaultBatch
 	}
-	if need := config.ScoringBytes(r.format, 1, max(longest, batch)); need > r.memory {
+	need := config.ScoringBytes(r.format, 1, max(longest, batch))
+	if need > r.memory {
 		return nil, usage("%s needs %s to be measured with %d tokens at once; --memory allows %s", m.path, pipeline.FormatBytes(need), max(longest, batch), pipeline.FormatBytes(r.memory))
+	}
+	if r.format != model.WeightsF32 {
+		outside := config.WeightBytes(r.format)
+		defer leaveOutside(r.memory, outside, need-outside+collectorSlack)()
 	}
 	l, err := train.LoadFor(ctx, r.st, filepath.ToSlash(m.path), r.format, r.pool)
 	if err != nil {

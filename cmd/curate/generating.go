@@ -62,9 +62,6 @@ func (g *generating) check() error {
 	return nil
 }
 
-// generateSlack is what the collector is left beside what is counted: for the tokenizer, and for records.
-const generateSlack = 64 << 20
-
 // generator is a model that writes.
 type generator struct {
 	*generate.Writer
@@ -112,7 +109,7 @@ func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool
 	if g.format != model.WeightsF32 {
 		outside, heap = outside+config.WeightBytes(g.format), heap-config.WeightBytes(g.format)
 	}
-	undo := leaveOutside(memory, outside, heap+int64(o.Together)*text+generateSlack)
+	undo := leaveOutside(memory, outside, heap+int64(o.Together)*text+collectorSlack)
 	defer func() {
 		if err != nil {
 			undo()

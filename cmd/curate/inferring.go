@@ -56,6 +56,9 @@ func unlessF32(value string) string {
 	return value
 }
 
+// collectorSlack is what the collector is left beside what is counted: for the tokenizer, and for records.
+const collectorSlack = 64 << 20
+
 // leaveOutside lowers the collector's limit by what lies outside of its heap, to least at the least, and gives how to undo it.
 func leaveOutside(memory, outside, least int64) (undo func()) {
 	before := debug.SetMemoryLimit(max(memory-pipeline.NotHeap-outside, least))
