@@ -299,18 +299,17 @@ func (p *Blocks) tilePortable(x []byte, panel int, c []float32, add bool) {
 
 // blockProduct is what a pool works at: rows of activations with a matrix in blocks.
 type blockProduct struct {
-	pool    *Pool
-	b       *Blocks
-	m       int
-	a       []float32
-	lda     int
-	add     bool
-	c       []float32
-	ldc     int
-	x       []byte // the activations in 8 bits
-	ldx     int    // bytes of a row of them
-	panels  int    // of a piece
-	quantum int    // rows of a piece that is quantised
+	pool   *Pool
+	b      *Blocks
+	m      int
+	a      []float32
+	lda    int
+	add    bool
+	c      []float32
+	ldc    int
+	x      []byte // the activations in 8 bits
+	ldx    int    // bytes of a row of them
+	panels int    // of a piece
 
 	quantize, multiply func(i, worker int)
 }
@@ -357,13 +356,12 @@ func (p *Pool) GemmBlocks(m int, a []float32, lda int, b *Blocks, add bool, c []
 		if need := q.m * q.ldx; len(q.x) < need {
 			q.x = make([]byte, need)
 		}
-		q.quantum = blockRows
 		if work := q.m * b.k; p.workers == 1 || work < 1<<14 { // some 5 µs
 			for r := range q.m {
 				q.quantizeRow(r)
 			}
 		} else {
-			p.Each((q.m+q.quantum-1)/q.quantum, q.quantize)
+			p.Each((q.m+blockRows-1)/blockRows, q.quantize)
 		}
 		if p.workers == 1 || q.m*b.n*b.k < smallest {
 			for piece := range pieces {
@@ -377,11 +375,11 @@ func (p *Pool) GemmBlocks(m int, a []float32, lda int, b *Blocks, add bool, c []
 	runtime.KeepAlive(b)
 }
 
-// blockRows is how many rows the highest tile has.
+// blockRows is how many rows the highest tile has, and a piece that is quantised.
 const blockRows = 6
 
 func (q *blockProduct) quantizeRows(i, _ int) {
-	for r := i * q.quantum; r < min(q.m, (i+1)*q.quantum); r++ {
+	for r := i * blockRows; r < min(q.m, (i+1)*blockRows); r++ {
 		q.quantizeRow(r)
 	}
 }

@@ -13,9 +13,9 @@ import (
 type blockTile struct {
 	name  string
 	bytes int // of a block of a row of weights, GGUF's
-	// dot puts the products of the block at b, behind its scales, with those of the rows, into sum. w, v and t are lost; one is what w
-	// is free for behind it: 1 in each 16 bits.
-	dot func(c *build.Context, b reg.Register, line func(r, disp int) operand.Mem, sum []reg.VecPhysical, w, v, t, u reg.VecPhysical)
+	// dot puts the sums of products of the block at b with that of each row of activations, at line, into sum, a lane for each row of weights.
+	// constant is what the loop has made once; w, v and t are lost.
+	dot func(c *build.Context, b reg.Register, line func(r, disp int) operand.Mem, sum []reg.VecPhysical, w, v, t, constant reg.VecPhysical)
 }
 
 const (
