@@ -110,6 +110,7 @@ var tasks = map[string]func(task) (result, error){
 	"verdicts":       verdictsTask,
 	"vocab":          vocabTask,
 	"writing":        writingTask,
+	"writingquality": writingQualityTask,
 }
 
 func childMain([]string) {

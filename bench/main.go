@@ -95,7 +95,9 @@ type options struct {
 	llmc                        string
 
 	writing, writingPython       string
+	writingQuality, writingText  string
 	writingLayers, writingLength int
+	writingTokens                int
 
 	marian, marianText           string
 	marianSentences, marianTexts int
@@ -151,6 +153,9 @@ func main() {
 	flag.StringVar(&o.writing, "writing", "", "`DIR` of the random model of benchmark writing, which makes it if it is not there (5.3 GB); default one that is removed")
 	flag.IntVar(&o.writingLayers, "writing-layers", 32, "`N` layers of it")
 	flag.IntVar(&o.writingLength, "writing-length", 8192, "longest context of benchmark writing, in `TOKENS`")
+	flag.StringVar(&o.writingQuality, "writing-quality", "", "`DIR` of a trained model, for benchmark writing")
+	flag.StringVar(&o.writingText, "writing-text", "../examples/basque/training/heldout.eu.jsonl.zst", "`FILE` of JSON Lines whose texts it is measured on")
+	flag.IntVar(&o.writingTokens, "writing-tokens", 20_000, "`N` tokens of them")
 	flag.StringVar(&o.writingPython, "writing-python", "", "`PATH` of a Python with llama_cpp and gguf, for benchmark writing")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -257,7 +258,7 @@ func runWriting(s *session) error {
 		off := float64(said)/float64(u.RSS) - 1
 		fail(off < writingSize && off > -writingSize, "%s, %d tokens: curate size is off by %.1f %%", name, c.length, 100*off)
 	}
-	if err := s.writingSpeed(dir, v, fail); err != nil {
+	if err := errors.Join(s.writingSpeed(dir, v, fail), s.writingQuality(v)); err != nil {
 		return err
 	}
 	return s.say("writing", v)
@@ -394,4 +395,91 @@ func (b *writingBest) add(name string, a *writingAnswer, u *usage) {
 	b.name, b.bytes = name, float64(a.Bytes)
 	b.clock, b.cpu = max(b.clock, writingTokens/a.Wall), max(b.cpu, writingTokens/a.CPU)
 	b.memory, b.prompt = max(b.memory, a.Memory), max(b.prompt, writingRead/a.Prompt)
+}
+
+// writingQuality prints what each way to hold a model costs: bits a byte of the beginnings of texts, token by token, as they are written.
+func (s *session) writingQuality(v *verdict) error {
+	if s.options.writingQuality == "" {
+		fmt.Println("\nSKIPPED quality: -writing-quality names no model")
+		return nil
+	}
+	fmt.Printf("\nquality of %s, %d tokens\n%-14s %12s\n", s.options.writingQuality, s.options.writingTokens, "weights+cache", "bits a byte")
+	for _, weights := range []string{"f32", "int8", "4bit"} {
+		for _, cache := range []string{"f32", "int8"} {
+			res, _, err := s.child(task{Name: "writingquality", Files: []string{s.options.writingQuality}, With: s.options.writingText, Arg: weights, Precision: cache, N: s.options.writingTokens, Workers: 2}, false)
+			if err != nil {
+				return err
+			}
+			var bits float64
+			if err := json.Unmarshal(res.Answer, &bits); err != nil {
+				return err
+			}
+			fmt.Printf("%-14s %12.4f\n", weights+"+"+cache, bits)
+			v.Numbers["bits a byte, "+weights+"+"+cache] = bits
+		}
+	}
+	return nil
+}
+
+// writingQualityTask measures t.N tokens of texts in t.With, JSON Lines, with the model in t.Files[0], weights as t.Arg and a cache as t.Precision says.
+// Each text is measured from its second token on, as far as the model's context goes.
+func writingQualityTask(t task) (res result, err error) {
+	set, err := kernel.Named(kernel.Auto)
+	if err != nil {
+		return res, err
+	}
+	pool := kernel.NewPool(set, t.Workers)
+	defer pool.Close()
+	format, err := model.ParseWeightFormat(t.Arg)
+	if err != nil {
+		return res, err
+	}
+	l, err := train.LoadFor(context.Background(), store.NewLocal(nil), filepath.ToSlash(t.Files[0]), format, pool)
+	if err != nil {
+		return res, err
+	}
+	m, err := l.Model(l.Config, pool, kernel.F32)
+	if err != nil {
+		return res, err
+	}
+	m.Int8Cache = t.Precision == "int8"
+	tok, err := tokenize.Open(l.Tokenizer)
+	if err != nil {
+		return res, err
+	}
+	text, err := decodedFile(t.With)
+	if err != nil {
+		return res, err
+	}
+	e := tok.NewEncoder(tokenize.Options{})
+	cache := m.NewCache(l.Config.Context)
+	nats, size, left := 0.0, 0, t.N
+	for line := range strings.Lines(string(text)) {
+		var r struct{ Text string }
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			return res, fmt.Errorf("%s: %w", t.With, err)
+		}
+		ids, err := e.Append(nil, []byte(r.Text))
+		if err != nil {
+			return res, err
+		}
+		ids = ids[:min(len(ids), l.Config.Context, left)]
+		left -= len(ids)
+		cache.Truncate(0)
+		for i := 1; i < len(ids); i++ {
+			logits, err := m.Extend(cache, []int32{int32(ids[i-1])})
+			if err != nil {
+				return res, err
+			}
+			nats += float64(set.LogSumExp(logits) - logits[ids[i]])
+		}
+		if len(ids) > 1 {
+			size += len(tok.Decode(ids[1:], tokenize.DecodeOptions{}))
+		}
+		if left <= 1 {
+			break
+		}
+	}
+	res.Answer, err = json.Marshal(nats / math.Ln2 / float64(size))
+	return res, err
 }
