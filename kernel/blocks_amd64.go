@@ -10,3 +10,10 @@ var blocksAVX2 = blockTiles{
 	quantize: quantizeBlocksAVX2,
 	scale:    scaleInt8AVX2,
 }
+
+var blocksVNNI = blockTiles{
+	q8:       []blockTile{blockTileQ8VNNIx1, blockTileQ8VNNIx2, blockTileQ8VNNIx3, blockTileQ8VNNIx4, blockTileQ8VNNIx5, blockTileQ8VNNIx6},
+	q4:       []blockTile{blockTileQ4VNNIx1, blockTileQ4VNNIx2, blockTileQ4VNNIx3, blockTileQ4VNNIx4, blockTileQ4VNNIx5, blockTileQ4VNNIx6},
+	quantize: quantizeBlocksAVX2,
+	scale:    scaleInt8AVX2,
+}

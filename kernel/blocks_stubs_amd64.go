@@ -76,6 +76,78 @@ func blockTileQ8x5(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, a
 //go:noescape
 func blockTileQ8x6(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
 
+// blockTileQ4VNNIx1 puts, or adds, products of 1 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ4VNNIx1(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ4VNNIx2 puts, or adds, products of 2 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ4VNNIx2(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ4VNNIx3 puts, or adds, products of 3 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ4VNNIx3(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ4VNNIx4 puts, or adds, products of 4 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ4VNNIx4(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ4VNNIx5 puts, or adds, products of 5 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ4VNNIx5(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ4VNNIx6 puts, or adds, products of 6 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ4VNNIx6(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ8VNNIx1 puts, or adds, products of 1 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ8VNNIx1(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ8VNNIx2 puts, or adds, products of 2 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ8VNNIx2(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ8VNNIx3 puts, or adds, products of 3 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ8VNNIx3(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ8VNNIx4 puts, or adds, products of 4 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ8VNNIx4(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ8VNNIx5 puts, or adds, products of 5 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ8VNNIx5(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
+// blockTileQ8VNNIx6 puts, or adds, products of 6 rows of activations, ldx bytes from each other, with a panel of eight
+// rows of weights into c. There is at least one block.
+//
+//go:noescape
+func blockTileQ8VNNIx6(blocks int, x *byte, ldx int, b *byte, c *float32, ldc int, add bool)
+
 // scaleInt8AVX2 is scaleInt8Generic for rows whose size is a multiple of 8. There is at least one row of them.
 //
 //go:noescape

@@ -21,6 +21,9 @@ func sets() []*Set {
 	int8 := &int8AVX2
 	if x.HasAVX512VNNI {
 		int8 = &int8VNNI
+		if blocks != nil {
+			blocks = &blocksVNNI
+		}
 	}
 	all = append(all, &Set{name: "avx512", tiles: &tilesAVX512, int8: int8, blocks: blocks, rows: rowsAVX512})
 	if x.HasAVX512BF16 {

@@ -12,7 +12,8 @@ import (
 // in a lane of 32 bits. Sums over a block are exact integers; they become float32, are scaled, and are added block by block.
 type blockTile struct {
 	name  string
-	bytes int // of a block of a row of weights, GGUF's
+	bytes int  // of a block of a row of weights, GGUF's
+	mask  bool // the constant is the lower half of each byte; or else 1 in each 16 bits
 	// dot puts the sums of products of the block at b with that of each row of activations, at line, into sum, a lane for each row of weights.
 	// constant is what the loop has made once; w, v and t are lost.
 	dot func(c *build.Context, b reg.Register, line func(r, disp int) operand.Mem, sum []reg.VecPhysical, w, v, t, constant reg.VecPhysical)
@@ -32,13 +33,10 @@ const (
 // Q8_0 is signed; |w| and x·sign(w) have the same products, of which two are at most 2·128·127 and stay within 16 bits.
 var blockTiles = []blockTile{
 	{
-		name: "Q4", bytes: 18,
+		name: "Q4", bytes: 18, mask: true,
 		dot: func(c *build.Context, b reg.Register, line func(r, disp int) operand.Mem, sum []reg.VecPhysical, w, v, t, mask reg.VecPhysical) {
 			for g := range 4 {
-				c.VMOVDQU(at(b, 16+32*g), w)
-				c.VPSRLW(operand.U8(4), w, v)
-				c.VPAND(mask, w, w)
-				c.VPAND(mask, v, v)
+				halves(c, at(b, 16+32*g), w, v, mask)
 				for r, s := range sum {
 					for half, nibbles := range []reg.VecPhysical{w, v} {
 						if g == 0 && half == 0 {
@@ -82,6 +80,49 @@ var blockTiles = []blockTile{
 			}
 		},
 	},
+	// VNNI, in the vectors of AVX2, adds four products of unsigned bytes with signed ones to 32 bits.
+	{
+		name: "Q4VNNI", bytes: 18, mask: true,
+		dot: func(c *build.Context, b reg.Register, line func(r, disp int) operand.Mem, sum []reg.VecPhysical, w, v, t, mask reg.VecPhysical) {
+			for r, s := range sum {
+				c.VPBROADCASTD(line(r, 36), s)
+			}
+			for g := range 4 {
+				halves(c, at(b, 16+32*g), w, v, mask)
+				for r, s := range sum {
+					for half, nibbles := range []reg.VecPhysical{w, v} {
+						c.VPBROADCASTD(line(r, 16*half+4*g), t)
+						dotBytes(c, nibbles, t, s)
+					}
+				}
+			}
+		},
+	},
+	{
+		name: "Q8VNNI", bytes: 34,
+		dot: func(c *build.Context, b reg.Register, line func(r, disp int) operand.Mem, sum []reg.VecPhysical, w, v, t, _ reg.VecPhysical) {
+			for _, s := range sum {
+				c.VXORPS(s, s, s)
+			}
+			for g := range 8 {
+				c.VMOVDQU(at(b, 16+32*g), w)
+				c.VPABSB(w, v)
+				for r, s := range sum {
+					c.VPBROADCASTD(line(r, 4*g), t)
+					c.VPSIGNB(w, t, t)
+					dotBytes(c, v, t, s)
+				}
+			}
+		},
+	},
+}
+
+// halves puts the lower halves of bytes into w and the upper ones into v.
+func halves(c *build.Context, b operand.Mem, w, v, mask reg.VecPhysical) {
+	c.VMOVDQU(b, w)
+	c.VPSRLW(operand.U8(4), w, v)
+	c.VPAND(mask, w, w)
+	c.VPAND(mask, v, v)
 }
 
 // one makes each 16 bits 1.
@@ -135,7 +176,7 @@ func tileOfBlocks(c *build.Context, u blockTile, rows int) {
 		c.VXORPS(total[r], total[r], total[r])
 	}
 	w, v, t, constant := ymm(12), ymm(13), ymm(14), ymm(15)
-	if u.name == "Q4" {
+	if u.mask {
 		c.MOVL(operand.U32(0x0f0f0f0f), left.As32())
 		c.VMOVD(left.As32(), constant.AsX())
 		c.VPBROADCASTD(constant.AsX(), constant)

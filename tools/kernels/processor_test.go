@@ -147,6 +147,8 @@ func (m *processor) number(o operand.Op) uint64 {
 		return uint64(int64(o))
 	case operand.U8:
 		return uint64(o)
+	case operand.U32:
+		return uint64(o)
 	case operand.Mem:
 		return binary.LittleEndian.Uint64(m.bytes(o, 8))
 	}
@@ -195,6 +197,31 @@ func (m *processor) lanes(ops []operand.Op, f func(x ...uint32) uint32) {
 		le.PutUint32(out[i:], f(x...))
 	}
 	m.write(last, out)
+}
+
+// words is lanes of 16 bits.
+func (m *processor) words(ops []operand.Op, f func(x ...uint16) uint16) {
+	m.lanes(ops, func(x ...uint32) uint32 {
+		var low, high []uint16
+		for _, v := range x {
+			low, high = append(low, uint16(v)), append(high, uint16(v>>16))
+		}
+		return uint32(f(low...)) | uint32(f(high...))<<16
+	})
+}
+
+// absolute is that of a signed byte, which may be 128.
+func absolute(x uint16) uint8 { return uint8(max(int16(int8(x)), -int16(int8(x)))) }
+
+// signed is x with the sign of y, or 0 if that is.
+func signed(x, y uint16) uint8 {
+	switch y := int8(y); {
+	case y < 0:
+		return -uint8(x)
+	case y == 0:
+		return 0
+	}
+	return uint8(x)
 }
 
 // quads is lanes of 64 bits.
@@ -306,6 +333,16 @@ func (m *processor) do(op string, o []operand.Op) {
 	case "PREFETCHT0":
 	case "MOVQ":
 		m.set(o[1], m.number(o[0]))
+	case "MOVL":
+		m.set(o[1], m.number(o[0])&(1<<32-1))
+	case "MOVB":
+		m.set(o[1], m.number(o[1])&^255|uint64(m.bytes(o[0].(operand.Mem), 1)[0]))
+	case "TESTB":
+		m.zero, m.carry = m.number(o[0])&m.number(o[1])&255 == 0, false
+	case "VMOVD":
+		var b [4]byte
+		le.PutUint32(b[:], uint32(m.number(o[0])))
+		m.write(o[1], b[:])
 	case "XORQ":
 		m.set(o[1], m.number(o[0])^m.number(o[1]))
 	case "ANDQ":
@@ -384,8 +421,8 @@ func (m *processor) do(op string, o []operand.Op) {
 		}
 		m.set(o[1], v)
 
-	case "VPTERNLOGD", "VPCMPEQD":
-		if op == "VPTERNLOGD" && m.number(o[0]) != 0xff || op == "VPCMPEQD" && (o[0] != o[1] || o[1] != o[2]) {
+	case "VPTERNLOGD", "VPCMPEQD", "VPCMPEQW":
+		if op == "VPTERNLOGD" && m.number(o[0]) != 0xff || op != "VPTERNLOGD" && (o[0] != o[1] || o[1] != o[2]) {
 			fail("this is known as a way to make ones alone")
 		}
 		m.lanes(last, func(...uint32) uint32 { return 1<<32 - 1 })
@@ -420,6 +457,21 @@ func (m *processor) do(op string, o []operand.Op) {
 			}
 			return sum
 		})
+	case "VPMADDUBSW":
+		m.words(o, func(x ...uint16) uint16 {
+			sum := int32(uint8(x[1]))*int32(int8(x[0])) + int32(uint8(x[1]>>8))*int32(int8(x[0]>>8))
+			return uint16(min(max(sum, -1<<15), 1<<15-1))
+		})
+	case "VPADDW":
+		m.words(o, func(x ...uint16) uint16 { return x[0] + x[1] })
+	case "VPABSW":
+		m.words(o, func(x ...uint16) uint16 { return uint16(max(int16(x[0]), -int16(x[0]))) })
+	case "VPSRLW":
+		m.words(o[1:], func(x ...uint16) uint16 { return x[0] >> m.number(o[0]) })
+	case "VPABSB":
+		m.words(o, func(x ...uint16) uint16 { return uint16(absolute(x[0])) | uint16(absolute(x[0]>>8))<<8 })
+	case "VPSIGNB":
+		m.words(o, func(x ...uint16) uint16 { return uint16(signed(x[1], x[0])) | uint16(signed(x[1]>>8, x[0]>>8))<<8 })
 	case "VPMINUD":
 		m.lanes(o, func(x ...uint32) uint32 { return min(x[0], x[1]) })
 	case "VPMULUDQ":
@@ -678,6 +730,17 @@ func (m *processor) across(op string, o []operand.Op) {
 		b, out := m.read(o[0], n/2), []byte(nil)
 		for _, v := range b {
 			out = le.AppendUint16(out, uint16(int8(v)))
+		}
+		m.write(to, out)
+	case "VCVTPH2PS": // of normal numbers
+		n := size(to)
+		b, out := m.read(o[0], n/2), make([]byte, n)
+		for i := range n / 4 {
+			h := uint32(le.Uint16(b[2*i:]))
+			if e := h >> 10 & 31; e == 0 || e == 31 {
+				fail("%#x is none of the numbers in 16 bits that are known here", h)
+			}
+			le.PutUint32(out[4*i:], h>>15<<31|(h&0x7fff<<13+112<<23))
 		}
 		m.write(to, out)
 	case "VPMOVZXWD":
