@@ -80,6 +80,11 @@ def read_megatron(file):
         positions=args.max_position_embeddings, eod=tokenizer.eod, vocabulary=tokenizer.vocab_size, seed=args.seed,
         load=args.load, from_iteration=args.override_ckpt_iteration, scheduler=args.use_checkpoint_opt_param_scheduler,
         dataloader=args.dataloader_type, evaluation=args.eval_iters,
+        training=dict(
+            learning_rate=args.lr, least=args.min_lr, schedule=args.lr_decay_style, warmup_rows=args.lr_warmup_samples, betas=[args.adam_beta1, args.adam_beta2],
+            epsilon=args.adam_eps, weight_decay=args.weight_decay, clip=args.clip_grad, layers=args.num_layers, width=args.hidden_size, ffn=args.ffn_hidden_size,
+            mup=args.use_mup, positions=args.position_embedding_type,
+        ),
     )
     if all(os.path.exists(p + ".idx") for p in paths):
         understood.update(megatron_samples(args, tokenizer, (paths, weights)))
@@ -124,6 +129,15 @@ def read_nanotron(file):
     )
 
 
+def trained(a):
+    """What transformers' TrainingArguments hold of --train."""
+    return dict(
+        learning_rate=a.learning_rate, schedule=str(getattr(a.lr_scheduler_type, "value", a.lr_scheduler_type)), schedule_with=a.lr_scheduler_kwargs,
+        warmup=a.warmup_steps, betas=[a.adam_beta1, a.adam_beta2], epsilon=a.adam_epsilon, weight_decay=a.weight_decay, clip=a.max_grad_norm,
+        steps=a.max_steps, neftune=a.neftune_noise_alpha, bf16=a.bf16,
+    )
+
+
 def read_trl(file):
     from trl.scripts import dpo, sft
 
@@ -135,7 +149,8 @@ def read_trl(file):
         data=[f for d in data.datasets for f in d.data_files], length=train.max_length, attention=model.attn_implementation,
         rows_per_step=train.per_device_train_batch_size * train.gradient_accumulation_steps, epochs=train.num_train_epochs,
         padding_free=getattr(train, "padding_free", None), packing=getattr(train, "packing", None), order=str(train.train_sampling_strategy),
-        model=model.model_name_or_path, seed=train.seed, output=train.output_dir,
+        model=model.model_name_or_path, seed=train.seed, output=train.output_dir, training=trained(train),
+        beta=getattr(train, "beta", None), loss=getattr(train, "loss_type", None), adapters=[model.lora_r, model.lora_alpha, model.lora_target_modules] if model.use_peft else None,
     )
 
 
@@ -151,6 +166,11 @@ def read_axolotl(file):
         data=[f for d in c.datasets for f in d.data_files], kind=[d.ds_type for d in c.datasets], type=[d.type for d in c.datasets],
         length=c.sequence_len, rows_per_step=c.micro_batch_size * c.gradient_accumulation_steps, epochs=c.num_epochs,
         packing=c.sample_packing, order="sequential" if c.curriculum_sampling else "random", model=c.base_model, seed=c.seed, output=c.output_dir,
+        training=dict(
+            learning_rate=c.learning_rate, schedule=c.lr_scheduler, schedule_with=c.lr_scheduler_kwargs, end=c.cosine_min_lr_ratio, warmup=c.warmup_steps or c.warmup_ratio,
+            betas=[c.adam_beta1, c.adam_beta2], epsilon=c.adam_epsilon, weight_decay=c.weight_decay, clip=c.max_grad_norm, steps=c.max_steps,
+            neftune=c.neftune_noise_alpha, adapter=c.adapter,
+        ),
     )
 
 
@@ -158,13 +178,14 @@ def read_llama_factory(file):
     os.environ.setdefault("DISABLE_VERSION_CHECK", "1")
     from llamafactory.hparams.parser import get_train_args, read_args
 
-    sys.argv = [sys.argv[0], file]
+    sys.argv = [sys.argv[0], file, "use_cpu=true"]  # or bf16 is refused where there is no GPU
     model, data, train, tuning, _ = get_train_args(read_args())
     understood = dict(
         parser="llamafactory.hparams.parser.get_train_args",
         data=data.tokenized_path, length=data.cutoff_len, rows_per_step=train.per_device_train_batch_size * train.gradient_accumulation_steps,
         epochs=train.num_train_epochs, stage=tuning.stage, packing=data.packing, within_documents=model.block_diag_attn,
-        order="sequential" if tuning.disable_shuffling else "random", model=model.model_name_or_path, seed=train.seed, output=train.output_dir,
+        order="sequential" if tuning.disable_shuffling else "random", model=model.model_name_or_path, seed=train.seed, output=train.output_dir, training=trained(train), adapters=tuning.finetuning_type,
+        beta=tuning.pref_beta, nll=tuning.pref_ftx, label_smoothing=tuning.dpo_label_smoothing,
     )
     if os.path.isdir(data.tokenized_path):
         stand_in_for("torchaudio", "torchvision", "av", "librosa")

@@ -83,7 +83,7 @@ func TestRecipesPlan(t *testing.T) {
 	}
 }
 
-// TestRecipeSources: beside each value of a recipe of a paper that is not a path or a name stands where it is from.
+// TestRecipeSources: the recipes name every kind of source that their heads speak of, guesses among them.
 func TestRecipeSources(t *testing.T) {
 	for file, want := range map[string][]string{
 		"llama-eus.yaml":  {"(paper)", "(card)", "(DIPLomA)", "(guess"},

@@ -94,6 +94,32 @@ func TestOverlayErrors(t *testing.T) {
 	}
 }
 
+// TestInputs: {inputs} is what the recipe, an overlay or --set says, in all values of steps and nowhere else.
+func TestInputs(t *testing.T) {
+	text := "version: 1\nrun: \"{inputs}/run\"\ninputs: /data/\nsteps:\n  - {name: a, read: [\"{inputs}/x\", y], cut: {word: \"{inputs}\", beside: \"{inputs}/z/{inputs}\"}}\n"
+	for _, test := range []struct {
+		with []Overlay
+		sets []string
+		want string
+	}{
+		{nil, nil, "/data"},
+		{[]Overlay{{File: "o.yaml", Text: []byte("inputs: there\n")}}, nil, "there"},
+		{[]Overlay{{File: "o.yaml", Text: []byte("inputs: there\n")}}, []string{"inputs=42"}, "42"},
+		{[]Overlay{{File: "o.yaml", Text: []byte("inputs: null\n")}}, nil, "{inputs}"},
+	} {
+		r, err := Parse("r.yaml", []byte(text), test.with, test.sets, testKinds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := r.Steps[0]
+		v := s.Uses[0].Values
+		got := strings.Join(append(append(s.Read, v.Text("word")), v.Paths("beside")...), " ")
+		if want := strings.ReplaceAll("@/x y @ @/z/@", "@", test.want); got != want || r.Run != "{inputs}/run" {
+			t.Errorf("%s, in %s; want %s", got, r.Run, want)
+		}
+	}
+}
+
 // FuzzOverlay: whatever an overlay says, the recipe with it is refused or written and read again.
 func FuzzOverlay(f *testing.F) {
 	for _, s := range []string{"run: a\n", "steps: {a: {cut: {word: v}}}\n", "steps.a.cut: {deep.er: 5}\n", "steps: {b.c: {count: {label: l}}}\n", "steps: {a: {cut: {list: {1: {length: 9}}}}}\n", ".: x\n", "steps: {}\n", "steps: {0: {}}\n"} {
