@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,21 +62,24 @@ model.`,
 					return usage("export %s: this version reads and writes local files only", name)
 				}
 			}
-			switch format {
-			case "hf", "jais":
-				if cmd.Flags().Changed("type") {
-					return usage("--type is for --format gguf; %s has --dtype", format)
-				}
-				return exportFolder(cmd, args[0], out, dtype, shard, tokenizer, fold, format == "jais")
-			case "gguf":
+			x := &exporting{from: args[0], tokenizer: tokenizer, format: format, dtype: dtype, kind: kind, fold: fold, name: flagName}
+			if err := x.check(); err != nil {
+				return err
+			}
+			var err error
+			if x.shard, err = parseSize("--max-shard-size", shard); err != nil {
+				return err
+			}
+			if changed := cmd.Flags().Changed; format != "gguf" && changed("type") {
+				return usage("--type is for --format gguf; %s has --dtype", format)
+			} else if format == "gguf" {
 				for _, name := range []string{"dtype", "max-shard-size", "fold"} {
-					if cmd.Flags().Changed(name) {
+					if changed(name) {
 						return usage("--%s is for --format hf; gguf has --type", name)
 					}
 				}
-				return exportGGUF(cmd, args[0], out, kind, tokenizer)
 			}
-			return usage("--format %q: hf, jais or gguf", format)
+			return x.write(cmd.Context(), store.NewLocal(nil), out, func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) })
 		},
 	}
 	fs := cmd.Flags()
@@ -90,67 +94,93 @@ model.`,
 	return cmd
 }
 
-// exportFolder writes a model as transformers has it.
-func exportFolder(cmd *cobra.Command, from, out, dtype, shard, tokenizer string, fold, jais bool) error {
-	o := train.SaveOptions{Dtype: map[string]safetensors.Dtype{"f32": safetensors.F32, "bf16": safetensors.BF16, "f16": safetensors.F16}[dtype]}
-	if o.Dtype == "" {
-		return usage("--dtype %q: f32, bf16 or f16", dtype)
+// exporting is what of a model is written, and how.
+type exporting struct {
+	from, tokenizer string
+	format          string // hf, jais or gguf
+	dtype, kind     string // of hf and jais, and of gguf
+	shard           int64  // bytes of a file of weights
+	fold            bool
+	name            setting
+}
+
+// check finds what is wrong before anything is read.
+func (x *exporting) check() error {
+	switch x.format {
+	case "hf", "jais":
+		if exportDtypes[x.dtype] == "" {
+			return usage("%s %q: f32, bf16 or f16", x.name("dtype"), x.dtype)
+		}
+		return nil
+	case "gguf":
+		if _, ok := exportTypes[x.kind]; !ok {
+			return usage("%s %q: f32, f16, q8_0 or q4_0", x.name("type"), x.kind)
+		}
+		return nil
 	}
-	var err error
-	if o.MaxShard, err = parseSize("--max-shard-size", shard); err != nil {
-		return err
+	return usage("%s %q: hf, jais or gguf", x.name("format"), x.format)
+}
+
+var (
+	exportDtypes = map[string]safetensors.Dtype{"f32": safetensors.F32, "bf16": safetensors.BF16, "f16": safetensors.F16}
+	exportTypes  = map[string]gguf.Type{"f32": gguf.F32, "f16": gguf.F16, "q8_0": gguf.Q8_0, "q4_0": gguf.Q4_0}
+)
+
+// write writes the model to out, where nothing may be, and says what is to be known of it.
+func (x *exporting) write(ctx context.Context, st store.Store, out string, say func(string)) error {
+	if x.format == "gguf" {
+		return x.writeGGUF(ctx, st, out, say)
 	}
+	return x.writeFolder(ctx, st, out, say)
+}
+
+// writeFolder writes a model as transformers has it.
+func (x *exporting) writeFolder(ctx context.Context, st store.Store, out string, say func(string)) error {
 	if err := freshDir(out); err != nil {
 		return err
 	}
-	st := store.NewLocal(nil)
-	l, err := train.Load(cmd.Context(), st, filepath.ToSlash(from))
+	l, err := train.Load(ctx, st, filepath.ToSlash(x.from))
 	if err != nil {
 		return err
 	}
-	if tokenizer != "" {
-		l.Tokenizer = filepath.ToSlash(tokenizer)
+	if x.tokenizer != "" {
+		l.Tokenizer = filepath.ToSlash(x.tokenizer)
 	}
-	if jais && l.Config.Family != model.BTLM {
-		return usage("--format jais is for a btlm, and %s is a %s; hf writes it", from, l.Config.Family)
+	if l.Jais = x.format == "jais"; l.Jais && l.Config.Family != model.BTLM {
+		return usage("%s jais is for a btlm, and %s is a %s; hf writes it", x.name("format"), x.from, l.Config.Family)
 	}
-	l.Jais = jais
-	if err := foldFor(cmd, l, fold); err != nil {
+	if err := foldFor(l, x.fold, say); err != nil {
 		return err
 	}
-	if err := train.Save(cmd.Context(), st, filepath.ToSlash(out), l, o); err != nil {
+	if err := train.Save(ctx, st, filepath.ToSlash(out), l, train.SaveOptions{Dtype: exportDtypes[x.dtype], MaxShard: x.shard}); err != nil {
 		return err
 	}
 	all, _ := l.Config.Parameters()
-	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters in %s\n", out, l.Config.Family, grouped(all), dtype)
+	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, l.Config.Family, grouped(all), x.dtype))
 	return nil
 }
 
-// exportGGUF writes a model as llama.cpp has it.
-func exportGGUF(cmd *cobra.Command, from, out, kind, tokenizer string) error {
-	matrices, ok := map[string]gguf.Type{"f32": gguf.F32, "f16": gguf.F16, "q8_0": gguf.Q8_0, "q4_0": gguf.Q4_0}[kind]
-	if !ok {
-		return usage("--type %q: f32, f16, q8_0 or q4_0", kind)
-	}
+// writeGGUF writes a model as llama.cpp has it.
+func (x *exporting) writeGGUF(ctx context.Context, st store.Store, out string, say func(string)) error {
 	if _, err := os.Lstat(out); err == nil {
 		return usage("%s is there already; remove it, or name another file", out)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	c, notes, err := train.SaveGGUF(cmd.Context(), store.NewLocal(nil), filepath.ToSlash(out), filepath.ToSlash(from), filepath.ToSlash(tokenizer), matrices)
+	c, notes, err := train.SaveGGUF(ctx, st, filepath.ToSlash(out), filepath.ToSlash(x.from), filepath.ToSlash(x.tokenizer), exportTypes[x.kind])
 	if err != nil {
 		return err
 	}
 	for _, note := range notes {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: %s\n", note)
+		say("note: " + note)
 	}
 	all, _ := c.Parameters()
-	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters in %s\n", out, c.Family, grouped(all), kind)
+	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, c.Family, grouped(all), x.kind))
 	return nil
 }
 
 // foldFor folds a llama, and a btlm if that is wanted, and says what that means.
-func foldFor(cmd *cobra.Command, l *train.Loaded, wanted bool) error {
+func foldFor(l *train.Loaded, wanted bool, tell func(string)) error {
 	if export.Neutral(l.Config) || l.Config.Family == model.BTLM && !wanted {
 		return nil
 	}
@@ -162,7 +192,7 @@ func foldFor(cmd *cobra.Command, l *train.Loaded, wanted bool) error {
 	if c.Tied != l.Config.Tied {
 		say += ", and the head, which was tied to the embedding, is a tensor of its own"
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s; the logits are the same. To train on, take %s\n", say, l.Dir)
+	tell(fmt.Sprintf("%s; the logits are the same. To train on, take %s", say, l.Dir))
 	l.Config, l.Params = c, p
 	return nil
 }

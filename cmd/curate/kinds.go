@@ -10,6 +10,7 @@ var recipeKinds = []recipe.Kind{
 	dedupKind,
 	evalKind,
 	execKind,
+	exportKind,
 	filterKind,
 	generateKind,
 	langidKind,
