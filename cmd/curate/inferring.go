@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime/debug"
 
 	"github.com/spf13/pflag"
@@ -35,7 +36,7 @@ var (
 
 // settle reads what was given; name is what a setting is called where that was.
 func (n *inferring) settle(name setting) (err error) {
-	if n.format, err = model.ParseWeightFormat(n.weights); err != nil {
+	if n.format, err = model.ParseWeightFormat(cmp.Or(n.weights, "f32")); err != nil {
 		return usage("%s: %v", name("weights"), err)
 	}
 	switch n.cache {
