@@ -9,8 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus"
-	"curate/corpus/store"
 	"curate/safetensors"
 	"curate/train"
 	"curate/train/export"
@@ -57,14 +55,14 @@ Of what lies in the model as f32, --dtype bf16 and f16 write the nearest that th
 				return err
 			}
 			for _, name := range []string{args[0], out, tokenizer} {
-				if corpus.IsURL(name) {
-					return usage("export %s: this version reads and writes local files only", name)
+				if err := localOnly("export", name); err != nil {
+					return err
 				}
 			}
 			if err := freshDir(out); err != nil {
 				return err
 			}
-			st := store.NewLocal(nil)
+			st := storage()
 			l, err := train.Load(cmd.Context(), st, filepath.ToSlash(args[0]))
 			if err != nil {
 				return err

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,8 +68,8 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if err != nil {
 		return err
 	}
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
+	text, err := readAll(ctx, file)
+	if errors.Is(err, fs.ErrNotExist) {
 		return usage("%s: no such recipe", file)
 	}
 	if err != nil {
@@ -89,7 +89,7 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	}
 	s.onMachine()
 	runner := &recipe.Runner{
-		Recipe: r, Program: program(), Store: store.NewLocal(nil), Workers: s.workers, Memory: s.memory,
+		Recipe: r, Program: program(), Store: storage(), Workers: s.workers, Memory: s.memory,
 		MaxRecord: int(s.maxRecord), SplitSize: s.splitSize, Strict: f.strict, Restart: f.restart,
 		Meter: &pipeline.Meter{Names: stats.MeasureNames(), New: stats.NewMeasure(r.TextField)},
 		Log:   show.log, Now: time.Now, Started: func(p *pipeline.Progress) { show.start(p, nil) }, Stopped: show.stop,
@@ -116,6 +116,6 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if err := funnel.WriteFunnel(env.stderr); err != nil {
 		return err
 	}
-	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", r.Run, r.Run))
+	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", store.URL(r.Run), store.URL(r.Run)))
 	return err
 }

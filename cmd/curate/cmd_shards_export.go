@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/shards"
 	"curate/shards/format"
 	"curate/shards/trainerconfig"
@@ -107,7 +106,7 @@ func trainerInput(ctx context.Context, dir string) (*trainerconfig.Input, error)
 		return nil, err
 	}
 	in := &trainerconfig.Input{Root: filepath.ToSlash(root)}
-	st := store.NewLocal(nil)
+	st := storage()
 	// The folders are opened by the name that the user gave: it is what messages have.
 	open := func(name string) (*shards.Manifest, error) {
 		set, err := shards.Open(ctx, st, path.Join(filepath.ToSlash(dir), name))

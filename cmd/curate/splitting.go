@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
-	"curate/corpus/store"
 	"curate/dedup"
 	"curate/pipeline"
 	"curate/record"
@@ -351,7 +350,7 @@ func (p *splitting) others() string {
 
 // occur counts the documents of train whose text is in the set.
 func (p *splitting) occur(ctx context.Context, set *dedup.HeldOut, memory int64, maxRecord int) (int64, error) {
-	train, err := corpus.Expand(ctx, store.NewLocal(nil), []string{p.dir(dedup.TrainPart)})
+	train, err := corpus.Expand(ctx, storage(), []string{p.dir(dedup.TrainPart)})
 	if err != nil {
 		return 0, err
 	}

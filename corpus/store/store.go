@@ -56,11 +56,12 @@ type Store interface {
 	List(ctx context.Context, dir string) ([]Info, error)
 
 	// Open reads name from byte offset on; beyond the end it reads as empty. An offset other than 0 needs
-	// something that can be sought in: not a pipe. The caller closes the reader, which is for one goroutine.
+	// something that can be sought in: not a pipe. The caller closes the reader, which is for one goroutine; where it waits
+	// for a server it ends with ctx.
 	Open(ctx context.Context, name string, offset int64) (io.ReadCloser, error)
 
 	// OpenAt opens name for reading at any place, from any number of goroutines, and says its size. Something that
-	// has no size is an error. The caller closes it.
+	// has no size is an error. The caller closes it; ctx is for the call alone.
 	OpenAt(ctx context.Context, name string) (ReaderAt, int64, error)
 
 	// Create begins the file name, making missing folders. Nothing is visible under name before Commit has
@@ -81,6 +82,14 @@ type Store interface {
 	// Sweep removes, in dir and below, what Create left when its process was killed: temporary files, whose
 	// names begin with "."; uploads that nobody can still be at. No writer may be at work there. An absent dir is no error. Links are not followed.
 	Sweep(ctx context.Context, dir string) error
+}
+
+// Sharable is a store that several processes may write to at once.
+type Sharable interface {
+	Store
+	// Shared returns a store for one of several processes that may write the same file at the same time, each the same
+	// bytes: whoever commits last is the one whose file stays. tag is the process's own name. Logs are not for sharing.
+	Shared(tag string) Store
 }
 
 // ReaderAt is an open file.

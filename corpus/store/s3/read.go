@@ -249,7 +249,7 @@ func (s *Store) OpenAt(ctx context.Context, name string) (store.ReaderAt, int64,
 	if err != nil {
 		return nil, 0, err
 	}
-	return &file{s: s, ctx: ctx, name: name, bucket: bucket, key: key, etag: info.Version, size: info.Size, next: -1, want: minAhead}, info.Size, nil
+	return &file{s: s, ctx: context.WithoutCancel(ctx), name: name, bucket: bucket, key: key, etag: info.Version, size: info.Size, next: -1, want: minAhead}, info.Size, nil
 }
 
 // span reads [off, end) of the object.

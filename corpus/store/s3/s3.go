@@ -46,8 +46,8 @@ type Options struct {
 	// PartSize is how much of a file is sent at once, in bytes; at least 5 MiB for Amazon, 8 MiB by default. A file has at
 	// most 10,000 parts. An open writer holds two parts.
 	PartSize int
-	// Attempts is how often a request is tried before its error is one, by default 10. Between them lies a random time up
-	// to Pause, by default 200 ms, doubled each time up to a hundred times that.
+	// Attempts is how often a request is tried before its error is one, by default 16. Between them lies a random time up
+	// to Pause, by default 50 ms, doubled each time up to a hundred times that: half a minute in all, 20 s of them on average.
 	Attempts int
 	Pause    time.Duration
 	// Idle is how long a body may bring nothing before it is asked for anew, by default a minute.
@@ -75,8 +75,8 @@ var _ store.Store = (*Store)(nil)
 func New(o Options) (*Store, error) {
 	o.Scheme = cmp.Or(o.Scheme, "s3")
 	o.PartSize = cmp.Or(o.PartSize, defaultPartSize)
-	o.Attempts = cmp.Or(o.Attempts, 10)
-	o.Pause = cmp.Or(o.Pause, 200*time.Millisecond)
+	o.Attempts = cmp.Or(o.Attempts, 16)
+	o.Pause = cmp.Or(o.Pause, 50*time.Millisecond)
 	o.Idle = cmp.Or(o.Idle, time.Minute)
 	o.Endpoint = cmp.Or(o.Endpoint, "https://s3.amazonaws.com")
 	u, err := url.Parse(o.Endpoint)

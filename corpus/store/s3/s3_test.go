@@ -445,7 +445,9 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%v: %+v, want %+v", c.env, got, c.want)
 		}
 	}
-	g := GoogleEnvironment(func(k string) string { return map[string]string{"GS_ACCESS_KEY_ID": "a", "GS_SECRET_ACCESS_KEY": "b"}[k] })
+	g := GoogleEnvironment(func(k string) string {
+		return map[string]string{"GS_ACCESS_KEY_ID": "a", "GS_SECRET_ACCESS_KEY": "b"}[k]
+	})
 	if g.Anonymous || g.AccessKey != "a" || g.SecretKey != "b" || g.Endpoint != "https://storage.googleapis.com" {
 		t.Errorf("%+v", g)
 	}
