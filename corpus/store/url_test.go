@@ -1,0 +1,35 @@
+package store
+
+import "testing"
+
+func TestSplitURL(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"s3://bucket/a//b": {"s3", "bucket/a//b"},
+		"s3:/bucket/a":     {"s3", "bucket/a"},
+		"S3:///bucket":     {"s3", "bucket"},
+		"hf://a":           {"hf", "a"},
+		"https://a/b":      {"https", "a/b"},
+		"":                 {},
+		"-":                {},
+		"dir/x":            {},
+		"./s3:/x":          {},
+		"dir/s3://x":       {},
+		"a:b/c":            {},
+		`C:\x`:             {},
+		"C:/x":             {},
+		"://x":             {},
+		"3s://x":           {},
+		"what is this:/x":  {},
+	} {
+		scheme, rest, ok := SplitURL(name)
+		if scheme != want[0] || rest != want[1] || ok != (want[0] != "") || IsURL(name) != ok {
+			t.Errorf("%q: %q, %q, %v, want %q", name, scheme, rest, ok, want)
+		}
+		if u := URL(name); !ok && u != name || ok && u != want[0]+"://"+want[1] {
+			t.Errorf("%q as a URL: %q", name, u)
+		}
+	}
+	if got := Join("s3://bucket/run", "../x", "y"); got != "s3://bucket/x/y" {
+		t.Error(got)
+	}
+}
