@@ -1,6 +1,9 @@
 package urls
 
-import "curate/corpus/store"
+import (
+	"curate/corpus/store"
+	"curate/corpus/store/hf"
+)
 
 // scheme is a kind of URL.
 type scheme struct {
@@ -11,5 +14,8 @@ type scheme struct {
 // schemes by name.
 var schemes = []scheme{
 	{"gs", openGoogle},
+	{"hf", openHub},
 	{"s3", openS3},
 }
+
+func openHub(getenv func(string) string) (store.Store, error) { return hf.New(hf.Environment(getenv)) }
