@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -446,6 +447,11 @@ func (f *stageFlags) mayUse(env environment, args []string) error {
 	outs := []string{f.out, f.dropped, f.quarantine, f.signals, f.ledger}
 	for _, found := range f.findings {
 		outs = append(outs, found.To.Path)
+	}
+	for _, p := range slices.Concat(args, outs) {
+		if scheme, rest, ok := store.SplitURL(p); ok && strings.Trim(rest, "./") == "" { // a cleaned one would be local
+			return usage("%s: names no bucket: write %s://BUCKET/KEY", p, scheme)
+		}
 	}
 	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
 		return usage("no input: name files, or pipe records in (\"-\" reads them from this terminal)")

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"bufio"
 	"cmp"
 	"os"
 	"path/filepath"
@@ -48,8 +47,8 @@ func truth(v string) bool {
 	return false
 }
 
-// configOf reads the section of the profile in AWS's config file: key = value, without what is nested below a key. A file that
-// is not there or cannot be read has none.
+// configOf reads the profile in AWS's config file: key = value, without what is nested below a key. A file that is not there or
+// cannot be read has none.
 func configOf(getenv func(string) string) func(key string) string {
 	name := getenv("AWS_CONFIG_FILE")
 	if name == "" {
@@ -59,26 +58,30 @@ func configOf(getenv func(string) string) func(key string) string {
 		}
 		name = filepath.Join(home, ".aws", "config")
 	}
-	values := map[string]string{}
-	f, err := os.Open(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return func(string) string { return "" }
 	}
-	defer f.Close()
-	section := "[default]"
-	if p := getenv("AWS_PROFILE"); p != "" && p != "default" {
-		section = "[profile " + p + "]"
+	values := section(string(text), getenv("AWS_PROFILE"))
+	return func(key string) string { return values[key] }
+}
+
+// section is what a config file says of a profile; "" is the default one.
+func section(text, profile string) map[string]string {
+	header := "[default]"
+	if profile != "" && profile != "default" {
+		header = "[profile " + profile + "]"
 	}
+	values := map[string]string{}
 	inside := false
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		line := lines.Text()
+	for line := range strings.Lines(text) {
 		trimmed := strings.TrimSpace(line)
 		switch key, value, ok := strings.Cut(trimmed, "="); {
 		case strings.HasPrefix(trimmed, "["):
-			inside = strings.Join(strings.Fields(trimmed), " ") == section
-		case inside && ok && line[0] != ' ' && line[0] != '\t' && line[0] != '#' && line[0] != ';':
+			inside = strings.Join(strings.Fields(trimmed), " ") == header
+		case inside && ok && !strings.ContainsRune(" \t#;", rune(line[0])):
 			values[strings.TrimSpace(key)] = strings.TrimSpace(value)
 		}
 	}
-	return func(key string) string { return values[key] }
+	return values
 }

@@ -456,6 +456,18 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func FuzzConfig(f *testing.F) {
+	f.Add("[default]\nregion = eu-west-1\ns3 =\n  region = no\n", "")
+	f.Add("[profile work]\nregion=x", "work")
+	f.Fuzz(func(t *testing.T, text, profile string) {
+		for key, value := range section(text, profile) {
+			if !strings.Contains(text, key) || !strings.Contains(text, value) || strings.TrimSpace(value) != value {
+				t.Errorf("%q = %q is not in the file", key, value)
+			}
+		}
+	})
+}
+
 func TestBadEndpoint(t *testing.T) {
 	for _, e := range []string{"storage.example.org", "ftp://x", "https://x/path", "http://", "http://[::1"} {
 		if _, err := New(Options{Endpoint: e}); err == nil || !strings.Contains(err.Error(), "endpoint") {
