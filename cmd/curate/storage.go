@@ -33,17 +33,20 @@ func nearby(name string, wanted func(base string) bool) (local string, remove fu
 	if !store.IsURL(name) {
 		return name, func() {}, nil
 	}
-	ctx, st := context.Background(), storage()
 	dir, err := os.MkdirTemp("", "curate-near-")
 	if err != nil {
 		return "", nil, err
 	}
 	remove = func() { _ = os.RemoveAll(dir) }
-	defer func() {
-		if err != nil {
-			remove()
-		}
-	}()
+	if local, err = bring(context.Background(), storage(), name, dir, wanted); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return local, remove, nil
+}
+
+// bring copies what nearby asks for into dir, and says where it is there.
+func bring(ctx context.Context, st store.Store, name, dir string, wanted func(base string) bool) (string, error) {
 	fetch := func(name string) error {
 		r, err := st.Open(ctx, name, 0)
 		if err != nil {
@@ -57,27 +60,24 @@ func nearby(name string, wanted func(base string) bool) (local string, remove fu
 		_, err = io.Copy(f, r)
 		return errors.Join(err, f.Close())
 	}
-	switch _, err = st.Stat(ctx, name); {
+	switch _, err := st.Stat(ctx, name); {
 	case err == nil:
-		if err = fetch(name); err != nil {
-			return "", nil, err
-		}
-		return filepath.Join(dir, path.Base(name)), remove, nil
+		return filepath.Join(dir, path.Base(name)), fetch(name)
 	case !errors.Is(err, store.ErrIsDir):
-		return "", nil, err
+		return "", err
 	}
 	files, err := st.List(ctx, name)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	for _, f := range files {
 		if path.Clean(path.Dir(f.Name)) == path.Clean(name) && wanted(path.Base(f.Name)) {
-			if err = fetch(f.Name); err != nil {
-				return "", nil, err
+			if err := fetch(f.Name); err != nil {
+				return "", err
 			}
 		}
 	}
-	return dir, remove, nil
+	return dir, nil
 }
 
 // localOnly refuses a URL where only files of this machine will do. what is the flag or command.
