@@ -149,6 +149,9 @@ func (p *splitting) dir(part string) string { return path.Join(filepath.ToSlash(
 
 // directory refuses one in which something else would stand beside the parts.
 func (p *splitting) directory() error {
+	if err := localOnly("-o", p.f.out); err != nil {
+		return err
+	}
 	for _, side := range []struct{ flag, path string }{{"quarantine", p.f.quarantine}, {"ledger", p.f.ledger}} {
 		if side.path != "" && corpus.Below(corpus.RealPath(side.path), corpus.RealPath(p.f.out)) {
 			return usage("--%s %s: lies in %s, where the parts are; write beside it", side.flag, side.path, p.f.out)

@@ -368,6 +368,9 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 
 func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.Config, p translate.Parts, log *slog.Logger) (m *memory.Store, err error) {
 	dir := t.dir
+	if err := localOnly("--memory-dir", dir); err != nil {
+		return nil, err
+	}
 	if t.dry && dir != "" && isThere(filepath.Join(dir, "memory.log")) != nil {
 		dir = "" // a dry run leaves nothing behind
 	}
