@@ -94,7 +94,7 @@ func TestContract(t *testing.T) {
 func TestContractInAStorm(t *testing.T) {
 	seed := uint64(0)
 	storetest.Store(t, func(t *testing.T) (store.Store, string) {
-		s, server := open(t, func(o *Options) { o.Attempts = 40 })
+		s, server := open(t, func(o *Options) { o.Attempts, o.PartSize = 40, 16<<10 })
 		server.PageSize = 2
 		seed++
 		server.SetFaults(s3test.Storm(seed))
@@ -104,9 +104,9 @@ func TestContractInAStorm(t *testing.T) {
 
 // TestStormLosesNothing: files of many parts, read whole, from the middle and in pieces, and a log with many writers.
 func TestStormLosesNothing(t *testing.T) {
-	s, server := open(t, func(o *Options) { o.Attempts = 40 })
+	s, server := open(t, func(o *Options) { o.Attempts, o.PartSize = 40, 4<<10 })
 	server.SetFaults(s3test.Storm(7))
-	for _, size := range []int{0, 1, 1023, 1024, 1025, 20 << 10, 100_001} {
+	for _, size := range []int{0, 1, 4095, 4096, 4097, 20 << 10, 100_001} {
 		name, content := fmt.Sprintf("s3://bucket/%d", size), text(size)
 		put(t, s, name, content)
 		if got, _ := server.Get("bucket", fmt.Sprint(size)); !bytes.Equal(got, content) {
