@@ -53,6 +53,7 @@ var benchmarks = []benchmark{
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
+	{"storage", "profile gopher through an S3 server in this process, against the same on a disk", runStorage},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
 	{"tokenizer-train", "a vocabulary of all Basque text: merges and speed beside Hugging Face's tokenizers", runTokenizerTrain},
 	{"tokenizer-train-rustbpe", "vocabularies of 16k and 32k of all the data's text: ranks and speed beside rustbpe, merges beside Hugging Face's tokenizers", runTokenizerTrainRust},

@@ -26,18 +26,21 @@ const (
 
 // File is one input as it was when the manifest was frozen.
 type File struct {
-	Number int    `json:"number"` // from 1; standard input is 0
-	Path   string `json:"path"`   // as given
-	Size   int64  `json:"size"`   // bytes as stored; -1 for a stream
-	MTime  int64  `json:"mtime_ns"`
+	Number int    `json:"number"`   // from 1; standard input is 0
+	Path   string `json:"path"`     // as given
+	Size   int64  `json:"size"`     // bytes as stored; -1 for a stream
+	MTime  int64  `json:"mtime_ns"` // 0 where Version stands for the content
+	// Version is the store's name for the content: an ETag, a commit and a digest. "" for files of a disk.
+	Version string `json:"version,omitempty"`
 	// Stream is what can be read only once, such as standard input or a pipe: no resume from it.
 	Stream bool `json:"stream,omitempty"`
 	// Source is the identity of the run that has made the file, where that, and not the time of its writing, says
 	// what is in it (MadeBy).
 	Source string `json:"source,omitempty"`
 
-	at   string // where Path is found, if not there
-	seen int64  // MTime, where Source stands for it
+	at          string // where Path is found, if not there
+	seen        int64  // MTime, where Source stands for it
+	seenVersion string // Version, likewise
 }
 
 // Location is the path by which the store knows the file.
@@ -48,11 +51,13 @@ func (f File) Location() string {
 	return f.Path
 }
 
-func (f File) modified() int64 {
+// Is says whether what the store says of the file now is what it said when the manifest was frozen.
+func (f File) Is(now store.Info) bool {
+	mtime, version := f.MTime, f.Version
 	if f.Source != "" {
-		return f.seen
+		mtime, version = f.seen, f.seenVersion
 	}
-	return f.MTime
+	return now.Size == f.Size && now.Version == version && (version != "" || now.ModTime.UnixNano() == mtime)
 }
 
 // MadeBy says that a run with the identity source has made the files of the manifest, below the folder root: they are
@@ -62,6 +67,7 @@ func (m *Manifest) MadeBy(source, root string) {
 		f := &m.Files[i]
 		f.at, f.Path = f.Path, strings.TrimPrefix(strings.TrimPrefix(path.Clean(f.Path), path.Clean(root)), "/")
 		f.seen, f.MTime, f.Source = f.MTime, 0, source
+		f.seenVersion, f.Version = f.Version, ""
 	}
 }
 
@@ -138,9 +144,12 @@ func (m *Manifest) add(ctx context.Context, st store.Store, arg string, mayGlob 
 		return &InputError{arg, "no such file"}
 	}
 	// A file of that very name would have been found above, so this is a glob.
-	found, err := filepath.Glob(name)
-	if err != nil {
+	found, err := glob(ctx, st, name)
+	if errors.Is(err, path.ErrBadPattern) || errors.Is(err, filepath.ErrBadPattern) {
 		return &InputError{arg, "bad glob: " + err.Error()}
+	}
+	if err != nil {
+		return err
 	}
 	slices.Sort(found)
 	n := len(m.Files)
@@ -158,9 +167,43 @@ func (m *Manifest) add(ctx context.Context, st store.Store, arg string, mayGlob 
 	return nil
 }
 
+// glob lists what a pattern matches, files and folders, in any order.
+func glob(ctx context.Context, st store.Store, pattern string) ([]string, error) {
+	if !store.IsURL(pattern) {
+		return filepath.Glob(pattern)
+	}
+	if _, err := path.Match(pattern, ""); err != nil {
+		return nil, err
+	}
+	// The folder above the first part with a wildcard is listed; names below a match are in a folder that matches.
+	whole := strings.Split(pattern, "/")
+	parts := slices.IndexFunc(whole, func(p string) bool { return strings.ContainsAny(p, "*?[") })
+	all, err := st.List(ctx, strings.Join(whole[:parts], "/"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	matched := map[string]bool{}
+	var found []string
+	for _, f := range all {
+		name := strings.Split(f.Name, "/")
+		if len(name) < len(whole) {
+			continue
+		}
+		head := strings.Join(name[:len(whole)], "/")
+		if ok, err := path.Match(pattern, head); err == nil && ok && !matched[head] {
+			matched[head] = true
+			found = append(found, head)
+		}
+	}
+	return found, nil
+}
+
 func (m *Manifest) append(info store.Info) {
-	f := File{Path: info.Name, Size: info.Size, MTime: info.ModTime.UnixNano(), Stream: info.Size < 0}
-	if f.Stream {
+	f := File{Path: info.Name, Size: info.Size, MTime: info.ModTime.UnixNano(), Version: info.Version, Stream: info.Size < 0}
+	if f.Stream || f.Version != "" {
 		f.MTime = 0
 	}
 	m.Files = append(m.Files, f)
@@ -209,8 +252,12 @@ files:
 	return nil
 }
 
-// RealPath is the one name of a local file, whatever links and dots lead to it; it need not exist.
+// RealPath is the one name of a file, whatever links and dots lead to it; it need not exist. That of a URL is clean, as of
+// package path.
 func RealPath(name string) string {
+	if store.IsURL(name) {
+		return path.Clean(name)
+	}
 	abs, err := filepath.Abs(filepath.FromSlash(name))
 	if err != nil {
 		return filepath.Clean(name)
@@ -224,6 +271,33 @@ func RealPath(name string) string {
 			return abs
 		}
 		dir, rest = up, filepath.Join(filepath.Base(dir), rest)
+	}
+}
+
+// GlobTakesIn says whether a pattern matches a real path or a folder above it. A name without wildcards is no pattern.
+func GlobTakesIn(pattern, real string) bool {
+	if !strings.ContainsAny(pattern, "*?[") {
+		return false
+	}
+	match, dir := filepath.Match, filepath.Dir
+	if store.IsURL(pattern) {
+		pattern, match, dir = path.Clean(pattern), path.Match, path.Dir
+	} else {
+		abs, err := filepath.Abs(pattern)
+		if err != nil {
+			return false
+		}
+		pattern = abs
+	}
+	for {
+		if ok, err := match(pattern, real); err == nil && ok {
+			return true
+		}
+		up := dir(real)
+		if up == real {
+			return false
+		}
+		real = up
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"strings"
 	"sync/atomic"
 
 	"curate/corpus/compress"
@@ -44,7 +43,7 @@ type paused struct {
 func (p paused) Paused() bool { return p.p.Paused() }
 
 // ErrChanged is a file that is no longer what the manifest says.
-var ErrChanged = errors.New("the file changed while it was read")
+var ErrChanged = store.ErrChanged
 
 // Open begins to read a file at o.From.
 func Open(ctx context.Context, st store.Store, f File, o OpenOptions) (_ *Source, err error) {
@@ -255,7 +254,7 @@ func (s *Source) unchanged(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if info.Size != s.file.Size || info.ModTime.UnixNano() != s.file.modified() {
+	if !s.file.Is(info) {
 		return fmt.Errorf("%w: %d bytes in the manifest, %d now", ErrChanged, s.file.Size, info.Size)
 	}
 	return nil
@@ -277,12 +276,6 @@ func (f File) Name() string {
 		return "(standard input)"
 	}
 	return f.Path
-}
-
-// IsURL says whether a path leads to storage elsewhere, which this version cannot reach.
-func IsURL(p string) bool {
-	scheme, _, ok := strings.Cut(p, "://")
-	return ok && scheme != "" && !strings.ContainsAny(scheme, `/\.`)
 }
 
 type countReader struct {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"curate/corpus/store"
 )
 
 // lock keeps a second process out of an output. The kernel lets go of it when this process ends, however it
@@ -19,8 +21,12 @@ type lock struct {
 	name string
 }
 
-// takeLock locks the file name, which guards what. A file system without locks is told and passed over.
+// takeLock locks the file name, which guards what. A file system without locks is told and passed over. Object storage
+// has none, and what is written there needs none: two runs of one command write the same bytes under the same names.
 func takeLock(name, what string, log *slog.Logger) (*lock, error) {
+	if store.IsURL(name) {
+		return &lock{}, nil
+	}
 	name = filepath.FromSlash(name)
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return nil, err

@@ -85,6 +85,9 @@ func (j *Job) dir() *runDir {
 
 // removeEmpty lets a command that was refused leave nothing behind; only empty folders can be removed.
 func (d *runDir) removeEmpty() {
+	if store.IsURL(d.root) {
+		return // folders are but names there
+	}
 	_ = os.Remove(filepath.FromSlash(d.own))
 	_ = os.Remove(filepath.FromSlash(d.root))
 }

@@ -186,12 +186,12 @@ func (j *Job) OpenShared(ctx context.Context, settings []byte) (*Shared, error) 
 		if err != nil {
 			return nil, err
 		}
-		if info.Size != f.Size || info.ModTime.UnixNano() != f.MTime {
+		if !f.Is(info) {
 			return nil, fmt.Errorf("%s: has changed since the run was started (%d bytes then, %d now); put it back as it was, with its time, or start another run", f.Path, f.Size, info.Size)
 		}
 	}
-	own, isLocal := j.Store.(*store.Local)
-	if !isLocal {
+	own, canShare := j.Store.(store.Sharable)
+	if !canShare {
 		return nil, usage("ranks need files that they share; this store is none")
 	}
 	s.fence = &fenced{own.Shared(rand.Text()), d, attempt}
@@ -402,7 +402,7 @@ func (s *Shared) Sealed(ctx context.Context, n int, f corpus.File) ([]stage.Seal
 func (s *Shared) tempDir() (string, error) {
 	if s.temp == nil {
 		dir := s.job.Tmp
-		if dir == "" {
+		if dir == "" && !store.IsURL(s.d.own) { // else it is the system's
 			dir = filepath.FromSlash(path.Join(s.d.own, scratchDir))
 			if err := os.MkdirAll(dir, 0o777); err != nil {
 				return "", err
@@ -592,10 +592,25 @@ func (s *Shared) tidy(ctx context.Context) error {
 			err = errors.Join(err, s.store.Remove(ctx, s.fileJournalName(n+1, f.Number)))
 		}
 	}
+	if store.IsURL(s.d.own) { // where folders are but names
+		return errors.Join(err, removeBelow(ctx, s.store, path.Join(s.d.own, ranksDir)))
+	}
 	last := filepath.FromSlash(path.Join(s.d.own, phaseDir(len(s.phs))))
 	_ = os.Remove(last) // an empty folder
 	for _, dir := range []string{ranksDir, scratchDir} {
 		err = errors.Join(err, os.RemoveAll(filepath.FromSlash(path.Join(s.d.own, dir))))
+	}
+	return err
+}
+
+// removeBelow removes all files below dir.
+func removeBelow(ctx context.Context, st store.Store, dir string) error {
+	files, err := st.List(ctx, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, f := range files {
+		err = errors.Join(err, st.Remove(ctx, f.Name))
 	}
 	return err
 }

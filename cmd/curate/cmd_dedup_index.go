@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
-	"curate/corpus/store"
 	"curate/dedup/index"
 	"curate/pipeline"
 )
@@ -37,7 +36,7 @@ func existing(ctx context.Context, verb, dir string) (*index.Folder, error) {
 	if err := localDir("dedup index "+verb, dir); err != nil {
 		return nil, err
 	}
-	f, err := index.Existing(ctx, store.NewLocal(nil), dir)
+	f, err := index.Existing(ctx, storage(), dir)
 	return f, indexUsage(err)
 }
 
@@ -185,8 +184,8 @@ with the merged index is refused, since what was there before it is not known an
 			if out == "" {
 				return usage("-o OUT is missing: the folder of the merged index")
 			}
-			if corpus.IsURL(out) {
-				return usage("-o %s: this version reads and writes local files only", out)
+			if err := localOnly("-o", out); err != nil {
+				return err
 			}
 			for i, dir := range args {
 				if err := localDir("dedup index merge", dir); err != nil {
@@ -204,7 +203,7 @@ with the merged index is refused, since what was there before it is not known an
 			lock := func() (func(), error) {
 				return pipeline.Lock(filepath.Join(out, index.LockFile), "the index "+out, show.log)
 			}
-			g, err := index.Merge(cmd.Context(), store.NewLocal(nil), out, args, lock)
+			g, err := index.Merge(cmd.Context(), storage(), out, args, lock)
 			if err != nil {
 				return indexUsage(err)
 			}

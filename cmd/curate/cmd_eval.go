@@ -232,8 +232,8 @@ func (e *evaluating) check(given func(string) bool) error {
 	}
 	streams := 0
 	for _, in := range append([]evalInput{{namedPath: namedPath{path: e.shotsFrom}}}, e.tasks...) {
-		if corpus.IsURL(in.path) {
-			return usage("%s: this version reads local files only", in.path)
+		if err := localOnly("eval", in.path); err != nil {
+			return err
 		}
 		if in.path != corpus.Stdin {
 			continue

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/train/eval"
 )
@@ -66,7 +65,7 @@ numbers are worth.`,
 			if err != nil {
 				return err
 			}
-			ctx, st := cmd.Context(), store.NewLocal(nil)
+			ctx, st := cmd.Context(), storage()
 			var all []contest
 			for _, m := range list[1:] {
 				c, err := contests(ctx, st, list[0], m)

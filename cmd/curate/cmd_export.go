@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus"
 	"curate/corpus/store"
 	"curate/gguf"
 	"curate/safetensors"
@@ -58,8 +57,8 @@ model.`,
 				return err
 			}
 			for _, name := range []string{args[0], out, tokenizer} {
-				if corpus.IsURL(name) {
-					return usage("export %s: this version reads and writes local files only", name)
+				if err := localOnly("export", name); err != nil {
+					return err
 				}
 			}
 			x := &exporting{from: args[0], tokenizer: tokenizer, format: format, dtype: dtype, kind: kind, fold: fold, name: flagName}
@@ -79,7 +78,7 @@ model.`,
 					}
 				}
 			}
-			return x.write(cmd.Context(), store.NewLocal(nil), out, func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) })
+			return x.write(cmd.Context(), storage(), out, func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) })
 		},
 	}
 	fs := cmd.Flags()

@@ -13,7 +13,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/record"
 	"curate/train/generate"
@@ -106,7 +105,7 @@ none or - is standard input, which is JSON Lines.`,
 				return err
 			}
 			defer pool.Close()
-			w, err := g.open(cmd.Context(), store.NewLocal(nil), pool, precision, memory)
+			w, err := g.open(cmd.Context(), storage(), pool, precision, memory)
 			if err != nil {
 				return err
 			}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus"
-	"curate/corpus/store"
 	"curate/safetensors"
 	"curate/train"
 )
@@ -62,8 +60,8 @@ the models. DIR/merge.json says what was merged, with the digests of the weights
 				return usage("one model alone is nothing to merge: name others, or --base")
 			}
 			for _, name := range append(args, out, base, tokenizer) {
-				if corpus.IsURL(name) {
-					return usage("merge %s: this version reads and writes local files only", name)
+				if err := localOnly("merge", name); err != nil {
+					return err
 				}
 			}
 			known := map[string]safetensors.Dtype{"": "", "f32": safetensors.F32, "bf16": safetensors.BF16, "f16": safetensors.F16}
@@ -78,7 +76,7 @@ the models. DIR/merge.json says what was merged, with the digests of the weights
 			if err := freshDir(out); err != nil {
 				return err
 			}
-			c, err := train.Merge(cmd.Context(), store.NewLocal(nil), filepath.ToSlash(out), o)
+			c, err := train.Merge(cmd.Context(), storage(), filepath.ToSlash(out), o)
 			if err != nil {
 				return err
 			}

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
-	"curate/corpus/store"
 	"curate/filter"
 	"curate/record"
 	"curate/report"
@@ -51,10 +50,10 @@ same schema and with the same "id". Rows that are in FILE are shown before other
 			if cmd.Flags().Changed("output") && !strings.HasSuffix(out, ".html") {
 				return usage("--output %s: the name of the page ends in .html; its numbers get the same name with .json", out)
 			}
-			if err := localDir("report", args[0]); err != nil {
+			if err := storedDir("report", args[0]); err != nil {
 				return err
 			}
-			st := store.NewLocal(nil)
+			st := storage()
 			several, err := report.IsRun(cmd.Context(), st, dir)
 			if err != nil {
 				return err
@@ -183,8 +182,6 @@ func reportReferences(list []string, dir string, several bool) ([]report.Referen
 			return nil, usage("--reference %s: %s has steps; say which one, as in --reference translate=FILE", arg, dir)
 		case file == "":
 			return nil, usage("--reference %s: the FILE is missing", arg)
-		case corpus.IsURL(file):
-			return nil, usage("--reference %s: this version reads and writes local files only", arg)
 		}
 		references = append(references, report.Reference{Step: step, File: filepath.ToSlash(file)})
 	}

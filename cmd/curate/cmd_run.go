@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,9 +67,9 @@ steps below "steps" by their names. Of several, later ones win; --set wins over 
 }
 
 // readRecipe reads a recipe and what changes it.
-func readRecipe(file string, with, sets []string) (*recipe.Recipe, error) {
-	text, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
+func readRecipe(ctx context.Context, file string, with, sets []string) (*recipe.Recipe, error) {
+	text, err := readAll(ctx, file)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, usage("%s: no such recipe", file)
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func readRecipe(file string, with, sets []string) (*recipe.Recipe, error) {
 	var overlays []recipe.Overlay
 	for _, name := range with {
 		o := recipe.Overlay{File: name}
-		if o.Text, err = os.ReadFile(name); errors.Is(err, os.ErrNotExist) {
+		if o.Text, err = readAll(ctx, name); errors.Is(err, fs.ErrNotExist) {
 			return nil, usage("--with %s: no such overlay", name)
 		} else if err != nil {
 			return nil, err
@@ -95,7 +95,7 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if err != nil {
 		return err
 	}
-	r, err := readRecipe(file, with, sets)
+	r, err := readRecipe(ctx, file, with, sets)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	}
 	s.onMachine()
 	runner := &recipe.Runner{
-		Recipe: r, Program: program(), Store: store.NewLocal(nil), Workers: s.workers, Memory: s.memory,
+		Recipe: r, Program: program(), Store: storage(), Workers: s.workers, Memory: s.memory,
 		MaxRecord: int(s.maxRecord), SplitSize: s.splitSize, Strict: f.strict, Restart: f.restart,
 		Meter: &pipeline.Meter{Names: stats.MeasureNames(), New: stats.NewMeasure(r.TextField)},
 		Log:   show.log, Now: time.Now, Started: func(p *pipeline.Progress) { show.start(p, nil) }, Stopped: show.stop,
@@ -136,6 +136,6 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if err := funnel.WriteFunnel(env.stderr); err != nil {
 		return err
 	}
-	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", r.Run, r.Run))
+	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", store.URL(r.Run), store.URL(r.Run)))
 	return err
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/train/generate"
 	"curate/train/serve"
 )
@@ -113,7 +112,7 @@ SIGINT and SIGTERM end it when what is in hand is answered; a second one ends it
 			}
 			defer l.Close()
 			g.spare = min(serveSpare, memory/8)
-			w, err := g.open(cmd.Context(), store.NewLocal(nil), pool, precision, memory)
+			w, err := g.open(cmd.Context(), storage(), pool, precision, memory)
 			if err != nil {
 				return err
 			}

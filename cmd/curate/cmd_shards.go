@@ -13,7 +13,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"curate/corpus"
 	"curate/corpus/store"
 	"curate/shards"
 )
@@ -46,10 +45,18 @@ func newShards(env environment) *cobra.Command {
 	return cmd
 }
 
+// storedDir is localDir, and content with a URL.
+func storedDir(verb, dir string) error {
+	if store.IsURL(dir) {
+		return nil
+	}
+	return localDir(verb, dir)
+}
+
 // localDir refuses what is no directory of this machine.
 func localDir(verb, dir string) error {
-	if corpus.IsURL(dir) {
-		return usage("%s %s: this version reads local files only", verb, dir)
+	if err := localOnly(verb, dir); err != nil {
+		return err
 	}
 	switch st, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -71,10 +78,10 @@ by schedule.json; nothing else is read, so see "curate shards verify" for whethe
   curate shards info --json shards/ | jq .tokens`,
 		Args: oneArg("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := localDir("shards info", args[0]); err != nil {
+			if err := storedDir("shards info", args[0]); err != nil {
 				return err
 			}
-			st := store.NewLocal(nil)
+			st := storage()
 			dirs, err := shards.Find(cmd.Context(), st, args[0])
 			if err != nil {
 				return err

@@ -8,7 +8,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/shards"
 	"curate/tokenize"
 )
@@ -34,13 +33,13 @@ up, and a character that a row cuts becomes U+FFFD. Preference pairs have prompt
 			case from < 0 || n < 0:
 				return usage("--from and --count are at least 0")
 			}
-			if err := localDir("shards cat", args[0]); err != nil {
+			if err := storedDir("shards cat", args[0]); err != nil {
 				return err
 			}
 			if !cmd.Flags().Changed("count") {
 				n = -1
 			}
-			st := store.NewLocal(nil)
+			st := storage()
 			dirs, err := shards.Find(cmd.Context(), st, args[0])
 			if err != nil {
 				return err

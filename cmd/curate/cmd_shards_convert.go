@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/shards"
 	"curate/shards/format"
 )
@@ -35,7 +34,7 @@ Formats:
 			if _, err := format.Named(to); err != nil {
 				return usage("--to: %s", strings.TrimPrefix(err.Error(), "shards: "))
 			}
-			if err := localDir("shards convert", args[0]); err != nil {
+			if err := storedDir("shards convert", args[0]); err != nil {
 				return err
 			}
 			if err := outsideInputs(out, args); err != nil {
@@ -46,7 +45,7 @@ Formats:
 			if o.ShardSize, err = parseTokens("--shard-size", size); err != nil {
 				return err
 			}
-			err = shards.ConvertAll(cmd.Context(), store.NewLocal(nil), args[0], strings.TrimSuffix(out, "/"), o, func(dir string, m *shards.Manifest) {
+			err = shards.ConvertAll(cmd.Context(), storage(), args[0], strings.TrimSuffix(out, "/"), o, func(dir string, m *shards.Manifest) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s, %s\n", dir, m.Format, count(m.Sequences, "sequence"), count(m.Tokens, "token"))
 			})
 			if errors.Is(err, shards.ErrNotEmpty) {

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/shards"
 	"curate/shards/format"
 	"curate/shards/trainerconfig"
@@ -62,7 +61,7 @@ docs/trainers.md says what each of them makes of bounds, loss masks and the sche
 				in, err = trainerInput(cmd.Context(), args[1])
 			} else {
 				var t *exportedTraining
-				if t, err = openExportedTraining(trained); err != nil {
+				if t, err = openExportedTraining(cmd.Context(), trained); err != nil {
 					return err
 				}
 				in, err = t.input(cmd.Context(), strings.Join(args[1:], ""), &trainer, cmd.ErrOrStderr())
@@ -129,7 +128,7 @@ func trainerInput(ctx context.Context, dir string) (*trainerconfig.Input, error)
 		return nil, err
 	}
 	in := &trainerconfig.Input{Root: filepath.ToSlash(root)}
-	st := store.NewLocal(nil)
+	st := storage()
 	// The folders are opened by the name that the user gave: it is what messages have.
 	open := func(name string) (*shards.Manifest, error) {
 		set, err := shards.Open(ctx, st, path.Join(filepath.ToSlash(dir), name))

@@ -12,7 +12,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/record"
 	"curate/shards"
 	"curate/tokenize"
@@ -65,10 +64,10 @@ How many tokens a step has is what the shards were built with, or --tokens-per-s
 			if step < 0 {
 				return usage("--step N is missing, or below 0")
 			}
-			if err := localDir("shards inspect", args[0]); err != nil {
+			if err := storedDir("shards inspect", args[0]); err != nil {
 				return err
 			}
-			st := store.NewLocal(nil)
+			st := storage()
 			schedule, err := shards.OpenSchedule(cmd.Context(), st, args[0])
 			if err != nil {
 				return err

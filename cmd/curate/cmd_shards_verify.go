@@ -58,10 +58,10 @@ shard set, and a set that is not finished.`,
 			if err != nil {
 				return usage("--text-field: %v", err)
 			}
-			if err := localDir("shards verify", args[0]); err != nil {
+			if err := storedDir("shards verify", args[0]); err != nil {
 				return err
 			}
-			v, err := shards.Verify(cmd.Context(), store.NewLocal(nil), args[0])
+			v, err := shards.Verify(cmd.Context(), storage(), args[0])
 			if err != nil {
 				return err
 			}
@@ -198,7 +198,7 @@ func inputsOfRun(root string) ([]corpus.File, error) {
 			return nil, fmt.Errorf("%s: the documents came from standard input, and cannot be read again", name)
 		}
 		if f.Source != "" { // an earlier step's, below the run directory
-			f.Path = filepath.ToSlash(filepath.Join(root, "..", filepath.FromSlash(f.Path)))
+			f.Path = store.Join(filepath.ToSlash(root), "..", f.Path)
 		}
 	}
 	return m.Files, nil
@@ -206,13 +206,13 @@ func inputsOfRun(root string) ([]corpus.File, error) {
 
 // recordsAt calls f for the records of a file that have those IDs, which rise. One that is not there is an error.
 func recordsAt(ctx context.Context, file corpus.File, ids []record.ID, f func(r *record.Record) error) error {
-	st := store.NewLocal(nil)
+	st := storage()
 	info, err := st.Stat(ctx, file.Path)
 	if err != nil {
 		return err
 	}
 	now := file // the comparison itself finds what has changed
-	now.Size, now.MTime, now.Source = info.Size, info.ModTime.UnixNano(), ""
+	now.Size, now.MTime, now.Version, now.Source = info.Size, info.ModTime.UnixNano(), info.Version, ""
 	src, err := corpus.Open(ctx, st, now, corpus.OpenOptions{Options: split.Options{
 		File: file.Number, SplitSize: 1 << 40, ChunkSize: lookChunk, MaxRecord: lookRecord,
 	}, MaxWindow: 128 << 20})

@@ -12,7 +12,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/train"
 	"curate/train/model"
 )
@@ -106,7 +105,7 @@ stays f16, and the table says which.`,
 
 // sizeConfig reads config.json: of a model's folder, or that file, which is all that one needs of a model that is elsewhere.
 func sizeConfig(ctx context.Context, name string) (c *model.Config, err error) {
-	st := store.NewLocal(nil)
+	st := storage()
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !isGGUF(name) {
 		c, _, err = train.ReadModelConfigFile(ctx, st, filepath.ToSlash(name))
 		return c, err

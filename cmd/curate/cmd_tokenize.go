@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus"
 	"curate/pipeline"
 	"curate/stage"
 	"curate/tokenize"
@@ -125,10 +125,12 @@ func (f *stageFlags) encoderMemory(s *settings, encoders int) int64 {
 
 // openTokenizer loads the tokenizer that a flag or an argument names; what is wrong with it is wrong usage.
 func openTokenizer(flag, path string) (*tokenize.Tokenizer, error) {
-	if corpus.IsURL(path) {
-		return nil, usage("%s %s: this version reads local files only", flag, path)
+	near, remove, err := nearby(path, isTokenizerFile)
+	if err != nil {
+		return nil, err
 	}
-	t, err := tokenize.Open(path)
+	defer remove()
+	t, err := tokenize.Open(near)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, usage("%s: %s", flag, noTokenizer(path))
@@ -136,6 +138,11 @@ func openTokenizer(flag, path string) (*tokenize.Tokenizer, error) {
 		return nil, &pipeline.UsageError{Problem: fmt.Sprintf("%s: %v", flag, err)}
 	}
 	return t, nil
+}
+
+// isTokenizerFile says whether a file of a model's folder may be one that a tokenizer is made of.
+func isTokenizerFile(base string) bool {
+	return strings.Contains(base, "token") || strings.Contains(base, "piece") || strings.HasPrefix(base, "tekken") || strings.HasPrefix(base, "chat_template")
 }
 
 // tokenizerFiles is what a tokenizer's path may be.

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"curate/corpus"
 	"curate/stage"
 	"curate/tokenize/train"
 )
@@ -124,8 +123,8 @@ const maxTokenizerFile = 512 << 20
 
 // readTokenizer reads a tokenizer.json, or that of a folder.
 func readTokenizer(path string) ([]byte, error) {
-	if corpus.IsURL(path) {
-		return nil, fmt.Errorf("%s: this version reads local files only", path)
+	if err := localOnly("tokenizer", path); err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {

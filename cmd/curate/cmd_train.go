@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/train"
@@ -251,7 +250,7 @@ func runTraining(cmd *cobra.Command, env environment, f *stageFlags, c *computin
 	if err != nil {
 		return err
 	}
-	task.Program, task.Store, task.Dir, task.Log, task.Now, task.Restart = program(), store.NewLocal(nil), f.out, show.log, time.Now, f.restart
+	task.Program, task.Store, task.Dir, task.Log, task.Now, task.Restart = program(), storage(), f.out, show.log, time.Now, f.restart
 	show.start(p, nil)
 	before, err := task.Do(ctx)
 	show.stop()

@@ -64,6 +64,9 @@ there yet; it appears whole or not at all.`,
 
 // quantized makes out, and says how many bytes the files of both folders have.
 func quantized(ctx context.Context, e *localEngine, from, out string) (before, after int64, err error) {
+	if err := localOnly("-o", out); err != nil {
+		return 0, 0, err
+	}
 	if before, err = folderSize(from); err != nil {
 		return 0, 0, err
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curate/corpus/store"
 	"curate/dedup"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
@@ -57,7 +56,7 @@ func planDedup(ctx context.Context, w io.Writer, cmd *cobra.Command, env environ
 		stored, lines, docs, shingles int64 // of what was looked at
 		sc                            dedup.Scratch
 		text                          []byte
-		st                            = store.NewLocal(nil)
+		st                            = storage()
 	)
 	files := min(planFiles, len(manifest.Files))
 	for i := range files {

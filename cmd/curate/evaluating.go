@@ -133,7 +133,7 @@ func (e *evaluating) run(ctx context.Context, env environment, f *stageFlags, c 
 		return nil, err
 	}
 	defer pool.Close()
-	r := &evalRun{evaluating: e, st: store.NewLocal(nil), stdin: env.stdin, log: show.log, pool: pool, precision: precision, memory: memory, began: time.Now()}
+	r := &evalRun{evaluating: e, st: storage(), stdin: env.stdin, log: show.log, pool: pool, precision: precision, memory: memory, began: time.Now()}
 	p := &pipeline.Progress{}
 	p.Tell = r.tell
 	show.start(p, nil)

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"curate/corpus/store"
 	"curate/pipeline/recipe"
 	"curate/shards"
 	"curate/shards/trainerconfig"
@@ -28,9 +27,9 @@ type exportedTraining struct {
 }
 
 // openExportedTraining reads it.
-func openExportedTraining(name string) (*exportedTraining, error) {
+func openExportedTraining(ctx context.Context, name string) (*exportedTraining, error) {
 	if file, step, ok := cutStep(name); ok {
-		return recipeTraining(file, step)
+		return recipeTraining(ctx, file, step)
 	}
 	st, err := os.Stat(name)
 	switch {
@@ -61,8 +60,8 @@ func cutStep(name string) (file, step string, ok bool) {
 	return name[:i], name[i+1:], ext == ".yaml" || ext == ".yml"
 }
 
-func recipeTraining(file, name string) (*exportedTraining, error) {
-	r, err := readRecipe(file, nil, nil)
+func recipeTraining(ctx context.Context, file, name string) (*exportedTraining, error) {
+	r, err := readRecipe(ctx, file, nil, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +248,7 @@ func (t *exportedTraining) training(ctx context.Context) (*trainerconfig.Trainin
 	}
 	out.Model = filepath.ToSlash(from)
 	// The model need not be on this machine, or may be what another step is to make.
-	if m, _, dir, err := train.ReadModelConfig(ctx, store.NewLocal(nil), filepath.ToSlash(c.From)); err == nil {
+	if m, _, dir, err := train.ReadModelConfig(ctx, storage(), filepath.ToSlash(c.From)); err == nil {
 		if abs, err := filepath.Abs(dir); err == nil {
 			out.Model = filepath.ToSlash(abs)
 		}

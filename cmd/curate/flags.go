@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -450,8 +449,8 @@ func (f *stageFlags) mayUse(env environment, args []string) error {
 		outs = append(outs, found.To.Path)
 	}
 	for _, p := range slices.Concat(args, outs) {
-		if corpus.IsURL(p) {
-			return usage("%s: this version reads and writes local files only", p)
+		if scheme, rest, ok := store.SplitURL(p); ok && strings.Trim(rest, "./") == "" { // a cleaned one would be local
+			return usage("%s: names no bucket: write %s://BUCKET/KEY", p, scheme)
 		}
 	}
 	if len(args) == 0 && term.IsTerminal(int(env.stdin.Fd())) {
@@ -473,7 +472,7 @@ func (f *stageFlags) mayUse(env environment, args []string) error {
 
 // expand makes the manifest of the inputs.
 func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manifest, error) {
-	manifest, err := corpus.Expand(ctx, store.NewLocal(nil), args)
+	manifest, err := corpus.Expand(ctx, storage(), args)
 	if err != nil {
 		return nil, err
 	}
@@ -486,7 +485,7 @@ func expand(ctx context.Context, log *slog.Logger, args []string) (*corpus.Manif
 // job is the one that the flags describe.
 func (f *stageFlags) job(env environment, s *settings, manifest *corpus.Manifest, stages []stage.Stage) *pipeline.Job {
 	return &pipeline.Job{
-		Program: program(), Store: store.NewLocal(nil), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], FieldFlags: f.fieldFlags, Repair: s.repair, Stages: stages,
+		Program: program(), Store: storage(), Manifest: manifest, Codec: s.codec, TextField: s.textField.Names()[0], FieldFlags: f.fieldFlags, Repair: s.repair, Stages: stages,
 		Out: s.out, Dropped: s.drop, Quarantine: s.quar, Signals: s.sig, SignalColumns: f.signalColumns, Columns: f.columns, Ledger: f.ledger, Findings: f.findings,
 		Workers: s.workers, Memory: s.memory - f.reserved, ChunkSize: f.chunkSize, RecordCost: f.recordCost, MaxRecord: int(s.maxRecord), SplitSize: s.splitSize,
 		MaxQuarantined: s.allowance, Strict: f.strict, Restart: f.restart, Tmp: f.tmp,
@@ -526,27 +525,17 @@ func outsideInputs(out string, args []string) error {
 	}
 	real := corpus.RealPath(out)
 	for _, arg := range args {
-		if st, err := os.Stat(arg); err == nil && st.IsDir() && corpus.Below(real, corpus.RealPath(arg)) {
+		isDir := store.IsURL(arg) && real != corpus.RealPath(arg) // nothing lies below an object
+		if st, err := os.Stat(arg); !isDir && err == nil {
+			isDir = st.IsDir()
+		}
+		if isDir && corpus.Below(real, corpus.RealPath(arg)) {
 			return usage("the output %s lies in the input directory %s: the next run would read it; write elsewhere", out, arg)
 		}
-		if !strings.ContainsAny(arg, "*?[") {
-			continue
-		}
-		glob, err := filepath.Abs(arg)
-		if err != nil {
-			continue
-		}
-		for dir := real; ; {
-			if match, err := filepath.Match(glob, dir); err == nil && match {
-				if st, err := os.Stat(out); err != nil || st.IsDir() {
-					return usage("the input %s takes in the output %s: the next run would read it; write elsewhere", arg, out)
-				}
+		if corpus.GlobTakesIn(arg, real) {
+			if st, err := os.Stat(out); err != nil || st.IsDir() {
+				return usage("the input %s takes in the output %s: the next run would read it; write elsewhere", arg, out)
 			}
-			up := filepath.Dir(dir)
-			if up == dir {
-				break
-			}
-			dir = up
 		}
 	}
 	return nil

@@ -65,8 +65,9 @@ func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupM
 		return usage("--index and --method %s: an index is one method's, exact's or minhash's; run that by itself", o.methods)
 	case chosen[0].name == "minhash" && o.deciding.verify != dedup.VerifyExact:
 		return usage("--index and --verify %s: an index has sets of shingles, which are compared exactly; leave one of them out", o.deciding.verify)
-	case corpus.IsURL(x.dir):
-		return usage("--index %s: this version reads and writes local files only", x.dir)
+	}
+	if err := localOnly("--index", x.dir); err != nil {
+		return err
 	}
 	if st, err := os.Stat(x.dir); err == nil && !st.IsDir() {
 		return usage("--index %s: is a file; name a directory", x.dir)
@@ -98,7 +99,7 @@ func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, arg
 	if err != nil {
 		return nil, usage("%v", err)
 	}
-	manifest, err := corpus.Expand(ctx, store.NewLocal(nil), args)
+	manifest, err := corpus.Expand(ctx, storage(), args)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (x *indexFlags) stages(ctx context.Context, s *settings, f *stageFlags, arg
 		return nil, usage("--index: %d inputs are more than %d; add a part of them at a time", n, dedup.MaxIndexFiles)
 	}
 	if !x.readonly && !f.printConfig {
-		if _, err := index.Open(ctx, store.NewLocal(nil), x.dir); err != nil { // nothing is to be put into what is none
+		if _, err := index.Open(ctx, storage(), x.dir); err != nil { // nothing is to be put into what is none
 			return nil, indexUsage(err)
 		}
 		x.release, err = pipeline.Lock(filepath.Join(x.dir, index.LockFile), "the index "+x.dir, s.log)
@@ -133,9 +134,9 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 		return nil, err
 	}
 	if x.readonly {
-		x.folder, err = index.Existing(ctx, store.NewLocal(nil), x.dir)
+		x.folder, err = index.Existing(ctx, storage(), x.dir)
 	} else {
-		x.folder, err = index.Open(ctx, store.NewLocal(nil), x.dir)
+		x.folder, err = index.Open(ctx, storage(), x.dir)
 	}
 	if err != nil {
 		return nil, err
@@ -200,7 +201,7 @@ func inputContents(ctx context.Context, s *settings, m *corpus.Manifest) ([]byte
 	if total >= longDigest {
 		s.log.Info(fmt.Sprintf("the index knows inputs by their digests: reading %s", pipeline.FormatBytes(total)))
 	}
-	st := store.NewLocal(nil)
+	st := storage()
 	buf := make([]byte, 1<<20)
 	for i := range m.Files {
 		f := &m.Files[i]

@@ -298,7 +298,7 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 	for _, in := range e.tasks {
 		config.Inputs = append(config.Inputs, input{in.kind, in.name, in.path})
 	}
-	r := &evalRun{evaluating: e, st: store.NewLocal(nil), stdin: bytes.NewReader(nil), log: s.Log, memory: s.Memory}
+	r := &evalRun{evaluating: e, st: storage(), stdin: bytes.NewReader(nil), log: s.Log, memory: s.Memory}
 	s.Progress.Tell = r.tell
 	return &pipeline.Task{
 		Spec: stage.Spec{Name: "eval", Version: 1, Config: config},

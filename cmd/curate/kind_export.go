@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/stage"
@@ -61,7 +60,7 @@ func (x *exporting) asTask(s recipe.Setting) *pipeline.Task {
 			if err := os.RemoveAll(out); err != nil { // what a killed run has left of it
 				return err
 			}
-			return x.write(ctx, store.NewLocal(nil), out, func(line string) { s.Log.Info(line) })
+			return x.write(ctx, storage(), out, func(line string) { s.Log.Info(line) })
 		},
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"curate/corpus/store"
 	"curate/kernel"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
@@ -109,7 +108,7 @@ func (g *generating) asTask(c *computing, prompts []string, s recipe.Setting) *p
 				return err
 			}
 			defer pool.Close()
-			st := store.NewLocal(nil)
+			st := storage()
 			w, err := g.open(ctx, st, pool, precision, s.Memory)
 			if err != nil {
 				return err

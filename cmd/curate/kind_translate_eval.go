@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"curate/corpus/store"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/record"
@@ -76,7 +75,7 @@ var translateEvalKind = recipe.Kind{
 				for line := range strings.Lines(e.text()) {
 					s.Log.Info(strings.TrimRight(line, "\n"))
 				}
-				st := store.NewLocal(nil)
+				st := storage()
 				for name, content := range map[string]string{translateEvalFile: string(b), translateEvalTable: e.text()} {
 					if err := writeText(ctx, st, path.Join(filepath.ToSlash(s.Dir), name), content); err != nil {
 						return err

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"curate/corpus"
-	"curate/corpus/store"
 	"curate/record"
 	"curate/shards"
 	"curate/shards/format"
@@ -255,12 +254,7 @@ func (f *shardsFlags) inputs(ctx context.Context, args []string) ([]string, []sh
 		return nil, nil, usage("--source with --by %s: sources are named by their inputs or by a field, not by both", f.by)
 	}
 	count := func(paths ...string) (int, error) {
-		for _, p := range paths {
-			if corpus.IsURL(p) {
-				return 0, usage("%s: this version reads and writes local files only", p)
-			}
-		}
-		m, err := corpus.Expand(ctx, store.NewLocal(nil), paths)
+		m, err := corpus.Expand(ctx, storage(), paths)
 		if err != nil {
 			return 0, err
 		}

@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"curate/corpus"
-	"curate/corpus/store"
 	"curate/dedup"
 	"curate/pipeline"
 	"curate/record"
@@ -96,7 +95,7 @@ func (r *rankSettings) job(env environment, s *settings, dir string, m *corpus.M
 	}
 	scheme := schemeFlags{name: r.Scheme, short: r.Short}
 	return &pipeline.Job{
-		Program: program(), Store: store.NewLocal(nil), Manifest: m, Codec: r.InputFormat, TextField: record.MustPath(r.TextField).Names()[0], Repair: repair, Stages: stages,
+		Program: program(), Store: storage(), Manifest: m, Codec: r.InputFormat, TextField: record.MustPath(r.TextField).Names()[0], Repair: repair, Stages: stages,
 		Out: pipeline.Target{Path: dir, Format: format}, Dropped: pipeline.Target{Format: others}, KeepDropped: !r.Annotate,
 		Workers: s.workers, Memory: s.memory, RecordCost: scheme.recordCost(), MaxRecord: int(r.MaxRecord), SplitSize: r.SplitSize,
 		MaxQuarantined: s.allowance, Stdin: env.stdin, Stdout: env.stdout, Log: s.log, Progress: &pipeline.Progress{}, Now: time.Now,
@@ -181,9 +180,6 @@ func (f *rankFlags) open(ctx context.Context, cmd *cobra.Command, env environmen
 	if f.run == "" {
 		return nil, usage("--run DIR is missing: which run?")
 	}
-	if corpus.IsURL(f.run) {
-		return nil, usage("%s: this version reads and writes local files only", f.run)
-	}
 	if f.maxQuarantined == "" {
 		f.maxQuarantined = "0"
 	}
@@ -209,7 +205,7 @@ func (f *rankFlags) open(ctx context.Context, cmd *cobra.Command, env environmen
 }
 
 func (r *rankRun) load(ctx context.Context, env environment, s *settings, f *rankFlags, look bool) error {
-	raw, manifest, err := pipeline.ReadShared(ctx, store.NewLocal(nil), f.run)
+	raw, manifest, err := pipeline.ReadShared(ctx, storage(), f.run)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"path"
 	"strconv"
 
-	"curate/corpus/store"
 	"curate/shards"
 )
 
@@ -84,7 +83,7 @@ func decimalOf(f float64) string {
 
 // sayRealised says at the end of a run what it has made in dir. by is the field that says which source a record is of, or "".
 func sayRealised(ctx context.Context, log *slog.Logger, dir, by string) {
-	s, err := shards.OpenSchedule(ctx, store.NewLocal(nil), path.Clean(dir))
+	s, err := shards.OpenSchedule(ctx, storage(), path.Clean(dir))
 	if err != nil || s == nil {
 		return // whoever reads it next says so
 	}

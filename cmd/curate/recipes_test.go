@@ -28,7 +28,7 @@ func TestRecipes(t *testing.T) {
 	}
 	print := func(t *testing.T, file string, with ...string) string {
 		t.Helper()
-		r, err := readRecipe(file, with, nil)
+		r, err := readRecipe(t.Context(), file, with, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +67,7 @@ func TestRecipes(t *testing.T) {
 func TestRecipesPlan(t *testing.T) {
 	t.Chdir(filepath.Join("..", ".."))
 	for _, with := range [][]string{{"recipes/toy/base.yaml"}, {"recipes/slimpajama.yaml", "recipes/toy/slimpajama.yaml"}} {
-		r, err := readRecipe(with[0], with[1:], []string{"run=" + filepath.ToSlash(t.TempDir())})
+		r, err := readRecipe(t.Context(), with[0], with[1:], []string{"run=" + filepath.ToSlash(t.TempDir())})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,12 +41,7 @@ type looking struct {
 
 // each is eachRecord.
 func (l looking) each(ctx context.Context, stdin io.Reader, inputs []string, f func(file string, r *record.Record) error) error {
-	for _, in := range inputs {
-		if corpus.IsURL(in) {
-			return usage("%s: this version reads and writes local files only", in)
-		}
-	}
-	st := store.NewLocal(nil)
+	st := storage()
 	m, err := corpus.Expand(ctx, st, inputs)
 	if err != nil {
 		return err
@@ -162,7 +157,7 @@ func textOf(r *record.Record, name record.Path) (string, bool) {
 
 // writeWhole makes a file that appears whole or not at all.
 func writeWhole(ctx context.Context, name string, write func(w io.Writer) error) error {
-	w, err := store.NewLocal(nil).Create(ctx, name)
+	w, err := storage().Create(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ func commands(env environment) []*cobra.Command {
 		newSize(env),
 		newStats(env),
 		newReport(env),
+		newStore(env),
 		newMan(env),
 		newVersion(env),
 	}

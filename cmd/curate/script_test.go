@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "s3": s3Command},
 		// [nolingua]: the binary has no engine that identifies languages.
 		Condition: func(cond string) (bool, error) {
 			if cond != "nolingua" {

@@ -50,7 +50,7 @@ func signalInputs(args []string) ([]string, error) {
 	var list []string
 	for _, arg := range args {
 		dir := filepath.Join(arg, corpus.Dir, "signals")
-		if st, err := os.Stat(dir); corpus.IsURL(arg) || err != nil || !st.IsDir() {
+		if st, err := os.Stat(dir); store.IsURL(arg) || err != nil || !st.IsDir() {
 			list = append(list, arg)
 			continue
 		}
@@ -87,12 +87,7 @@ func eachSignals(ctx context.Context, stdin io.Reader, args, names []string, f f
 	if err != nil {
 		return err
 	}
-	for _, in := range args {
-		if corpus.IsURL(in) {
-			return usage("%s: this version reads and writes local files only", in)
-		}
-	}
-	st := store.NewLocal(nil)
+	st := storage()
 	m, err := corpus.Expand(ctx, st, args)
 	if err != nil {
 		return err

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
-	"curate/corpus/store"
 	"curate/dedup"
 	"curate/pipeline"
 	"curate/record"
@@ -150,6 +149,9 @@ func (p *splitting) dir(part string) string { return path.Join(filepath.ToSlash(
 
 // directory refuses one in which something else would stand beside the parts.
 func (p *splitting) directory() error {
+	if err := localOnly("-o", p.f.out); err != nil {
+		return err
+	}
 	for _, side := range []struct{ flag, path string }{{"quarantine", p.f.quarantine}, {"ledger", p.f.ledger}} {
 		if side.path != "" && corpus.Below(corpus.RealPath(side.path), corpus.RealPath(p.f.out)) {
 			return usage("--%s %s: lies in %s, where the parts are; write beside it", side.flag, side.path, p.f.out)
@@ -351,7 +353,7 @@ func (p *splitting) others() string {
 
 // occur counts the documents of train whose text is in the set.
 func (p *splitting) occur(ctx context.Context, set *dedup.HeldOut, memory int64, maxRecord int) (int64, error) {
-	train, err := corpus.Expand(ctx, store.NewLocal(nil), []string{p.dir(dedup.TrainPart)})
+	train, err := corpus.Expand(ctx, storage(), []string{p.dir(dedup.TrainPart)})
 	if err != nil {
 		return 0, err
 	}

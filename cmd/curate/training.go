@@ -106,7 +106,7 @@ func (t *training) task(ctx context.Context, s recipe.Setting) (*pipeline.Task, 
 	if err != nil {
 		return nil, &pipeline.UsageError{Problem: "kernels: " + err.Error()}
 	}
-	st := store.NewLocal(nil)
+	st := storage()
 	d, err := train.OpenTraining(ctx, st, &t.config)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
@@ -23,6 +24,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/goccy/go-yaml"
 
+	"curate/corpus/download"
+	"curate/corpus/store"
 	"curate/langid"
 	"curate/stage"
 	"curate/translate"
@@ -365,6 +368,9 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 
 func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.Config, p translate.Parts, log *slog.Logger) (m *memory.Store, err error) {
 	dir := t.dir
+	if err := localOnly("--memory-dir", dir); err != nil {
+		return nil, err
+	}
 	if t.dry && dir != "" && isThere(filepath.Join(dir, "memory.log")) != nil {
 		dir = "" // a dry run leaves nothing behind
 	}
@@ -636,7 +642,20 @@ func (t *translating) values() yaml.MapSlice {
 }
 
 // runMemory is where a recipe's translations are kept: beside the steps, so that it survives a changed one.
-func runMemory(run string) string { return filepath.Join(run, "_curate", "translations") }
+// It is a file that grows, which object storage does not have: of a run there it lies in this machine's folder for caches, by
+// the run's URL.
+func runMemory(run string) string {
+	if !store.IsURL(run) {
+		return filepath.Join(run, "_curate", "translations")
+	}
+	cache := os.Getenv(download.CacheVariable)
+	if cache == "" {
+		cache, _ = os.UserCacheDir() // without one it is the folder that the command was called in
+		cache = filepath.Join(cache, "curate")
+	}
+	sum := sha256.Sum256([]byte(path.Clean(run)))
+	return filepath.Join(cache, "translations-"+hex.EncodeToString(sum[:8]))
+}
 
 // importedLine says what became of a file's lines.
 func importedLine(in memory.Imported) string {

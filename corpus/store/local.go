@@ -40,7 +40,7 @@ type Local struct {
 	dirs sync.Mutex // held while folders are made, until they are durable
 }
 
-var _ Store = (*Local)(nil)
+var _ Sharable = (*Local)(nil)
 
 // NewLocal returns a store that writes through d; nil is the operating system.
 func NewLocal(d Disk) *Local {
@@ -53,10 +53,8 @@ func NewLocal(d Disk) *Local {
 // Scratch returns a store that does not sync.
 func (s *Local) Scratch() Store { return &Local{disk: unsynced{s.disk}, tag: s.tag} }
 
-// Shared returns a store for one of several processes that may write the same file at the same time, each the same
-// bytes: whoever commits last is the one whose file stays. Its unfinished files have tag in their names, which no other
-// process may have. Logs are not for sharing.
-func (s *Local) Shared(tag string) *Local { return &Local{disk: s.disk, tag: "." + tag} }
+// Shared returns a store whose unfinished files have tag in their names, which no other process may have.
+func (s *Local) Shared(tag string) Store { return &Local{disk: s.disk, tag: "." + tag} }
 
 // fail names operation and file of an error that does not do so itself.
 func fail(op, name string, err error) error {

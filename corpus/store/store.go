@@ -4,8 +4,9 @@
 //
 // A Store holds named files. A file appears whole or not at all (Create, Commit), or grows by whole durable
 // entries (OpenLog, Append). Local keeps them on the file system; below it is Disk, the few operations it
-// asks of the operating system. Package storetest holds the contract as a suite and a Disk that fails on
-// purpose. Read Store first, then local.go.
+// asks of the operating system. Stores elsewhere are in folders of their own (s3, hf); urls has one for every name that a
+// user may write. Package storetest holds the contract as a suite and a Disk that fails on purpose. Read Store first,
+// then local.go.
 package store
 
 import (
@@ -18,11 +19,17 @@ import (
 // ErrIsDir is what Stat, Open, Create and OpenLog return (wrapped) for a name that is a folder.
 var ErrIsDir = errors.New("is a directory")
 
+// ErrChanged is what a reader returns (wrapped) when the file is no longer the one that it began to read.
+var ErrChanged = errors.New("the file changed while it was read")
+
 // Info describes a stored file.
 type Info struct {
 	Name    string    // as it was asked for; from List: below the dir that was asked for
 	Size    int64     // bytes; -1 for what has no size, such as a pipe or a terminal
 	ModTime time.Time // of the last write, as exact as the store keeps it
+	// Version stands for the content, where the store has such a thing: an ETag, a digest. Then size and Version are the
+	// file's identity, and ModTime only informs. "" for files of a disk.
+	Version string
 }
 
 // Store is a set of named files.
@@ -49,15 +56,17 @@ type Store interface {
 	List(ctx context.Context, dir string) ([]Info, error)
 
 	// Open reads name from byte offset on; beyond the end it reads as empty. An offset other than 0 needs
-	// something that can be sought in: not a pipe. The caller closes the reader, which is for one goroutine.
+	// something that can be sought in: not a pipe. The caller closes the reader, which is for one goroutine; where it waits
+	// for a server it ends with ctx.
 	Open(ctx context.Context, name string, offset int64) (io.ReadCloser, error)
 
 	// OpenAt opens name for reading at any place, from any number of goroutines, and says its size. Something that
-	// has no size is an error. The caller closes it.
+	// has no size is an error. The caller closes it; ctx is for the call alone.
 	OpenAt(ctx context.Context, name string) (ReaderAt, int64, error)
 
 	// Create begins the file name, making missing folders. Nothing is visible under name before Commit has
-	// succeeded; an older file of that name stays until then. The caller ends with Commit or Abort.
+	// succeeded; an older file of that name stays until then. The caller ends with Commit or Abort. ctx is for the call
+	// alone: a file that was begun can be brought to its end after it.
 	Create(ctx context.Context, name string) (Writer, error)
 
 	// Remove deletes the file name. An absent file is no error. The removal need not survive a crash.
@@ -71,8 +80,16 @@ type Store interface {
 	Scratch() Store
 
 	// Sweep removes, in dir and below, what Create left when its process was killed: temporary files, whose
-	// names begin with ".". No writer may be at work there. An absent dir is no error. Links are not followed.
+	// names begin with "."; uploads that nobody can still be at. No writer may be at work there. An absent dir is no error. Links are not followed.
 	Sweep(ctx context.Context, dir string) error
+}
+
+// Sharable is a store that several processes may write to at once.
+type Sharable interface {
+	Store
+	// Shared returns a store for one of several processes that may write the same file at the same time, each the same
+	// bytes: whoever commits last is the one whose file stays. tag is the process's own name. Logs are not for sharing.
+	Shared(tag string) Store
 }
 
 // ReaderAt is an open file.
@@ -88,7 +105,8 @@ type Writer interface {
 
 	// Commit makes the file durable and visible under its name, in that order, replacing an older one. When
 	// it returns nil both survive a power cut. When it fails nothing of this writer is left under the name
-	// (an older file may be gone, too) and the call need not be followed by Abort.
+	// (an older file may be gone, too) and the call need not be followed by Abort. One exception is beyond a store's
+	// reach: where the answer of a server was lost, the whole file may be there.
 	Commit() error
 
 	// Abort gives the file up and removes what was written. After Commit, or a second time, it does nothing.

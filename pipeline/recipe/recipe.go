@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"curate/corpus"
 	"curate/pipeline"
 	"curate/record"
 	"curate/stage"
@@ -112,9 +111,6 @@ func Parse(file string, text []byte, with []Overlay, sets []string, kinds []Kind
 	}
 	if v := top.Integer("version"); v != Version {
 		return nil, top.Errorf("version", "version %d of recipes; this program reads version %d", v, Version)
-	}
-	if corpus.IsURL(top.Text("run")) {
-		return nil, top.Errorf("run", "%s: this version reads and writes local files only", top.Text("run"))
 	}
 	r := &Recipe{File: file, Run: path.Clean(top.Text("run")), kinds: kinds}
 	for i := range with {

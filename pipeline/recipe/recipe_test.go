@@ -164,7 +164,6 @@ func TestParseErrors(t *testing.T) {
 		{"version: 1\nrun: [a", `r.yaml:2:`},
 		{"version: 1\nrun: ~\nsteps: []", `r.yaml:2:6: "run" is empty`},
 		{"version: 1\nrun: Null\nsteps: []", `r.yaml:2:6: "run" is empty`},
-		{"version: 1\nrun: s3://bucket/run\nsteps: []", `r.yaml:2:6: s3://bucket/run: this version reads and writes local files only`},
 		{"version: 1\nrun: " + strings.Repeat("[", 300_000), `nested too deeply`},
 		{"version: 1\nrun:\n  " + strings.Repeat("- ", 300_000), `nested too deeply`},
 		{"version: 1\n" + strings.Repeat("#\n", 1<<20), `has more than 1048576 bytes`},

@@ -190,11 +190,6 @@ func (r *Runner) lock() (release func(), err error) {
 func (r *Runner) check(ctx context.Context) error {
 	run := corpus.RealPath(r.Recipe.Run)
 	for _, s := range r.Recipe.Steps {
-		for _, p := range s.Read {
-			if corpus.IsURL(p) {
-				return s.at.errorf("step %s: %s: this version reads and writes local files only", s.Name, p)
-			}
-		}
 		if len(s.Read) == 0 {
 			continue
 		}
@@ -222,23 +217,13 @@ func (r *Runner) check(ctx context.Context) error {
 
 // takesIn says whether a directory or glob names dir, a real path, or a folder above it.
 func takesIn(p, dir string) bool {
+	if store.IsURL(p) {
+		return corpus.Below(dir, corpus.RealPath(p)) || corpus.GlobTakesIn(p, dir) // nothing lies below an object
+	}
 	if st, err := os.Stat(p); err == nil {
 		return st.IsDir() && corpus.Below(dir, corpus.RealPath(p))
 	}
-	glob, err := filepath.Abs(p)
-	if err != nil || !strings.ContainsAny(p, "*?[") {
-		return false
-	}
-	for {
-		if match, err := filepath.Match(glob, dir); err == nil && match {
-			return true
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			return false
-		}
-		dir = up
-	}
+	return corpus.GlobTakesIn(p, dir)
 }
 
 // Run does the steps that are not done, in order, and leaves those alone that are. A step that has changed since it was
@@ -252,7 +237,9 @@ func (r *Runner) Run(ctx context.Context) ([]Outcome, error) {
 		return nil, err
 	}
 	defer release()
-	if abs, err := filepath.Abs(r.Recipe.Run); err == nil {
+	if store.IsURL(r.Recipe.Run) {
+		r.Log.Info("run directory " + store.URL(r.Recipe.Run))
+	} else if abs, err := filepath.Abs(r.Recipe.Run); err == nil {
 		r.Log.Info("run directory " + abs)
 	}
 	if err := r.writeRun(ctx, nil); err != nil {

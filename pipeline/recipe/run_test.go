@@ -472,7 +472,7 @@ func TestRunQuarantine(t *testing.T) {
 func TestRunRefuses(t *testing.T) {
 	for _, c := range []struct{ set, want string }{
 		{"steps.clean.read=none.jsonl", "r.yaml:4:6: step clean: none.jsonl: no such file"},
-		{"steps.days.read=s3://bucket/x.jsonl", "step days: s3://bucket/x.jsonl: this version reads and writes local files only"},
+		{"steps.days.read=s3://bucket/x.jsonl", "step days: s3://bucket/x.jsonl: no such file"},
 	} {
 		w := newWorld(t)
 		_, err := w.runner(c.set).Run(t.Context())

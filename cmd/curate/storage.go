@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sync"
+
+	"curate/corpus/store"
+	"curate/corpus/store/urls"
+)
+
+// storage is where all names lead: files of this machine, and URLs of the stores that there are. One for the process, so
+// that connections are shared.
+var storage = sync.OnceValue(func() *urls.Store { return urls.New(nil) })
+
+// readAll reads a file that is small.
+func readAll(ctx context.Context, name string) ([]byte, error) {
+	r, err := storage().Open(ctx, name, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// nearby is where a small file or folder can be read as files of this machine: its own path, or, of a URL, that of a copy, of
+// a folder with the files right in it that are wanted. remove ends the copy.
+func nearby(name string, wanted func(base string) bool) (local string, remove func(), err error) {
+	if !store.IsURL(name) {
+		return name, func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "curate-near-")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	if local, err = bring(context.Background(), storage(), name, dir, wanted); err != nil {
+		remove()
+		return "", nil, err
+	}
+	return local, remove, nil
+}
+
+// bring copies what nearby asks for into dir, and says where it is there.
+func bring(ctx context.Context, st store.Store, name, dir string, wanted func(base string) bool) (string, error) {
+	fetch := func(name string) error {
+		r, err := st.Open(ctx, name, 0)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		f, err := os.Create(filepath.Join(dir, path.Base(name)))
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(f, r)
+		return errors.Join(err, f.Close())
+	}
+	switch _, err := st.Stat(ctx, name); {
+	case err == nil:
+		return filepath.Join(dir, path.Base(name)), fetch(name)
+	case !errors.Is(err, store.ErrIsDir):
+		return "", err
+	}
+	files, err := st.List(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if path.Clean(path.Dir(f.Name)) == path.Clean(name) && wanted(path.Base(f.Name)) {
+			if err := fetch(f.Name); err != nil {
+				return "", err
+			}
+		}
+	}
+	return dir, nil
+}
+
+// localOnly refuses a URL where only files of this machine will do. what is the flag or command.
+func localOnly(what, name string) error {
+	if store.IsURL(name) {
+		return usage("%s %s: has to be on a disk of this machine; copy it there, or write there", what, name)
+	}
+	return nil
+}

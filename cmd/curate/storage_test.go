@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"curate/corpus/store/storetest/s3test"
+)
+
+// s3servers are those of scripts, by their working directory.
+var s3servers sync.Map
+
+// s3Command is the script command s3:
+//
+//	s3 start              a server with the bucket "bucket", to which the environment of what follows leads
+//	s3 storm SEED         a third of its requests fail from now on
+//	s3 calm               none does, and some did before
+//	s3 put FILE KEY       store an object
+//	s3 same DIR PREFIX    the files below DIR and the objects below PREFIX are the same, but for times and locks
+//	s3 empty PREFIX       there is no object below PREFIX
+//	s3 deny ACTION…       these actions, such as PutObject, are forbidden from now on
+func s3Command(ts *testscript.TestScript, neg bool, args []string) {
+	const bucket = "bucket"
+	dir := ts.Getenv("WORK")
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: s3 start|storm|calm|put|same|empty|deny …")
+	}
+	if args[0] == "start" {
+		server := s3test.Start(bucket)
+		server.PageSize = 50
+		s3servers.Store(dir, server)
+		ts.Defer(server.Close)
+		for _, v := range server.Environment() {
+			name, value, _ := strings.Cut(v, "=")
+			ts.Setenv(name, value)
+		}
+		return
+	}
+	v, ok := s3servers.Load(dir)
+	if !ok {
+		ts.Fatalf("s3 start comes first")
+	}
+	server := v.(*s3test.Server)
+	switch args[0] {
+	case "storm":
+		seed, err := strconv.ParseUint(args[1], 10, 64)
+		ts.Check(err)
+		server.SetFaults(s3test.Storm(seed))
+	case "calm":
+		server.SetFaults(nil)
+		if server.Hurt() == 0 {
+			ts.Fatalf("no request failed: that was no storm")
+		}
+	case "put":
+		server.Put(bucket, args[2], []byte(ts.ReadFile(args[1])))
+	case "deny":
+		server.SetRights(func(action, _, _ string) bool { return !slices.Contains(args[1:], action) })
+	case "empty":
+		if keys := server.Keys(bucket, args[1]); len(keys) > 0 {
+			ts.Fatalf("there are %q", keys)
+		}
+	case "same":
+		root := ts.MkAbs(args[1])
+		var files []string
+		ts.Check(filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(root, name)
+			files = append(files, filepath.ToSlash(rel))
+			return err
+		}))
+		var keys []string
+		for _, k := range server.Keys(bucket, args[2]+"/") {
+			keys = append(keys, strings.TrimPrefix(k, args[2]+"/"))
+		}
+		files = slices.DeleteFunc(files, ownOfRun)
+		keys = slices.DeleteFunc(keys, ownOfRun)
+		slices.Sort(files)
+		if !slices.Equal(files, keys) {
+			ts.Fatalf("files %q\nobjects %q", files, keys)
+		}
+		for _, name := range files {
+			want, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(name)))
+			ts.Check(err)
+			got, _ := server.Get(bucket, args[2]+"/"+name)
+			if strings.Contains(name, "quarantine/") || name == "bad.jsonl" { // each line names its file
+				got, want = bytes.ReplaceAll(plain(ts, got), []byte("s3://bucket/"), nil), plain(ts, want)
+			}
+			if !bytes.Equal(got, want) && !namesInputs(name) {
+				ts.Fatalf("%s: %d other bytes, want %d", name, len(got), len(want))
+			}
+		}
+		if len(files) == 0 {
+			ts.Fatalf("there is nothing to compare")
+		}
+	default:
+		ts.Fatalf("no s3 %s", args[0])
+	}
+}
+
+// plain is what compressed bytes hold.
+func plain(ts *testscript.TestScript, b []byte) []byte {
+	r, err := decompressed(bytes.NewReader(b))
+	ts.Check(err)
+	defer r.Close()
+	b, err = io.ReadAll(r)
+	ts.Check(err)
+	return b
+}
+
+// ownOfRun are files that are another run's in another run of the same command: when it was, who holds its lock, what is
+// remembered on this machine.
+func ownOfRun(name string) bool {
+	return path.Base(name) == "lock" || path.Base(name) == "timing.json" || strings.Contains(name, "_curate/translations/")
+}
+
+// namesInputs are files in which inputs stand by path, time or version.
+func namesInputs(name string) bool {
+	switch path.Base(name) {
+	case "manifest.json", "config.json", "provenance.json", "run.json", "recipe.yaml", "mix.json", "schedule.json", "metrics.jsonl", "journal":
+		return true
+	}
+	return false
+}

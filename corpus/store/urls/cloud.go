@@ -1,0 +1,14 @@
+//go:build !nocloud
+
+package urls
+
+import (
+	"curate/corpus/store"
+	"curate/corpus/store/s3"
+)
+
+func openS3(getenv func(string) string) (store.Store, error) { return s3.New(s3.Environment(getenv)) }
+
+func openGoogle(getenv func(string) string) (store.Store, error) {
+	return s3.New(s3.GoogleEnvironment(getenv))
+}
