@@ -10,9 +10,9 @@ import (
 // instructing are the rows from which the training example's model learns to answer, in English, to be translated, and those it is
 // measured by, in people's Basque.
 type instructing struct {
-	instruct, preference         []row // English, of pages that may be learnt
+	instruct, preference           []row // English, of pages that may be learnt
 	askedInstruct, askedPreference []row // Basque, of held-out pages
-	counts                       map[string]int
+	counts                         map[string]int
 }
 
 // Rows of either training set: what a small model learns from in two minutes.
