@@ -221,14 +221,17 @@ type evaluation struct {
 	}
 }
 
-// tell measures all models and prints the tables: means over seeds, and the least and the most.
+// tell measures all models and prints the tables.
 func (e *experiments) tell(seeds int) error {
-	values := map[string]map[string][]float64{} // by model and what was measured, in the order of the seeds
-	var order []string
+	var names []string
+	for _, r := range experimentRuns {
+		names = append(names, r.name)
+	}
+	var all []evaluation
 	for seed := 1; seed <= seeds; seed++ {
 		var models []string
-		for _, r := range experimentRuns {
-			models = append(models, r.name+"="+e.model(r.name, seed))
+		for _, name := range names {
+			models = append(models, name+"="+e.model(name, seed))
 		}
 		argv := append([]string{"eval", "-q", "--json"}, models...)
 		for _, lang := range []string{"en", "eu"} {
@@ -248,6 +251,16 @@ func (e *experiments) tell(seeds int) error {
 		if err := os.WriteFile(filepath.Join(e.dir, fmt.Sprintf("eval-%d.json", seed)), out, 0o666); err != nil {
 			return err
 		}
+		all = append(all, ev)
+	}
+	return tellEvaluations("experiments", names, all)
+}
+
+// tellEvaluations prints a table of what was measured of each model: means over seeds, and the least and the most.
+func tellEvaluations(bench string, names []string, all []evaluation) error {
+	values := map[string]map[string][]float64{} // by model and what was measured, in the order of the seeds
+	var order []string
+	for _, ev := range all {
 		for _, m := range ev.Models {
 			if values[m.Name] == nil {
 				values[m.Name] = map[string][]float64{}
@@ -271,15 +284,15 @@ func (e *experiments) tell(seeds int) error {
 			}
 		}
 	}
-	fmt.Printf("\nexperiments: %d seeds, mean (least to most)\n\n|", seeds)
-	for _, r := range experimentRuns {
-		fmt.Printf(" | %s", r.name)
+	fmt.Printf("\n%s: %d seeds, mean (least to most)\n\n|", bench, len(all))
+	for _, name := range names {
+		fmt.Printf(" | %s", name)
 	}
-	fmt.Print(" |\n|---|" + strings.Repeat("---|", len(experimentRuns)) + "\n")
+	fmt.Print(" |\n|---|" + strings.Repeat("---|", len(names)) + "\n")
 	for _, what := range order {
 		fmt.Printf("| %s", what)
-		for _, r := range experimentRuns {
-			list := values[r.name][what]
+		for _, name := range names {
+			list := values[name][what]
 			if len(list) == 0 {
 				fmt.Print(" |")
 				continue

@@ -24,6 +24,7 @@ type benchmark struct {
 
 // benchmarks is sorted by name.
 var benchmarks = []benchmark{
+	{"answers", "what translated instructions, an adapted base and preferences are worth to a small model: docs/experiments.md", runAnswers},
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
 	{"decode", "a model of 134M parameters writes greedy texts on one core, one and 32 at once, and torch the same", runDecode},
@@ -94,6 +95,7 @@ type options struct {
 
 	lmEvalPython, lmEvalModel string
 
+	answers, answersPeople      string
 	experiments                 string
 	seeds                       int
 	trainShapes, trainPrecision string
@@ -148,8 +150,10 @@ func main() {
 	flag.StringVar(&o.lmEvalPython, "lm-eval-python", "", "`PATH` of a Python with lm_eval[api] and transformers, for benchmark lm-eval")
 	flag.StringVar(&o.lmEvalModel, "lm-eval-model", "", "`DIR` of a model with its tokenizer for benchmark lm-eval; default train/eval's tiny one")
 	flag.StringVar(&o.transformersPython, "transformers-python", "", "`PATH,…` of Pythons with torch and transformers for benchmark export, one a version")
+	flag.StringVar(&o.answers, "answers", "", "`DIR` of benchmark answers, in which it goes on; default one that is removed")
+	flag.StringVar(&o.answersPeople, "answers-people", "", "`FILE` with rows as examples/basque/training/instruct.en, by their ids, that people have translated, for benchmark answers")
 	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
-	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmark experiments")
+	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmarks answers and experiments")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.StringVar(&o.trainShapes, "train-shapes", "9M,42M,134M", "`NAME,…` of models for benchmark train: 9M, 42M, 134M, or 134M-64, which has llm.c's batch")
 	flag.StringVar(&o.trainPrecision, "train-precision", "f32", "`NAME,…` of precisions for benchmark train: f32, bf16; in the second torch takes 19 s a step of 9M where the processor does not multiply bfloat16")
