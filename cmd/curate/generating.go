@@ -73,7 +73,7 @@ type generator struct {
 
 // open reads model and tokenizer. Memory is what the process may take.
 func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool, precision kernel.Precision, memory int64) (*generator, error) {
-	if err := localDir("generate", g.model); err != nil {
+	if err := storedDir("generate", g.model); err != nil {
 		return nil, err
 	}
 	config, _, dir, err := train.ReadModelConfig(ctx, st, filepath.ToSlash(g.model))
