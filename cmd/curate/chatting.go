@@ -106,7 +106,12 @@ func (c *chatSettings) apply(cfg *chat.Config, tokenizer string, name setting) e
 	if err != nil {
 		return err
 	}
-	if cfg.Templates, err = chat.Open(tokenizer); err != nil {
+	near, remove, err := nearby(tokenizer, isTokenizerFile)
+	if err != nil {
+		return name.errorf("tokenizer", ": %v", err)
+	}
+	defer remove()
+	if cfg.Templates, err = chat.Open(near); err != nil {
 		return name.errorf("tokenizer", ": %v", err)
 	}
 	if c.template == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"runtime"
 	"strings"
 
@@ -140,8 +141,12 @@ func openTokenizer(flag, path string) (*tokenize.Tokenizer, error) {
 	return t, nil
 }
 
-// isTokenizerFile says whether a file of a model's folder may be one that a tokenizer is made of.
-func isTokenizerFile(base string) bool {
+// isTokenizerFile says whether a file of a model's folder may be one that a tokenizer or a chat template is made of.
+func isTokenizerFile(rel string) bool {
+	dir, base := path.Split(rel)
+	if dir != "" {
+		return dir == "additional_chat_templates/"
+	}
 	return strings.Contains(base, "token") || strings.Contains(base, "piece") || strings.HasPrefix(base, "tekken") || strings.HasPrefix(base, "chat_template")
 }
 

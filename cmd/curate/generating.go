@@ -85,7 +85,7 @@ type generator struct {
 
 // open reads model and tokenizer. Memory is what the process may take.
 func (g *generating) open(ctx context.Context, st store.Store, pool *kernel.Pool, precision kernel.Precision, memory int64) (_ *generator, err error) {
-	if err := localModel("generate", g.model); err != nil {
+	if err := storedModel("generate", g.model); err != nil {
 		return nil, err
 	}
 	config, _, dir, err := train.ReadModelConfig(ctx, st, filepath.ToSlash(g.model))
@@ -324,6 +324,14 @@ func localModel(command, name string) error {
 		return nil
 	}
 	return localDir(command, name)
+}
+
+// storedModel is localModel, and content with a URL.
+func storedModel(command, name string) error {
+	if store.IsURL(name) {
+		return nil
+	}
+	return localModel(command, name)
 }
 
 // isGGUF goes by the name, as package train does.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"curate/corpus/store"
@@ -28,8 +29,8 @@ func readAll(ctx context.Context, name string) ([]byte, error) {
 }
 
 // nearby is where a small file or folder can be read as files of this machine: its own path, or, of a URL, that of a copy, of
-// a folder with the files right in it that are wanted. remove ends the copy.
-func nearby(name string, wanted func(base string) bool) (local string, remove func(), err error) {
+// a folder with those of its files that are wanted. remove ends the copy.
+func nearby(name string, wanted func(rel string) bool) (local string, remove func(), err error) {
 	if !store.IsURL(name) {
 		return name, func() {}, nil
 	}
@@ -46,14 +47,18 @@ func nearby(name string, wanted func(base string) bool) (local string, remove fu
 }
 
 // bring copies what nearby asks for into dir, and says where it is there.
-func bring(ctx context.Context, st store.Store, name, dir string, wanted func(base string) bool) (string, error) {
-	fetch := func(name string) error {
+func bring(ctx context.Context, st store.Store, name, dir string, wanted func(rel string) bool) (string, error) {
+	fetch := func(name, rel string) error {
 		r, err := st.Open(ctx, name, 0)
 		if err != nil {
 			return err
 		}
 		defer r.Close()
-		f, err := os.Create(filepath.Join(dir, path.Base(name)))
+		to := filepath.Join(dir, filepath.FromSlash(rel))
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+			return err
+		}
+		f, err := os.Create(to)
 		if err != nil {
 			return err
 		}
@@ -62,7 +67,7 @@ func bring(ctx context.Context, st store.Store, name, dir string, wanted func(ba
 	}
 	switch _, err := st.Stat(ctx, name); {
 	case err == nil:
-		return filepath.Join(dir, path.Base(name)), fetch(name)
+		return filepath.Join(dir, path.Base(name)), fetch(name, path.Base(name))
 	case !errors.Is(err, store.ErrIsDir):
 		return "", err
 	}
@@ -71,10 +76,12 @@ func bring(ctx context.Context, st store.Store, name, dir string, wanted func(ba
 		return "", err
 	}
 	for _, f := range files {
-		if path.Clean(path.Dir(f.Name)) == path.Clean(name) && wanted(path.Base(f.Name)) {
-			if err := fetch(f.Name); err != nil {
-				return "", err
-			}
+		rel := strings.TrimPrefix(f.Name, strings.TrimRight(name, "/")+"/")
+		if !filepath.IsLocal(filepath.FromSlash(rel)) || !wanted(rel) {
+			continue
+		}
+		if err := fetch(f.Name, rel); err != nil {
+			return "", err
 		}
 	}
 	return dir, nil

@@ -125,10 +125,11 @@ func ownOfRun(name string) bool {
 	return path.Base(name) == "lock" || path.Base(name) == "timing.json" || strings.Contains(name, "_curate/translations/")
 }
 
-// namesInputs are files in which inputs stand by path, time or version.
+// namesInputs are files in which inputs stand by path, time or version, or the digest of one that names them: journals have
+// the quarantine's.
 func namesInputs(name string) bool {
 	switch path.Base(name) {
-	case "manifest.json", "config.json", "provenance.json", "run.json", "recipe.yaml", "mix.json", "schedule.json", "metrics.jsonl", "journal":
+	case "manifest.json", "config.json", "provenance.json", "run.json", "journal", "train.json", "trainer.json", "results.json":
 		return true
 	}
 	return false
