@@ -255,7 +255,7 @@ func (r *Runner) Run(ctx context.Context) ([]Outcome, error) {
 			identities[s] = o.Identity
 		}
 		var q *pipeline.QuarantineError
-		if errors.As(err, &q) { // its output is whole; the exit code says it at the end
+		if errors.As(err, &q) && o != nil { // its output is whole, which a task's is not; the exit code says it at the end
 			r.Log.Error(err.Error())
 			judged = cmpErr(judged, err)
 			err = nil
