@@ -279,8 +279,28 @@ func (v *Values) key(name string, types ...Type) *Key {
 	panic(fmt.Sprintf("no key %q of these types %v is declared", name, types))
 }
 
-// Given says whether the recipe has the key.
-func (v *Values) Given(name string) bool { return v.given[name] != nil }
+// Given says whether the recipe has the key, with another value than its default: one that says what holds anyway is the recipe without
+// it, as what WriteConfig writes must be.
+func (v *Values) Given(name string) bool {
+	g := v.given[name]
+	if g == nil {
+		return false
+	}
+	i := slices.IndexFunc(v.keys, func(k Key) bool { return k.Name == name })
+	switch d := v.keys[i].Default.(type) {
+	case string:
+		return g.text != d
+	case int64:
+		return g.integer != d
+	case float64:
+		return g.number != d
+	case bool:
+		return g.boolean != d
+	case []string:
+		return !slices.Equal(g.texts, d)
+	}
+	return true
+}
 
 // Text is a Text or StepOrPath, "" without value and default.
 func (v *Values) Text(name string) string {

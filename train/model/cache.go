@@ -11,7 +11,7 @@ import (
 
 // extendTokens is how many tokens run through the model at once when a cache is extended by many, so that the room for them
 // is bounded.
-const extendTokens = 256
+const extendTokens = 128
 
 // Cache holds keys and values of the tokens of one sequence that a model has seen. They lie outside of the collector's heap: Free gives
 // the memory back, or else the collector does, sooner or later.

@@ -186,7 +186,7 @@ func (c *Config) CacheTokenBytes(int8Cache bool) int64 {
 }
 
 // WritingBytes is the memory beside the cache that Extend holds for up to so many tokens at a time and length ones in all: weights, and a
-// model's buffers. Extend cuts what it is given into parts of 256 tokens, so that more than that take no more.
+// model's buffers. Extend cuts what it is given into parts of 128 tokens, so that more than that take no more.
 func (c *Config) WritingBytes(f WeightFormat, tokens, length int) int64 {
 	r := c.room(1, min(tokens, extendTokens), false)
 	r.logits = int64(c.Vocabulary) // those of the cache
