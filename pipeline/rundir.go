@@ -125,6 +125,15 @@ func (d *runDir) read(ctx context.Context, name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
+// has says whether a file is there.
+func (d *runDir) has(ctx context.Context, name string) (bool, error) {
+	_, err := d.job.Store.Stat(ctx, path.Join(d.own, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (d *runDir) missing(ctx context.Context, name string) bool {
 	_, err := d.job.Store.Stat(ctx, path.Join(d.own, name))
 	return errors.Is(err, fs.ErrNotExist)
@@ -180,6 +189,8 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, d.refuse(ctx, old, now, manifest)
 	case j.Manifest.HasStream() && len(phs) == 1:
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
+	case !d.missing(ctx, path.Join(ranksDir, attemptFile)) && d.missing(ctx, corpus.Done):
+		return nil, usage("%s was begun by ranks; go on with them (--rank I --world-size N, and --finish), or give another directory, or --restart to begin this one anew", j.Out.Path)
 	case old.Program != now.Program:
 		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
 	}
@@ -237,15 +248,7 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 			}
 			return d.write(ctx, resultsFile, made)
 		}
-		w, err := j.Store.Create(ctx, path.Join(d.root, red.Spec().Result))
-		if err != nil {
-			return err
-		}
-		defer w.Abort() // after Commit it does nothing
-		if err := p.copyResult(ctx, w, corpus.Format{}); err != nil {
-			return err
-		}
-		return w.Commit()
+		return p.writeResult(ctx, path.Join(d.root, red.Spec().Result))
 	}
 	r, err := p.next(last)
 	if err != nil {

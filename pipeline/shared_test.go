@@ -181,8 +181,12 @@ func TestSharedLostPart(t *testing.T) {
 	if err := os.Truncate(filepath.Join(out, "part-00002-00000.jsonl.zst"), 3); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Finish(t.Context()); err == nil || !strings.Contains(err.Error(), "part-00002-00000.jsonl.zst: is not there as it was written") {
+	var unfinished *UnfinishedError
+	if _, err := s.Finish(t.Context()); !errors.As(err, &unfinished) || len(unfinished.Files) != 1 || unfinished.Files[0].Number != 2 {
 		t.Errorf("error %v", err)
+	}
+	if missing, err := s.Missing(t.Context(), 1, s.Files(0, 1)); err != nil || len(missing) != 1 {
+		t.Errorf("the file is not made again: %v, %v", missing, err)
 	}
 	if s.Finished(t.Context()) {
 		t.Error("it says that it is whole")
