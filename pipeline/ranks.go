@@ -247,7 +247,7 @@ func (j *Job) FinishRanks(ctx context.Context) (_ *Result, err error) {
 
 // forNow says whose turn it is.
 func (s *Shared) forNow(phase int) error {
-	s.job.Log.Info(fmt.Sprintf("%s: phase %d of %d is for ranks now, %s files", s.job.Out.Path, phase, len(s.phs), group(int64(len(s.job.Manifest.Files)))))
+	s.job.Log.Info(fmt.Sprintf("%s: phase %d of %d is for ranks now, %s files", s.job.Out.name(), phase, len(s.phs), group(int64(len(s.job.Manifest.Files)))))
 	return nil
 }
 
@@ -420,7 +420,7 @@ func (s *Shared) awaits(ctx context.Context, first, last int) (bool, error) {
 			if !begun {
 				return true, nil
 			}
-			return false, &UnfinishedError{s.job.Out.Path, n, missing, len(files)}
+			return false, &UnfinishedError{s.job.Out.name(), n, missing, len(files)}
 		}
 	}
 	return false, nil
@@ -479,7 +479,7 @@ func (s *Shared) gather(ctx context.Context, n int, kinds func(kind string) bool
 		g.entries = append(g.entries, es...)
 	}
 	if len(again) > 0 {
-		return nil, &UnfinishedError{s.job.Out.Path, n, again, len(s.job.Manifest.Files)}
+		return nil, &UnfinishedError{s.job.Out.name(), n, again, len(s.job.Manifest.Files)}
 	}
 	return g, nil
 }

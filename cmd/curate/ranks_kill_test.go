@@ -62,7 +62,7 @@ func untilDone(t *testing.T, finish func() *exec.Cmd, ranks func()) {
 // number of them each round: every byte is that of a run without ranks.
 func TestKillRanks(t *testing.T) {
 	t.Parallel()
-	const kills = 15
+	const kills = 8
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
