@@ -47,7 +47,7 @@ type settledSealed struct {
 
 // Share says what a rank has done.
 type Share struct {
-	Files    int  // of the manifest that are the rank's
+	Parts    int  // files, and splits of large ones, that are the rank's
 	Before   int  // of them were done before, in all phases that can be done now
 	Phase    int  // the last one, from 1, that can be done now; of Phases. 0 if all is for FinishRanks
 	Phases   int  //
@@ -60,8 +60,21 @@ type Share struct {
 type UnfinishedError struct {
 	Dir   string
 	Phase int
-	Files []corpus.File // that are not done
+	Files []corpus.File // that are not done, or not all splits of them
 	Of    int           // files there are
+	First int           // which rank of Of has the first part that is not done
+}
+
+// unfinished makes it of units, in order.
+func (s *Shared) unfinished(n int, units []unit) error {
+	e := &UnfinishedError{Dir: s.job.Out.name(), Phase: n, Of: len(s.job.Manifest.Files)}
+	e.First = units[0].rank(e.Of)
+	for _, u := range units {
+		if k := len(e.Files); k == 0 || e.Files[k-1].Number != u.file.Number {
+			e.Files = append(e.Files, u.file)
+		}
+	}
+	return e
 }
 
 func (e *UnfinishedError) Error() string {
@@ -74,9 +87,8 @@ func (e *UnfinishedError) Error() string {
 	if n := len(e.Files) - most; n > 0 {
 		more = fmt.Sprintf(" and %s more", group(int64(n)))
 	}
-	first := e.Files[0].Number - 1
 	return fmt.Sprintf("%s: ranks are missing: phase %d is not done for %s of %s files: %s%s. Repeat the ranks that had them, I of N that of the I-th of every N files; the first of these is that of --rank %d --world-size %d",
-		e.Dir, e.Phase, group(int64(len(e.Files))), group(int64(e.Of)), strings.Join(names, ", "), more, first, e.Of)
+		e.Dir, e.Phase, group(int64(len(e.Files))), group(int64(e.Of)), strings.Join(names, ", "), more, e.First, e.Of)
 }
 
 // forRanks finds what cannot be done by ranks.
@@ -107,22 +119,23 @@ func (j *Job) RunRank(ctx context.Context, rank, world int) (_ *Share, err error
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	files := s.Files(rank, world)
-	share := &Share{Files: len(files), Phases: len(s.phs)}
+	share := &Share{Phases: len(s.phs)}
 	if finished, err := s.d.has(ctx, corpus.Done); err != nil {
 		return nil, err
 	} else if finished {
-		share.Finished, share.Before = true, len(files)
+		share.Finished = true
 		return share, nil
 	}
+	mine := slices.DeleteFunc(s.units(), func(u unit) bool { return u.rank(world) != rank })
+	share.Parts = len(mine)
 	first, err := s.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := map[int]bool{} // files that there was something to do for
+	now := map[string]bool{} // what there was something to do for
 	for n := first; n <= len(s.phs); n++ {
 		share.Phase = n
-		todo, err := s.Missing(ctx, n, files)
+		todo, err := s.undone(ctx, n, mine)
 		if err != nil {
 			return nil, err
 		}
@@ -133,10 +146,10 @@ func (j *Job) RunRank(ctx context.Context, rank, world int) (_ *Share, err error
 					return nil, err
 				}
 			}
-			for _, f := range todo {
-				now[f.Number] = true
+			for _, u := range todo {
+				now[s.unitJournalName(0, u)] = true
 			}
-			if share.Counts, err = s.Pass(ctx, n, todo, apply); err != nil {
+			if share.Counts, err = s.pass(ctx, n, todo, apply); err != nil {
 				return share, err
 			}
 		}
@@ -144,7 +157,7 @@ func (j *Job) RunRank(ctx context.Context, rank, world int) (_ *Share, err error
 			break
 		}
 	}
-	share.Before = len(files) - len(now)
+	share.Before = len(mine) - len(now)
 	return share, nil
 }
 
@@ -305,7 +318,13 @@ func (j *Job) join(ctx context.Context) (*Shared, error) {
 		}
 		j.Progress.Phases.Store(int64(len(phs)))
 		s := &Shared{job: j, d: d, phs: phs, max: now.Step.MaxRecord, identity: now.Identity}
-		return s, s.mayWrite(ctx, attempt, "repeat the command")
+		if err := s.mayWrite(ctx, attempt, "repeat the command"); err != nil {
+			return nil, err
+		}
+		if finished {
+			return s, nil
+		}
+		return s, s.cutUp(ctx)
 	}
 }
 
@@ -409,18 +428,18 @@ func (s *Shared) open(ctx context.Context) (int, error) {
 // done some and not all, that is an error.
 func (s *Shared) awaits(ctx context.Context, first, last int) (bool, error) {
 	begun := false
-	files := s.job.Manifest.Files
+	units := s.units()
 	for n := first; n <= last; n++ {
-		missing, err := s.Missing(ctx, n, files)
+		missing, err := s.undone(ctx, n, units)
 		if err != nil {
 			return false, err
 		}
-		begun = begun || len(missing) < len(files)
+		begun = begun || len(missing) < len(units)
 		if len(missing) > 0 {
 			if !begun {
 				return true, nil
 			}
-			return false, &UnfinishedError{s.job.Out.name(), n, missing, len(files)}
+			return false, s.unfinished(n, missing)
 		}
 	}
 	return false, nil
@@ -436,50 +455,59 @@ type gathered struct {
 // file of which something is not is made to be done again, which an UnfinishedError says.
 func (s *Shared) gather(ctx context.Context, n int, kinds func(kind string) bool) (*gathered, error) {
 	g := &gathered{}
-	var again []corpus.File
+	var again []unit
 	for _, f := range s.job.Manifest.Files {
-		es, err := s.entries(ctx, n, f.Number)
-		why := ""
-		switch {
-		case errors.Is(err, errOtherRun):
-			why = "is of a run that was begun at the same time with other settings"
-		case errors.Is(err, fs.ErrNotExist):
-			again = append(again, f)
-			continue
-		case err != nil:
-			return nil, err
-		}
-		for _, e := range es {
-			name, err := missingPart(ctx, s.store, s.d.root, e, kinds)
-			if err != nil {
+		lost := len(again)
+		for _, u := range s.unitsOf(f) {
+			es, err := s.unitEntries(ctx, n, u)
+			why := ""
+			switch {
+			case errors.Is(err, errOtherRun):
+				why = "it is of a run that was begun at the same time with other settings"
+			case errors.Is(err, fs.ErrNotExist):
+				again = append(again, u)
+				continue
+			case err != nil:
 				return nil, err
 			}
-			if name != "" {
-				why = name + " is not there as it was written"
-				break
+			for _, e := range es {
+				name, err := missingPart(ctx, s.store, s.d.root, e, kinds)
+				if err != nil {
+					return nil, err
+				}
+				if name != "" {
+					why = name + " is not there as it was written"
+					break
+				}
 			}
-		}
-		if why != "" {
-			s.job.Log.Warn(fmt.Sprintf("%s, phase %d: %s; a rank has to do it again", f.Path, n, why))
-			if err := s.store.Remove(ctx, s.fileJournalName(n, f.Number)); err != nil {
-				return nil, err
+			if why != "" {
+				s.job.Log.Warn(fmt.Sprintf("%s, phase %d: %s; a rank has to do it again", f.Path, n, why))
+				if err := s.store.Remove(ctx, s.unitJournalName(n, u)); err != nil {
+					return nil, err
+				}
+				again = append(again, u)
+				continue
 			}
-			again = append(again, f)
-			continue
+			if len(es) == 0 { // a split in which no record begins
+				continue
+			}
+			sum := sumEntries(es)
+			if g.counts.Stages == nil {
+				g.counts = sum
+			} else {
+				g.counts.add(&sum)
+			}
+			for i := range es {
+				es[i].Counts = Counts{} // there may be millions of entries
+			}
+			g.entries = append(g.entries, es...)
 		}
-		sum := sumEntries(es)
-		if g.counts.Stages == nil {
-			g.counts = sum
-		} else {
-			g.counts.add(&sum)
+		if k := len(g.entries); len(again) == lost && (k == 0 || g.entries[k-1].File != f.Number || !g.entries[k-1].EOF) {
+			return nil, fmt.Errorf("%s: %w", f.Path, corpus.ErrChanged)
 		}
-		for i := range es {
-			es[i].Counts = Counts{} // there may be millions of entries
-		}
-		g.entries = append(g.entries, es...)
 	}
 	if len(again) > 0 {
-		return nil, &UnfinishedError{s.job.Out.name(), n, again, len(s.job.Manifest.Files)}
+		return nil, s.unfinished(n, again)
 	}
 	return g, nil
 }
@@ -567,13 +595,21 @@ func (s *Shared) whole(ctx context.Context, started time.Time) (*Result, error) 
 		return nil, fmt.Errorf("%s: what was found there beside the decision has been removed since; start the run anew with --restart", d.own)
 	}
 	var counts []Counts
-	var entries []Entry
+	var phases []*gathered
 	for n, ph := range s.phs {
 		g, err := s.gather(ctx, n+1, staying(ph.writes))
 		if err != nil {
 			return nil, err
 		}
-		counts, entries = append(counts, g.counts), append(entries, g.entries...)
+		counts, phases = append(counts, g.counts), append(phases, g)
+	}
+	placed, err := s.placeQuarantines(ctx, phases)
+	if err != nil {
+		return nil, err
+	}
+	var entries []Entry
+	for _, g := range phases {
+		entries = append(entries, g.entries...)
 	}
 	last := len(s.phs)
 	if red := result(s.phs); red != nil {
@@ -603,7 +639,7 @@ func (s *Shared) whole(ctx context.Context, started time.Time) (*Result, error) 
 		return nil, err
 	}
 	for n := range s.phs {
-		if err := s.writeJournal(ctx, n+1); err != nil {
+		if err := s.writeJournal(ctx, n+1, placed); err != nil {
 			return nil, err
 		}
 	}
@@ -618,8 +654,8 @@ func (s *Shared) whole(ctx context.Context, started time.Time) (*Result, error) 
 	return res, errors.Join(err, s.tidy(ctx))
 }
 
-// writeJournal makes the journal of phase n from those of its files.
-func (s *Shared) writeJournal(ctx context.Context, n int) error {
+// writeJournal makes the journal of phase n from those of its units, some of whose quarantines are elsewhere now.
+func (s *Shared) writeJournal(ctx context.Context, n int, placed map[place]Part) error {
 	name := journalFile
 	if !s.phs[n-1].writes {
 		name = path.Join(phaseDir(n), journalFile)
@@ -630,8 +666,8 @@ func (s *Shared) writeJournal(ctx context.Context, n int) error {
 	}
 	defer w.Abort() // after Commit it does nothing
 	var raw []byte
-	for _, f := range s.job.Manifest.Files {
-		es, err := s.entries(ctx, n, f.Number)
+	for _, u := range s.units() {
+		es, err := s.unitEntries(ctx, n, u)
 		if err != nil {
 			return err
 		}
@@ -639,6 +675,9 @@ func (s *Shared) writeJournal(ctx context.Context, n int) error {
 		raw = raw[:0]
 		for i := range es {
 			es[i].Run = ""
+			if p, ok := placed[place{n, es[i].File, es[i].Split}]; ok {
+				es[i].Parts[outputNames[outQuarantine]] = p
+			}
 			if raw, err = appendEntry(raw, &es[i]); err != nil {
 				return err
 			}
@@ -662,13 +701,13 @@ func (s *Share) Say(rank, world int) string {
 	if s.Phases > 1 {
 		phase = fmt.Sprintf(", phase %d of %d", s.Phase, s.Phases)
 	}
-	noun := "files"
-	if s.Files == 1 {
-		noun = "file"
+	noun := "parts" // files, and splits of large ones
+	if s.Parts == 1 {
+		noun = "part"
 	}
 	before := ""
 	if s.Before > 0 {
 		before = fmt.Sprintf(", %s of them before", group(int64(s.Before)))
 	}
-	return fmt.Sprintf("rank %d of %d is done%s: %s %s%s", rank, world, phase, group(int64(s.Files)), noun, before)
+	return fmt.Sprintf("rank %d of %d is done%s: %s %s%s", rank, world, phase, group(int64(s.Parts)), noun, before)
 }

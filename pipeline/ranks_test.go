@@ -40,7 +40,7 @@ func rounds(t *testing.T, what string, rng *rand.Rand, worlds []int, job func() 
 			var unfinished *UnfinishedError
 			switch {
 			case errors.As(err, &unfinished):
-				if refused++; len(unfinished.Files) == 0 || len(unfinished.Files) >= unfinished.Of {
+				if refused++; len(unfinished.Files) == 0 || len(unfinished.Files) > unfinished.Of {
 					t.Fatalf("%s: %+v", what, unfinished)
 				}
 			case err != nil:
@@ -90,8 +90,13 @@ func TestRanks(t *testing.T) {
 	allStopped, allRefused := 0, 0
 	for i, name := range slices.Sorted(maps.Keys(jobs)) {
 		stages := jobs[name]
+		if strings.Contains(name, "ask") && name != "map ask map" && name != "ask mark reduce ask" && name != "ask" {
+			continue // as TestPhases
+		}
 		dir := memoryDir(t)
-		with := func(j *Job) { j.Stages, j.KeepDropped, j.Now = stages, true, time.Now }
+		// In small splits, lines go through several, and plain files are shared split by split.
+		size := []int64{16 << 10, 1500, 1 << 20}[i%3]
+		with := func(j *Job) { j.Stages, j.KeepDropped, j.SplitSize = stages, true, size }
 		alone, err := newJob(t, names, dir+"/alone", with).Run(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -40,8 +40,9 @@ type Shared struct {
 	max int
 	// identity of the run, which a file's journal says.
 	identity string
-	store    store.Store // whose unfinished files are this process' own
-	fence    *fenced     // the same
+	cuts     map[int]*corpus.Cut // of files that are shared split by split (unit), by number; the steps of dedup have none
+	store    store.Store         // whose unfinished files are this process' own
+	fence    *fenced             // the same
 	files    *openFiles
 	temp     *tempFolder
 	scratch  []*workspace
@@ -276,6 +277,15 @@ func (s *Shared) Missing(ctx context.Context, n int, files []corpus.File) ([]cor
 // entries are those of a file in phase n.
 func (s *Shared) entries(ctx context.Context, n, file int) ([]Entry, error) {
 	name := s.fileJournalName(n, file)
+	entries, err := s.readJournal(ctx, name)
+	if err == nil && !entries[len(entries)-1].EOF {
+		err = fmt.Errorf("%s: is damaged; remove it, and repeat what made it", name)
+	}
+	return entries, err
+}
+
+// readJournal reads a journal that a rank has written: one or more entries, the last of which says the run's identity.
+func (s *Shared) readJournal(ctx context.Context, name string) ([]Entry, error) {
 	f, err := s.store.Open(ctx, name, 0)
 	if err != nil {
 		return nil, err
@@ -285,7 +295,7 @@ func (s *Shared) entries(ctx context.Context, n, file int) ([]Entry, error) {
 		return nil, err
 	}
 	entries, good, err := readFrames[Entry](raw)
-	if err == nil && (good < len(raw) || len(entries) == 0 || !entries[len(entries)-1].EOF) {
+	if err == nil && (good < len(raw) || len(entries) == 0) {
 		err = errors.New("is damaged; remove it, and repeat what made it")
 	}
 	if err == nil && entries[len(entries)-1].Run != s.identity {
@@ -344,26 +354,29 @@ func (s *Shared) Pass(ctx context.Context, n int, files []corpus.File, apply sta
 	if err != nil {
 		return Counts{}, err
 	}
-	r.store = s.store
-	if s.phs[n-1].writes {
-		s.d.outputs(r)
-	} else {
-		p := &phaseRunner{job: &j, phs: s.phs, store: s.store, base: s.d.own, root: s.d.root, resume: true}
-		p.outputs(r, path.Join(s.d.own, phaseDir(n)))
-	}
-	if r.reducer != nil {
-		if r.pieces, err = s.tempDir(); err != nil {
-			return Counts{}, err
-		}
+	if err := s.prepare(ctx, r, &j, n); err != nil {
+		return Counts{}, err
 	}
 	r.journal = &fileJournals{ctx: ctx, s: s, phase: n, open: map[int][]byte{}}
 	if _, err = r.start(ctx); err == nil {
 		err = r.total.check()
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = context.Cause(ctx)
+	return r.total, s.fence.explain(ctx, causeOf(ctx, err))
+}
+
+// prepare gives a run of phase n its store and its outputs.
+func (s *Shared) prepare(ctx context.Context, r *run, j *Job, n int) (err error) {
+	r.store = s.store
+	if s.phs[n-1].writes {
+		s.d.outputs(r)
+	} else {
+		p := &phaseRunner{job: j, phs: s.phs, store: s.store, base: s.d.own, root: s.d.root, resume: true}
+		p.outputs(r, path.Join(s.d.own, phaseDir(n)))
 	}
-	return r.total, s.fence.explain(ctx, err)
+	if r.reducer != nil {
+		r.pieces, err = s.tempDir()
+	}
+	return err
 }
 
 // fileJournals writes the journal of a file when that is done.
@@ -544,16 +557,17 @@ func staying(writes bool) func(kind string) bool {
 // tidy removes what ranks made for one another: first the attempt's name, so that one who is still at work adds nothing.
 func (s *Shared) tidy(ctx context.Context) error {
 	err := s.d.endAttempt(ctx)
-	for n := range s.phs {
-		for _, f := range s.job.Manifest.Files {
-			err = errors.Join(err, s.job.Store.Remove(ctx, s.fileJournalName(n+1, f.Number)))
-		}
+	st, last := s.job.Store, path.Join(s.d.own, phaseDir(len(s.phs)))
+	if s.phs[len(s.phs)-1].writes { // what is in other phases' folders is runDir.tidy's
+		err = errors.Join(err, removeBelow(ctx, st, last))
 	}
 	if store.IsURL(s.d.own) { // where folders are but names
-		return errors.Join(err, removeBelow(ctx, s.store, path.Join(s.d.own, ranksDir)))
+		return errors.Join(err, removeBelow(ctx, st, path.Join(s.d.own, ranksDir)))
 	}
-	last := filepath.FromSlash(path.Join(s.d.own, phaseDir(len(s.phs))))
-	_ = os.Remove(last) // an empty folder
+	for n := range s.phs { // empty folders
+		_ = os.Remove(filepath.FromSlash(path.Join(s.d.own, phaseDir(n+1), outputNames[outQuarantine])))
+		_ = os.Remove(filepath.FromSlash(path.Join(s.d.own, phaseDir(n+1))))
+	}
 	for _, dir := range []string{ranksDir, scratchDir} {
 		err = errors.Join(err, os.RemoveAll(filepath.FromSlash(path.Join(s.d.own, dir))))
 	}
