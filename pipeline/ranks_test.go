@@ -16,6 +16,7 @@ import (
 
 	"curate/corpus/store"
 	"curate/corpus/store/storetest"
+	"curate/record"
 	"curate/stage"
 )
 
@@ -402,4 +403,51 @@ func TestRanksTwoBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameTree(t, "two bounds", snapshot(t, out), snapshot(t, dir+"/alone"))
+}
+
+// TestRanksParquet: row groups are shared, too; a row that is too long is quarantined, and no row has a line.
+func TestRanksParquet(t *testing.T) {
+	dir := memoryDir(t)
+	names := []string{"../corpus/parquet/testdata/polars-snappy-groups.parquet", "../corpus/parquet/testdata/polars-zstd.parquet"}
+	job := func(out string) *Job {
+		return newJob(t, names, dir+"/"+out, func(j *Job) { j.Stages, j.SplitSize, j.MaxRecord = nil, 5000, 300 })
+	}
+	res, err := job("alone").Run(t.Context())
+	if err != nil || res.Counts.Quarantined == 0 || res.Counts.Kept == 0 {
+		t.Fatal(res, err)
+	}
+	s, err := job("look").join(t.Context())
+	if err != nil || len(s.unitsOf(s.job.Manifest.Files[0])) < 3 {
+		t.Fatalf("%d splits, %v", len(s.units()), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rounds(t, "row groups", rand.New(rand.NewPCG(5, 5)), []int{3, 16}, func() *Job { return job("out") })
+	sameTree(t, "row groups", snapshot(t, dir+"/out"), snapshot(t, dir+"/alone"))
+}
+
+// quarantinedLine is the line of a quarantine about a record.
+func quarantinedLine(file, raw string, offset, line int64) []byte {
+	var b record.Batch
+	r := b.Append(record.MakeID(1, offset), line, []byte(raw))
+	r.QuarantineFor(errors.New(`an error, "line":7`))
+	return appendQuarantined(nil, file, r)
+}
+
+func FuzzRenumber(f *testing.F) {
+	f.Add("in.jsonl", "{", int64(5), int64(3), int64(100))
+	f.Add(`a\",",line":1 "`, `","line":12,`, int64(0), int64(0), int64(9))
+	f.Fuzz(func(t *testing.T, file, raw string, offset, line, before int64) {
+		offset, line, before = offset&(1<<39-1), line&(1<<40-1), before&(1<<40-1)
+		got, err := appendRenumbered(nil, quarantinedLine(file, raw, offset, line), before)
+		if line > 0 {
+			line += before
+		}
+		if want := quarantinedLine(file, raw, offset, line); err != nil || string(got) != string(want) {
+			t.Errorf("%q, want %q, %v", got, want, err)
+		}
+		_, _ = appendRenumbered(nil, []byte(file+raw), before) // whatever it is, it does no harm
+		_, _ = appendRenumbered(nil, []byte(`{"file":"`+file+raw), before)
+	})
 }
