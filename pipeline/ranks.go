@@ -614,6 +614,9 @@ func (s *Shared) whole(ctx context.Context, started time.Time) (*Result, error) 
 	last := len(s.phs)
 	if red := result(s.phs); red != nil {
 		made, err := s.settledAs(ctx, last)
+		if err == nil && made == nil {
+			err = fmt.Errorf("%s has been removed since; repeat the command", s.phaseFile(last, settledFile))
+		}
 		if err != nil {
 			return nil, err
 		}
