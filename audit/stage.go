@@ -81,7 +81,7 @@ func build(cfg Config) (*Audit, error) {
 	if cfg.LanguageLines > 0 && cfg.Languages == nil {
 		return nil, errors.New("audit: lines to ask for their language, and nobody who answers")
 	}
-	a.spec = stage.Spec{Name: "audit", Version: 1, Needs: []record.Path{a.text}, Result: ResultName, Config: struct {
+	a.spec = stage.Spec{Name: "audit", Version: 1, Needs: []record.Path{a.text}, Result: ResultName, Lines: true, Config: struct {
 		By            string `json:"by"`
 		Engine        string `json:"engine"`
 		LanguageLines int    `json:"language_lines"`

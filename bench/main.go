@@ -46,6 +46,7 @@ var benchmarks = []benchmark{
 	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
+	{"ranks", "check: examples/basque/recipe.yaml by ranks that are killed, doubled and in any order has the bytes of one process", runRanks},
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
 	{"recipe-train", "examples/basque/recipe.train.yaml: how long it takes, and that its model learns Basque and keeps English", runRecipeTrain},
@@ -117,6 +118,7 @@ type options struct {
 	tokenizers  string
 	stagesMB    int
 	langidMB    int
+	ranks       string
 }
 
 const defaultData = "../examples/basque/raw"
@@ -154,6 +156,7 @@ func main() {
 	flag.StringVar(&o.answersPeople, "answers-people", "", "`FILE` with rows as examples/basque/training/instruct.en, by their ids, that people have translated, for benchmark answers")
 	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
 	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmarks answers and experiments")
+	flag.StringVar(&o.ranks, "ranks", "1,3,16", "`N,…` ranks of benchmark ranks")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.StringVar(&o.trainShapes, "train-shapes", "9M,42M,134M", "`NAME,…` of models for benchmark train: 9M, 42M, 134M, or 134M-64, which has llm.c's batch")
 	flag.StringVar(&o.trainPrecision, "train-precision", "f32", "`NAME,…` of precisions for benchmark train: f32, bf16; in the second torch takes 19 s a step of 9M where the processor does not multiply bfloat16")

@@ -53,6 +53,7 @@ type fenced struct {
 	store.Store
 	d       *runDir
 	attempt string
+	next    string // what to do when it is over
 }
 
 // check is an error if the attempt is over.
@@ -63,7 +64,7 @@ func (f *fenced) check(ctx context.Context) error {
 		if now == "" {
 			how = "was finished, or is being started anew,"
 		}
-		err = fmt.Errorf("%s: the run %s since this rank began, and what the rank was at is not in it; run what \"curate dedup status --run %s\" says comes next", f.d.job.Out.Path, how, f.d.job.Out.Path)
+		err = fmt.Errorf("%s: the run %s since this rank began, and what the rank was at is not in it; %s", f.d.job.Out.Path, how, f.next)
 	}
 	return err
 }

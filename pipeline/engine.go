@@ -59,6 +59,8 @@ type run struct {
 	journal entryLog
 	done    map[int][]Entry // finished splits of an earlier attempt, by file
 	replay  map[int]*replay // streams of which the field check has read the beginning
+	units   []unit          // where a lane takes no more than a split: that of each, the files of the manifest are theirs
+	starts  []split.Position
 
 	mapQueue    chan *job
 	encodeQueue chan *frame
@@ -131,7 +133,10 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	for i, f := range files {
 		open <- struct{}{}
 		reading <- struct{}{}
-		l := &lane{run: r, seq: i, file: f, collected: func() { <-reading }}
+		l := &lane{run: r, seq: i, file: f, split: -1, collected: func() { <-reading }}
+		if r.units != nil {
+			l.split, l.from = r.units[i].split, r.starts[i]
+		}
 		for _, e := range r.done[f.Number] {
 			l.from = split.Position{Offset: e.End, Lines: l.from.Lines + e.Lines}
 			l.whole = e.EOF

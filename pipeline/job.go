@@ -29,6 +29,9 @@ type Target struct {
 	Format corpus.Format
 }
 
+// name is how messages call it.
+func (t *Target) name() string { return strings.TrimSuffix(t.Path, "/") }
+
 // ParseTarget reads what was given to -o, --dropped and the like. parts is the format of a directory;
 // a stream is plain JSON Lines.
 func ParseTarget(path string, parts corpus.Format) (Target, error) {

@@ -22,6 +22,8 @@ type Entry struct {
 	EOF    bool            `json:"eof"`   // the file ends here
 	Parts  map[string]Part `json:"parts"` // by output: out, dropped, quarantine, signals, sealed
 	Counts Counts          `json:"counts"`
+	// Run is the identity of the run, in the last entry of the journal that a rank writes of a file.
+	Run string `json:"run,omitzero"`
 }
 
 // Part is one file that a split became.

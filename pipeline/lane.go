@@ -27,7 +27,8 @@ type lane struct {
 	run   *run
 	seq   int // among the lanes; also its name in the windows
 	file  corpus.File
-	from  split.Position // where an earlier attempt got to
+	from  split.Position // where an earlier attempt got to, or its split begins
+	split int            // the one that it takes; -1 for all
 	whole bool           // an earlier attempt has finished the file
 
 	jobs    chan *job
@@ -135,7 +136,7 @@ func (l *lane) read() (err error) {
 		return replayed.err
 	} else if replayed != nil {
 		src, replayed.grow = replayed.src, grow
-	} else if src, err = r.open(l.file, l.from, grow); err != nil {
+	} else if src, err = r.open(l, grow); err != nil {
 		return err
 	}
 	defer src.Close()
@@ -182,6 +183,7 @@ func (l *lane) read() (err error) {
 			return err
 		}
 		r.job.Progress.Handed.Add(j.chunk.Bytes())
+		last := l.split >= 0 && j.chunk.Last
 		if r.budget.InFlight > 0 {
 			err = l.handBatches(j)
 		} else {
@@ -189,6 +191,12 @@ func (l *lane) read() (err error) {
 		}
 		if err != nil {
 			return err
+		}
+		if last {
+			if s, ok := src.(*corpus.Source); ok {
+				return s.Unchanged(r.stop)
+			}
+			return nil
 		}
 	}
 }
@@ -688,6 +696,9 @@ func (w *partWriters) sealPiece(p stage.Partial) error {
 func (w *partWriters) addPiece(level int, write func(io.Writer) error) error {
 	r := w.lane.run
 	name := fmt.Sprintf("%s/%s%05d-%d", cmp.Or(r.pieces, r.outputs[outSealed].dir), piecePrefix, w.lane.file.Number, w.named)
+	if w.lane.split >= 0 {
+		name += fmt.Sprintf("-of-%05d", w.lane.split)
+	}
 	w.named++
 	f, err := r.store.Scratch().Create(r.hard, name)
 	if err != nil {

@@ -270,7 +270,16 @@ const maxFanIn = 128
 const maxMerges = 4
 
 // finish merges the sealed files until there are few enough, and lets the Reducer finish.
-func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []Entry, w *workspace) (_ stage.Mapper, err error) {
+func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []Entry, w *workspace) (stage.Mapper, error) {
+	sealed, err := p.merge(ctx, len(p.counts), red, entries, w)
+	if err != nil {
+		return nil, err
+	}
+	return p.conclude(ctx, red, sealed, w)
+}
+
+// merge merges the sealed files of phase n until there are few enough.
+func (p *phaseRunner) merge(ctx context.Context, n int, red stage.Reducer, entries []Entry, w *workspace) (_ []sealedFile, err error) {
 	defer recovered(&err, red.Spec().Name)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -280,7 +289,7 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 		part := e.Parts[outputNames[outSealed]]
 		sealed = append(sealed, sealedFile{name: path.Join(p.root, part.Name), framed: true})
 	}
-	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", len(p.counts), group(int64(len(sealed)))))
+	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", n, group(int64(len(sealed)))))
 	for level := 1; len(sealed) > maxFanIn; level++ {
 		groups := (len(sealed) + maxFanIn - 1) / maxFanIn
 		merged := make([]sealedFile, groups)
@@ -323,6 +332,12 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 		}
 		sealed = merged
 	}
+	return sealed, nil
+}
+
+// conclude lets the Reducer finish.
+func (p *phaseRunner) conclude(ctx context.Context, red stage.Reducer, sealed []sealedFile, w *workspace) (_ stage.Mapper, err error) {
+	defer recovered(&err, red.Spec().Name)
 	var open []stage.Sealed
 	defer func() {
 		for _, s := range open {
@@ -493,6 +508,19 @@ func (j *Job) expect(n int, in *handover) {
 	p.BytesIn.Store(0)
 	p.Handed.Store(0)
 	p.Handed.Store(0)
+}
+
+// writeResult makes the file name of what the last Reducer has found.
+func (p *phaseRunner) writeResult(ctx context.Context, name string) error {
+	w, err := p.job.Store.Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer w.Abort() // after Commit it does nothing
+	if err := p.copyResult(ctx, w, corpus.Format{}); err != nil {
+		return err
+	}
+	return w.Commit()
 }
 
 // copyResult writes what the last Reducer has found to w.

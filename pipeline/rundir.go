@@ -125,6 +125,25 @@ func (d *runDir) read(ctx context.Context, name string) ([]byte, error) {
 	return io.ReadAll(f)
 }
 
+// has says whether a file is there.
+func (d *runDir) has(ctx context.Context, name string) (bool, error) {
+	_, err := d.job.Store.Stat(ctx, path.Join(d.own, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// ofRanks says whether ranks are at work here: they have begun it, and it is not whole yet.
+func (d *runDir) ofRanks(ctx context.Context) (bool, error) {
+	begun, err := d.has(ctx, path.Join(ranksDir, attemptFile))
+	if err != nil || !begun {
+		return false, err
+	}
+	whole, err := d.has(ctx, corpus.Done)
+	return !whole, err
+}
+
 func (d *runDir) missing(ctx context.Context, name string) bool {
 	_, err := d.job.Store.Stat(ctx, path.Join(d.own, name))
 	return errors.Is(err, fs.ErrNotExist)
@@ -150,6 +169,12 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	fresh := !d.begun || j.Restart
+	byRanks := false
+	if !fresh {
+		if byRanks, err = d.ofRanks(ctx); err != nil {
+			return nil, err
+		}
+	}
 	maxRecord := now.Step.MaxRecord
 	phs, err := j.phases()
 	if err != nil {
@@ -180,6 +205,8 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, d.refuse(ctx, old, now, manifest)
 	case j.Manifest.HasStream() && len(phs) == 1:
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
+	case byRanks:
+		return nil, usage("%s was begun by ranks; go on with them (--rank I --world-size N, and --finish), or give another directory, or --restart to begin this one anew", j.Out.Path)
 	case old.Program != now.Program:
 		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
 	}
@@ -237,15 +264,7 @@ func (d *runDir) phases(ctx context.Context, p *phaseRunner) (err error) {
 			}
 			return d.write(ctx, resultsFile, made)
 		}
-		w, err := j.Store.Create(ctx, path.Join(d.root, red.Spec().Result))
-		if err != nil {
-			return err
-		}
-		defer w.Abort() // after Commit it does nothing
-		if err := p.copyResult(ctx, w, corpus.Format{}); err != nil {
-			return err
-		}
-		return w.Commit()
+		return p.writeResult(ctx, path.Join(d.root, red.Spec().Result))
 	}
 	r, err := p.next(last)
 	if err != nil {

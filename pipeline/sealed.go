@@ -189,17 +189,20 @@ type source interface {
 }
 
 // open opens a file where the phase reads it: as it came, or what an earlier phase has copied of it.
-func (r *run) open(f corpus.File, from split.Position, grow func(context.Context) error) (source, error) {
+func (r *run) open(l *lane, grow func(context.Context) error) (source, error) {
 	in := r.in.source()
 	if in == nil {
-		return corpus.Open(r.stop, r.job.Store, f, r.openOptions(from, grow))
+		if l.split >= 0 && !l.file.ByRows() {
+			r.job.Progress.Consumed.Add(-l.from.Offset) // what is before the split is nobody's here
+		}
+		return corpus.Open(r.stop, r.job.Store, l.file, r.openOptions(l.from, grow))
 	}
 	s := &copySource{
 		st: r.job.Store, root: in.root, grow: grow, usual: r.budget.ChunkSize,
 		consumed: func(n int64) { r.job.Progress.Consumed.Add(n) },
 	}
-	for _, e := range in.entries[f.Number] {
-		if e.End > from.Offset || from.Offset == 0 {
+	for _, e := range in.entries[l.file.Number] {
+		if (e.End > l.from.Offset || l.from.Offset == 0) && (l.split < 0 || l.split == e.Split) {
 			s.entries = append(s.entries, e)
 		}
 	}

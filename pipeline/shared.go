@@ -11,7 +11,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -35,15 +34,18 @@ import (
 //
 // docs/formats/ranks.md is the page of the folder.
 type Shared struct {
-	job     *Job
-	d       *runDir
-	phs     []phase
-	max     int
-	store   store.Store // whose unfinished files are this process' own
-	fence   *fenced     // the same
-	files   *openFiles
-	temp    *tempFolder
-	scratch []*workspace
+	job *Job
+	d   *runDir
+	phs []phase
+	max int
+	// identity of the run, which a file's journal says.
+	identity string
+	cuts     map[int]*corpus.Cut // of files that are shared split by split (unit), by number; the steps of dedup have none
+	store    store.Store         // whose unfinished files are this process' own
+	fence    *fenced             // the same
+	files    *openFiles
+	temp     *tempFolder
+	scratch  []*workspace
 }
 
 const (
@@ -190,14 +192,19 @@ func (j *Job) OpenShared(ctx context.Context, settings []byte) (*Shared, error) 
 			return nil, fmt.Errorf("%s: has changed since the run was started (%d bytes then, %d now); put it back as it was, with its time, or start another run", f.Path, f.Size, info.Size)
 		}
 	}
-	own, canShare := j.Store.(store.Sharable)
+	return s, s.mayWrite(ctx, attempt, fmt.Sprintf("run what \"curate dedup status --run %s\" says comes next", j.Out.Path))
+}
+
+// mayWrite gives s a store that writes for the attempt. next is what to do when that is over.
+func (s *Shared) mayWrite(ctx context.Context, attempt, next string) error {
+	own, canShare := s.job.Store.(store.Sharable)
 	if !canShare {
-		return nil, usage("ranks need files that they share; this store is none")
+		return usage("ranks need files that they share; this store is none")
 	}
-	s.fence = &fenced{own.Shared(rand.Text()), d, attempt}
+	s.fence = &fenced{own.Shared(rand.Text()), s.d, attempt, next}
 	s.store = s.fence
 	s.files = newOpenFiles(ctx, s.store)
-	return s, nil
+	return nil
 }
 
 // LookShared is OpenShared for who only looks (Missing, Made, Finished).
@@ -218,7 +225,7 @@ func (j *Job) LookShared(ctx context.Context) (*Shared, error) {
 		return nil, err
 	}
 	j.Progress.Phases.Store(int64(len(phs)))
-	return &Shared{job: j, d: d, phs: phs, max: now.Step.MaxRecord, store: j.Store}, nil
+	return &Shared{job: j, d: d, phs: phs, max: now.Step.MaxRecord, identity: now.Identity, store: j.Store}, nil
 }
 
 // Close ends the use of everything that was opened.
@@ -270,6 +277,15 @@ func (s *Shared) Missing(ctx context.Context, n int, files []corpus.File) ([]cor
 // entries are those of a file in phase n.
 func (s *Shared) entries(ctx context.Context, n, file int) ([]Entry, error) {
 	name := s.fileJournalName(n, file)
+	entries, err := s.readJournal(ctx, name)
+	if err == nil && !entries[len(entries)-1].EOF {
+		err = fmt.Errorf("%s: is damaged; remove it, and repeat what made it", name)
+	}
+	return entries, err
+}
+
+// readJournal reads a journal that a rank has written: one or more entries, the last of which says the run's identity.
+func (s *Shared) readJournal(ctx context.Context, name string) ([]Entry, error) {
 	f, err := s.store.Open(ctx, name, 0)
 	if err != nil {
 		return nil, err
@@ -279,14 +295,20 @@ func (s *Shared) entries(ctx context.Context, n, file int) ([]Entry, error) {
 		return nil, err
 	}
 	entries, good, err := readFrames[Entry](raw)
-	if err == nil && (good < len(raw) || len(entries) == 0 || !entries[len(entries)-1].EOF) {
+	if err == nil && (good < len(raw) || len(entries) == 0) {
 		err = errors.New("is damaged; remove it, and repeat what made it")
+	}
+	if err == nil && entries[len(entries)-1].Run != s.identity {
+		err = errOtherRun
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return entries, nil
 }
+
+// errOtherRun is a file's journal that is not this run's: of two ranks that began a directory at once, with other settings.
+var errOtherRun = errors.New("is of another run; remove it, and repeat what made it")
 
 // handover is what phase n leaves to the next, of these files; nil of phase 0.
 func (s *Shared) handover(ctx context.Context, n int, files []corpus.File) (*handover, error) {
@@ -332,24 +354,29 @@ func (s *Shared) Pass(ctx context.Context, n int, files []corpus.File, apply sta
 	if err != nil {
 		return Counts{}, err
 	}
-	r.store = s.store
-	if s.phs[n-1].writes {
-		s.d.outputs(r)
-	} else {
-		p := &phaseRunner{job: &j, phs: s.phs, store: s.store, base: s.d.own, root: s.d.root, resume: true}
-		p.outputs(r, path.Join(s.d.own, phaseDir(n)))
-	}
-	if r.pieces, err = s.tempDir(); err != nil {
+	if err := s.prepare(ctx, r, &j, n); err != nil {
 		return Counts{}, err
 	}
 	r.journal = &fileJournals{ctx: ctx, s: s, phase: n, open: map[int][]byte{}}
 	if _, err = r.start(ctx); err == nil {
 		err = r.total.check()
 	}
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = context.Cause(ctx)
+	return r.total, s.fence.explain(ctx, causeOf(ctx, err))
+}
+
+// prepare gives a run of phase n its store and its outputs.
+func (s *Shared) prepare(ctx context.Context, r *run, j *Job, n int) (err error) {
+	r.store = s.store
+	if s.phs[n-1].writes {
+		s.d.outputs(r)
+	} else {
+		p := &phaseRunner{job: j, phs: s.phs, store: s.store, base: s.d.own, root: s.d.root, resume: true}
+		p.outputs(r, path.Join(s.d.own, phaseDir(n)))
 	}
-	return r.total, s.fence.explain(ctx, err)
+	if r.reducer != nil {
+		r.pieces, err = s.tempDir()
+	}
+	return err
 }
 
 // fileJournals writes the journal of a file when that is done.
@@ -364,7 +391,11 @@ type fileJournals struct {
 
 func (l *fileJournals) append(e *Entry) error {
 	l.mu.Lock()
-	b, err := appendEntry(l.open[e.File], e)
+	said := *e
+	if e.EOF {
+		said.Run = l.s.identity
+	}
+	b, err := appendEntry(l.open[e.File], &said)
 	l.open[e.File] = b
 	if e.EOF {
 		delete(l.open, e.File)
@@ -510,71 +541,10 @@ func (s *Shared) Finish(ctx context.Context) (*Result, error) {
 	if res != nil || err != nil {
 		return res, errors.Join(err, s.tidy(ctx))
 	}
-	switch found, err := d.foundAll(ctx); {
-	case err != nil:
-		return nil, err
-	case !found:
-		return nil, fmt.Errorf("%s: what was found there beside the decision has been removed since; start the run anew with --restart", d.own)
+	if s.fence.attempt == "" {
+		return nil, fmt.Errorf("%s: was finished, and something of it was changed or removed since; start the run anew with --restart", j.Out.Path)
 	}
-	var counts []Counts
-	var all [][]Entry
-	for n := range s.phs {
-		var entries []Entry
-		var lost []string
-		for _, f := range j.Manifest.Files {
-			es, err := s.entries(ctx, n+1, f.Number)
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("%w: a rank has not done this, or the run had finished, and its parts were changed since: then start it anew with --restart", err)
-			}
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range es {
-				name, err := missingPart(ctx, s.store, d.root, e, staying(s.phs[n].writes))
-				if err != nil {
-					return nil, err
-				}
-				if name != "" {
-					lost = append(lost, name)
-				}
-			}
-			entries = append(entries, es...)
-		}
-		if len(lost) > 0 {
-			return nil, fmt.Errorf("%s: is not there as it was written, and %d more; remove %s, and repeat what made it", lost[0], len(lost)-1, path.Join(d.own, phaseDir(n+1)))
-		}
-		slices.SortStableFunc(entries, compareEntries)
-		counts = append(counts, sumEntries(entries))
-		all = append(all, entries)
-	}
-	total := combine(s.phs, counts)
-	if err := total.check(); err != nil {
-		return nil, err
-	}
-	for n, entries := range all {
-		name := journalFile
-		if !s.phs[n].writes {
-			name = path.Join(phaseDir(n+1), journalFile)
-		}
-		var raw []byte
-		for i := range entries {
-			if raw, err = appendEntry(raw, &entries[i]); err != nil {
-				return nil, err
-			}
-		}
-		if err := writeFile(ctx, s.store, path.Join(d.own, name), raw); err != nil {
-			return nil, err
-		}
-	}
-	// The last rank has ended, or was told to: what is left of unfinished files is nobody's.
-	if err := s.store.Sweep(ctx, d.root); err != nil {
-		return nil, err
-	}
-	res, err = d.finish(ctx, nil, total, started, s.phs)
-	if res == nil {
-		return nil, err
-	}
-	return res, errors.Join(err, s.tidy(ctx))
+	return s.whole(ctx, started)
 }
 
 // staying are the kinds of parts that stay: of a phase that writes all, of others what was settled there.
@@ -584,19 +554,20 @@ func staying(writes bool) func(kind string) bool {
 	}
 }
 
-// tidy removes what ranks made for one another.
+// tidy removes what ranks made for one another: first the attempt's name, so that one who is still at work adds nothing.
 func (s *Shared) tidy(ctx context.Context) error {
-	var err error
-	for n := range s.phs {
-		for _, f := range s.job.Manifest.Files {
-			err = errors.Join(err, s.store.Remove(ctx, s.fileJournalName(n+1, f.Number)))
-		}
+	err := s.d.endAttempt(ctx)
+	st, last := s.job.Store, path.Join(s.d.own, phaseDir(len(s.phs)))
+	if s.phs[len(s.phs)-1].writes { // what is in other phases' folders is runDir.tidy's
+		err = errors.Join(err, removeBelow(ctx, st, last))
 	}
 	if store.IsURL(s.d.own) { // where folders are but names
-		return errors.Join(err, removeBelow(ctx, s.store, path.Join(s.d.own, ranksDir)))
+		return errors.Join(err, removeBelow(ctx, st, path.Join(s.d.own, ranksDir)))
 	}
-	last := filepath.FromSlash(path.Join(s.d.own, phaseDir(len(s.phs))))
-	_ = os.Remove(last) // an empty folder
+	for n := range s.phs { // empty folders
+		_ = os.Remove(filepath.FromSlash(path.Join(s.d.own, phaseDir(n+1), outputNames[outQuarantine])))
+		_ = os.Remove(filepath.FromSlash(path.Join(s.d.own, phaseDir(n+1))))
+	}
 	for _, dir := range []string{ranksDir, scratchDir} {
 		err = errors.Join(err, os.RemoveAll(filepath.FromSlash(path.Join(s.d.own, dir))))
 	}

@@ -28,6 +28,7 @@ type workspace struct {
 	memory  int64
 	workers int
 	voice   *slog.Logger
+	over    bool // the Reducer has finished elsewhere: nothing is made or removed any more
 
 	mu    sync.Mutex
 	made  map[string]step
@@ -106,14 +107,17 @@ func (w *workspace) path(name string) string {
 }
 
 // results are the result files that there are, in the order in which they were made.
-func (w *workspace) results() []step {
+func (w *workspace) results() []step { return resultsOf(w.steps()) }
+
+// steps are all files that were made, as the last entry of each says, in the order in which they were made.
+func (w *workspace) steps() []step {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var steps []step
+	steps := []step{}
 	for _, name := range w.order {
 		steps = append(steps, w.made[name])
 	}
-	return resultsOf(steps)
+	return steps
 }
 
 // resultsOf are those of the steps that made result files, which are named as in the output directory.
@@ -160,6 +164,9 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 	w.mu.Unlock()
 	if known { // and there as it was made, or removed: openWorkspace has looked
 		return nil
+	}
+	if w.over {
+		return fmt.Errorf("%s is not among what --finish has made; this is a bug of curate", w.path(name))
 	}
 	f, err := w.st.Create(ctx, w.path(name))
 	if err != nil {
@@ -210,6 +217,9 @@ func (c *closeOnce) Close() error {
 }
 
 func (w *workspace) Remove(ctx context.Context, name string) error {
+	if w.over {
+		return nil
+	}
 	// Noted first: with the file gone and no note, Make would make it again from what may be gone, too.
 	if err := w.note(step{Name: name, Removed: true}); err != nil {
 		return err

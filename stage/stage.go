@@ -50,6 +50,9 @@ type Spec struct {
 	// Held is how many bytes a Reducer's Partial holds of a record of a few bytes, about; 0 where that is little beside
 	// the record.
 	Held int
+	// Lines says that what it finds names the lines of its inputs (record.Record.LineNo). Who reads a file from its middle
+	// on does not know them, so processes share the files of such a job, and not their splits.
+	Lines bool
 	// InFlight is how many batches a Mapper wants in hand at a time because it waits for others, such as a server, and
 	// not for the processor: it is io-bound. 0 for one that computes.
 	//

@@ -151,6 +151,9 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				return err
 			}
 			defer index.close()
+			if index.dir != "" && !index.readonly && (flags.share.finish || cmd.Flags().Changed("world-size")) {
+				return usage("--index with --rank or --finish: one process adds to an index; give --index-readonly, too, or leave --rank and --finish out")
+			}
 			flags.recordCost = o.recordCost(chosen)
 			if o.urlField != flags.textField {
 				flags.fieldFlags = map[string]string{o.urlField: "--url-field"}

@@ -10,7 +10,7 @@ import (
 )
 
 func newDedupSign(env environment) *cobra.Command {
-	flags := stageFlags{summary: "signed", recordCost: characterRecordCost, columns: []parquet.Column{
+	flags := stageFlags{summary: "signed", noRanks: true, recordCost: characterRecordCost, columns: []parquet.Column{
 		{Name: dedup.SignRecord, Type: parquet.Int64},
 		{Name: dedup.SignScheme, Type: parquet.String},
 		{Name: dedup.SignVersion, Type: parquet.Int64},

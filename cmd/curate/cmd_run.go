@@ -30,6 +30,14 @@ Kill it at any moment and repeat the command: it goes on where it was. Steps tha
 alone; one that has changed since is made anew, and so is what depends on it. Dropped and quarantined
 records are kept in each step's folder, with their reasons.
 
+Many processes may share a run, as an array of jobs on one machine or on many that see the same run directory: with
+--rank I --world-size N each does its share of what can be done now, and --finish, in one process, what comes between;
+it writes "ranks" if there is work for ranks again, and "done" if all is:
+
+  until [ "$(curate run recipe.yaml --finish)" = done ]; do
+    for i in 0 1 2 3; do curate run recipe.yaml --rank $i --world-size 4 & done; wait
+  done
+
 An overlay is a YAML file of values that change the recipe's, as --set does: keys stand as in the recipe, and
 steps below "steps" by their names. Of several, later ones win; --set wins over all.
 
@@ -62,6 +70,7 @@ steps below "steps" by their names. Of several, later ones win; --set wins over 
 	fs.BoolVar(&schema, "json-schema", false, "print the JSON schema of recipes, for editors, and end")
 	fs.BoolVar(&flags.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&flags.restart, "restart", false, "begin steps anew that another recipe has left half-way")
+	flags.share.register(fs, "the run")
 	flags.registerMachine(cmd)
 	return cmd
 }
@@ -91,6 +100,9 @@ func readRecipe(ctx context.Context, file string, with, sets []string) (*recipe.
 func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, file string, with, sets []string, plan bool) error {
 	f.given = cmd.Flags().Changed
 	f.textField, f.maxQuarantined = "text", "0" // the recipe says them
+	if err := f.share.resolve(cmd); err != nil {
+		return err
+	}
 	s, err := f.resolve()
 	if err != nil {
 		return err
@@ -121,12 +133,26 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		}
 		return p.Write(cmd.OutOrStdout())
 	}
-	_, err = runner.Run(ctx)
+	switch {
+	case f.share.isRank:
+		runner.Rank = fmt.Sprint(f.share.rank)
+		err = runner.RunRank(ctx, f.share.rank, f.share.world)
+	case f.share.finish:
+		var whole bool
+		if _, whole, err = runner.FinishRanks(ctx); err == nil || whole {
+			err = errors.Join(err, sayNext(env.stdout, whole))
+		}
+		if !whole {
+			return repeatable(err)
+		}
+	default:
+		_, err = runner.Run(ctx)
+	}
 	err = (&translating{dir: runMemory(r.Run)}).budgetHint(err)
 	if errors.As(err, new(interrupted)) {
-		return fmt.Errorf("%w; repeat the command to go on", err)
+		return repeatable(err)
 	}
-	if err != nil && !errors.As(err, new(*pipeline.QuarantineError)) || f.quiet {
+	if err != nil && !errors.As(err, new(*pipeline.QuarantineError)) || f.quiet || f.share.isRank {
 		return err
 	}
 	funnel, readErr := report.ReadFunnel(ctx, runner.Store, r.Run)

@@ -227,6 +227,9 @@ func runSplit(cmd *cobra.Command, env environment, f *stageFlags, set *splitSett
 		return err
 	}
 	cfg.Near = near
+	if whole && (f.share.finish || cmd.Flags().Changed("world-size")) {
+		return usage("-o %s: ranks share one part at a time: name it with --part", f.out)
+	}
 	if whole {
 		f.reserved += leastRound * dedup.HeldOutBytes
 		return splitInto(cmd.Context(), cmd, env, f, set, cfg, set.made(held), args)

@@ -51,6 +51,8 @@ type stageFlags struct {
 	quiet, verbose                   bool
 	logFormat                        string
 	printConfig                      bool
+	share                            sharing
+	noRanks                          bool // the command has ranks of its own
 
 	summary string // the command's word for what has come through: "kept"
 	// reserved bytes of --memory are what the stages hold from beginning to end, such as models; the rest is the
@@ -130,6 +132,9 @@ func (f *stageFlags) registerRun(cmd *cobra.Command) {
 	fs.StringSliceVar(&f.repair, "repair", nil, "`LIST` of what is repaired in a line that is no strict JSON, and counted, instead of quarantined: nan (NaN, Infinity and -Infinity become null), surrogates (escapes of lone surrogates become \\ufffd)")
 	fs.BoolVar(&f.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&f.restart, "restart", false, "with -o DIR: remove what an earlier run left there and begin anew")
+	if !f.noRanks {
+		f.share.register(fs, "-o DIR")
+	}
 }
 
 // registerRows is for a command that writes a row of its own for each record, and drops none.
@@ -370,9 +375,17 @@ func (s *settings) onMachine() { debug.SetMemoryLimit(s.memory - pipeline.NotHea
 // runStages is the body of a stage command: build the stages, open the inputs, run, say what happened.
 func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stageFlags, args []string, build func(s *settings) ([]stage.Stage, error)) (err error) {
 	f.given = cmd.Flags().Changed
+	if !f.noRanks {
+		if err := f.share.resolve(cmd); err != nil {
+			return err
+		}
+	}
 	s, err := f.resolve()
 	if err != nil {
 		return err
+	}
+	if f.share.on() && (s.out.Path == "" || s.out.Path == "-" || s.out.File) {
+		return usage("--rank and --finish are for a directory that all ranks see: give one with -o DIR")
 	}
 	show := newDisplay(env.stderr, f)
 	defer show.close()
@@ -406,9 +419,14 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if f.dry {
 		job.Out, job.Dropped, job.Quarantine, job.Signals, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
 	}
-	show.start(job.Progress, f.live)
-	res, err := job.Run(ctx)
-	show.stop()
+	var res *pipeline.Result
+	if f.share.on() {
+		res, err = f.share.runShared(ctx, env, f, show, job)
+	} else {
+		show.start(job.Progress, f.live)
+		res, err = job.Run(ctx)
+		show.stop()
+	}
 	if res != nil {
 		switch {
 		case res.Before:
@@ -431,7 +449,7 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			show.log.Info("so far: " + res.Counts.Summary(f.summary))
 		}
 	}
-	if s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() {
+	if s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() && !f.share.on() {
 		switch {
 		case errors.As(err, new(interrupted)):
 			err = fmt.Errorf("%w; repeat the command to go on", err)

@@ -92,6 +92,9 @@ var translateKind = recipe.Kind{
 			return nil, err
 		}
 		t.dir, t.computed.workers = runMemory(s.Run), s.Workers
+		if s.Rank != "" { // a memory is one process' at a time, and others would wait
+			t.dir += "-rank-" + s.Rank
+		}
 		o, err := t.open(s.Log)
 		if err != nil {
 			return nil, err

@@ -36,6 +36,14 @@ func exitCode(t testing.TB, cmd *exec.Cmd) (int, string) {
 // tree is every file below dir but those that hold times or the order of things, by its path.
 func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
+	files, err := filesBelow(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func filesBelow(dir string) (map[string]string, error) {
 	files := map[string]string{}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -50,10 +58,7 @@ func tree(t testing.TB, dir string) map[string]string {
 		files[filepath.ToSlash(rel)] = string(b)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return files, err
 }
 
 func sameTree(t testing.TB, what string, got, want map[string]string) {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -143,17 +141,12 @@ func (f *rankFlags) resolveRank(cmd *cobra.Command) error {
 	}
 	f.of = "--rank"
 	if fs := cmd.Flags(); fs.Lookup("rank") != nil && !fs.Changed("rank") && fs.Changed("world-size") {
-		for _, name := range rankVariables {
-			v := os.Getenv(name)
-			if v == "" {
-				continue
-			}
-			n, err := strconv.Atoi(v)
-			if err != nil {
-				return usage("%s is %q, and no number of a rank; give --rank", name, v)
-			}
+		n, name, err := scheduledRank()
+		if err != nil {
+			return err
+		}
+		if name != "" {
 			f.rank, f.of = n, name
-			break
 		}
 	}
 	if f.rank < 0 || f.rank >= f.world {

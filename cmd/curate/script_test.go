@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "s3": s3Command},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "s3": s3Command, "sametree": sameTrees},
 		// [nolingua]: the binary has no engine that identifies languages.
 		Condition: func(cond string) (bool, error) {
 			if cond != "nolingua" {
@@ -114,5 +114,31 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// sameTrees is the script command "sametree A B": the files below both are the same, but for times, locks and the order in
+// journals.
+func sameTrees(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sametree A B")
+	}
+	var trees [2]map[string]string
+	for i := range trees {
+		var err error
+		trees[i], err = filesBelow(ts.MkAbs(args[i]))
+		ts.Check(err)
+	}
+	for name, b := range trees[1] {
+		if a, ok := trees[0][name]; !ok {
+			ts.Fatalf("%s has no %s", args[0], name)
+		} else if a != b {
+			ts.Fatalf("%s/%s differs", args[0], name)
+		}
+	}
+	for name := range trees[0] {
+		if _, ok := trees[1][name]; !ok {
+			ts.Fatalf("%s/%s should not be there", args[0], name)
+		}
 	}
 }

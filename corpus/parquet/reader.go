@@ -198,3 +198,12 @@ func (p *reader) give(c *split.Chunk) (more bool) {
 	p.full = -1
 	return c.Skipped == 0 && len(c.Buf) < p.o.ChunkSize
 }
+
+// Starts are the rows with which the splits begin.
+func (p *reader) Starts() []int64 {
+	var list []int64
+	for _, b := range p.borders[:len(p.borders)-1] {
+		list = append(list, b.row)
+	}
+	return list
+}

@@ -62,6 +62,9 @@ type Setting struct {
 	Memory    int64
 	Log       *slog.Logger
 	Inputs    []Input // of the step, in the order of its manifest
+	// Rank is the number of this process among those that share the run; "" if it does it alone. What a stage keeps for
+	// itself on a disk is then a rank's own.
+	Rank string
 	// Of a Task: the folder of its step, and what it keeps up to date while it runs.
 	Dir      string
 	Progress *pipeline.Progress

@@ -30,9 +30,11 @@ type Runner struct {
 	SplitSize int64
 	Strict    bool
 	Restart   bool // steps that another recipe has left half-way are begun anew
-	Meter     *pipeline.Meter
-	Log       *slog.Logger
-	Now       func() time.Time
+	// Rank is that of this process among those that share the run, for stages that keep something of their own (Setting.Rank).
+	Rank  string
+	Meter *pipeline.Meter
+	Log   *slog.Logger
+	Now   func() time.Time
 
 	// Started and Stopped are told of each step that has something to do.
 	Started func(p *pipeline.Progress)
@@ -60,7 +62,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		return nil, err
 	}
 	for _, u := range s.Uses {
-		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log, Inputs: inputs})
+		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log, Inputs: inputs, Rank: r.Rank})
 		if err != nil {
 			return nil, err
 		}
@@ -280,17 +282,20 @@ func cmpErr(a, b error) error {
 	return b
 }
 
+// at says of an error which step it is of.
+func (r *Runner) at(s *Step, err error) error {
+	var u *pipeline.UsageError
+	for _, file := range append([]string{r.Recipe.File}, r.Recipe.With...) {
+		if errors.As(err, &u) && strings.HasPrefix(u.Problem, file+":") {
+			return err // it has a better place already
+		}
+	}
+	return fmt.Errorf("step %s: %w", s.Name, err)
+}
+
 // step does one step. The outcome is nil unless the step is done.
 func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string) (_ *Outcome, err error) {
-	at := func(err error) error {
-		var u *pipeline.UsageError
-		for _, file := range append([]string{r.Recipe.File}, r.Recipe.With...) {
-			if errors.As(err, &u) && strings.HasPrefix(u.Problem, file+":") {
-				return err // it has a better place already
-			}
-		}
-		return fmt.Errorf("step %s: %w", s.Name, err)
-	}
+	at := func(err error) error { return r.at(s, err) }
 	if s.task() != nil {
 		o, err := r.doTask(ctx, s, identities)
 		if err != nil {
@@ -320,6 +325,15 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if res == nil || err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, at(err)
 	}
+	r.tell(s, res)
+	if err != nil {
+		err = at(err)
+	}
+	return &Outcome{Step: s, Identity: identity, Before: res.Before, Counts: res.Counts}, err
+}
+
+// tell says what became of a step's records.
+func (r *Runner) tell(s *Step, res *pipeline.Result) {
 	word := "kept"
 	if s.Result() {
 		word = "took in"
@@ -329,10 +343,6 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	} else {
 		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)))
 	}
-	if err != nil {
-		err = at(err)
-	}
-	return &Outcome{Step: s, Identity: identity, Before: res.Before, Counts: res.Counts}, err
 }
 
 // begin says what a step does, and whether it is begun anew.
@@ -347,11 +357,16 @@ func (r *Runner) begin(s *Step, standing pipeline.Standing, changes []string) (r
 		return true, nil
 	case pipeline.HalfWay:
 		if !r.Restart {
-			return false, &pipeline.UsageError{Problem: fmt.Sprintf("%s was begun by another recipe, and is not finished:\n  %s\nUndo the change to go on, or give --restart to begin the step anew", s.Dir(), strings.Join(changes, "\n  "))}
+			return false, halfWay(s, changes, "--restart")
 		}
 		return true, nil
 	}
 	return false, nil
+}
+
+// halfWay refuses a step that another recipe has left half-way. flag begins it anew.
+func halfWay(s *Step, changes []string, flag string) error {
+	return &pipeline.UsageError{Problem: fmt.Sprintf("%s was begun by another recipe, and is not finished:\n  %s\nUndo the change to go on, or give %s to begin the step anew", s.Dir(), strings.Join(changes, "\n  "), flag)}
 }
 
 // doTask does a step that reads no records.

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// runRanks does examples/basque/recipe.yaml without ranks, and by ranks: in random order, some twice at once, some killed, and
+// --finish killed, too. All bytes must be the same.
+func runRanks(s *session) error {
+	bin, err := s.buildCurate()
+	if err != nil {
+		return err
+	}
+	dir, err := root()
+	if err != nil {
+		return err
+	}
+	command := func(run string, more ...string) *exec.Cmd {
+		cmd := exec.Command(bin, append([]string{"run", "-q", "--set", "run=" + run, "--max-record", "16MiB", "examples/basque/recipe.yaml"}, more...)...)
+		cmd.Dir = dir
+		return cmd
+	}
+	alone := filepath.Join(s.dir, "alone")
+	began := time.Now()
+	if out, err := command(alone).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	took := time.Since(began)
+	want, err := filesOfRun(alone)
+	if err != nil {
+		return err
+	}
+	check := &verdict{Numbers: map[string]any{"files": len(want), "alone_s": took.Seconds()}}
+	for _, world := range strings.Split(s.options.ranks, ",") {
+		n, err := strconv.Atoi(world)
+		if err != nil || n < 1 {
+			return fmt.Errorf("-ranks %s: numbers of ranks, with commas between", s.options.ranks)
+		}
+		run := filepath.Join(s.dir, "ranks-"+world)
+		began := time.Now()
+		killed, rounds, err := byRanks(n, took, func(more ...string) *exec.Cmd { return command(run, more...) })
+		if err != nil {
+			return fmt.Errorf("%d ranks: %w", n, err)
+		}
+		got, err := filesOfRun(run)
+		if err != nil {
+			return err
+		}
+		differ := 0
+		for name, b := range want {
+			if g, ok := got[name]; !ok || !bytes.Equal(g, b) {
+				differ++
+				check.Failures = append(check.Failures, fmt.Sprintf("%d ranks: %s differs", n, name))
+			}
+		}
+		for name := range got {
+			if _, ok := want[name]; !ok {
+				differ++
+				check.Failures = append(check.Failures, fmt.Sprintf("%d ranks: %s should not be there", n, name))
+			}
+		}
+		fmt.Printf("ranks: %d ranks, %d rounds, %d killed, %.0f s (alone %.0f s): %d of %d files differ\n", n, rounds, killed, time.Since(began).Seconds(), took.Seconds(), differ, len(want))
+		check.Numbers["killed_"+world] = killed
+		check.Numbers["rounds_"+world] = rounds
+		if err := os.RemoveAll(run); err != nil {
+			return err
+		}
+	}
+	return s.say("ranks", check)
+}
+
+// byRanks does a run by n ranks; so many processes are killed as there are ranks, and two at least.
+func byRanks(n int, took time.Duration, command func(more ...string) *exec.Cmd) (killed, rounds int, err error) {
+	rng := rand.New(rand.NewPCG(uint64(n), 14))
+	left := max(2, n) // to kill
+	start := func(more ...string) (wait func() error, out *bytes.Buffer, err error) {
+		cmd := command(more...)
+		out = &bytes.Buffer{}
+		var said bytes.Buffer
+		cmd.Stdout, cmd.Stderr = out, &said
+		if err := cmd.Start(); err != nil {
+			return nil, nil, err
+		}
+		hit := false
+		var timer *time.Timer
+		if left > 0 && rng.IntN(2) == 0 {
+			left--
+			hit = true
+			timer = time.AfterFunc(time.Duration(rng.Int64N(int64(took/8)+1)), func() { _ = cmd.Process.Kill() })
+		}
+		return func() error {
+			err := cmd.Wait()
+			if hit {
+				timer.Stop()
+				if cmd.ProcessState.ExitCode() < 0 { // by a signal
+					killed++
+					return errKilled
+				}
+			}
+			if err != nil && !strings.Contains(said.String(), "ranks are missing") {
+				return fmt.Errorf("%s: %w\n%s", more, err, said.String())
+			}
+			return nil
+		}, out, nil
+	}
+	for ; rounds < 100; rounds++ {
+		wait, out, err := start("--finish")
+		if err != nil {
+			return killed, rounds, err
+		}
+		if err := wait(); err != nil && err != errKilled {
+			return killed, rounds, err
+		}
+		if out.String() == "done\n" {
+			return killed, rounds, nil
+		}
+		// At most two at a time, since a whole array on one machine would be a test of its memory.
+		var two sync.WaitGroup
+		var mu sync.Mutex
+		var failed error
+		places := make(chan struct{}, 2)
+		ranks := rng.Perm(n)
+		for _, r := range slices.Clone(ranks) {
+			if rng.IntN(3) == 0 {
+				ranks = append(ranks, r) // again, while others are at work
+			}
+		}
+		for _, r := range ranks {
+			places <- struct{}{}
+			wait, _, err := start("--rank", strconv.Itoa(r), "--world-size", strconv.Itoa(n), "-j", "1")
+			if err != nil {
+				return killed, rounds, err
+			}
+			two.Go(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if err := wait(); err != nil && err != errKilled {
+					failed = err
+				}
+				<-places
+			})
+		}
+		two.Wait()
+		if failed != nil {
+			return killed, rounds, failed
+		}
+	}
+	return killed, rounds, fmt.Errorf("no end after %d rounds", rounds)
+}
+
+var errKilled = fmt.Errorf("killed")
+
+// filesOfRun are the files of a run directory, but for what holds times, the order of things, and what is remembered on this
+// machine.
+func filesOfRun(dir string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if strings.HasPrefix(filepath.ToSlash(rel), "_curate/translations") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		switch d.Name() {
+		case "journal", "timing.json", "lock":
+			return nil
+		}
+		files[filepath.ToSlash(rel)], err = os.ReadFile(name)
+		return err
+	})
+	return files, err
+}
