@@ -223,6 +223,10 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 	if err != nil {
 		return err
 	}
+	made, err := pipeline.Makers(ctx, train.Store, p.dir(dedup.TrainPart), identity)
+	if err != nil {
+		return err
+	}
 	counts, before := &res.Counts, res.Before
 	for _, part := range p.parts[1:] {
 		from := "dropped"
@@ -233,7 +237,7 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 		if err != nil {
 			return err
 		}
-		rest.MadeBy(identity, p.f.out)
+		rest.MadeBy(made, p.f.out)
 		j, err := p.job(part, rest)
 		if err != nil {
 			return err
