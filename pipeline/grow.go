@@ -186,7 +186,7 @@ func (d *runDir) grow(ctx context.Context, phs []phase, maxRecord int) error {
 		if err := r.probe(ctx); err != nil {
 			return err
 		}
-		j.Log.Info(fmt.Sprintf("%s: %s; only what is new is read", j.Out.Path, c))
+		j.Log.Info(fmt.Sprintf("%s: %s; only what is new is read", d.root, c))
 	}
 	for _, name := range []string{configFile, manifestFile} {
 		now, err := d.current(ctx, name)
@@ -201,7 +201,7 @@ func (d *runDir) grow(ctx context.Context, phs []phase, maxRecord int) error {
 		return err
 	}
 	if c.withdraw != nil {
-		j.Log.Info(fmt.Sprintf("%s: was growing by other files; what is there of them is removed", j.Out.Path))
+		j.Log.Info(fmt.Sprintf("%s: was growing by other files; what is there of them is removed", d.root))
 		if err := d.withdraw(ctx, phs); err != nil {
 			return err
 		}

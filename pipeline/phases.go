@@ -144,6 +144,7 @@ type phaseRunner struct {
 	began  bool        // in an earlier attempt
 	max    int         // bytes of a record
 	voice  *voice
+	grows  bool         // now, which was told
 	whole  map[int]bool // files of which nothing but what stays is asked for (runDir.wholeFiles)
 
 	counts  []Counts // of the phases so far
@@ -230,7 +231,7 @@ func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
 	if entries, err = inPlace(ctx, p.store, p.root, entries, j.Log, kinds); err != nil {
 		return errors.Join(err, journal.close())
 	}
-	if k := len(entries); k > 0 {
+	if k := len(entries); k > 0 && !p.grows {
 		where := ""
 		if len(p.phs) > 1 {
 			where = fmt.Sprintf(", phase %d", r.phase)

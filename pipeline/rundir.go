@@ -213,7 +213,8 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p := &phaseRunner{
-		job: j, store: j.Store, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, max: maxRecord, voice: first.voice,
+		job: j, store: j.Store, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, grows: d.goes != nil && d.goes.grows,
+		max: maxRecord, voice: first.voice,
 	}
 	if !fresh && len(phs) > 1 {
 		if p.whole, err = d.wholeFiles(ctx, phs); err != nil {
