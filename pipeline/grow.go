@@ -338,6 +338,24 @@ func (j *Job) New(ctx context.Context) ([]corpus.File, error) {
 	return d.goes.added(), nil
 }
 
+// Inputs are those of an output directory as they were when it was made, and whether that is whole. One that no run has begun is
+// fs.ErrNotExist.
+func Inputs(ctx context.Context, st store.Store, dir string) (m *corpus.Manifest, whole bool, err error) {
+	d := (&Job{Store: st, Out: Target{Path: dir}}).dir()
+	if _, err := d.current(ctx, configFile); err != nil {
+		return nil, false, err
+	}
+	raw, err := d.current(ctx, manifestFile)
+	if err != nil {
+		return nil, false, err
+	}
+	m = &corpus.Manifest{}
+	if err := json.Unmarshal(raw, m); err != nil {
+		return nil, false, fmt.Errorf("%s: %w; --restart begins anew", path.Join(d.own, manifestFile), err)
+	}
+	return m, !d.missing(ctx, corpus.Done), nil
+}
+
 // Makers says of each file in an output directory which identity this had when it got the file: identity, which it has
 // now, or an earlier one, of the parts that it had before it grew. These stay as they are.
 func Makers(ctx context.Context, st store.Store, dir, identity string) (func(name string) string, error) {

@@ -150,7 +150,6 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if err := index.check(cmd, &o, chosen, flags.out, flags.annotate); err != nil {
 				return err
 			}
-			defer index.close()
 			flags.recordCost = o.recordCost(chosen)
 			if o.urlField != flags.textField {
 				flags.fieldFlags = map[string]string{o.urlField: "--url-field"}
@@ -162,18 +161,21 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				return planDedup(cmd.Context(), cmd.OutOrStdout(), cmd, env, &flags, &o, args)
 			}
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
-			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
-				if online.on {
-					o.online = online.options(&flags, s)
-					return o.stages(chosen)
-				}
-				if err := o.deciding.ask(&flags, s, chosen, index.dir != ""); err != nil {
-					return nil, err
-				}
-				return index.stages(cmd.Context(), s, &flags, args, &o, chosen)
+			return index.each(cmd.Context(), env, &flags, args, func(flags *stageFlags, args []string) error {
+				defer index.close()
+				err := runStages(cmd.Context(), cmd, env, flags, args, func(s *settings) ([]stage.Stage, error) {
+					o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
+					if online.on {
+						o.online = online.options(flags, s)
+						return o.stages(chosen)
+					}
+					if err := o.deciding.ask(flags, s, chosen, index.dir != ""); err != nil {
+						return nil, err
+					}
+					return index.stages(cmd.Context(), s, flags, args, &o, chosen)
+				})
+				return index.commit(cmd.Context(), env, flags, err)
 			})
-			return index.commit(cmd.Context(), env, &flags, err)
 		},
 	}
 	o.register(cmd)
