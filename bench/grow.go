@@ -37,7 +37,7 @@ func runGrow(s *session) error {
 			row   *row
 			files []string
 		}{{first, old}, {more, all}} {
-			u, err := s.measure(command{argv: append([]string{bin, "filter", "--profile", "gopher", "-q", "-j", "2", "-o", out}, way.files...)})
+			u, err := s.measure(command{argv: append([]string{bin, "filter", "--profile", "gopher", "-q", "--max-quarantined", "1%", "-j", "2", "-o", out}, way.files...)})
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func runGrow(s *session) error {
 			continue
 		}
 		once := filepath.Join(s.dir, "grow-once")
-		if _, err := s.measure(command{argv: append(append([]string{bin, "filter", "--profile", "gopher", "-q", "-j", "2", "-o", once}, old...), all[:growMore]...)}); err != nil {
+		if _, err := s.measure(command{argv: append(append([]string{bin, "filter", "--profile", "gopher", "-q", "--max-quarantined", "1%", "-j", "2", "-o", once}, old...), all[:growMore]...)}); err != nil {
 			return err
 		}
 		if err := sameFiles(once, out); err != nil {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path"
 	"regexp"
 	"strconv"
@@ -317,7 +318,8 @@ func (d *runDir) wholeFiles(ctx context.Context, phs []phase) (map[int]bool, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path.Join(d.own, journalFile), err)
 	}
-	if entries, err = inPlace(ctx, d.job.Store, d.root, entries, d.job.Log, all); err != nil {
+	quiet := slog.New(slog.DiscardHandler) // the phase tells what it makes again
+	if entries, err = inPlace(ctx, d.job.Store, d.root, entries, quiet, all); err != nil {
 		return nil, err
 	}
 	ended := map[int]bool{}

@@ -724,6 +724,11 @@ func (d *runDir) clear(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, f := range files {
+		if dir, _, below := strings.Cut(strings.TrimPrefix(path.Clean(f.Name), d.root+"/"), "/"+corpus.Dir+"/"); below && dir != corpus.Dir {
+			return usage("%s: has an output directory below it, %s, which is part of what there is; remove that first, or give another directory", d.job.Out.Path, dir)
+		}
+	}
 	// done first, so that the directory is never taken for a whole one; journal and configuration last, so that a
 	// kill in between leaves a run that knows its parts are missing, and never parts that no run knows.
 	own := func(name string) string { return path.Join(d.own, name) }

@@ -161,7 +161,8 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				return planDedup(cmd.Context(), cmd.OutOrStdout(), cmd, env, &flags, &o, args)
 			}
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
-			return index.each(cmd.Context(), env, &flags, args, func(flags *stageFlags, args []string) error {
+			files := map[string]string{"dropped": flags.dropped, "quarantine": flags.quarantine, "ledger": flags.ledger, "evidence": o.deciding.evidence, "clusters": o.deciding.clusters}
+			return index.each(cmd.Context(), env, &flags, args, files, func(flags *stageFlags, args []string) error {
 				defer index.close()
 				err := runStages(cmd.Context(), cmd, env, flags, args, func(s *settings) ([]stage.Stage, error) {
 					o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""

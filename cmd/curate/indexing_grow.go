@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,8 +26,6 @@ func additionDir(out string, n int) string {
 	return fmt.Sprintf("%s/parts-%05d", strings.TrimRight(out, "/"), n)
 }
 
-var inAddition = regexp.MustCompile(`^parts-\d{5,}/`)
-
 // growth is one of the directories, with its inputs.
 type growth struct {
 	out    string
@@ -36,8 +34,9 @@ type growth struct {
 }
 
 // each calls one for every directory of the run, in order: for -o alone, unless files have come to its inputs.
-func (x *indexFlags) each(ctx context.Context, env environment, f *stageFlags, args []string, one func(f *stageFlags, args []string) error) error {
-	list, err := x.growths(ctx, env, f, args)
+// files are the paths, by flag, at which one file has all that a command finds.
+func (x *indexFlags) each(ctx context.Context, env environment, f *stageFlags, args []string, files map[string]string, one func(f *stageFlags, args []string) error) error {
+	list, err := x.growths(ctx, env, f, args, files)
 	if err != nil {
 		return err
 	}
@@ -55,17 +54,11 @@ func (x *indexFlags) each(ctx context.Context, env environment, f *stageFlags, a
 	return nil
 }
 
-func (x *indexFlags) growths(ctx context.Context, env environment, f *stageFlags, args []string) ([]growth, error) {
+func (x *indexFlags) growths(ctx context.Context, env environment, f *stageFlags, args []string, files map[string]string) ([]growth, error) {
 	alone := []growth{{out: f.out, inputs: args}}
 	to, err := f.target(corpus.DefaultFormat)
-	if err != nil || x.dir == "" || to.File || f.out == "" || f.out == "-" || f.printConfig {
+	if err != nil || x.dir == "" || to.File || f.out == "" || f.out == "-" || f.printConfig || f.restart || x.readonly {
 		return alone, nil // what is wrong is told where it is read
-	}
-	if f.restart {
-		return alone, x.removeAdditions(ctx, f.out)
-	}
-	if x.readonly {
-		return alone, nil
 	}
 	inputs, err := corpus.Expand(ctx, storage(), args)
 	if err != nil || inputs.HasStream() {
@@ -102,52 +95,21 @@ func (x *indexFlags) growths(ctx context.Context, env environment, f *stageFlags
 	if len(list) == 0 || len(list) == 1 && len(more) == 0 {
 		return alone, nil
 	}
-	for flag, value := range map[string]string{"dropped": f.dropped, "quarantine": f.quarantine, "ledger": f.ledger} {
-		if value != "" {
+	for _, flag := range slices.Sorted(maps.Keys(files)) {
+		if value := files[flag]; value != "" {
 			return nil, usage("--%s %s: would have what is new alone, as files have come to the inputs of %s; leave it out, or give another -o with the new files", flag, value, f.out)
 		}
 	}
-	if len(more) > 0 {
-		out := additionDir(f.out, len(list)+1)
-		show := newDisplay(env.stderr, f)
+	show := newDisplay(env.stderr, f)
+	defer show.close()
+	switch out := additionDir(f.out, len(list)+1); {
+	case len(more) > 0:
 		show.log.Info(fmt.Sprintf("%s: %s, %s done before; what they keep comes into %s", f.out, count(int64(len(more)), "new file"), grouped(int64(len(known))), out))
-		show.close()
 		list = append(list, growth{out: out, inputs: more})
+	case !slices.ContainsFunc(list, func(g growth) bool { return !g.whole }):
+		show.log.Info(fmt.Sprintf("%s is finished already, with %s below it", f.out, count(int64(len(list)-1), "addition")))
 	}
 	return list, nil
-}
-
-// removeAdditions removes the directories below one that is begun anew, the last one first and its mark before all, so that a kill leaves
-// what is refused or whole.
-func (x *indexFlags) removeAdditions(ctx context.Context, out string) error {
-	files, err := storage().List(ctx, out)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, file := range files {
-		if inAddition.MatchString(strings.TrimPrefix(strings.TrimPrefix(file.Name, strings.TrimRight(out, "/")), "/")) {
-			names = append(names, file.Name)
-		}
-	}
-	slices.SortStableFunc(names, func(a, b string) int {
-		switch x, y := path.Base(a) == corpus.Done, path.Base(b) == corpus.Done; {
-		case x && !y:
-			return -1
-		case y && !x:
-			return 1
-		}
-		return strings.Compare(b, a)
-	})
-	for _, name := range names {
-		if err := storage().Remove(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // digestsFile, in the run's own folder, has the digests of its inputs, so that they are not read again for them.

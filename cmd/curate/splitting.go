@@ -242,6 +242,10 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 		if err != nil {
 			return err
 		}
+		// One that was made when there was nothing for it has nothing to go on with.
+		if m, _, err := pipeline.Inputs(ctx, j.Store, j.Out.Path); err == nil && from != corpus.Done && len(m.Files) == 1 && path.Base(m.Files[0].Path) == corpus.Done {
+			j.Restart = true
+		}
 		res, err := p.do(ctx, j)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.dir(part), err)
