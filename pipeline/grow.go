@@ -148,7 +148,11 @@ func (d *runDir) continues(ctx context.Context, old, now config) (*continuation,
 func (d *runDir) cannotGrow(ctx context.Context, c *continuation) string {
 	for _, s := range d.job.Stages {
 		if _, maps := s.(stage.Mapper); !maps {
-			return fmt.Sprintf("%s, and %s looks at all documents of all files together", c, strings.TrimSuffix(s.Spec().Name, "_candidates"))
+			why := fmt.Sprintf("%s, and %s looks at all documents of all files together", c, strings.TrimSuffix(s.Spec().Name, "_candidates"))
+			if how := s.Spec().Growing; how != "" {
+				why += "; " + how
+			}
+			return why
 		}
 	}
 	if !d.missing(ctx, ranksFile) && d.missing(ctx, corpus.Done) {
