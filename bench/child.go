@@ -94,6 +94,7 @@ var tasks = map[string]func(task) (result, error){
 	"parse":          func(t task) (result, error) { return parseTask(t, false) },
 	"parsetext":      func(t task) (result, error) { return parseTask(t, true) },
 	"peerpairs":      peerPairsTask,
+	"pieces":         piecesTask,
 	"prepare":        prepareTask,
 	"randommodel":    randomModelTask,
 	"readable":       readableTask,

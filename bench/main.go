@@ -37,6 +37,7 @@ var benchmarks = []benchmark{
 	{"gemm", "products of matrices, 1 and 2 threads, and numpy's OpenBLAS", runGemm},
 	{"gguf", "check: models of curate in llama.cpp: logits, greedy text, ids of texts", runGGUF},
 	{"gopher", "profile gopher: the check alone, with JSON, and as the command with 1 and 2 workers", runGopher},
+	{"grow", "check: profile gopher and near-deduplication with an index over 200 files, then with two more, at 3 % of the CPU seconds at most", runGrow},
 	{"injected", "check: near-duplicates injected into examples/basque, by similarity", runInjected},
 	{"langid", "engines of langid on pages and on pieces of 2,000 characters, and fastText's own predictor", runLangid},
 	{"llmc", "training steps of llm.c's GPT-2 124M and of a llama of 134M, 1 and 2 threads", runLLMC},

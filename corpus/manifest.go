@@ -60,13 +60,13 @@ func (f File) Is(now store.Info) bool {
 	return now.Size == f.Size && now.Version == version && (version != "" || now.ModTime.UnixNano() == mtime)
 }
 
-// MadeBy says that a run with the identity source has made the files of the manifest, below the folder root: they are
-// the same files wherever root is, and whenever they were made.
-func (m *Manifest) MadeBy(source, root string) {
+// MadeBy says that a run has made the files of the manifest, below the folder root: they are the same files wherever root
+// is, and whenever they were made. source is the identity that the run had when it made a file.
+func (m *Manifest) MadeBy(source func(name string) string, root string) {
 	for i := range m.Files {
 		f := &m.Files[i]
 		f.at, f.Path = f.Path, strings.TrimPrefix(strings.TrimPrefix(path.Clean(f.Path), path.Clean(root)), "/")
-		f.seen, f.MTime, f.Source = f.MTime, 0, source
+		f.seen, f.MTime, f.Source = f.MTime, 0, source(f.Path)
 		f.seenVersion, f.Version = f.Version, ""
 	}
 }
@@ -79,6 +79,43 @@ func Join(ms ...*Manifest) (*Manifest, error) {
 		all.Skipped = append(all.Skipped, m.Skipped...)
 	}
 	return all, all.number()
+}
+
+// Continued is the manifest of a run that goes on with the files of m, in their order, and with those of now that are not
+// among them, in now's order, behind; nil where now lacks a file of m, or has another one of its name, or the files of m are in
+// another order in now. ends are places in m from which the order begins again, ascending: there m was continued before.
+func (m *Manifest) Continued(now *Manifest, ends []int) *Manifest {
+	at := make(map[string]int, len(now.Files))
+	for i, f := range now.Files {
+		at[f.Path] = i
+	}
+	all := &Manifest{Files: make([]File, 0, len(now.Files)), Skipped: now.Skipped}
+	had := make([]bool, len(now.Files))
+	for i, last := 0, -1; i < len(m.Files); i++ {
+		if len(ends) > 0 && ends[0] == i {
+			ends, last = ends[1:], -1
+		}
+		k, ok := at[m.Files[i].Path]
+		if !ok || k <= last || !now.Files[k].same(m.Files[i]) {
+			return nil
+		}
+		last, had[k] = k, true
+		all.Files = append(all.Files, now.Files[k])
+	}
+	for k, f := range now.Files {
+		if !had[k] {
+			all.Files = append(all.Files, f)
+		}
+	}
+	for i := range all.Files {
+		all.Files[i].Number = i + 1
+	}
+	return all
+}
+
+// same says whether both entries are of the same content, wherever they stand in their manifests.
+func (f File) same(g File) bool {
+	return f.Path == g.Path && f.Size == g.Size && f.MTime == g.MTime && f.Version == g.Version && f.Stream == g.Stream && f.Source == g.Source
 }
 
 // Manifest is the frozen list of a run's inputs, in the order given. Work is derived from it, never from a

@@ -135,7 +135,9 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 			Uses: append(keep.uses(), cfg.SourceField, cfg.IDField), Findings: found.files(),
 		},
 	}
-	e.spec.Held = e.itemWidth()
+	if e.spec.Held = e.itemWidth(); !cfg.URL {
+		e.spec.Growing = growing
+	}
 	e.ranged = ranged{
 		name: decisionsFile, prefix: "exact", width: e.itemWidth(), pairWidth: exactPairWidth, pair: e.pairUp, merge: mergeDecisions, columns: columnsExact,
 		rangeSize: rangeSize, spillSize: spillSize,

@@ -53,6 +53,9 @@ type indexUse struct {
 	spec stage.Spec
 }
 
+// growing is what the methods that have an index say of new files.
+const growing = `"curate dedup --index" would compare the new ones with what it has kept before`
+
 // use makes the indexUse of a stage: its Spec gets the index into its configuration, and where there is a growth it only
 // marks, and is called marks.
 func (o IndexOptions) use(spec *stage.Spec, marks string, width int) (*indexUse, error) {

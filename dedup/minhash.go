@@ -171,7 +171,7 @@ func NewMinHash(cfg MinHashConfig) (*MinHash, error) {
 	needs := []record.Path{cfg.Field}
 	return &MinHash{
 		cfg: cfg, scheme: scheme, threshold: threshold, keep: keep, width: width, found: found,
-		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs, Marks: true, Held: entryID + scheme.Bands*bucketWidth},
+		candidatesSpec: stage.Spec{Name: "dedup_candidates", Version: 1, Config: signed, Needs: needs, Marks: true, Held: entryID + scheme.Bands*bucketWidth, Growing: growing},
 		spec: stage.Spec{
 			Name: "dedup", Version: 1, Config: decided, Needs: needs, Uses: append(keep.uses(), cfg.SourceField, cfg.IDField),
 			Findings: found.files(), Held: entryID + scheme.Bands*bucketWidth + 64, // heldEntry, and a short text's set

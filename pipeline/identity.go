@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/corpus"
 )
 
 // config is config.json: what the bytes of the output depend on, and so what a resumed run must share.
@@ -20,6 +20,9 @@ type config struct {
 	Program  string   `json:"program"` // a difference here is only warned of
 	Identity string   `json:"identity"`
 	Step     identity `json:"step"`
+	// Grown is what the directory was before it grew, the oldest first. It is no part of the identity: the parts are those of a
+	// directory that was made of all files at once.
+	Grown []generation `json:"grown,omitempty"`
 }
 
 // identity is what makes a step that step. Workers, memory, allowances and logging are not in it.
@@ -53,9 +56,7 @@ func canonical(v any) ([]byte, error) {
 }
 
 func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
-	sum := sha256.Sum256(manifest)
 	id := identity{
-		Manifest:  hex.EncodeToString(sum[:]),
 		SplitSize: j.splitSize(),
 		MaxRecord: maxRecord,
 		Codec:     j.Codec,
@@ -78,22 +79,19 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 		}
 		id.Stages = append(id.Stages, stageIdentity{s.Name, s.Version, c})
 	}
-	b, err := canonical(id)
-	if err != nil {
-		return config{}, err
-	}
-	sum = sha256.Sum256(b)
-	return config{Program: j.Program, Identity: hex.EncodeToString(sum[:]), Step: id}, nil
+	c, err := identify(id, manifest)
+	c.Program = j.Program
+	return c, err
 }
 
-// compare says what the directory holds, if it was begun, and what this job would put there.
+// compare says what the directory holds, if it was begun, and what this job would put there: in the directory's own order of files,
+// where it goes on with what is there (d.goes).
 func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte, err error) {
 	j := d.job
-	if manifest, err = json.Marshal(j.Manifest, json.Deterministic(true), jsontext.WithIndent("  ")); err != nil {
+	if manifest, err = marshalManifest(j.Manifest); err != nil {
 		return old, now, nil, err
 	}
-	manifest = append(manifest, '\n')
-	was, err := d.read(ctx, configFile)
+	was, err := d.current(ctx, configFile)
 	d.begun = err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return old, now, nil, err
@@ -110,8 +108,18 @@ func (d *runDir) compare(ctx context.Context) (old, now config, manifest []byte,
 	case maxRecord == 0:
 		maxRecord = DefaultMaxRecord(j.Memory, j.recordCost())
 	}
-	now, err = j.identity(manifest, maxRecord)
-	return old, now, manifest, err
+	if now, err = j.identity(manifest, maxRecord); err != nil {
+		return old, now, nil, err
+	}
+	if d.begun && !j.Restart && (now.Identity != old.Identity || len(old.Grown) > 0) {
+		if d.goes, err = d.continues(ctx, old, now); err != nil {
+			return old, now, nil, err
+		}
+		if d.goes != nil {
+			now, manifest = d.goes.config, d.goes.manifest
+		}
+	}
+	return old, now, manifest, nil
 }
 
 // damagedConfig is a config.json that cannot be read.
@@ -132,10 +140,13 @@ func (d *runDir) refuse(ctx context.Context, old, now config, manifest []byte) e
 
 // changes are those from what began the directory to this job.
 func (d *runDir) changes(ctx context.Context, old, now config, manifest []byte) []string {
+	if d.whyNot != "" {
+		return []string{d.whyNot}
+	}
 	var diff []string
 	if old.Step.Manifest != now.Step.Manifest {
-		if was, err := d.read(ctx, manifestFile); err == nil {
-			diff = append(diff, differences("manifest", was, manifest)...)
+		if was, err := d.current(ctx, manifestFile); err == nil {
+			diff = append(diff, d.fileChanges(was, old.Grown)...)
 		}
 	}
 	a, errA := canonical(old.Step)
@@ -150,6 +161,43 @@ func (d *runDir) changes(ctx context.Context, old, now config, manifest []byte) 
 	const most = 10
 	if len(diff) > most {
 		diff = append(diff[:most], fmt.Sprintf("and %d more", len(diff)-most))
+	}
+	return diff
+}
+
+// fileChanges are those from the manifest that the directory has: of files by their paths, since one that has come before others would
+// else count as a change of all behind it.
+func (d *runDir) fileChanges(manifest []byte, grown []generation) []string {
+	var was corpus.Manifest
+	if err := json.Unmarshal(manifest, &was); err != nil {
+		return []string{fmt.Sprintf("%s cannot be read: %v", path.Join(d.own, manifestFile), err)}
+	}
+	at := map[string]int{}
+	for i, f := range d.job.Manifest.Files {
+		at[f.Path] = i
+	}
+	var diff []string
+	for i, f := range was.Files {
+		name := fmt.Sprintf("manifest.files.%d", i)
+		k, there := at[f.Path]
+		if !there {
+			diff = append(diff, fmt.Sprintf("%s.path was %q, is gone", name, f.Path))
+			continue
+		}
+		delete(at, f.Path)
+		now := d.job.Manifest.Files[k]
+		now.Number = f.Number
+		x, errX := json.Marshal(f)
+		y, errY := json.Marshal(now)
+		if errX == nil && errY == nil {
+			diff = append(diff, differences(name, x, y)...)
+		}
+	}
+	if len(diff) == 0 && was.Continued(d.job.Manifest, ends(grown)) == nil {
+		diff = append(diff, "manifest.files stood in another order")
+	}
+	if len(at) > 0 {
+		diff = append(diff, "manifest.files has "+count64(len(at), "new file"))
 	}
 	return diff
 }

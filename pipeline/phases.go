@@ -144,6 +144,8 @@ type phaseRunner struct {
 	began  bool        // in an earlier attempt
 	max    int         // bytes of a record
 	voice  *voice
+	grows  bool         // now, which was told
+	whole  map[int]bool // files of which nothing but what stays is asked for (runDir.wholeFiles)
 
 	counts  []Counts // of the phases so far
 	entries []Entry  // of the phases so far: their dropped and quarantined records
@@ -225,10 +227,11 @@ func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
 	if err != nil {
 		return err
 	}
-	if entries, err = inPlace(ctx, p.store, p.root, entries, j.Log, all); err != nil {
+	kinds := func(file int, kind string) bool { return !p.whole[file] || staying(r.writes)(kind) }
+	if entries, err = inPlace(ctx, p.store, p.root, entries, j.Log, kinds); err != nil {
 		return errors.Join(err, journal.close())
 	}
-	if k := len(entries); k > 0 {
+	if k := len(entries); k > 0 && !p.grows {
 		where := ""
 		if len(p.phs) > 1 {
 			where = fmt.Sprintf(", phase %d", r.phase)
@@ -243,7 +246,7 @@ func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
 }
 
 // all are the kinds of parts.
-func all(string) bool { return true }
+func all(int, string) bool { return true }
 
 // outputs are the phase's: parts for those that were asked for, and what the next phase needs.
 func (p *phaseRunner) outputs(r *run, dir string) {

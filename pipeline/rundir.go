@@ -97,6 +97,9 @@ type runDir struct {
 	root  string
 	own   string // root/_curate
 	begun bool   // config.json is there
+
+	goes   *continuation // how the job goes on with a directory that grows or has grown (compare); else nil
+	whyNot string        // why it does not, where there is nothing but new files
 }
 
 // mayUse refuses a directory with somebody else's files in it.
@@ -168,6 +171,11 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.goes != nil {
+		ordered := *j
+		ordered.Manifest = d.goes.files
+		j, d.job = &ordered, &ordered
+	}
 	fresh := !d.begun || j.Restart
 	byRanks := false
 	if !fresh {
@@ -201,17 +209,22 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		d.begun = true
+	case byRanks:
+		return nil, usage("%s was begun by ranks; go on with them (--rank I --world-size N, and --finish), or give another directory, or --restart to begin this one anew", j.Out.Path)
+	case d.goes != nil && d.goes.grows:
+		if err := d.grow(ctx, phs, maxRecord); err != nil {
+			return nil, err
+		}
 	case old.Identity != now.Identity:
 		return nil, d.refuse(ctx, old, now, manifest)
 	case j.Manifest.HasStream() && len(phs) == 1:
 		return nil, usage("%s: was begun from a stream, which cannot be read again from its start; give another directory, or --restart with the whole stream", j.Out.Path)
-	case byRanks:
-		return nil, usage("%s was begun by ranks; go on with them (--rank I --world-size N, and --finish), or give another directory, or --restart to begin this one anew", j.Out.Path)
-	case old.Program != now.Program:
-		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, now.Program))
+	}
+	if !fresh && old.Program != j.Program {
+		j.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", j.Out.Path, old.Program, j.Program))
 	}
 	if !fresh { // a run that goes on after all
-		if err := j.Store.Remove(ctx, path.Join(d.own, clearingFile)); err != nil {
+		if err := errors.Join(d.settle(ctx), j.Store.Remove(ctx, path.Join(d.own, clearingFile))); err != nil {
 			return nil, err
 		}
 	}
@@ -227,7 +240,13 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	p := &phaseRunner{
-		job: j, store: j.Store, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, max: maxRecord, voice: first.voice,
+		job: j, store: j.Store, phs: phs, first: first, base: d.own, root: d.root, resume: true, began: !fresh, grows: d.goes != nil && d.goes.grows,
+		max: maxRecord, voice: first.voice,
+	}
+	if !fresh && len(phs) > 1 {
+		if p.whole, err = d.wholeFiles(ctx, phs); err != nil {
+			return nil, err
+		}
 	}
 	runErr := d.phases(ctx, p)
 	runErr = errors.Join(runErr, p.in.close())
@@ -303,13 +322,18 @@ func (d *runDir) outputs(r *run) {
 	}
 }
 
+// journalOf is the name of phase n's journal in the run's own folder.
+func journalOf(n int, ph phase) string {
+	if ph.writes {
+		return journalFile
+	}
+	return path.Join(phaseDir(n), journalFile)
+}
+
 // journals reads what the journals of all phases say, without opening them for writing.
 func (d *runDir) journals(ctx context.Context, phs []phase) (entries [][]Entry, err error) {
 	for n, ph := range phs {
-		name := journalFile
-		if !ph.writes {
-			name = path.Join(phaseDir(n+1), journalFile)
-		}
+		name := journalOf(n+1, ph)
 		raw, err := d.read(ctx, name)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
@@ -319,9 +343,7 @@ func (d *runDir) journals(ctx context.Context, phs []phase) (entries [][]Entry, 
 			return nil, fmt.Errorf("%s: %w", path.Join(d.own, name), err)
 		}
 		// Copies and sealed files were removed when the run had finished.
-		es, err = inPlace(ctx, d.job.Store, d.root, es, d.job.Log, func(kind string) bool {
-			return ph.writes || kind == outputNames[outDropped] || kind == outputNames[outQuarantine]
-		})
+		es, err = inPlace(ctx, d.job.Store, d.root, es, d.job.Log, func(_ int, kind string) bool { return staying(ph.writes)(kind) })
 		if err != nil {
 			return nil, err
 		}
@@ -470,7 +492,8 @@ func (d *runDir) reachable(ctx context.Context) error {
 
 // inPlace takes the entries whose parts are all there, in each file up to the first that are not. Of two for
 // one split the later counts: it was made because the earlier one's parts were not trusted.
-func inPlace(ctx context.Context, st store.Store, root string, entries []Entry, log *slog.Logger, kinds func(string) bool) ([]Entry, error) {
+// kinds says which of a file's parts must be there.
+func inPlace(ctx context.Context, st store.Store, root string, entries []Entry, log *slog.Logger, kinds func(file int, kind string) bool) ([]Entry, error) {
 	slices.SortStableFunc(entries, compareEntries)
 	var good []Entry
 	for i, e := range entries {
@@ -484,7 +507,7 @@ func inPlace(ctx context.Context, st store.Store, root string, entries []Entry, 
 	good = slices.DeleteFunc(good, func(e Entry) bool {
 		if missing == nil && !lost[e.File] {
 			var name string
-			if name, missing = missingPart(ctx, st, root, e, kinds); name != "" {
+			if name, missing = missingPart(ctx, st, root, e, func(kind string) bool { return kinds(e.File, kind) }); name != "" {
 				lost[e.File] = true
 				log.Warn(name + ": the journal knows this part, but it is not there as it was written; it is made again")
 			}
@@ -719,6 +742,11 @@ func (d *runDir) clear(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, f := range files {
+		if dir, _, below := strings.Cut(strings.TrimPrefix(path.Clean(f.Name), d.root+"/"), "/"+corpus.Dir+"/"); below && dir != corpus.Dir {
+			return usage("%s: has an output directory below it, %s, which is part of what there is; remove that first, or give another directory", d.job.Out.Path, dir)
+		}
 	}
 	// done first, so that the directory is never taken for a whole one; journal and configuration last, so that a
 	// kill in between leaves a run that knows its parts are missing, and never parts that no run knows.

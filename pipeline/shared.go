@@ -220,6 +220,11 @@ func (j *Job) LookShared(ctx context.Context) (*Shared, error) {
 	if old.Identity != now.Identity {
 		return nil, d.refuse(ctx, old, now, manifest)
 	}
+	if d.goes != nil { // it has grown: its files have numbers of its own
+		ordered := *j
+		ordered.Manifest = d.goes.files
+		j, d.job = &ordered, &ordered
+	}
 	phs, err := j.phases()
 	if err != nil {
 		return nil, err

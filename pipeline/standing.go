@@ -20,6 +20,7 @@ const (
 	Finished                 // it says that it is whole
 	Changed                  // it is whole, and another job's
 	HalfWay                  // it was begun by another job
+	Grows                    // it is this job's, whole or not, but for new files, which alone will be read
 )
 
 // Standing looks at the output directory, and changes nothing. changes say in what the job differs from the one that
@@ -45,6 +46,12 @@ func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, ident
 	whole := err == nil
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Absent, nil, "", err
+	}
+	if d.goes != nil && d.goes.grows {
+		if len(d.goes.added()) == 0 {
+			return Begun, nil, now.Identity, nil // growing was given up before it began
+		}
+		return Grows, []string{d.goes.String()}, now.Identity, nil
 	}
 	if old.Identity == now.Identity && whole {
 		if whole, err = d.allThere(ctx); err != nil {
@@ -72,6 +79,9 @@ func (j *Job) Standing(ctx context.Context) (s Standing, changes []string, ident
 func (d *runDir) allThere(ctx context.Context) (bool, error) {
 	quiet := *d.job
 	quiet.Log = slog.New(slog.DiscardHandler) // the run tells what it makes again
+	if d.goes != nil {
+		quiet.Manifest = d.goes.files
+	}
 	look := &runDir{job: &quiet, root: d.root, own: d.own}
 	phs, err := quiet.phases()
 	if err != nil {

@@ -61,6 +61,9 @@ type Spec struct {
 	// ended in an error. Map then gives up what it waits for and returns the context's cause: that batch is done again
 	// when the run goes on.
 	InFlight int
+	// Growing says of a Reducer how new files could be taken in without the others, where there is a way: it is told where one is
+	// the reason that all are read.
+	Growing string
 }
 
 // Mapper is a stage whose result for a record depends on that record and the configuration alone.

@@ -150,7 +150,6 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 			if err := index.check(cmd, &o, chosen, flags.out, flags.annotate); err != nil {
 				return err
 			}
-			defer index.close()
 			if index.dir != "" && !index.readonly && (flags.share.finish || cmd.Flags().Changed("world-size")) {
 				return usage("--index with --rank or --finish: one process adds to an index; give --index-readonly, too, or leave --rank and --finish out")
 			}
@@ -165,18 +164,22 @@ uncompressed file, or the row in Parquet. Method minhash says the "similarity" t
 				return planDedup(cmd.Context(), cmd.OutOrStdout(), cmd, env, &flags, &o, args)
 			}
 			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCuts(log, c, flags.annotate) }
-			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
-				if online.on {
-					o.online = online.options(&flags, s)
-					return o.stages(chosen)
-				}
-				if err := o.deciding.ask(&flags, s, chosen, index.dir != ""); err != nil {
-					return nil, err
-				}
-				return index.stages(cmd.Context(), s, &flags, args, &o, chosen)
+			files := map[string]string{"dropped": flags.dropped, "quarantine": flags.quarantine, "ledger": flags.ledger, "evidence": o.deciding.evidence, "clusters": o.deciding.clusters}
+			return index.each(cmd.Context(), env, &flags, args, files, func(flags *stageFlags, args []string) error {
+				defer index.close()
+				err := runStages(cmd.Context(), cmd, env, flags, args, func(s *settings) ([]stage.Stage, error) {
+					o.textField, o.annotate, o.verdicts = s.textField, flags.annotate, flags.dropped != ""
+					if online.on {
+						o.online = online.options(flags, s)
+						return o.stages(chosen)
+					}
+					if err := o.deciding.ask(flags, s, chosen, index.dir != ""); err != nil {
+						return nil, err
+					}
+					return index.stages(cmd.Context(), s, flags, args, &o, chosen)
+				})
+				return index.commit(cmd.Context(), env, flags, err)
 			})
-			return index.commit(cmd.Context(), env, &flags, err)
 		},
 	}
 	o.register(cmd)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/go-json-experiment/json"
@@ -30,7 +31,9 @@ DIR has their keys and shingles. Those of the index stay; a document that is lik
 (--id-field). What this run keeps is added when the output is whole, as a generation of DIR, which is made if it is
 not there. The same command repeated gives the same output and adds nothing, also where its inputs were touched or moved, since
 they are known by their digests; a killed one leaves the index as it was. Files are read once more for what is added,
-and once for the digests. --index-readonly adds nothing. Methods minhash (with --verify exact) and
+and once for the digests, which an output directory remembers. Where files have come to the inputs of a finished -o DIR, these alone are read and compared
+with all that the index has, and what they keep is in DIR/parts-00002, DIR/parts-00003, …, output directories of their own that whoever reads DIR reads
+behind its parts (docs/incremental.md). --index-readonly adds nothing. Methods minhash (with --verify exact) and
 exact have an index, each in a run of its own, and one index has one method, scheme, bands, rows, permutations, short
 and threshold, or field and form (docs/formats/index.md).`
 
@@ -42,6 +45,11 @@ type indexFlags struct {
 	folder  *index.Folder
 	use     *index.Use
 	release func()
+	digests []inputDigest // of the inputs, as far as they are no streams
+	known   int           // of these were known before
+	// addition is the directory below -o that is made (each), from 2; 0 for -o itself. Of a file that comes to the inputs and is a copy of
+	// one of them nothing is to be kept: it is not the run of that one again.
+	addition int
 }
 
 func (x *indexFlags) register(cmd *cobra.Command) {
@@ -164,10 +172,11 @@ func (x *indexFlags) open(ctx context.Context, m withIndex, id record.Path, plai
 			MaxRecord int64    `json:"max_record"`
 			Repair    []string `json:"repair"`
 			IDField   string   `json:"id_field"`
-		}{s.codec, s.maxRecord, f.repair, id.String()}); err != nil {
+			Addition  int      `json:"addition,omitzero"`
+		}{s.codec, s.maxRecord, f.repair, id.String(), x.addition}); err != nil {
 			return nil, err
 		}
-		if run.Inputs, err = inputContents(ctx, s, manifest); err != nil {
+		if run.Inputs, err = x.inputContents(ctx, s, f.out, manifest); err != nil {
 			return nil, err
 		}
 		for _, f := range manifest.Files {
@@ -187,16 +196,23 @@ const longDigest = 1 << 30
 
 // inputContents says what the inputs are, in order: what they hold, and how they are read by their names; not what they are called, nor
 // when they were written. An input that was copied or touched would pass for another otherwise, all of whose documents are old.
-func inputContents(ctx context.Context, s *settings, m *corpus.Manifest) ([]byte, error) {
+// An output directory remembers the digests.
+func (x *indexFlags) inputContents(ctx context.Context, s *settings, out string, m *corpus.Manifest) ([]byte, error) {
 	type content struct {
 		Size   int64  `json:"size"`
 		SHA256 string `json:"sha256"` // nothing of a stream
 		Format string `json:"format"`
 	}
 	list := make([]content, len(m.Files))
+	var known map[inputDigest]string
+	if x.into(s) {
+		known = knownDigests(ctx, out)
+	}
 	total := int64(0)
 	for i := range m.Files {
-		total += max(0, m.Files[i].Size)
+		if known[digestOf(&m.Files[i], "")] == "" {
+			total += max(0, m.Files[i].Size)
+		}
 	}
 	if total >= longDigest {
 		s.log.Info(fmt.Sprintf("the index knows inputs by their digests: reading %s", pipeline.FormatBytes(total)))
@@ -209,12 +225,22 @@ func inputContents(ctx context.Context, s *settings, m *corpus.Manifest) ([]byte
 		if f.Stream {
 			continue
 		}
-		var err error
-		if list[i].SHA256, err = sha256Of(ctx, st, f.Location(), buf); err != nil {
-			return nil, err
+		if list[i].SHA256 = known[digestOf(f, "")]; list[i].SHA256 != "" {
+			x.known++
+		} else {
+			var err error
+			if list[i].SHA256, err = sha256Of(ctx, st, f.Location(), buf); err != nil {
+				return nil, err
+			}
 		}
+		x.digests = append(x.digests, digestOf(f, list[i].SHA256))
 	}
 	return json.Marshal(list, json.Deterministic(true))
+}
+
+// into says whether the output is a directory.
+func (x *indexFlags) into(s *settings) bool {
+	return s.out.Path != "" && s.out.Path != "-" && !s.out.File
 }
 
 // sha256Of is a file's digest in hexadecimal digits.
@@ -242,6 +268,9 @@ func sha256Of(ctx context.Context, st store.Store, name string, buf []byte) (str
 
 // commit adds what a run has kept, if that came to its end.
 func (x *indexFlags) commit(ctx context.Context, env environment, f *stageFlags, err error) error {
+	if _, there := storage().Stat(ctx, path.Join(f.out, corpus.Dir, corpus.Done)); err == nil && there == nil && x.release != nil && x.known < len(x.digests) {
+		err = keepDigests(ctx, f.out, x.digests)
+	}
 	if x.use == nil || x.release == nil || x.use.ID == "" || x.use.Already {
 		return err
 	}
@@ -277,4 +306,5 @@ func (x *indexFlags) close() {
 	if x.release != nil {
 		x.release()
 	}
+	x.folder, x.use, x.release, x.digests, x.known = nil, nil, nil, nil, 0
 }

@@ -223,6 +223,10 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 	if err != nil {
 		return err
 	}
+	made, err := pipeline.Makers(ctx, train.Store, p.dir(dedup.TrainPart), identity)
+	if err != nil {
+		return err
+	}
 	counts, before := &res.Counts, res.Before
 	for _, part := range p.parts[1:] {
 		from := "dropped"
@@ -233,10 +237,14 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 		if err != nil {
 			return err
 		}
-		rest.MadeBy(identity, p.f.out)
+		rest.MadeBy(made, p.f.out)
 		j, err := p.job(part, rest)
 		if err != nil {
 			return err
+		}
+		// One that was made when there was nothing for it has nothing to go on with.
+		if m, _, err := pipeline.Inputs(ctx, j.Store, j.Out.Path); err == nil && from != corpus.Done && len(m.Files) == 1 && path.Base(m.Files[0].Path) == corpus.Done {
+			j.Restart = true
 		}
 		res, err := p.do(ctx, j)
 		if err != nil {

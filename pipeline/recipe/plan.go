@@ -76,6 +76,8 @@ func (r *Runner) Plan(ctx context.Context) (*Plan, error) {
 				sp.State, sp.Done = "done", true
 			case pipeline.Begun:
 				sp.State = "goes on"
+			case pipeline.Grows:
+				sp.State = "grows: " + brief(changes)
 			case pipeline.Changed:
 				sp.State = "has changed: " + brief(changes)
 			case pipeline.HalfWay:

@@ -116,7 +116,7 @@ func (r *Runner) work(ctx context.Context, s *Step, identities map[*Step]string)
 	return t, p, nil
 }
 
-// standing says how far a step whose Needs are done is. files and bytes are of its input as stored.
+// standing says how far a step whose Needs are done is. files and bytes are of its input as stored, of a step that grows of what is new.
 func (r *Runner) standing(ctx context.Context, s *Step, identities map[*Step]string) (st pipeline.Standing, changes []string, identity string, files int, bytes int64, err error) {
 	if s.task() != nil {
 		t, _, err := r.work(ctx, s, identities)
@@ -130,8 +130,14 @@ func (r *Runner) standing(ctx context.Context, s *Step, identities map[*Step]str
 	if err != nil {
 		return 0, nil, "", 0, 0, err
 	}
+	defer func() { err = errors.Join(err, stage.Close(j.Stages)) }()
 	st, changes, identity, err = j.Standing(ctx)
-	return st, changes, identity, len(j.Manifest.Files), max(0, j.Manifest.Size()), errors.Join(err, stage.Close(j.Stages))
+	m := j.Manifest
+	if err == nil && st == pipeline.Grows {
+		m = &corpus.Manifest{}
+		m.Files, err = j.New(ctx)
+	}
+	return st, changes, identity, len(m.Files), max(0, m.Size()), err
 }
 
 // reserved are the bytes that stages hold: models that stay, of any step, and the most that others take while theirs runs.
@@ -176,7 +182,11 @@ func (r *Runner) manifest(ctx context.Context, s *Step, identities map[*Step]str
 		if err != nil {
 			return nil, nil, err
 		}
-		m.MadeBy(identities[from], r.Recipe.Run)
+		made, err := pipeline.Makers(ctx, r.Store, from.Dir(), identities[from])
+		if err != nil {
+			return nil, nil, err
+		}
+		m.MadeBy(made, r.Recipe.Run)
 		all, inputs = append(all, m), append(inputs, Input{from.Name, len(m.Files)})
 	}
 	m, err := corpus.Join(all...)
@@ -352,6 +362,7 @@ func (r *Runner) begin(s *Step, standing pipeline.Standing, changes []string) (r
 		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, s.what()))
 	case pipeline.Begun:
 		r.Log.Info(fmt.Sprintf("step %s: going on", s.Name))
+	case pipeline.Grows: // the job tells
 	case pipeline.Changed:
 		r.Log.Info(fmt.Sprintf("step %s: has changed, and is made anew (%s)", s.Name, brief(changes)))
 		return true, nil
