@@ -128,8 +128,8 @@ func (d *runDir) continues(ctx context.Context, old, now config) (*continuation,
 	}
 	c.had = len(has.Files)
 	if len(c.added()) > 0 {
-		if d.whyNot = d.cannotGrow(ctx, c); d.whyNot != "" {
-			return nil, nil
+		if d.whyNot, err = d.cannotGrow(ctx, c); d.whyNot != "" || err != nil {
+			return nil, err
 		}
 		chain = append(chain[:len(chain):len(chain)], generation{len(has.Files), before.Identity})
 		if c.manifest, err = marshalManifest(c.files); err != nil {
@@ -145,20 +145,21 @@ func (d *runDir) continues(ctx context.Context, old, now config) (*continuation,
 }
 
 // cannotGrow says why a directory that lacks nothing but new files is not made whole by reading these; "" where it can be.
-func (d *runDir) cannotGrow(ctx context.Context, c *continuation) string {
+func (d *runDir) cannotGrow(ctx context.Context, c *continuation) (string, error) {
 	for _, s := range d.job.Stages {
 		if _, maps := s.(stage.Mapper); !maps {
 			why := fmt.Sprintf("%s, and %s looks at all documents of all files together", c, strings.TrimSuffix(s.Spec().Name, "_candidates"))
 			if how := s.Spec().Growing; how != "" {
 				why += "; " + how
 			}
-			return why
+			return why, nil
 		}
 	}
-	if !d.missing(ctx, ranksFile) && d.missing(ctx, corpus.Done) {
-		return fmt.Sprintf("%s, and ranks have not finished with those that they were started on", c)
+	byRanks, err := d.ofRanks(ctx)
+	if byRanks {
+		return fmt.Sprintf("%s, and ranks have not finished with those that they were started on", c), err
 	}
-	return ""
+	return "", err
 }
 
 // identify is the configuration of a step with the manifest.

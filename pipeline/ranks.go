@@ -114,6 +114,11 @@ func (j *Job) RunRank(ctx context.Context, rank, world int) (_ *Share, err error
 	if err := j.forRanks(ctx); err != nil {
 		return nil, err
 	}
+	if grows, err := j.growsAlone(ctx); err != nil {
+		return nil, err
+	} else if grows {
+		return &Share{}, nil
+	}
 	s, err := j.join(ctx)
 	if err != nil {
 		return nil, err
@@ -177,6 +182,11 @@ func (j *Job) FinishRanks(ctx context.Context) (_ *Result, err error) {
 	defer func() { err = causeOf(ctx, err) }()
 	if err := j.forRanks(ctx); err != nil {
 		return nil, err
+	}
+	if grows, err := j.growsAlone(ctx); err != nil {
+		return nil, err
+	} else if grows {
+		return j.Run(ctx)
 	}
 	started := j.Now()
 	d := j.dir()
@@ -264,6 +274,23 @@ func (s *Shared) forNow(phase int) error {
 	return nil
 }
 
+// growsAlone says that the directory was whole and grows by new files, which one process reads: FinishRanks. There is little to share.
+func (j *Job) growsAlone(ctx context.Context) (bool, error) {
+	if j.Restart {
+		return false, nil
+	}
+	d := j.dir()
+	old, _, _, err := d.compare(ctx)
+	if err != nil || d.goes == nil {
+		return false, err
+	}
+	if d.goes.grows {
+		return true, nil
+	}
+	whole, err := d.has(ctx, corpus.Done)
+	return !whole && len(old.Grown) > 0, err
+}
+
 // join opens the directory for a rank, and begins it if nobody has.
 func (j *Job) join(ctx context.Context) (*Shared, error) {
 	d := j.dir()
@@ -303,6 +330,11 @@ func (j *Job) join(ctx context.Context) (*Shared, error) {
 		}
 		if err := sameProgram(j, old); err != nil && !finished {
 			return nil, err
+		}
+		if d.goes != nil { // it has grown: its files have numbers of its own
+			ordered := *j
+			ordered.Manifest = d.goes.files
+			j, d.job = &ordered, &ordered
 		}
 		phs, err := j.phases()
 		if err != nil {
@@ -518,7 +550,7 @@ func (s *Shared) phaseRunner() *phaseRunner {
 
 // settle lets the Reducer of phase n finish.
 func (s *Shared) settle(ctx context.Context, n int) (err error) {
-	g, err := s.gather(ctx, n, all)
+	g, err := s.gather(ctx, n, func(string) bool { return true })
 	if err != nil {
 		return err
 	}
