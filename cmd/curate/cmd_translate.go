@@ -71,7 +71,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 			return t.run(cmd, env, &flags, args, func(o *opened) []stage.Stage { return []stage.Stage{o} })
 		},
 	}
-	t.register(cmd, &flags)
+	t.register(cmd)
 	cmd.Flags().BoolVar(&t.dry, "dry-run", false, "count rows, distinct segments, tokens and cost; ask nobody, write no rows")
 	flags.register(cmd)
 	t.adapt(cmd)
@@ -136,7 +136,7 @@ func (t *translating) run(cmd *cobra.Command, env environment, flags *stageFlags
 
 // register is for curate translate and its steps: all take the same flags, so that one list of them serves all. The steps' own and
 // those of stageFlags come behind.
-func (t *translating) register(cmd *cobra.Command, flags *stageFlags) {
+func (t *translating) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&t.cfg.From, "from", "", "`CODE` of the language that the rows are in, such as en")

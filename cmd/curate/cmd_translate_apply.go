@@ -40,7 +40,7 @@ command; with --missing quarantine it quarantines its rows as not_fetched.
 			return t.run(cmd, env, &flags, args, func(o *opened) []stage.Stage { return []stage.Stage{o} })
 		},
 	}
-	t.register(cmd, &flags)
+	t.register(cmd)
 	cmd.Flags().StringVar(&missing, "missing", "fail", "what becomes of a row with a segment that no memory has: `fail|quarantine`; fail ends the run")
 	flags.register(cmd)
 	t.adapt(cmd)

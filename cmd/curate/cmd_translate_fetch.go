@@ -49,7 +49,7 @@ rows: repeat the command. What was given up is in the memory, and quarantines it
 			})
 		},
 	}
-	t.register(cmd, &flags.stageFlags)
+	t.register(cmd)
 	flags.registerRank(cmd)
 	fs := cmd.Flags()
 	fs.BoolVar(&flags.annotate, "annotate", false, "of curate translate")

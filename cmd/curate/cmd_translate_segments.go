@@ -42,7 +42,7 @@ dropped. It says what there is to ask for, and asks nobody.
 			return t.run(cmd, env, &flags, args, func(o *opened) []stage.Stage { return []stage.Stage{segmenting{o.Segments(), o}} })
 		},
 	}
-	t.register(cmd, &flags)
+	t.register(cmd)
 	flags.register(cmd)
 	t.adapt(cmd)
 	cmd.Flags().Lookup("output").Usage = "`PATH` of the segments: a file by its data extension (.jsonl, .jsonl.gz, .jsonl.zst), else a directory that can be resumed; default standard output"

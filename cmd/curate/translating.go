@@ -58,6 +58,7 @@ type translating struct {
 	dir                  string   // of the memory
 	also                 []string // others, which are only read
 	limit                int64    // --memory, 0 if it was not given
+	inRecipe             bool
 	step                 translateStep
 	rank, world          int  // of stepFetch
 	setAside             bool // of stepApply: rows that lack a segment are quarantined
@@ -103,6 +104,9 @@ const memoryIndex = 96 << 20
 // indexBytes is what the index of the memories may take: what those that are there need (an entry of 31 bytes of index has more than
 // twice as much in the log, but for the shortest), or an eighth of --memory.
 func (t *translating) indexBytes() int64 {
+	if t.inRecipe { // which has set aside no more
+		return memoryIndex
+	}
 	n := max(memoryIndex, t.limit/8)
 	dirs, err := t.memories()
 	if err != nil {
