@@ -164,6 +164,7 @@ func TestRanks(t *testing.T) {
 		name    string
 		backend func() *scripted
 		local   func() backends.Backend
+		server  string // its mood
 		cfg     Config
 	}{
 		{name: "good", backend: func() *scripted {
@@ -174,8 +175,30 @@ func TestRanks(t *testing.T) {
 		{name: "a model in this process", local: func() backends.Backend {
 			return NewLocal(&translatetest.Engine{Loses: "XQ"}, LocalOptions{Family: "pseudo"})
 		}},
+		{name: "a server that loses segments", server: "drop_segment"},
+		{name: "a server that mangles placeholders", server: "mangle_placeholders"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			sent := func() int { return 0 } // to the server, so far
+			if c.server != "" {
+				srv, err := translatetest.NewServer(c.server)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(srv.Close)
+				sent = func() int {
+					n, _, _ := srv.Seen()
+					return n
+				}
+				c.local = func() backends.Backend {
+					b, err := backends.NewOpenAI(backends.OpenAI{BaseURL: srv.URL, Model: "fake"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					t.Cleanup(func() { _ = b.Close() })
+					return b
+				}
+			}
 			backend := func() (backends.Backend, *scripted) {
 				if c.local != nil {
 					return c.local(), nil
@@ -191,6 +214,10 @@ func TestRanks(t *testing.T) {
 			}
 			plain := newStage(t, c.cfg, Parts{Backend: b, Memory: at("plain")})
 			translated(t, plain, files)
+			one := sent()
+			if c.server != "" && one < 10 {
+				t.Fatalf("%d requests", one)
+			}
 			want := translated(t, plain, files) // from its memory: what was given up is told of without its last answer
 			if c.local == nil && len(asked.asked) < 10 {
 				t.Fatalf("%d requests", len(asked.asked))
@@ -201,6 +228,7 @@ func TestRanks(t *testing.T) {
 				if none != nil && len(none.asked) > 0 {
 					t.Fatalf("somebody was asked for segments: %v", none.asked)
 				}
+				before := sent()
 				var requests []string
 				var folders []string
 				had := 0
@@ -232,6 +260,10 @@ func TestRanks(t *testing.T) {
 				if had != len(segments) {
 					t.Errorf("%d ranks have %d of %d records", world, had, len(segments))
 				}
+				if n := sent() - before; n != one {
+					t.Errorf("%d ranks send %d requests, one process %d", world, n, one)
+				}
+				before = sent()
 				slices.Sort(requests)
 				if asked != nil && !slices.Equal(requests, requestsOf(asked)) {
 					t.Errorf("%d ranks: %d requests, and other ones than the %d of one process", world, len(requests), len(asked.asked))
@@ -251,8 +283,8 @@ func TestRanks(t *testing.T) {
 						}
 					}
 				}
-				if asked != nil && len(asked.asked) > 0 {
-					t.Errorf("asked for %v", asked.asked)
+				if asked != nil && len(asked.asked) > 0 || sent() > before {
+					t.Error("somebody was asked for rows")
 				}
 				// Nothing is left to ask for.
 				if left := segmentsOf(t, newStage(t, c.cfg, Parts{Backend: b, Memory: opened}), files); len(left) > 0 {
