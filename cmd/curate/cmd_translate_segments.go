@@ -11,8 +11,9 @@ import (
 
 // translateSteps is what the help of each step says of all.
 const translateSteps = `segments, fetch and apply are curate translate in three steps, of which the second may be an array of jobs. All
-take the flags of curate translate, so that one list of flags serves the three; what a step has no use for changes
-nothing in it. Give each the same: backend, model, prompt and masks are part of an answer's name in the memory.`
+take the flags of curate translate that are about translating, so that one list serves the three; what a step has no
+use for changes nothing in it. Give each the same: backend, model, prompt and masks are part of an answer's name in
+the memory.`
 
 // segmenting is the stage, and what must be closed behind it.
 type segmenting struct {
