@@ -72,7 +72,7 @@ var layers = []struct {
 	{"train/generate", "tokenize train/model", "tokens out of a model that it is given; no files"},
 	{"train/model", "kernel", "forward and backward; no files, no data"},
 	{"train/serve", "record stage tokenize tokenize/chat train/generate", "requests to a model that it is given; no files. A chat is a record; stage for the nearest name"},
-	{"translate", "record stage text langid translate/...", "no door to the other stages"},
+	{"translate", "record stage stage/runs text langid translate/...", "no door to the other stages"},
 	{"translate/backends", "", "talks to servers; knows nothing of rows"},
 	{"translate/check", "text", "says what is wrong with a pair of texts; the engine of languages is handed in"},
 	{"translate/marian", "kernel safetensors sentencepiece torchfile", "in-process translation behind the backend interface"},

@@ -8,5 +8,6 @@
 // the row is put together again; otherwise it is quarantined, whole.
 //
 // Read stage.go first, then row.go (a row's way), translator.go (what is asked, once), ladder.go (what happens to bad
-// answers), local.go (a backend over a model in this process) with align.go (where its masks go).
+// answers), local.go (a backend over a model in this process) with align.go (where its masks go). segments.go and fetch.go
+// are the same work in steps that many processes share.
 package translate

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"curate/record"
 )
 
 // Failure is why a text was given up.
@@ -15,10 +17,20 @@ type Failure struct {
 	Answer   string // the last one
 	Attempts int    // requests that it took
 	// passing says that the failure is a matter of the moment (a server, a budget), and not of the text: it is not
-	// remembered.
+	// remembered beyond the run.
 	passing bool
 	// shared says that the text was asked for with others, any of which may be the cause: other rows ask for themselves.
 	shared bool
+}
+
+// NotFetchedError ends a run that asks nobody and comes to a segment that no memory has.
+type NotFetchedError struct {
+	Row     record.ID
+	Failure *Failure
+}
+
+func (e *NotFetchedError) Error() string {
+	return fmt.Sprintf("%v (row of input %d at byte %d)", e.Failure, e.Row.File(), e.Row.Offset())
 }
 
 const excerptBytes = 160

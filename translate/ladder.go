@@ -62,6 +62,7 @@ const (
 	checkContext      = "context_length"
 	checkJudge        = "judge"
 	checkNotInMemory  = "not_in_memory"
+	checkNotFetched   = "not_fetched"
 	checkUnfit        = "unfit" // for a memory
 )
 
@@ -132,6 +133,15 @@ func (t *translator) ask(ctx context.Context, r *rowWork, list []*wanted) error 
 		}
 		return w.failure != nil
 	})
+	if t.p.Offline && len(list) > 0 {
+		for _, w := range list {
+			w.failure = w.fail(checkNotFetched, "no memory has it")
+		}
+		if !t.p.SetAside {
+			return &NotFetchedError{Row: r.rec.ID, Failure: list[0].failure}
+		}
+		return nil
+	}
 	groups := t.grouped(list)
 	return parallel(ctx, len(groups), func(ctx context.Context, i int) error {
 		before := ""

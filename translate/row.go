@@ -30,6 +30,7 @@ type rowWork struct {
 	tasks   []string
 	action  string // of the tasks: "" , "copy", "translate"
 	failure *Failure
+	look    bool // the row is only looked at: nothing is written into its record
 
 	mu    sync.Mutex // of what follows: a row's requests run side by side
 	spent backends.Spent
@@ -122,7 +123,7 @@ func (t *translator) bound(r *rowWork) {
 			switch {
 			case a.Task != name:
 			case a.Action == "drop":
-				t.drop(r.rec, name)
+				t.drop(r, name)
 				return
 			case a.Action == "copy" || r.action == "":
 				r.action = a.Action
@@ -132,7 +133,12 @@ func (t *translator) bound(r *rowWork) {
 }
 
 // drop drops a row for its task. Its verdict goes with it.
-func (t *translator) drop(rec *record.Record, task string) {
+func (t *translator) drop(r *rowWork, task string) {
+	rec := r.rec
+	if r.look {
+		rec.DropFor(TaskRule, task)
+		return
+	}
 	b, err := json.Marshal(struct {
 		Verdict string `json:"verdict"`
 		Rule    string `json:"rule"`

@@ -21,6 +21,9 @@ import (
 type Parts struct {
 	// Backend translates; nil: only what the memory has.
 	Backend backends.Backend
+	// Offline says that Backend is there for its name alone, under which the memory has its answers: nobody is asked. A segment
+	// that the memory does not have ends the run with a *NotFetchedError, or, with SetAside, is a failure of its row.
+	Offline, SetAside bool
 	// Fallback is asked for what the Backend cannot do; nil: nobody.
 	Fallback backends.Backend
 	Judge    backends.Judge // nil: nobody
@@ -219,6 +222,27 @@ func (t *translator) tally(b *record.Batch, r *rowWork) {
 			b.Tally(name, k)
 		}
 	}
+	t.tallySegments(b, r)
+	if r.rec.Outcome != record.Keep {
+		return
+	}
+	for _, name := range r.tasks {
+		n(TallyTask+name, 1)
+	}
+	if r.action == "copy" {
+		n(TallyCopied, 1)
+	} else if r.failure != nil {
+		n(TallyKept, 1)
+	}
+}
+
+// tallySegments counts what became of a row's segments, and what they have cost.
+func (t *translator) tallySegments(b *record.Batch, r *rowWork) {
+	n := func(name string, k int64) {
+		if k != 0 {
+			b.Tally(name, k)
+		}
+	}
 	n(TallySegments, int64(len(r.list)))
 	t.settled.Add(int64(len(r.list)))
 	for _, w := range r.list {
@@ -248,17 +272,6 @@ func (t *translator) tally(b *record.Batch, r *rowWork) {
 	n(TallyCost, r.spent.Cost)
 	if r.spent.Estimated {
 		n(TallyEstimated, 1)
-	}
-	if r.rec.Outcome != record.Keep {
-		return
-	}
-	for _, name := range r.tasks {
-		n(TallyTask+name, 1)
-	}
-	if r.action == "copy" {
-		n(TallyCopied, 1)
-	} else if r.failure != nil {
-		n(TallyKept, 1)
 	}
 }
 

@@ -269,7 +269,7 @@ func (t *translator) keepFailure(w *wanted) error {
 	if f.passing || f.Check == checkUnfit || t.cfg.RetryFailed {
 		t.mu.Lock()
 		if len(t.lost) < maxLost {
-			t.lost[w.key] = &Failure{Check: f.Check, Detail: f.Detail, Attempts: f.Attempts}
+			t.lost[w.key] = &Failure{Check: f.Check, Detail: f.Detail, Attempts: f.Attempts, passing: f.passing}
 		}
 		t.mu.Unlock()
 	}

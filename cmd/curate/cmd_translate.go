@@ -21,10 +21,13 @@ import (
 // translateCommands are the verbs of curate translate beside translating; each is a file cmd_translate_NAME.go.
 func translateCommands(env environment) []*cobra.Command {
 	return []*cobra.Command{
+		newTranslateApply(env),
 		newTranslateCalibrate(env),
 		newTranslateEval(env),
+		newTranslateFetch(env),
 		newTranslateMemory(env),
 		newTranslateQuantize(env),
+		newTranslateSegments(env),
 	}
 }
 
@@ -62,52 +65,78 @@ Rows whose task is bound to the source language are not translated; --task says 
 		SuggestionsMinimumDistance: 2,
 		Args:                       cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t.cfg.Annotate = flags.annotate
-			if t.cfg.From == "" || t.cfg.To == "" {
-				return usage("--from and --to are missing: the languages, as in --from en --to eu")
-			}
-			switch given := cmd.Flags().Changed; {
-			case t.policy.Retries < 0:
-				return usage("--retries %d: not below 0", t.policy.Retries)
-			case t.policy.Retries == 0:
-				t.policy.Retries = -1 // none; 0 would be the default
-			case t.cfg.MaxAttempts == 0:
-				return usage("--max-attempts 0: at least 1")
-			case given("price-cached") && t.policy.PriceCached < 0:
-				return usage("--price-cached %v: not below 0", t.policy.PriceCached)
-			case given("text-field") && len(t.cfg.Rows.Fields) == 0:
-				return usage("--text-field %s: rows are known by their keys; name their texts with --fields /%[1]s", flags.textField)
-			}
-			t.computed.workers = max(0, flags.workers)
-			if err := t.check(); err != nil {
-				return usage("translate: %v", err)
-			}
-			defer func() { _ = t.closeLocal() }() // where no stage has taken it over
 			if t.dry {
 				flags.dry, flags.summary = true, "counted"
 			}
-			flags.reserved, flags.reservedFor = t.reserved()
-			var o *opened
-			began := time.Now()
-			flags.live = func() string { return liveLine(&t, o, began) }
-			flags.values = t.values
-			flags.say = func(log *slog.Logger) { sayTranslation(log, &t, o, began) }
-			flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, &t, o) }
-			var log *slog.Logger
-			err := runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
-				log = s.log
-				var err error
-				if o, err = t.open(s.log); err != nil {
-					return nil, err
-				}
-				return []stage.Stage{o}, nil
-			})
-			if errors.As(err, new(*backends.Error)) || errors.As(err, new(interrupted)) {
-				sayTranslation(log, &t, o, began) // what it has cost
-			}
-			return t.budgetHint(err)
+			return t.run(cmd, env, &flags, args, func(o *opened) []stage.Stage { return []stage.Stage{o} })
 		},
 	}
+	t.register(cmd)
+	cmd.Flags().BoolVar(&t.dry, "dry-run", false, "count rows, distinct segments, tokens and cost; ask nobody, write no rows")
+	flags.register(cmd)
+	t.adapt(cmd)
+	for _, c := range translateCommands(env) {
+		cmd.AddCommand(c)
+	}
+	return cmd
+}
+
+// run is the body of curate translate and its steps; stages makes them of what was opened, and they close it.
+func (t *translating) run(cmd *cobra.Command, env environment, flags *stageFlags, args []string, stages func(o *opened) []stage.Stage) error {
+	t.cfg.Annotate = flags.annotate
+	if t.cfg.From == "" || t.cfg.To == "" {
+		return usage("--from and --to are missing: the languages, as in --from en --to eu")
+	}
+	switch given := cmd.Flags().Changed; {
+	case t.policy.Retries < 0:
+		return usage("--retries %d: not below 0", t.policy.Retries)
+	case t.policy.Retries == 0:
+		t.policy.Retries = -1 // none; 0 would be the default
+	case t.cfg.MaxAttempts == 0:
+		return usage("--max-attempts 0: at least 1")
+	case given("price-cached") && t.policy.PriceCached < 0:
+		return usage("--price-cached %v: not below 0", t.policy.PriceCached)
+	case given("text-field") && len(t.cfg.Rows.Fields) == 0:
+		return usage("--text-field %s: rows are known by their keys; name their texts with --fields /%[1]s", flags.textField)
+	}
+	if len(t.dirs) > 0 {
+		t.dir, t.also = t.dirs[0], t.dirs[1:]
+	}
+	t.computed.workers = max(0, flags.workers)
+	if err := t.check(); err != nil {
+		return usage("%s: %v", strings.TrimPrefix(cmd.CommandPath(), "curate "), err)
+	}
+	defer func() { _ = t.closeLocal() }() // where no stage has taken it over
+	if n, err := parseSize("--memory", flags.memory); err == nil {
+		t.limit = n
+	}
+	flags.reserved, flags.reservedFor = t.reserved()
+	var o *opened
+	began := time.Now()
+	if t.asks() {
+		flags.live = func() string { return liveLine(t, o, began) }
+	}
+	flags.values = t.values
+	flags.say = func(log *slog.Logger) { sayTranslation(log, t, o, began) }
+	flags.count = func(log *slog.Logger, c *pipeline.Counts) { sayCounts(log, c, t, o) }
+	var log *slog.Logger
+	err := runStages(cmd.Context(), cmd, env, flags, args, func(s *settings) ([]stage.Stage, error) {
+		log = s.log
+		var err error
+		if o, err = t.open(s.log); err != nil {
+			return nil, err
+		}
+		return stages(o), nil
+	})
+	if errors.As(err, new(*backends.Error)) || errors.As(err, new(interrupted)) {
+		sayTranslation(log, t, o, began) // what it has cost
+	}
+	return t.budgetHint(err)
+}
+
+// register is for curate translate and its steps: all take the same flags, so that one list of them serves all. The steps' own and
+// those of stageFlags come behind.
+func (t *translating) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&t.cfg.From, "from", "", "`CODE` of the language that the rows are in, such as en")
@@ -116,7 +145,7 @@ Rows whose task is bound to the source language are not translated; --task says 
 	fs.StringVar(&t.openai.BaseURL, "base-url", "", "`URL` of the server, up to and with /v1")
 	fs.StringVar(&t.openai.Model, "model", "", "`NAME` of the model (of the deployment, with --azure-version); the folder of a model in this process")
 	fs.StringVar(&t.keyEnv, "api-key-env", defaultKeyEnv, "`NAME` of the environment variable with the key; it is in no output and no message")
-	fs.StringVar(&t.dir, "memory-dir", "", "`DIR` of the translation memory, which is made if need be")
+	fs.StringArrayVar(&t.dirs, "memory-dir", nil, "`DIR` of the translation memory, which is made if need be; memories in folders of it, as ranks leave them, are read, too. May be repeated: what is in the others is only read")
 	fs.StringSliceVar(&t.tms, "tm", nil, "`FILES` of parallel texts ({\"en\":…,\"eu\":…} or {\"source\":…,\"target\":…}) or exported memories that are used before anybody is asked")
 	fs.StringSliceVar(&t.corrections, "corrections", nil, "`FILES` of the same kind whose translations win over all others")
 	fs.StringVar(&t.cfg.Rows.Schema, "schema", "", "`NAME` of the rows' schema, instead of recognising each row: "+strings.Join(rows.Names(), ", "))
@@ -126,7 +155,6 @@ Rows whose task is bound to the source language are not translated; --task says 
 	fs.StringVar(&t.cfg.OnFail, "on-fail", translate.OnFailQuarantine, "what becomes of a row that could not be translated: quarantine, or keep-source, which lets it through as it is and says so in it")
 	fs.BoolVar(&t.cfg.KeepSource, "keep-source", false, "write the source texts into the rows, under \"curate\"")
 	fs.StringArrayVar(&t.tasks, "task", nil, "`TASK=ACTION` for rows bound to the source language; actions: "+strings.Join(translate.Actions, ", ")+"; default copy for language-id and translation, drop for the others")
-	fs.BoolVar(&t.dry, "dry-run", false, "count rows, distinct segments, tokens and cost; ask nobody, write no rows")
 
 	fs.StringVar(&t.openai.Mode, "prompt", "chat", "`MODE`: chat (JSON in and out, several segments a request), plain (one segment, text in and out, for small models), completions (examples, for base models)")
 	fs.StringVar(&t.openai.Structured, "structured", "auto", "`WHEN` a JSON schema for answers is sent: auto, on, off")
@@ -164,11 +192,6 @@ Rows whose task is bound to the source language are not translated; --task says 
 	fs.StringVar(&t.judgeModel, "judge-model", "", "`NAME` of the judge's model; default --model")
 	fs.Float64Var(&t.cfg.MinScore, "min-score", 0, "`SCORE` below which a translation is refused")
 	fs.BoolVar(&t.cfg.RetryFailed, "retry-failed", false, "ask again for segments that an earlier run has given up")
-	flags.register(cmd)
-	fs.Lookup("annotate").Usage = "write backend, checks and attempts into every row, under \"curate\", and drop nothing"
-	fs.Lookup("split-size").Usage = "`SIZE` of input that becomes one part, 1MiB by default; a killed run redoes it from the memory"
-	fs.Lookup("split-size").DefValue = ""
-	fs.Lookup("text-field").Usage = "`PATH` of the key that lines of text get, if they are not to be \"text\"; with --fields"
 	tasks := []string{}
 	for _, task := range check.TaskNames() {
 		for _, action := range translate.Actions {
@@ -180,10 +203,15 @@ Rows whose task is bound to the source language are not translated; --task says 
 		"backend": translateBackends, "schema": rows.Names(), "prompt": {"chat", "completions", "plain"}, "structured": {"auto", "off", "on"},
 		"on-fail": {translate.OnFailKeepSource, translate.OnFailQuarantine}, "judge": translateJudges,
 	})
-	for _, c := range translateCommands(env) {
-		cmd.AddCommand(c)
-	}
-	return cmd
+}
+
+// adapt says of flags that all stages have what they are to rows.
+func (t *translating) adapt(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.Lookup("annotate").Usage = "write backend, checks and attempts into every row, under \"curate\", and drop nothing"
+	fs.Lookup("split-size").Usage = "`SIZE` of input that becomes one part, 1MiB by default; a killed run redoes it from the memory"
+	fs.Lookup("split-size").DefValue = ""
+	fs.Lookup("text-field").Usage = "`PATH` of the key that lines of text get, if they are not to be \"text\"; with --fields"
 }
 
 // completeFlags lets a shell offer the values that flags take.
@@ -243,22 +271,23 @@ func liveLine(t *translating, o *opened, began time.Time) string {
 // sayCounts says what the stage has counted.
 func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) {
 	for _, s := range c.Stages {
-		if s.Name != "translate" {
+		n := s.Tallies
+		switch s.Name {
+		case "translate", "fetch":
+		case "segments":
+			saySegments(log, n, t)
+			continue
+		default:
 			continue
 		}
-		n := s.Tallies
-		if n[translate.TallySegments] == 0 && n[translate.TallyCopied] == 0 && c.Kept > 0 {
+		if s.Name == "translate" && n[translate.TallySegments] == 0 && n[translate.TallyCopied] == 0 && c.Kept > 0 {
 			log.Warn("no text was found in any row: all are as they were; look at --schema and --fields")
 		}
 		if t.dry {
 			total, distinct, known := n[translate.TallySegments], n[translate.DryDistinct], n[translate.DryKnown]
 			msg := fmt.Sprintf("%s segments, %s distinct (%.1f %%), of them %s known; to ask for: %s, about %s tokens in and as many out",
 				grouped(total), grouped(distinct+known), percent(distinct+known, total), grouped(known), grouped(distinct), grouped(n[translate.DryTokens]))
-			if t.policy.PriceIn > 0 || t.policy.PriceOut > 0 {
-				k := float64(n[translate.DryTokens]) / 1e6
-				msg += fmt.Sprintf(", cost about %.2f without prompts and repetitions", k*(t.policy.PriceIn+t.policy.PriceOut))
-			}
-			log.Info(msg)
+			log.Info(msg + t.guess(n[translate.DryTokens]))
 			continue
 		}
 		line := fmt.Sprintf("%s segments, %s of them known", grouped(n[translate.TallySegments]), grouped(n[translate.TallyKnown]))
@@ -280,6 +309,21 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) 
 				grouped(n[translate.TallyPrompt]), grouped(n[translate.TallyOutput]), costLine(n[translate.TallyCost], t.policy)))
 		}
 	}
+}
+
+// saySegments says what there is to ask for.
+func saySegments(log *slog.Logger, n map[string]int64, t *translating) {
+	all, known, own := n[translate.TallySegments], n[translate.TallyKnown], n[translate.TallyOwn]
+	log.Info(fmt.Sprintf("%s segments in rows, %s of them known; distinct ones to ask for: %s (%.1f %% of the rest are repeated), with %s characters, about %s tokens in and as many out; requests: %s%s",
+		grouped(all), grouped(known), grouped(own), percent(all-known-own, all-known), grouped(n[translate.TallyCharacters]), grouped(n[translate.TallyTokens]), grouped(n[translate.TallyAsked]), t.guess(n[translate.TallyTokens])))
+}
+
+// guess is what so many tokens cost, in and out.
+func (t *translating) guess(tokens int64) string {
+	if t.policy.PriceIn == 0 && t.policy.PriceOut == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", cost about %.2f without prompts and repetitions", float64(tokens)/1e6*(t.policy.PriceIn+t.policy.PriceOut))
 }
 
 func percent(n, of int64) float64 {

@@ -29,7 +29,8 @@ func newMemoryExport() *cobra.Command {
 		Use:   "export DIR",
 		Short: "Write a translation memory as JSON Lines",
 		Long: `Write a translation memory as JSON Lines: an object a segment, with its source, its target and how it came
-about. Masked spans are numbers: ["Open ",0," now."]. The same memory gives the same bytes.`,
+about. Masked spans are numbers: ["Open ",0," now."]. The same memory gives the same bytes. Memories in folders of
+DIR, as ranks of curate translate fetch leave them, are written with it, as one.`,
 		Example: `  curate translate memory export tm | jq -r 'select(.rung=="cut")'
   curate translate memory export tm -o tm.jsonl`,
 		Args: oneArg("DIR"),
@@ -54,10 +55,18 @@ about. Masked spans are numbers: ["Open ",0," now."]. The same memory gives the 
 }
 
 func openMemory(cmd *cobra.Command, dir string) (*memory.Store, error) {
-	if isThere(filepath.Join(dir, "memory.log")) != nil {
+	read, err := memory.Folders(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(read) == 0 {
 		return nil, usage("%s: no translation memory is there", dir)
 	}
-	return memory.Open(cmd.Context(), dir, memory.Options{MaxIndex: 1 << 40, Waiting: func(owner string) {
+	own := dir
+	if isThere(filepath.Join(dir, memory.LogName)) != nil {
+		own = ""
+	}
+	return memory.Open(cmd.Context(), own, memory.Options{Read: read, MaxIndex: 1 << 40, Waiting: func(owner string) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "curate: %s is in use by %s; waiting for it\n", dir, owner)
 	}})
 }

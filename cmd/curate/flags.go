@@ -75,6 +75,7 @@ type stageFlags struct {
 	sees       func(m *corpus.Manifest)                   // is shown the inputs before the run; may be nil
 	values     func() yaml.MapSlice                       // what --print-config shows beside the stages; may be nil
 	dry        bool                                       // records are looked at, and go nowhere
+	sink       bool                                       // records go nowhere, but what is said of them does
 	given      func(flag string) bool                     // whether it is on the command line
 }
 
@@ -418,6 +419,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	job := f.job(env, s, manifest, stages)
 	if f.dry {
 		job.Out, job.Dropped, job.Quarantine, job.Signals, job.Ledger, job.Stdout = pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, pipeline.Target{}, "", io.Discard
+	}
+	if f.sink {
+		job.Stdout = io.Discard
 	}
 	var res *pipeline.Result
 	if f.share.on() {

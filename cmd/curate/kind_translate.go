@@ -110,7 +110,8 @@ var translateKind = recipe.Kind{
 
 func translateSettings(v *recipe.Values) (*translating, error) {
 	t := &translating{
-		backend: v.Text("backend"), keyEnv: v.Text("api_key_env"), system: v.Text("system_prompt"), shots: v.Text("shots"), body: v.Text("body"),
+		inRecipe: true,
+		backend:  v.Text("backend"), keyEnv: v.Text("api_key_env"), system: v.Text("system_prompt"), shots: v.Text("shots"), body: v.Text("body"),
 		fallback: v.Text("fallback_command"), judge: v.Text("judge"), judgeURL: v.Text("judge_at"), judgeModel: v.Text("judge_model"),
 		tms: v.Texts("tm"), corrections: v.Texts("corrections"), glossary: v.Text("glossary"), profile: v.Text("checks"),
 		calibration: v.Text("calibration"), tasks: v.Texts("tasks"),

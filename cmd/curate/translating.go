@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,6 +16,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -52,7 +54,14 @@ type translating struct {
 	judge, judgeURL, judgeModel string
 	policy                      backends.Policy
 
-	dir                  string // of the memory
+	dirs                 []string // as typed: dir, also
+	dir                  string   // of the memory
+	also                 []string // others, which are only read
+	limit                int64    // --memory, 0 if it was not given
+	inRecipe             bool
+	step                 translateStep
+	rank, world          int  // of stepFetch
+	setAside             bool // of stepApply: rows that lack a segment are quarantined
 	tms, corrections     []string
 	glossary             string
 	profile, calibration string
@@ -71,8 +80,76 @@ const (
 	defaultConcurrency = 64 // requests at a time
 )
 
-// memoryIndex is what the index of a memory may take: 40 bytes and less a segment.
+// translateStep is what a command does of translating.
+type translateStep uint8
+
+const (
+	stepAll      translateStep = iota
+	stepSegments               // says what there is to ask for
+	stepFetch                  // asks for it
+	stepApply                  // puts rows together
+)
+
+// asks says whether the step asks anybody.
+func (t *translating) asks() bool {
+	return t.backend != "memory" && !t.dry && t.step != stepSegments && t.step != stepApply
+}
+
+// nowhere is the address of a server that is only named.
+const nowhere = "http://localhost:1/v1"
+
+// memoryIndex is what the index of a memory may take at least: 40 bytes and less a segment.
 const memoryIndex = 96 << 20
+
+// indexBytes is what the index of the memories may take: what those that are there need (an entry of 31 bytes of index has more than
+// twice as much in the log, but for the shortest), or an eighth of --memory.
+func (t *translating) indexBytes() int64 {
+	if t.inRecipe { // which has set aside no more
+		return memoryIndex
+	}
+	n := max(memoryIndex, t.limit/8)
+	dirs, err := t.memories()
+	if err != nil {
+		return n // open says it
+	}
+	size := int64(0)
+	for _, dir := range dirs {
+		if st, err := os.Stat(filepath.Join(dir, memory.LogName)); err == nil {
+			size += st.Size()
+		}
+	}
+	return max(n, memoryIndex/2+size/2)
+}
+
+// memories are the folders of the memories that are there.
+func (t *translating) memories() ([]string, error) {
+	var list []string
+	for i, dir := range slices.Concat([]string{t.dir}, t.also) {
+		if dir == "" || store.IsURL(dir) { // a URL is refused when it is opened
+			continue
+		}
+		in, err := memory.Folders(dir)
+		if err != nil {
+			return nil, err
+		}
+		if len(in) == 0 && (i > 0 || t.step == stepApply) {
+			return nil, fmt.Errorf("%s: no translation memory is there", dir)
+		}
+		list = append(list, in...)
+	}
+	return list, nil
+}
+
+// ownMemory is the folder of the memory that takes answers; "" for a temporary one.
+func (t *translating) ownMemory() string {
+	switch {
+	case t.step == stepSegments || t.step == stepApply:
+		return ""
+	case t.step == stepFetch && t.world > 0:
+		return filepath.Join(t.dir, fmt.Sprintf("rank-%05d", t.rank))
+	}
+	return t.dir
+}
 
 // translateGC is the percentage for debug.SetGCPercent: hundreds of waiting goroutines make each collection dear, and the heap
 // small. --memory bounds it all the same.
@@ -87,13 +164,13 @@ const computedGC = 100
 
 // reserved is what the stage holds of the memory from beginning to end, and why.
 func (t *translating) reserved() (int64, string) {
-	n := int64(memoryIndex)
+	n := t.indexBytes()
 	what := "the translation memory's index, language models and requests in flight"
 	if t.local() != nil {
 		n += t.localMemory()
 		what = "the translation model, " + what
 	}
-	if cfg, ok := t.languages(); ok {
+	if cfg, ok := t.languages(); ok && t.step != stepSegments { // which checks nothing
 		n += cfg.Memory()
 	}
 	// In steps, since --max-record goes by what is left, and a run goes on with another concurrency.
@@ -104,8 +181,10 @@ func (t *translating) reserved() (int64, string) {
 
 func (t *translating) inFlight() int {
 	switch {
-	case t.backend == "memory" || t.dry:
+	case t.backend == "memory" || t.dry || t.step == stepSegments:
 		return 0
+	case t.step == stepApply: // nobody is waited for
+		return 4 * runtime.GOMAXPROCS(0)
 	case t.backend == "command":
 		return max(1, t.command.Processes)
 	case t.local() != nil:
@@ -130,8 +209,23 @@ func (t *translating) check() error {
 		}
 		return stage.UnknownName("backend", t.backend, translateBackends)
 	}
+	if t.step != stepAll && t.backend == "memory" {
+		return errors.New("backend memory asks nobody, so that there is nothing to share; name the backend whose answers they are")
+	}
+	if t.step == stepFetch && t.dir == "" {
+		return errors.New("--memory-dir is missing: where answers are kept")
+	}
+	if t.step == stepApply && t.dir == "" && len(t.tms)+len(t.corrections) == 0 {
+		return errors.New("--memory-dir is missing: where curate translate fetch has kept the answers")
+	}
+	if _, err := t.memories(); err != nil {
+		return err
+	}
 	switch t.backend {
 	case "openai":
+		if t.openai.BaseURL == "" && !t.asks() && t.step != stepAll {
+			t.openai.BaseURL = nowhere
+		}
 		if t.openai.BaseURL == "" || t.openai.Model == "" {
 			return errors.New("backend openai needs a base URL and a model, as in http://localhost:8000/v1 and google/gemma-3-27b-it")
 		}
@@ -329,7 +423,7 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 		}
 	}()
 	say := func(format string, args ...any) { log.Warn(fmt.Sprintf(format, args...)) }
-	p := translate.Parts{Kind: t.backend, Dry: t.dry, InFlight: t.inFlight(), Model: t.openai.Model}
+	p := translate.Parts{Kind: t.backend, Dry: t.dry, InFlight: t.inFlight(), Model: t.openai.Model, Offline: t.step == stepApply, SetAside: t.setAside}
 	if t.backend != "openai" {
 		p.Model = ""
 	}
@@ -367,15 +461,21 @@ func (t *translating) open(log *slog.Logger) (_ *opened, err error) {
 }
 
 func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.Config, p translate.Parts, log *slog.Logger) (m *memory.Store, err error) {
-	dir := t.dir
-	if err := localOnly("--memory-dir", dir); err != nil {
-		return nil, err
+	dir := t.ownMemory()
+	for _, d := range slices.Concat([]string{t.dir}, t.also) {
+		if err := localOnly("--memory-dir", d); err != nil {
+			return nil, err
+		}
 	}
-	if t.dry && dir != "" && isThere(filepath.Join(dir, "memory.log")) != nil {
+	if t.dry && dir != "" && isThere(filepath.Join(dir, memory.LogName)) != nil {
 		dir = "" // a dry run leaves nothing behind
 	}
-	m, err = memory.Open(ctx, dir, memory.Options{MaxIndex: memoryIndex, Note: func(text string) { log.Warn(text) }, Waiting: func(owner string) {
-		log.Info(fmt.Sprintf("%s is in use by %s; waiting for it", t.dir, owner))
+	read, err := t.memories()
+	if err != nil {
+		return nil, err
+	}
+	m, err = memory.Open(ctx, dir, memory.Options{Read: read, MaxIndex: t.indexBytes(), Note: func(text string) { log.Warn(text) }, Waiting: func(owner string) {
+		log.Info(fmt.Sprintf("%s is in use by %s; waiting for it", dir, owner))
 	}})
 	if err != nil {
 		return nil, err
@@ -385,8 +485,12 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 		o.limit = debug.SetMemoryLimit(max(limit-t.localMemory(), memoryIndex))
 	}
 	if n := m.Len(); n > 0 {
-		log.Info(fmt.Sprintf("%s: %s segments are known already", t.dir, grouped(int64(n))))
-	} else if t.dir == "" && t.backend != "memory" && !t.dry {
+		of := ""
+		if len(read) > 1 {
+			of = fmt.Sprintf(" and %d more memories", len(read)-1)
+		}
+		log.Info(fmt.Sprintf("%s%s: %s segments are known already", cmp.Or(t.dir, "memory"), of, grouped(int64(n))))
+	} else if t.dir == "" && t.asks() {
 		again := "asked for, and paid, again"
 		if t.local() != nil {
 			again = "translated again"
@@ -408,6 +512,11 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 // askers makes the backend, if it is not in this process (takeLocal), the fallback and the judge.
 func (t *translating) askers(p *translate.Parts, o *opened, say func(string, ...any)) (err error) {
 	policy := t.policy
+	if t.step == stepFetch && t.world > 0 {
+		if policy, err = policy.Share(t.rank, t.world); err != nil {
+			return err
+		}
+	}
 	policy.Purse = backends.NewPurse(policy) // one for all that are asked
 	api := t.openai
 	api.Policy, api.Log = policy, say
@@ -634,7 +743,7 @@ func (t *translating) values() yaml.MapSlice {
 		{Key: "name", Value: t.backend}, {Key: "base_url", Value: at}, {Key: "model", Value: t.openai.Model}, {Key: "prompt", Value: t.openai.Mode},
 		{Key: "structured", Value: t.openai.Structured}, {Key: "api_key_env", Value: t.keyEnv}, {Key: "command", Value: t.command.Line},
 		{Key: "beams", Value: t.computed.beams}, {Key: "precision", Value: t.computed.precision}, {Key: "kernels", Value: t.computed.kernels},
-		{Key: "memory_dir", Value: t.dir}, {Key: "tm", Value: t.tms}, {Key: "corrections", Value: t.corrections}, {Key: "glossary", Value: t.glossary},
+		{Key: "memory_dir", Value: t.dir}, {Key: "read_memories", Value: t.also}, {Key: "tm", Value: t.tms}, {Key: "corrections", Value: t.corrections}, {Key: "glossary", Value: t.glossary},
 		{Key: "timeout", Value: p.Timeout.String()}, {Key: "retries", Value: p.Retries}, {Key: "max_concurrency", Value: t.inFlight()},
 		{Key: "max_requests", Value: p.MaxRequests}, {Key: "max_tokens", Value: p.MaxTokens}, {Key: "max_cost", Value: p.MaxCost},
 		{Key: "price_in", Value: p.PriceIn}, {Key: "price_out", Value: p.PriceOut}, {Key: "price_cached", Value: p.PriceCached},
@@ -739,6 +848,12 @@ func costLine(micro int64, p backends.Policy) string {
 
 // budgetHint says how to go on after an error of a backend.
 func (t *translating) budgetHint(err error) error {
+	if errors.As(err, new(*translate.NotFetchedError)) {
+		return fmt.Errorf("%w; curate translate segments and fetch, with the same flags, get what is missing; then repeat the command. --missing quarantine sets rows aside that lack a segment", err)
+	}
+	if errors.As(err, new(*translate.CutError)) {
+		return fmt.Errorf("%w; give the flags that curate translate segments was given, or make the segments anew", err)
+	}
 	var e *backends.Error
 	if !errors.As(err, &e) {
 		return err
@@ -765,5 +880,5 @@ func (t *translating) budgetHint(err error) error {
 	case backends.Denied:
 		hint += "; mend that and repeat the command to go on"
 	}
-	return fmt.Errorf("%w%s; answers are kept in %s", err, hint, t.dir)
+	return fmt.Errorf("%w%s; answers are kept in %s", err, hint, t.ownMemory())
 }

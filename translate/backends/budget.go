@@ -31,6 +31,30 @@ func NewPurse(p Policy) *Purse {
 	return &Purse{p: p, changed: make(chan struct{})}
 }
 
+// micro is a cost in micro-units.
+func micro(cost float64) int64 { return int64(math.Round(math.Min(cost*1e6, math.MaxInt64/2))) }
+
+// Share is the policy of one of world ranks that work at the same time: limits of requests, tokens and cost (in micro-units) are
+// dealt out, so that the ranks' sums are those of p; what does not go into world parts is the first ranks'. An error is a limit that
+// leaves a rank with nothing.
+func (p Policy) Share(rank, world int) (Policy, error) {
+	var err error
+	share := func(limit int64, what string) int64 {
+		n := limit / int64(world)
+		if int64(rank) < limit%int64(world) {
+			n++
+		}
+		if limit > 0 && limit < int64(world) && err == nil {
+			err = fmt.Errorf("a limit of %d %s is too little for %d ranks: at least one for each", limit, what, world)
+		}
+		return n
+	}
+	p.MaxRequests = share(p.MaxRequests, "requests")
+	p.MaxTokens = share(p.MaxTokens, "tokens")
+	p.MaxCost = float64(share(micro(p.MaxCost), "millionths (cost)")) / 1e6
+	return p, err
+}
+
 // price in micro-units: a million tokens for P units are P micro-units a token.
 func (b *Purse) price(t tokens) int64 {
 	cached := min(t.cached, t.prompt)
@@ -40,7 +64,7 @@ func (b *Purse) price(t tokens) int64 {
 // reserve waits while other requests hold what may come back.
 func (b *Purse) reserve(ctx context.Context, most tokens) error {
 	n, cost := most.prompt+most.completion, b.price(most)
-	limit := int64(math.Min(b.p.MaxCost*1e6, math.MaxInt64/2))
+	limit := micro(b.p.MaxCost)
 	for {
 		b.mu.Lock()
 		var over string

@@ -64,27 +64,38 @@ func (s *Store) export(w io.Writer, buffer int) error {
 	return out.Flush()
 }
 
-// each calls f for each entry that holds, in the order of the log. The caller has s.mu.
+// each calls f for each entry that holds, in the order of the logs. The caller has s.mu.
 func (s *Store) each(f func(Entry) error) error {
-	var buf, block []byte
-	for at := int64(headerSize); ; {
-		if at < s.end {
-			payload, grown, err := readFrame(s.f, at, buf)
-			if err == nil {
-				block, err = s.coder.unpack(block[:0], payload)
-			}
-			if err != nil {
-				return s.at(makeRef(at, 0, false), err)
-			}
-			buf = grown
-			if err := s.eachOf(at, block, f); err != nil {
-				return err
-			}
-			at += frameHead + int64(len(payload))
-			continue
+	for i := range s.others {
+		o := &s.others[i]
+		if err := s.eachIn(o.f, o.base, o.end, f); err != nil {
+			return err
 		}
-		return s.eachOf(at, s.pending, f)
 	}
+	if err := s.eachIn(s.f, s.base, s.end, f); err != nil {
+		return err
+	}
+	return s.eachOf(s.base+s.end, s.pending, f)
+}
+
+// eachIn is each for the frames of one log.
+func (s *Store) eachIn(in file, base, end int64, f func(Entry) error) error {
+	var buf, block []byte
+	for at := int64(headerSize); at < end; {
+		payload, grown, err := readFrame(in, at, buf)
+		if err == nil {
+			block, err = s.coder.unpack(block[:0], payload)
+		}
+		if err != nil {
+			return s.at(makeRef(base+at, 0, false), err)
+		}
+		buf = grown
+		if err := s.eachOf(base+at, block, f); err != nil {
+			return err
+		}
+		at += frameHead + int64(len(payload))
+	}
+	return nil
 }
 
 func (s *Store) eachOf(at int64, block []byte, f func(Entry) error) error {

@@ -1,8 +1,8 @@
 // Package memory is the translation memory: every segment that was translated, once, in an append-only file that survives
 // a crash.
 //
-// Read memory.go first, then log.go (the file), entry.go (what is in it), index.go (what is held of it), export.go and
-// import.go (JSON Lines). The format is docs/formats/translation-memory.md.
+// Read memory.go first, then log.go (the file), entry.go (what is in it), index.go (what is held of it), others.go (memories of
+// other processes, which are only read), export.go and import.go (JSON Lines). The format is docs/formats/translation-memory.md.
 package memory
 
 import (
@@ -40,6 +40,9 @@ type Entry struct {
 
 // Options of Open.
 type Options struct {
+	// Read are folders of other memories. What they hold when Open is called is found as if it were in this one; nothing is
+	// written there, and no lock taken. Of several answers to one question see better.
+	Read     []string
 	MaxIndex int64              // bytes that the index may take, 0 for no limit; Put and Open fail with *FullError beyond it
 	Waiting  func(owner string) // called once if another process has the memory; Open then waits for it until ctx ends
 	Note     func(text string)  // told what Open did that its user should know: bytes it has cut off, a file system without locks
@@ -51,6 +54,8 @@ type Store struct {
 	temp   bool   // the log goes with Close: nothing of it has to be durable
 	lock   *flock.Flock
 	f      file
+	others []otherLog // of the memories that are only read
+	base   int64      // of this log in the index: refs count through the logs of others, one behind the other, and then through it
 	coder  *coder
 	limit  int64 // of the index
 	every  time.Duration
@@ -63,7 +68,7 @@ type Store struct {
 
 	mu      sync.RWMutex // guards what follows
 	index   index
-	end     int64  // of the log; where the pending block will be
+	end     int64  // of this log; where the pending block will be
 	synced  int64  // where what is durable ends
 	pending []byte // coded entries that are not written yet
 	frame   []byte // scratch
@@ -153,8 +158,9 @@ func open(ctx context.Context, dir string, o Options, t tuning) (_ *Store, err e
 	if t.wrap != nil {
 		s.f = t.wrap(s.f)
 	}
-	if err := s.load(ctx, note); err != nil {
+	if err := s.load(ctx, o.Read, note); err != nil {
 		_ = s.f.Close()
+		_ = s.closeOthers()
 		if s.temp {
 			_ = os.Remove(s.name)
 		}
@@ -167,16 +173,19 @@ func open(ctx context.Context, dir string, o Options, t tuning) (_ *Store, err e
 	return s, nil
 }
 
-// load reads the log into the index and cuts its torn tail.
-func (s *Store) load(ctx context.Context, note func(string)) (err error) {
+// load reads the logs of others and this one into the index, and cuts the torn tail of this one.
+func (s *Store) load(ctx context.Context, others []string, note func(string)) (err error) {
 	if s.index, err = newIndex(s.limit); err != nil {
 		return err
 	}
 	if s.coder, err = newCoder(); err != nil {
 		return err
 	}
+	if err := s.loadOthers(ctx, others, note); err != nil {
+		return err
+	}
 	var size int64
-	s.end, size, err = openLog(ctx, s.f, s.name, s.coder, s.enter)
+	s.end, size, err = openLog(ctx, s.f, s.name, s.coder, func(at int64, block []byte) error { return s.enter(s.base, at, block) })
 	if err != nil {
 		return err
 	}
@@ -199,9 +208,9 @@ func (s *Store) load(ctx context.Context, note func(string)) (err error) {
 	return nil
 }
 
-// enter puts the entries of a block of the log into the index: of a key's entries the last one in the log holds, since only
-// what replaces another is written behind it.
-func (s *Store) enter(at int64, block []byte) error {
+// enter puts the entries of a block of the log that begins at base into the index: of a key's entries the last one in the log
+// holds, since only what replaces another is written behind it. Between logs, better decides.
+func (s *Store) enter(base, at int64, block []byte) error {
 	for rest := block; len(rest) > 0; {
 		pos := len(block) - len(rest)
 		entry, next, err := entryAt(rest)
@@ -215,10 +224,20 @@ func (s *Store) enter(at int64, block []byte) error {
 		if pos > 0xffff {
 			return errEntry
 		}
-		if err := s.index.set(KeyOf(e.Engine, e.From, e.To, e.Source), makeRef(at, pos, e.Failed != ""), s.limit); err != nil {
+		k, r := KeyOf(e.Engine, e.From, e.To, e.Source), makeRef(base+at, pos, e.Failed != "")
+		rest = next
+		if had, ok := s.index.find(k); ok && had.frame() < base { // of another log
+			have, err := s.codedAt(had)
+			if err != nil {
+				return err
+			}
+			if !better(entry, r.failed(), have, had.failed()) {
+				continue
+			}
+		}
+		if err := s.index.set(k, r, s.limit); err != nil {
 			return err
 		}
-		rest = next
 	}
 	return nil
 }
@@ -259,7 +278,7 @@ func (s *Store) Get(k Key) (e Entry, ok bool, err error) {
 		s.mu.RUnlock()
 		return Entry{}, false, nil
 	}
-	if r.frame() == s.end {
+	if r.frame() == s.base+s.end {
 		e, err = s.parse(s.pending, r)
 		s.mu.RUnlock()
 		return e, err == nil, err
@@ -291,7 +310,8 @@ func (s *Store) parse(block []byte, r ref) (Entry, error) {
 }
 
 func (s *Store) at(r ref, err error) error {
-	return fmt.Errorf("%s: byte %d: %w", s.name, r.frame(), err)
+	_, name, at := s.logAt(r.frame())
+	return fmt.Errorf("%s: byte %d: %w", name, at, err)
 }
 
 func coded(block []byte, r ref) ([]byte, error) {
@@ -304,7 +324,7 @@ func coded(block []byte, r ref) ([]byte, error) {
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
-// block gives the block of the frame at the offset at.
+// block gives the block of the frame at the offset at, as refs count.
 func (s *Store) block(at int64) ([]byte, error) {
 	// Runs ask in about the order in which an earlier one wrote, so that neighbours are in one block.
 	seat := &s.blocks[uint64(at)*0x9e3779b97f4a7c15>>58] // Fibonacci hashing, Knuth 6.4
@@ -313,7 +333,8 @@ func (s *Store) block(at int64) ([]byte, error) {
 	}
 	buf := scratch.Get().(*[]byte)
 	defer scratch.Put(buf)
-	payload, grown, err := readFrame(s.f, at, *buf)
+	f, name, offset := s.logAt(at)
+	payload, grown, err := readFrame(f, offset, *buf)
 	if cap(grown) <= 64<<10 {
 		*buf = grown
 	}
@@ -322,7 +343,7 @@ func (s *Store) block(at int64) ([]byte, error) {
 		block, err = s.coder.unpack(nil, payload)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: byte %d: %w", s.name, at, err)
+		return nil, fmt.Errorf("%s: byte %d: %w", name, offset, err)
 	}
 	if len(block) <= 2*blockTarget {
 		seat.Store(&decoded{at, block})
@@ -370,7 +391,7 @@ func (s *Store) put(e *Entry) (kept bool, err error) {
 			return false, err
 		}
 	}
-	if err := s.index.set(k, makeRef(s.end, len(s.pending), e.Failed != ""), s.limit); err != nil {
+	if err := s.index.set(k, makeRef(s.base+s.end, len(s.pending), e.Failed != ""), s.limit); err != nil {
 		return false, err
 	}
 	s.pending = append(s.pending, b...)
@@ -384,19 +405,28 @@ func (s *Store) put(e *Entry) (kept bool, err error) {
 
 // holds says whether the entry at r is b to the byte.
 func (s *Store) holds(r ref, b []byte) (bool, error) {
-	block := s.pending
-	if r.frame() != s.end {
-		var err error
-		if block, err = s.block(r.frame()); err != nil {
-			return false, err
-		}
-	}
-	have, err := coded(block, r)
+	have, err := s.codedAt(r)
 	if err != nil {
-		return false, s.at(r, err)
+		return false, err
 	}
 	b, _, err = entryAt(b)
 	return bytes.Equal(have, b), err
+}
+
+// codedAt is the entry at r, as it is written. The caller has s.mu, or is Open.
+func (s *Store) codedAt(r ref) ([]byte, error) {
+	block := s.pending
+	if r.frame() != s.base+s.end {
+		var err error
+		if block, err = s.block(r.frame()); err != nil {
+			return nil, err
+		}
+	}
+	b, err := coded(block, r)
+	if err != nil {
+		return nil, s.at(r, err)
+	}
+	return b, nil
 }
 
 // write writes the pending block. The caller has s.mu.
@@ -406,7 +436,7 @@ func (s *Store) write() error {
 	}
 	s.frame = s.coder.appendFrame(s.frame[:0], s.end, s.pending)
 	n := int64(len(s.frame))
-	if s.end+n > maxFileSize {
+	if s.base+s.end+n > maxFileSize {
 		return s.fail(fmt.Errorf("%s: more than %d bytes", s.name, int64(maxFileSize)))
 	}
 	if !s.temp && s.end > s.synced && s.end+n-s.synced > maxUnsynced {
@@ -518,7 +548,7 @@ func (s *Store) Close() error {
 	if !s.temp {
 		err = s.sync()
 	}
-	err = errors.Join(err, s.f.Close())
+	err = errors.Join(err, s.f.Close(), s.closeOthers())
 	if s.temp {
 		_ = os.Remove(s.name)
 	}
