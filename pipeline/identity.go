@@ -19,6 +19,7 @@ import (
 type config struct {
 	Program  string   `json:"program"` // a difference here is only warned of
 	Identity string   `json:"identity"`
+	Phases   int      `json:"phases,omitzero"` // follows from the stages; for who watches the run
 	Step     identity `json:"step"`
 }
 
@@ -83,7 +84,11 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 		return config{}, err
 	}
 	sum = sha256.Sum256(b)
-	return config{Program: j.Program, Identity: hex.EncodeToString(sum[:]), Step: id}, nil
+	phs, err := j.phases()
+	if err != nil {
+		return config{}, err
+	}
+	return config{Program: j.Program, Identity: hex.EncodeToString(sum[:]), Phases: len(phs), Step: id}, nil
 }
 
 // compare says what the directory holds, if it was begun, and what this job would put there.
