@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -233,7 +234,8 @@ func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
 		if len(p.phs) > 1 {
 			where = fmt.Sprintf(", phase %d", r.phase)
 		}
-		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, group(int64(k))))
+		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, group(int64(k))),
+			Event("resumed"), slog.Int("phase", r.phase), slog.Int("splits_done", k))
 	}
 	for _, e := range entries {
 		r.done[e.File] = append(r.done[e.File], e)
@@ -280,6 +282,8 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 		part := e.Parts[outputNames[outSealed]]
 		sealed = append(sealed, sealedFile{name: path.Join(p.root, part.Name), framed: true})
 	}
+	at := []slog.Attr{slog.Int("phase", len(p.counts)), slog.String("stage", red.Spec().Name)}
+	tell(j.Log, "decision.started", append(at, slog.Int("splits", len(sealed)))...)
 	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", len(p.counts), group(int64(len(sealed)))))
 	for level := 1; len(sealed) > maxFanIn; level++ {
 		groups := (len(sealed) + maxFanIn - 1) / maxFanIn
@@ -343,6 +347,7 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 	if (m == nil) != (red.Spec().Result != "") {
 		return nil, fmt.Errorf("stage %s says that its result is %q, and does otherwise; this is a bug of the stage", red.Spec().Name, red.Spec().Result)
 	}
+	tell(j.Log, "decision.finished", at...)
 	return m, nil
 }
 
