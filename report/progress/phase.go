@@ -61,8 +61,14 @@ func newPhase(n int) *phase {
 // begun says whether there is anything of it.
 func (p *phase) begun() bool { return p.main.there || p.splits > 0 }
 
+// mostSplits bounds the numbers of splits that are believed: of a file of 256 TiB in splits of 64 MiB.
+const mostSplits = 1 << 22
+
 // take counts an entry.
-func (p *phase) take(e *pipeline.Entry, apart bool) {
+func (p *phase) take(e *pipeline.Entry, apart bool) error {
+	if e.Split < 0 || e.Split > mostSplits {
+		return fmt.Errorf("an entry is of split %d of file %d, which there cannot be", e.Split, e.File)
+	}
 	f := p.files[e.File]
 	if f == nil {
 		f = &file{last: -1}
@@ -74,8 +80,8 @@ func (p *phase) take(e *pipeline.Entry, apart bool) {
 	for _, n := range c.Dropped {
 		t.dropped += n
 	}
-	for len(f.splits) <= e.Split {
-		f.splits = append(f.splits, tally{})
+	if n := e.Split + 1 - len(f.splits); n > 0 {
+		f.splits = append(f.splits, make([]tally, n)...)
 	}
 	old := &f.splits[e.Split]
 	if old.there {
@@ -98,6 +104,7 @@ func (p *phase) take(e *pipeline.Entry, apart bool) {
 		p.ended--
 	}
 	f.done = done
+	return nil
 }
 
 // journal is a log of framed entries that grows while it is read.
@@ -178,7 +185,7 @@ func (p *phase) look(ctx context.Context, st store.Store, own string, last, rank
 		return func(raw []byte) (int, error) {
 			entries, good, err := pipeline.ReadJournal(raw)
 			for i := range entries {
-				p.take(&entries[i], apart)
+				err = errors.Join(err, p.take(&entries[i], apart))
 			}
 			return good, err
 		}

@@ -374,3 +374,36 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
+
+// FuzzLook: whatever lies in a run directory, a look ends with what it saw or with an error.
+func FuzzLook(f *testing.F) {
+	t := &testing.T{}
+	whole := entry(t, 1, 0, 10, 5, 1, 500, false) + entry(t, 1, 1, 10, 5, 1, 500, true)
+	f.Add([]byte(whole), []byte(twoFiles), []byte(config("filter", "1")), []byte(`{"step":9,"tokens":1000,"loss":3.25}`+"\n"))
+	f.Add([]byte(whole[:len(whole)-3]), []byte(`{"files":[{"number":1,"path":"a.zst","size":-1}]}`), []byte(config("filter", "0")), []byte(`{"step":1,"validation_loss":3}`+"\n"))
+	f.Add([]byte(frame(`{"file":-1,"split":-1}`)), []byte(`{}`), []byte(`{"phases":3,"step":{"inputs":{}}}`), []byte("\n"))
+	f.Add([]byte(frame(`{"file":1,"split":9000000000}`)), []byte(`{}`), []byte(`{"phases":-1}`), []byte("{"))
+	f.Fuzz(func(t *testing.T, journal, manifest, config, metrics []byte) {
+		d := newDir(t)
+		d.put("_curate/manifest.json", string(manifest))
+		d.put("_curate/config.json", string(config))
+		d.put("_curate/phase1/journal", string(journal))
+		d.put("_curate/phase1/file-00001", string(journal))
+		d.put("_curate/journal", string(journal))
+		d.put("_curate/ranks/attempt", "x")
+		d.put("train.json", string(manifest))
+		d.put("metrics.jsonl", string(metrics))
+		for range 2 {
+			r, err := d.w.Look(t.Context())
+			if err != nil {
+				return
+			}
+			r.Lines()
+			r.Table(40, 5)
+			if err := r.WriteJSON(io.Discard); err != nil {
+				t.Error(err)
+			}
+			d.wait(5)
+		}
+	})
+}

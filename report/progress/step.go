@@ -30,6 +30,9 @@ const (
 	lockName     = "lock"
 )
 
+// mostPhases bounds their number: each costs a look at its folder.
+const mostPhases = 1000
+
 // watched is a step between two looks.
 type watched struct {
 	st   store.Store
@@ -121,6 +124,9 @@ func (w *watched) look(ctx context.Context, at time.Time) (*Step, error) {
 			return s, err
 		}
 		w.began = began
+		if n := w.config.Phases; n < 0 || n > mostPhases {
+			return nil, fmt.Errorf("%s: says that there are %d phases, which there cannot be", w.own(configName), n)
+		}
 	}
 	s.State, s.Changed, s.program, s.identity, s.Phases = Begun, began.ModTime, w.config.Program, w.config.Identity, w.config.Phases
 	for _, stage := range w.config.Step.Stages {
@@ -295,7 +301,7 @@ func (w *watched) journals(ctx context.Context, s *Step, ranks bool) error {
 			w.phases = append(w.phases, newPhase(n))
 		}
 		p := w.phases[n-1]
-		if err := p.look(ctx, w.st, own, s.Phases == 0 || n == s.Phases, ranks); err != nil {
+		if err := p.look(ctx, w.st, own, s.Phases == 0 || n == s.Phases, ranks && (p.ended < len(w.files) || len(w.files) == 0)); err != nil {
 			return err
 		}
 		if t := p.changed(); t.After(s.Changed) {
