@@ -215,7 +215,11 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		return err
 	}
 	debug.FreeOSMemory() // what the pass held is Finish's now
-	h.apply, err = p.finish(ctx, ph.reducer, entries, h.work)
+	at := []slog.Attr{slog.Int("phase", n), slog.String("stage", ph.reducer.Spec().Name)}
+	tell(j.Log, "decision.started", append(at, slog.Int("splits", len(entries)))...)
+	if h.apply, err = p.finish(ctx, ph.reducer, entries, h.work); err == nil {
+		tell(j.Log, "decision.finished", at...)
+	}
 	return err
 }
 
@@ -282,8 +286,6 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 		part := e.Parts[outputNames[outSealed]]
 		sealed = append(sealed, sealedFile{name: path.Join(p.root, part.Name), framed: true})
 	}
-	at := []slog.Attr{slog.Int("phase", len(p.counts)), slog.String("stage", red.Spec().Name)}
-	tell(j.Log, "decision.started", append(at, slog.Int("splits", len(sealed)))...)
 	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", len(p.counts), group(int64(len(sealed)))))
 	for level := 1; len(sealed) > maxFanIn; level++ {
 		groups := (len(sealed) + maxFanIn - 1) / maxFanIn
@@ -347,7 +349,6 @@ func (p *phaseRunner) finish(ctx context.Context, red stage.Reducer, entries []E
 	if (m == nil) != (red.Spec().Result != "") {
 		return nil, fmt.Errorf("stage %s says that its result is %q, and does otherwise; this is a bug of the stage", red.Spec().Name, red.Spec().Result)
 	}
-	tell(j.Log, "decision.finished", at...)
 	return m, nil
 }
 
