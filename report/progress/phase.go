@@ -28,6 +28,8 @@ type phase struct {
 	splits int
 	ended  int // files that are done
 	made   int
+	// settled: by ranks, the next phase is theirs, though none has begun with it
+	settled bool
 }
 
 // file is an input on its way through the phase.
@@ -240,6 +242,11 @@ func (p *phase) look(ctx context.Context, st store.Store, own string, last, rank
 			}
 			j.info = info
 		}
+	}
+	if _, err := st.Stat(ctx, path.Join(dir, "settled")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	} else if p.begun() {
+		p.settled = err == nil
 	}
 	again, err := p.steps.more(ctx, st, path.Join(dir, "steps"), func(raw []byte) (int, error) {
 		n, good, err := pipeline.CountFrames(raw)

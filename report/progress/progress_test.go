@@ -267,6 +267,10 @@ func TestRanks(t *testing.T) {
 	if s.Doing != Deciding || s.Ranks.Missing != 0 || s.Ranks.Parts[0] != (Part{"pairs", 1, 2}) || s.Ranks.Parts[5].Done != 1 {
 		t.Errorf("%+v %+v", s, s.Ranks)
 	}
+	d.put("_curate/phase1/settled", "{}")
+	if s := d.look().Steps[0]; s.Phase != 2 || s.Doing != Reading || s.Ranks.Missing != 4 || *s.Share != 0 {
+		t.Errorf("%+v %+v", s, s.Ranks)
+	}
 	// The folder is cleared for another attempt.
 	d.remove("_curate/ranks/attempt")
 	d.remove("_curate/phase1/file-00002")

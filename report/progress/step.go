@@ -311,6 +311,9 @@ func (w *watched) journals(ctx context.Context, s *Step, ranks bool) error {
 		if p.begun() {
 			at = n - 1
 		}
+		if p.settled && n < s.Phases {
+			at = n
+		}
 		// A run of an earlier version does not say how many phases there are: its last one has the journal that lies apart.
 		known := s.Phases > 0 && n >= s.Phases
 		if known || s.Phases == 0 && (!p.begun() || p.main.name == path.Join(own, "journal")) {
