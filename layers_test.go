@@ -51,6 +51,7 @@ var layers = []struct {
 	{"pipeline/recipe", "pipeline corpus corpus/store record stage", "gets the kinds of stages as values, as the engine does"},
 	{"record", "", "bottom: one JSON line as the bytes it came in"},
 	{"report", "pipeline corpus/... record stage", "reads a run directory's files, nothing else; stage for the bins of histograms"},
+	{"report/progress", "pipeline corpus corpus/compress corpus/store report", "a run that is at work, from the files of its directory; the clock is handed in"},
 	{"safetensors", "kernel", "bottom: a file format; numbers of 16 bits are kernel's"},
 	{"sentencepiece", "", "bottom: a file format"},
 	{"shards", "record stage stage/runs corpus/... shards/format shards/mix shards/pack", "gets vocabulary size, EOD and fingerprint as a struct; never imports tokenize"},

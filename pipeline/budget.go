@@ -3,6 +3,8 @@ package pipeline
 import (
 	"cmp"
 	"fmt"
+
+	"curate/corpus/store"
 )
 
 // What --memory (RSS of the process) is made of. The parts were measured with the RSS test of cmd/curate and
@@ -25,6 +27,8 @@ const (
 	// maxPages is the same for a format that holds pages of all columns. DuckDB's pages have up to 100 MB.
 	maxPages    = 1024 * MiB
 	enoughPages = 128 * MiB // rather fewer files at once than less
+	// uploadMemory: the parts that a file on a server holds while it is written.
+	uploadMemory = 2 * store.PartSize
 	// heapShare of the rest is for data in flight; garbage that is not yet collected has the others.
 	heapShare = 0.6
 
@@ -98,12 +102,28 @@ type Use struct {
 	Signals  bool // a row for every record is written, too
 	// LaneTables and Tables are how many Parquet files each lane, and the run beside them, writes at a time.
 	LaneTables, Tables int
+	// LaneUploads and Uploads are how many files on a server they are.
+	LaneUploads, Uploads int
+}
+
+// least is what --memory has to be at least beside MinMemory: what one lane writes, and the run beside it. why says what it is for.
+func (u Use) least() (n int64, why string) {
+	if k := u.LaneTables + u.Tables; k > 0 {
+		n, why = int64(k)*tableMemory, fmt.Sprintf("Parquet as output: %s for each that is written at a time", FormatBytes(tableMemory))
+	}
+	if k := u.LaneUploads + u.Uploads; k > 0 {
+		if n += int64(k) * uploadMemory; why != "" {
+			why += ", and "
+		}
+		why += fmt.Sprintf("outputs on a server: %s for each that is written at a time", FormatBytes(uploadMemory))
+	}
+	return n, why
 }
 
 // NewBudget divides memory bytes among j workers and at most `files` lanes.
 func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
-	if least := MinMemory(j) + int64(use.LaneTables+use.Tables)*tableMemory; memory < least && memory >= MinMemory(j) {
-		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d and Parquet as output: at least %s (%s more for each that is written at a time)", FormatBytes(memory), j, FormatBytes(least), FormatBytes(tableMemory))
+	if more, why := use.least(); memory < MinMemory(j)+more && memory >= MinMemory(j) {
+		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d and %s: at least %s", FormatBytes(memory), j, why, FormatBytes(MinMemory(j)+more))
 	}
 	if memory < MinMemory(j) {
 		return Budget{}, fmt.Errorf("--memory %s is too little for -j %d: at least %s (64 MiB + 32 MiB a worker)", FormatBytes(memory), j, FormatBytes(MinMemory(j)))
@@ -117,6 +137,13 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 		b.Tails = 1 // what a file takes is more than the wait for the disk costs
 		lane += int64(use.LaneTables) * tableMemory
 	}
+	if uploads := int64(use.LaneUploads) * uploadMemory; uploads > 0 {
+		// A lane that only waits for the server's last answer holds its parts, too: worth it where there is much memory.
+		if rest := memory - baseMemory - int64(j)*workerMemory; rest < int64(b.Tails)*8*(uploads+lane+b.Window) {
+			b.Tails = 1
+		}
+		lane += int64(b.Tails) * uploads
+	}
 	b.Lanes = max(1, min(j+1, files, maxLanes))
 	if use.InFlight > 0 {
 		lane += max(minChunk, use.Chunk) // a chunk that is cut into batches
@@ -125,7 +152,7 @@ func NewBudget(memory int64, j, files, maxRecord int, use Use) (Budget, error) {
 		b.InFlight = int(min(int64(use.InFlight), max(1, rest/4/inFlightMemory)))
 	}
 	free := func() int64 {
-		return memory - baseMemory - int64(j)*workerMemory - int64(b.InFlight)*inFlightMemory - int64(use.Tables)*tableMemory - int64(b.Lanes)*(lane+b.Window)
+		return memory - baseMemory - int64(j)*workerMemory - int64(b.InFlight)*inFlightMemory - int64(use.Tables)*tableMemory - int64(use.Uploads)*uploadMemory - int64(b.Lanes)*(lane+b.Window)
 	}
 	for b.Lanes > 1 && free() < memory/3 {
 		b.Lanes--

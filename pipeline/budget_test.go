@@ -11,9 +11,14 @@ func TestBudget(t *testing.T) {
 	for j := 1; j <= 64; j++ {
 		for memory := MinMemory(j); memory < 64<<30; memory = memory*5/4 + 7 {
 			for _, files := range []int{1, 2, 5, 1000} {
-				for k := range 13 {
+				for k := range 15 {
 					use := Use{Reduce: k&1 > 0, NoCopy: k&2 > 0, ByRows: k&4 > 0}
 					switch {
+					case k >= 13:
+						use = Use{LaneUploads: 4 * (k - 13), Uploads: 2 * (14 - k), Reduce: files == 2}
+						if memory < MinMemory(j)+4*uploadMemory {
+							continue
+						}
 					case k >= 11:
 						use = Use{LaneTables: k - 11, Tables: 12 - k, ByRows: files == 2}
 						if memory < MinMemory(j)+tableMemory {
@@ -37,7 +42,7 @@ func TestBudget(t *testing.T) {
 						t.Fatal(what)
 					}
 					sum := baseMemory + int64(j)*workerMemory + int64(b.InFlight)*inFlightMemory + int64(b.Lanes)*(laneMemory+b.Window) +
-						int64(use.Tables+use.LaneTables*b.Lanes*b.Tails)*tableMemory +
+						int64(use.Tables+use.LaneTables*b.Lanes*b.Tails)*tableMemory + int64(use.Uploads+use.LaneUploads*b.Lanes*b.Tails)*uploadMemory +
 						b.ChunkShare*int64(b.Lanes) + b.ChunkCommon + b.FrameShare*int64(b.Tails*b.Lanes) + b.FrameCommon + b.Partial*int64(b.Lanes)*5/2
 					if use.Reduce && b.Partial < 1 || sum > memory {
 						t.Fatalf("%s: %d MiB given out", what, sum/MiB)

@@ -119,11 +119,14 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 	r.ended = make([]bool, len(files))
 	r.lastLane.Store(math.MaxInt64)
 	r.total = r.newCounts()
+	done := 0
 	for _, entries := range r.done {
 		for _, e := range entries {
 			r.keep(e)
+			done++
 		}
 	}
+	r.phaseBegins(done)
 
 	var workers, lanes sync.WaitGroup
 	r.startWorkers(&workers)
@@ -157,6 +160,9 @@ func (r *run) start(ctx context.Context) ([]Entry, error) {
 		return r.entries, context.Cause(r.hard)
 	case r.stop.Err() != nil:
 		return r.entries, context.Cause(r.stop)
+	}
+	if len(r.readErrs) == 0 {
+		r.phaseEnds()
 	}
 	return r.entries, errors.Join(r.readErrs...)
 }
@@ -228,7 +234,7 @@ func (v *voice) tell(messages []string, n int64) {
 		}
 		v.told++
 		n--
-		v.log.Warn(m + ".")
+		v.log.Warn(m+".", Event("quarantine.record"))
 	}
 	v.untold += n
 }
@@ -236,7 +242,7 @@ func (v *voice) tell(messages []string, n int64) {
 // tellRest says how many were not told.
 func (v *voice) tellRest() {
 	if v.untold > 0 {
-		v.log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(v.untold)))
+		v.log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(v.untold)), Event("quarantine.record"))
 	}
 }
 

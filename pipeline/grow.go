@@ -139,7 +139,7 @@ func (d *runDir) continues(ctx context.Context, old, now config) (*continuation,
 	if c.config, err = identify(old.Step, c.manifest); err != nil {
 		return nil, err
 	}
-	c.config.Program, c.config.Grown = old.Program, chain
+	c.config.Program, c.config.Phases, c.config.Grown = old.Program, now.Phases, chain
 	c.grows = len(c.added()) > 0 || c.config.Identity != old.Identity
 	return c, nil
 }

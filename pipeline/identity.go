@@ -19,6 +19,7 @@ import (
 type config struct {
 	Program  string   `json:"program"` // a difference here is only warned of
 	Identity string   `json:"identity"`
+	Phases   int      `json:"phases,omitzero"` // follows from the stages; for who watches the run
 	Step     identity `json:"step"`
 	// Grown is what the directory was before it grew, the oldest first. It is no part of the identity: the parts are those of a
 	// directory that was made of all files at once.
@@ -79,8 +80,12 @@ func (j *Job) identity(manifest []byte, maxRecord int) (config, error) {
 		}
 		id.Stages = append(id.Stages, stageIdentity{s.Name, s.Version, c})
 	}
+	phs, err := j.phases()
+	if err != nil {
+		return config{}, err
+	}
 	c, err := identify(id, manifest)
-	c.Program = j.Program
+	c.Program, c.Phases = j.Program, len(phs)
 	return c, err
 }
 

@@ -341,6 +341,7 @@ func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, 
 	if lanes, streams := tables(j.Out, j.Dropped, j.Quarantine, j.Signals); ph.writes || !j.intoDir() {
 		use.LaneTables, use.Tables = lanes, streams
 	}
+	use.LaneUploads, use.Uploads = j.uploads(ph)
 	turns, files := newTurns(ph.maps), len(j.Manifest.Files)
 	if turns != nil {
 		files = min(files, 1) // at a time

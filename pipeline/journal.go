@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus/store"
 )
@@ -74,6 +75,17 @@ func openJournal(ctx context.Context, st store.Store, name string, say *slog.Log
 	}
 	log.Close()
 	return nil, nil, fmt.Errorf("%s: %w", name, err)
+}
+
+// ReadJournal decodes the whole entries at the beginning of raw, a piece of a journal that begins with one; they end at byte good.
+// What follows is not whole: more of the journal is to come, or it is the tail of a writer that was killed. An entry that makes no
+// sense is an error.
+func ReadJournal(raw []byte) (entries []Entry, good int, err error) { return readFrames[Entry](raw) }
+
+// CountFrames says how many whole entries of any log that is framed as a journal raw begins with; they end at byte good.
+func CountFrames(raw []byte) (n, good int, err error) {
+	entries, good, err := readFrames[jsontext.Value](raw)
+	return len(entries), good, err
 }
 
 // readFrames decodes the whole entries of raw; good is where they end. What follows is a torn tail: the

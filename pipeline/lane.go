@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"slices"
 	"sync"
@@ -86,6 +87,7 @@ func (l *lane) work() {
 		l.collected()
 		return
 	}
+	tell(r.job.Log, "file.started", l.of(slog.String("path", l.file.Name()))...)
 	l.jobs = make(chan *job, r.queuedJobs())
 	l.queue = make(chan *frame, queued)
 	l.sealing = make(chan struct{}, 1)
@@ -101,6 +103,9 @@ func (l *lane) work() {
 	}
 	close(l.jobs)
 	wg.Wait()
+	if err == nil && !l.broken && r.hard.Err() == nil {
+		tell(r.job.Log, "file.finished", l.of(slog.String("path", l.file.Name()))...)
+	}
 	if err != nil && r.stop.Err() == nil {
 		// A file that cannot be read ends the run badly, but the other files are finished.
 		if len(r.job.Manifest.Files) > 1 {
@@ -298,6 +303,7 @@ func (l *lane) apply(j *job) error {
 	c := &j.chunk
 	if l.entry == nil {
 		l.entry = &Entry{File: c.File, Split: c.Split, Parts: map[string]Part{}, Counts: r.newCounts()}
+		tell(r.job.Log, "split.started", l.of(slog.Int("split", c.Split))...)
 	}
 	e := l.entry
 	quarantined := int64(0)
@@ -613,6 +619,7 @@ func (w *partWriters) take(f *frame) error {
 		return w.writePart(f)
 	case r.ordered:
 		r.finished(*f.end)
+		w.lane.splitEnds(f.end)
 		return nil
 	}
 	if f.partial != nil {
@@ -802,6 +809,7 @@ func (w *partWriters) commit(e *Entry) error {
 		}
 	}
 	r.finished(*e)
+	w.lane.splitEnds(e)
 	return nil
 }
 

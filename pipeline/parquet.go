@@ -36,7 +36,44 @@ func tables(out Target, others ...Target) (lanes, streams int) {
 // LeastMemory is the least Job.Memory for j workers and these outputs.
 func LeastMemory(j int, out Target, others ...Target) int64 {
 	lanes, streams := tables(out, others...)
-	return MinMemory(j) + int64(lanes+streams)*tableMemory
+	use := Use{LaneTables: lanes, Tables: streams}
+	dir := out.Path != "" && out.Path != "-" && !out.File
+	for i, t := range append([]Target{out}, others...) {
+		switch {
+		case dir && i > 0 && t.Path != "" && store.IsURL(out.Path): // its parts are there
+			use.Uploads++
+		case !dir || i == 0:
+			if store.IsURL(t.Path) {
+				use.Uploads++
+			}
+		}
+	}
+	n, _ := use.least()
+	return MinMemory(j) + n
+}
+
+// uploads are how many files of a phase are written to a server at a time: by a lane, and by the run beside them.
+func (j *Job) uploads(ph phase) (lane, run int) {
+	if !j.intoDir() {
+		for _, t := range []Target{j.Out, j.Dropped, j.Quarantine, j.Signals} {
+			if ph.writes && store.IsURL(t.Path) {
+				run++
+			}
+		}
+		return 0, run
+	}
+	if !store.IsURL(j.Out.Path) {
+		return 0, 0 // what lies elsewhere is brought there at the end
+	}
+	for o, t := range j.targets() { // a quarantine is small
+		if t != nil && o != outQuarantine && (o != outKept || ph.writes || !ph.noCopy) {
+			lane++
+		}
+	}
+	if ph.reducer != nil {
+		lane++
+	}
+	return lane, 0
 }
 
 // CostOf is a Job.RecordCost with what the outputs add to it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -216,7 +217,11 @@ func (p *phaseRunner) run(ctx context.Context, n int) (err error) {
 		return err
 	}
 	debug.FreeOSMemory() // what the pass held is Finish's now
-	h.apply, err = p.finish(ctx, ph.reducer, entries, h.work)
+	at := []slog.Attr{slog.Int("phase", n), slog.String("stage", ph.reducer.Spec().Name)}
+	tell(j.Log, "decision.started", append(at, slog.Int("splits", len(entries)))...)
+	if h.apply, err = p.finish(ctx, ph.reducer, entries, h.work); err == nil {
+		tell(j.Log, "decision.finished", at...)
+	}
 	return err
 }
 
@@ -236,7 +241,8 @@ func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
 		if len(p.phs) > 1 {
 			where = fmt.Sprintf(", phase %d", r.phase)
 		}
-		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, group(int64(k))))
+		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, group(int64(k))),
+			Event("resumed"), slog.Int("phase", r.phase), slog.Int("splits_done", k))
 	}
 	for _, e := range entries {
 		r.done[e.File] = append(r.done[e.File], e)

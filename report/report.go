@@ -100,6 +100,85 @@ func (r *Run) Finished() bool {
 	return true
 }
 
+// RunInfo is what RunFile says.
+type RunInfo struct {
+	Program string
+	Recipe  string // "" where it has none
+	Steps   []RunStep
+}
+
+// RunStep is a step in RunFile.
+type RunStep struct {
+	Name     string   `json:"name"`
+	Dir      string   `json:"dir"` // below the run directory
+	From     []string `json:"from"`
+	Read     []string `json:"read"`
+	Stages   []string `json:"stages"`
+	Identity string   `json:"identity"` // "" until it is done
+}
+
+// ReadSteps reads RunFile. Its absence is fs.ErrNotExist.
+func ReadSteps(ctx context.Context, st store.Store, dir string) (*RunInfo, error) {
+	var file struct {
+		Version int            `json:"version"`
+		Program string         `json:"program"`
+		Recipe  jsontext.Value `json:"recipe"`
+		Steps   []RunStep      `json:"steps"`
+	}
+	in := files{st, dir}
+	if err := in.json(ctx, RunFile, &file); err != nil {
+		return nil, err
+	}
+	if file.Version != 1 {
+		return nil, fmt.Errorf("%s: version %d; this program knows version 1", in.path(RunFile), file.Version)
+	}
+	info := &RunInfo{Program: file.Program, Steps: file.Steps}
+	if file.Recipe.Kind() == '"' && json.Unmarshal(file.Recipe, &info.Recipe) != nil {
+		info.Recipe = ""
+	}
+	for _, s := range file.Steps {
+		if !fs.ValidPath(s.Dir) {
+			return nil, fmt.Errorf("%s: step %q is in %q, which is no folder below the run directory", in.path(RunFile), s.Name, s.Dir)
+		}
+	}
+	return info, nil
+}
+
+// SplitParts are the names of the parts that curate split makes in a directory, as its first part has them; none where it has made
+// nothing.
+func SplitParts(ctx context.Context, st store.Store, dir string) ([]string, error) {
+	const first = "train"
+	var is settings
+	in := files{st, path.Join(dir, first)}
+	if err := in.json(ctx, configName, &is); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	names := []string{first}
+	for _, s := range is.Step.Stages {
+		var c struct {
+			HeldOut jsontext.Value `json:"held_out"`
+			Parts   []struct {
+				Name  string  `json:"name"`
+				Share float64 `json:"share"` // without one it only keeps its place
+			} `json:"parts"`
+		}
+		if json.Unmarshal(s.Config, &c) != nil {
+			continue
+		}
+		for _, p := range c.Parts {
+			if p.Share > 0 && fs.ValidPath(p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+		if len(c.HeldOut) > 0 && c.HeldOut.Kind() != 'n' {
+			names = append(names, "held_out")
+		}
+	}
+	return names, nil
+}
+
 // IsRun says whether dir is a run directory, of several steps; otherwise it is the output of one command.
 func IsRun(ctx context.Context, st store.Store, dir string) (bool, error) {
 	_, err := st.Stat(ctx, path.Join(dir, RunFile))
@@ -139,32 +218,12 @@ func read(ctx context.Context, st store.Store, dir string, sections []section, o
 		return nil, err
 	}
 	if several {
-		var file struct {
-			Version int            `json:"version"`
-			Program string         `json:"program"`
-			Recipe  jsontext.Value `json:"recipe"`
-			Steps   []struct {
-				Name string   `json:"name"`
-				Dir  string   `json:"dir"`
-				From []string `json:"from"`
-				Read []string `json:"read"`
-			} `json:"steps"`
-		}
-		in := files{st, dir}
-		if err := in.json(ctx, RunFile, &file); err != nil {
+		info, err := ReadSteps(ctx, st, dir)
+		if err != nil {
 			return nil, err
 		}
-		if file.Version != 1 {
-			return nil, fmt.Errorf("%s: version %d; this program knows version 1", in.path(RunFile), file.Version)
-		}
-		run.Program = file.Program
-		if file.Recipe.Kind() == '"' && json.Unmarshal(file.Recipe, &run.Recipe) != nil {
-			run.Recipe = ""
-		}
-		for _, s := range file.Steps {
-			if !fs.ValidPath(s.Dir) {
-				return nil, fmt.Errorf("%s: step %q is in %q, which is no folder below the run directory", in.path(RunFile), s.Name, s.Dir)
-			}
+		run.Program, run.Recipe = info.Program, info.Recipe
+		for _, s := range info.Steps {
 			run.Steps = append(run.Steps, &Step{Name: s.Name, Dir: s.Dir, From: s.From, Read: s.Read})
 		}
 	} else {

@@ -21,7 +21,7 @@ func SaveGGUF(ctx context.Context, st store.Store, name, dir, tokenizer string, 
 		return nil, nil, err
 	}
 	if tokenizer == "" {
-		if tokenizer, err = tokenizerIn(ctx, st, dir); err != nil {
+		if tokenizer, err = TokenizerIn(ctx, st, dir); err != nil {
 			return nil, nil, err
 		}
 	}

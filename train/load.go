@@ -161,12 +161,12 @@ func load(ctx context.Context, st store.Store, dir string, read func(l *Loaded, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	l.Tokenizer, err = tokenizerIn(ctx, st, dir)
+	l.Tokenizer, err = TokenizerIn(ctx, st, dir)
 	return l, err
 }
 
-// tokenizerIn is dir if there is a tokenizer in it, and "" otherwise.
-func tokenizerIn(ctx context.Context, st store.Store, dir string) (string, error) {
+// TokenizerIn is dir if there is a tokenizer in it, and "" otherwise.
+func TokenizerIn(ctx context.Context, st store.Store, dir string) (string, error) {
 	if isGGUF(ctx, st, dir) {
 		return "", nil
 	}

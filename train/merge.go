@@ -69,7 +69,7 @@ func Merge(ctx context.Context, st store.Store, dir string, o MergeOptions) (*mo
 		if err != nil {
 			return nil, err
 		}
-		tokenizer, err := tokenizerIn(ctx, st, from)
+		tokenizer, err := TokenizerIn(ctx, st, from)
 		if err != nil {
 			return nil, err
 		}

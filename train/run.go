@@ -585,6 +585,7 @@ func (r *run) checkpoint(ctx context.Context) error {
 		return err
 	}
 	r.watch.segment.Phases.Checkpoint += watch.lap()
+	r.log.Info("", slog.String("event", "checkpoint"), slog.Int64("at", r.step), slog.Int64("tokens", r.tokens), slog.String("dir", dir))
 	return r.writeTiming(ctx)
 }
 

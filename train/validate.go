@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 )
@@ -55,6 +56,7 @@ func (r *run) validate(ctx context.Context) (err error) {
 	default:
 		return fmt.Errorf("%s: all targets of the rows to validate on are masked", r.c.Validation.Shards)
 	}
+	r.log.Info("", slog.String("event", "validation"), slog.Int64("at", r.step), slog.Float64("loss", line.Loss), slog.Int64("targets", line.Targets))
 	r.watch.segment.Phases.Validation += watch.lap()
 	if bad(line.Loss) || line.DPO != nil && bad(line.DPO.Margin) {
 		return r.diverged(ctx, Diverged{Step: r.step, Validation: true, Loss: line.Loss})

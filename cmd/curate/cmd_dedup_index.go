@@ -33,7 +33,7 @@ of documents that were kept, so that new ones are compared with them: docs/forma
 
 // existing opens an index that must be there.
 func existing(ctx context.Context, verb, dir string) (*index.Folder, error) {
-	if err := localDir("dedup index "+verb, dir); err != nil {
+	if err := storedDir("dedup index "+verb, dir); err != nil {
 		return nil, err
 	}
 	f, err := index.Existing(ctx, storage(), dir)
@@ -188,7 +188,7 @@ with the merged index is refused, since what was there before it is not known an
 				return err
 			}
 			for i, dir := range args {
-				if err := localDir("dedup index merge", dir); err != nil {
+				if err := storedDir("dedup index merge", dir); err != nil {
 					return err
 				}
 				if slices.Contains(args[:i], dir) {

@@ -56,11 +56,6 @@ model.`,
 			if err := notEmpty(cmd, "output", "format", "dtype", "type", "max-shard-size", "tokenizer"); err != nil {
 				return err
 			}
-			for _, name := range []string{args[0], out, tokenizer} {
-				if err := localOnly("export", name); err != nil {
-					return err
-				}
-			}
 			x := &exporting{from: args[0], tokenizer: tokenizer, format: format, dtype: dtype, kind: kind, fold: fold, name: flagName}
 			if err := x.check(); err != nil {
 				return err
@@ -135,7 +130,7 @@ func (x *exporting) write(ctx context.Context, st store.Store, out string, say f
 
 // writeFolder writes a model as transformers has it.
 func (x *exporting) writeFolder(ctx context.Context, st store.Store, out string, say func(string)) error {
-	if err := freshDir(out); err != nil {
+	if err := freshDir(ctx, st, out); err != nil {
 		return err
 	}
 	l, err := train.Load(ctx, st, filepath.ToSlash(x.from))
@@ -161,12 +156,27 @@ func (x *exporting) writeFolder(ctx context.Context, st store.Store, out string,
 
 // writeGGUF writes a model as llama.cpp has it.
 func (x *exporting) writeGGUF(ctx context.Context, st store.Store, out string, say func(string)) error {
-	if _, err := os.Lstat(out); err == nil {
+	there := func() error {
+		_, err := os.Lstat(out)
+		return err
+	}
+	if store.IsURL(out) {
+		there = func() error {
+			_, err := st.Stat(ctx, out)
+			return err
+		}
+	}
+	if err := there(); err == nil || errors.Is(err, store.ErrIsDir) {
 		return usage("%s is there already; remove it, or name another file", out)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	c, notes, err := train.SaveGGUF(ctx, st, filepath.ToSlash(out), filepath.ToSlash(x.from), filepath.ToSlash(x.tokenizer), exportTypes[x.kind])
+	tokenizer, remove, err := x.nearTokenizer(ctx, st)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	c, notes, err := train.SaveGGUF(ctx, st, filepath.ToSlash(out), filepath.ToSlash(x.from), filepath.ToSlash(tokenizer), exportTypes[x.kind])
 	if err != nil {
 		return err
 	}
@@ -176,6 +186,23 @@ func (x *exporting) writeGGUF(ctx context.Context, st store.Store, out string, s
 	all, _ := c.Parameters()
 	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, c.Family, grouped(all), x.kind))
 	return nil
+}
+
+// nearTokenizer is the path of the tokenizer that goes along, on this machine; "" where SaveGGUF finds it, or finds that there is none.
+func (x *exporting) nearTokenizer(ctx context.Context, st store.Store) (local string, remove func(), err error) {
+	from := x.tokenizer
+	if from == "" && store.IsURL(x.from) {
+		if _, _, from, err = train.ReadModelConfig(ctx, st, x.from); err != nil {
+			return "", nil, err
+		}
+		if from, err = train.TokenizerIn(ctx, st, from); err != nil {
+			return "", nil, err
+		}
+	}
+	if from == "" {
+		return "", func() {}, nil
+	}
+	return nearby(from, isTokenizerFile)
 }
 
 // foldFor folds a llama, and a btlm if that is wanted, and says what that means.
@@ -197,7 +224,17 @@ func foldFor(l *train.Loaded, wanted bool, tell func(string)) error {
 }
 
 // freshDir is an error if there is something in a folder.
-func freshDir(dir string) error {
+func freshDir(ctx context.Context, st store.Store, dir string) error {
+	if store.IsURL(dir) {
+		files, err := st.List(ctx, dir)
+		if len(files) > 0 {
+			return usage("%s is not empty: it holds %s; remove it, or name another folder", dir, files[0].Name)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
 	list, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

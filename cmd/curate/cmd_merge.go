@@ -73,7 +73,7 @@ the models. DIR/merge.json says what was merged, with the digests of the weights
 			if o.MaxShard, err = parseSize("--max-shard-size", shard); err != nil {
 				return err
 			}
-			if err := freshDir(out); err != nil {
+			if err := freshDir(cmd.Context(), storage(), out); err != nil {
 				return err
 			}
 			c, err := train.Merge(cmd.Context(), storage(), filepath.ToSlash(out), o)

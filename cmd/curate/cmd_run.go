@@ -20,8 +20,9 @@ func newRun(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept", whole: true}
 	var with, sets []string
 	var plan, schema bool
+	var watch watchFlags
 	cmd := &cobra.Command{
-		Use:   "run RECIPE.yaml",
+		Use:   "run RECIPE.yaml | --watch RUN_DIR",
 		Short: "Run a whole pipeline from a recipe",
 		Long: `Run a whole pipeline from a recipe: a YAML file of steps. Each step reads files or earlier steps, applies
 the stages it names in the order in which they are written, and has a folder in the run directory.
@@ -41,12 +42,22 @@ it writes "ranks" if there is work for ranks again, and "done" if all is:
 An overlay is a YAML file of values that change the recipe's, as --set does: keys stand as in the recipe, and
 steps below "steps" by their names. Of several, later ones win; --set wins over all.
 
+--watch RUN_DIR shows how far a run is, or one command with -o DIR, on this machine or on others, and ends when it is
+done. It reads journals and nothing else: it takes no lock and changes nothing, so it may be started and stopped at any time.
+
 ` + recipe.Help(recipeKinds),
 		Example: `  curate run recipe.yaml
   curate run recipe.yaml --plan
   curate run recipes/btlm.yaml --with recipes/toy/btlm.yaml
-  curate run recipe.yaml --set run=/scratch/basque --set steps.clean.filter.profile=gopher`,
+  curate run recipe.yaml --set run=/scratch/basque --set steps.clean.filter.profile=gopher
+  curate run --watch s3://corpora/runs/eu`,
 		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("watch") {
+				if len(args) > 0 {
+					return fmt.Errorf("--watch is given the run's directory; leave %s out", args[0])
+				}
+				return nil
+			}
 			if schema {
 				if len(args) > 0 {
 					return fmt.Errorf("--json-schema is of all recipes; leave %s out", args[0])
@@ -56,6 +67,12 @@ steps below "steps" by their names. Of several, later ones win; --set wins over 
 			return oneArg("RECIPE")(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := watch.check(cmd); err != nil {
+				return err
+			}
+			if watch.dir != "" {
+				return watch.watch(cmd.Context(), cmd.OutOrStdout())
+			}
 			if schema {
 				return recipe.WriteSchema(cmd.OutOrStdout(), recipeKinds)
 			}
@@ -71,6 +88,7 @@ steps below "steps" by their names. Of several, later ones win; --set wins over 
 	fs.BoolVar(&flags.strict, "strict", false, "stop at the first record that has to be quarantined")
 	fs.BoolVar(&flags.restart, "restart", false, "begin steps anew that another recipe has left half-way")
 	flags.share.register(fs, "the run")
+	watch.register(cmd)
 	flags.registerMachine(cmd)
 	return cmd
 }
@@ -159,8 +177,10 @@ func runRecipe(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
-	if err := funnel.WriteFunnel(env.stderr); err != nil {
-		return err
+	if f.logFormat == "text" { // events have its numbers
+		if err := funnel.WriteFunnel(env.stderr); err != nil {
+			return err
+		}
 	}
 	show.log.Info(fmt.Sprintf("%s is done; curate report %s shows what was dropped, and why", store.URL(r.Run), store.URL(r.Run)))
 	return err

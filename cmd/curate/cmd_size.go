@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,11 +105,11 @@ stays f16, and the table says which.`,
 // sizeConfig reads config.json: of a model's folder, or that file, which is all that one needs of a model that is elsewhere.
 func sizeConfig(ctx context.Context, name string) (c *model.Config, err error) {
 	st := storage()
-	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && !isGGUF(name) {
+	if info, err := st.Stat(ctx, filepath.ToSlash(name)); err == nil && info.Size >= 0 && !isGGUF(name) {
 		c, _, err = train.ReadModelConfigFile(ctx, st, filepath.ToSlash(name))
 		return c, err
 	}
-	if err := localModel("size", name); err != nil {
+	if err := storedModel("size", name); err != nil {
 		return nil, err
 	}
 	c, _, _, err = train.ReadModelConfig(ctx, st, filepath.ToSlash(name))

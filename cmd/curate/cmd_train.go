@@ -72,7 +72,7 @@ random, evenly by factors. DIR then has a folder for each trial, and search.tsv.
 				if dir == "" {
 					continue
 				}
-				if err := localDir("train", dir); err != nil {
+				if err := storedDir("train", dir); err != nil {
 					return err
 				}
 			}

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,7 +48,9 @@ there yet; it appears whole or not at all.`,
 			if err := modelFolder(args[0]); err != nil {
 				return usage("translate quantize: %v", err)
 			}
-			if _, err := os.Lstat(out); err == nil {
+			if there, err := folderIsThere(cmd.Context(), out); err != nil {
+				return err
+			} else if there {
 				return usage("%s: is there already; give a folder that is not", out)
 			}
 			before, after, err := quantized(cmd.Context(), e, args[0], out)
@@ -64,11 +71,12 @@ there yet; it appears whole or not at all.`,
 
 // quantized makes out, and says how many bytes the files of both folders have.
 func quantized(ctx context.Context, e *localEngine, from, out string) (before, after int64, err error) {
-	if err := localOnly("-o", out); err != nil {
-		return 0, 0, err
-	}
 	if before, err = folderSize(from); err != nil {
 		return 0, 0, err
+	}
+	if store.IsURL(out) {
+		after, err = quantizedTo(ctx, e, from, out)
+		return before, after, err
 	}
 	out = filepath.Clean(out)
 	if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
@@ -97,6 +105,77 @@ func quantized(ctx context.Context, e *localEngine, from, out string) (before, a
 		return 0, 0, err
 	}
 	return before, after, store.OS().SyncDir(filepath.Dir(out))
+}
+
+// folderIsThere says whether there is something under a name.
+func folderIsThere(ctx context.Context, name string) (bool, error) {
+	if !store.IsURL(name) {
+		_, err := os.Lstat(name)
+		return err == nil, nil
+	}
+	_, err := storage().Stat(ctx, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, store.ErrIsDir):
+		return true, nil
+	}
+	return err == nil, err
+}
+
+// quantizedTo makes the model in a folder of this machine, and brings its files to a URL: the configuration last, without which a
+// folder is no model.
+func quantizedTo(ctx context.Context, e *localEngine, from, out string) (after int64, err error) {
+	tmp, err := os.MkdirTemp("", "curate-quantize-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(tmp)) }()
+	made := filepath.Join(tmp, "model")
+	if err := e.quantize(ctx, from, made); err != nil {
+		return 0, err
+	}
+	if after, err = folderSize(made); err != nil {
+		return 0, err
+	}
+	list, err := os.ReadDir(made)
+	if err != nil {
+		return 0, err
+	}
+	const last = "config.json"
+	slices.SortStableFunc(list, func(a, b os.DirEntry) int {
+		switch {
+		case a.Name() == last:
+			return 1
+		case b.Name() == last:
+			return -1
+		}
+		return cmp.Compare(a.Name(), b.Name())
+	})
+	for _, entry := range list {
+		if err := send(ctx, filepath.Join(made, entry.Name()), path.Join(out, entry.Name())); err != nil {
+			return 0, err
+		}
+	}
+	return after, nil
+}
+
+// send copies a file of this machine to the storage.
+func send(ctx context.Context, local, name string) error {
+	f, err := os.Open(local)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	w, err := storage().Create(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer w.Abort() // after Commit it does nothing
+	if _, err := io.Copy(w, store.UntilDone(ctx, f)); err != nil {
+		return err
+	}
+	return w.Commit()
 }
 
 // syncFolder makes a folder's files durable, so that it is not there without their contents after a crash.

@@ -49,7 +49,7 @@ func newDisplay(stderr io.Writer, f *stageFlags) *display {
 		level = slog.LevelDebug
 	}
 	if f.logFormat == "json" {
-		d.log = slog.New(slog.NewJSONHandler(d.out, &slog.HandlerOptions{Level: level}))
+		d.log = slog.New(newEventHandler(d.out, level))
 	} else {
 		d.log = slog.New(&plainHandler{out: d.out, level: level})
 	}
@@ -82,10 +82,10 @@ func (d *display) start(p *pipeline.Progress, live func() string) {
 			case <-d.done:
 				return
 			case <-usr1:
-				d.log.Warn(d.line()) // asked for, so -q does not swallow it
+				d.say(slog.LevelWarn) // asked for, so -q does not swallow it
 			case <-line.C:
 				if d.bar == nil {
-					d.log.Info(d.line())
+					d.say(slog.LevelInfo)
 				}
 			case <-redraw.C:
 				if d.bar != nil {
@@ -130,6 +130,15 @@ func (d *display) line() string {
 	return b.String()
 }
 
+// say tells of the progress.
+func (d *display) say(level slog.Level) {
+	p := d.progress
+	done, total := p.Done()
+	d.log.LogAttrs(context.Background(), level, d.line(), pipeline.Event("progress"), slog.Int64("phase", p.Phase.Load()), slog.Int64("phases", p.Phases.Load()),
+		slog.Int64("read", p.Read.Load()), slog.Int64("kept", p.Kept.Load()), slog.Int64("quarantined", p.Quarantined.Load()), slog.Int64("bytes_in", p.BytesIn.Load()),
+		slog.Int64("done", done), slog.Int64("total", total))
+}
+
 // stop takes the bar away; messages may still follow.
 func (d *display) stop() {
 	if d.done == nil {
@@ -169,7 +178,7 @@ func (s *switchWriter) redirect(bars io.Writer) {
 	s.mu.Unlock()
 }
 
-// plainHandler writes "curate: MESSAGE".
+// plainHandler writes "curate: MESSAGE". Fields are for programs, and so is a record without a message (eventHandler).
 type plainHandler struct {
 	out   io.Writer
 	level slog.Level
@@ -178,15 +187,10 @@ type plainHandler struct {
 func (h *plainHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level }
 
 func (h *plainHandler) Handle(_ context.Context, r slog.Record) error {
-	var b strings.Builder
-	b.WriteString("curate: ")
-	b.WriteString(r.Message)
-	r.Attrs(func(a slog.Attr) bool {
-		fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
-		return true
-	})
-	b.WriteByte('\n')
-	_, err := io.WriteString(h.out, b.String())
+	if r.Message == "" {
+		return nil
+	}
+	_, err := io.WriteString(h.out, "curate: "+r.Message+"\n")
 	return err
 }
 

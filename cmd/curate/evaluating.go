@@ -214,7 +214,7 @@ func (r *evalRun) judged(ctx context.Context, report *eval.Report) error {
 
 // model measures a model on all inputs.
 func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
-	if err := localModel("eval", m.path); err != nil {
+	if err := storedModel("eval", m.path); err != nil {
 		return nil, err
 	}
 	config, _, _, err := train.ReadModelConfig(ctx, r.st, filepath.ToSlash(m.path))
@@ -246,7 +246,7 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	}
 	need, outside := config.ScoringBytes(r.format, 1, max(longest, batch)), config.WeightBytes(r.format)
 	if r.reference != "" {
-		if err := localDir("--reference", r.reference); err != nil {
+		if err := storedDir("--reference", r.reference); err != nil {
 			return nil, err
 		}
 		from, _, _, err := train.ReadModelConfig(ctx, r.st, filepath.ToSlash(r.reference))
@@ -528,7 +528,7 @@ func (r *evalRun) examples(ctx context.Context, from string, measured bool) (*ev
 
 // shards measures a model on the sets in a folder, but for those of preference pairs.
 func (r *evalRun) shards(ctx context.Context, s *eval.Subject, in evalInput) (*eval.Result, error) {
-	if err := localDir("--shards", in.path); err != nil {
+	if err := storedDir("--shards", in.path); err != nil {
 		return nil, err
 	}
 	dirs, err := shards.Find(ctx, r.st, filepath.ToSlash(in.path))

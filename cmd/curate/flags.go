@@ -434,12 +434,12 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 	if res != nil {
 		switch {
 		case res.Before:
-			show.log.Info(fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)))
+			pipeline.TellCounts(show.log, "counts", fmt.Sprintf("%s is finished already: %s", f.out, res.Counts.Summary(f.summary)), &res.Counts)
 			if f.finished != nil {
 				f.finished(show.log, &res.Counts)
 			}
 		case err == nil || errors.As(err, new(*pipeline.QuarantineError)):
-			show.log.Info(res.Counts.Summary(f.summary))
+			pipeline.TellCounts(show.log, "counts", res.Counts.Summary(f.summary), &res.Counts)
 			if f.count != nil {
 				f.count(show.log, &res.Counts)
 			}
@@ -448,9 +448,9 @@ func runStages(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 			}
 		case errors.Is(err, syscall.EPIPE) || res.Counts.Read == 0:
 		case res.Phase < res.Phases:
-			show.log.Info(fmt.Sprintf("so far: %d records read; nothing is decided yet", res.Counts.Read))
+			pipeline.TellCounts(show.log, "counts", fmt.Sprintf("so far: %d records read; nothing is decided yet", res.Counts.Read), &res.Counts)
 		default:
-			show.log.Info("so far: " + res.Counts.Summary(f.summary))
+			pipeline.TellCounts(show.log, "counts", "so far: "+res.Counts.Summary(f.summary), &res.Counts)
 		}
 	}
 	if s.out.Path != "" && s.out.Path != "-" && !s.out.File && !manifest.HasStream() && !f.share.on() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
 	"curate/pipeline"
@@ -57,7 +56,7 @@ func (x *exporting) asTask(s recipe.Setting) *pipeline.Task {
 	return &pipeline.Task{
 		Spec: stage.Spec{Name: "export", Version: 1, Config: config},
 		Run: func(ctx context.Context) error {
-			if err := os.RemoveAll(out); err != nil { // what a killed run has left of it
+			if err := removeAll(ctx, out); err != nil { // what a killed run has left of it
 				return err
 			}
 			return x.write(ctx, storage(), out, func(line string) { s.Log.Info(line) })

@@ -86,14 +86,18 @@ func run(args []string, env environment) (code int) {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil && !errors.As(err, new(interrupted)) { // before the run has begun
 		err = context.Cause(ctx)
 	}
-	if log := cmd.Flags().Lookup("log"); log != nil && log.Value.String() == "json" {
-		return conclude(err, func(err error) { slog.New(slog.NewJSONHandler(env.stderr, nil)).Error(err.Error()) })
+	if log := eventLog(cmd, env); log != nil {
+		code = conclude(err, func(err error, code int) {
+			log.Error(err.Error(), pipeline.Event("error"), slog.Int("exit", code))
+		})
+		log.Info("", pipeline.Event("run.finished"), slog.Int("exit", code))
+		return code
 	}
-	return conclude(err, func(err error) { fmt.Fprintf(env.stderr, "curate: %v\n", err) })
+	return conclude(err, func(err error, _ int) { fmt.Fprintf(env.stderr, "curate: %v\n", err) })
 }
 
 // conclude says what ended the command and chooses the exit code.
-func conclude(err error, say func(error)) int {
+func conclude(err error, say func(err error, code int)) (code int) {
 	var (
 		usage      *pipeline.UsageError
 		input      *corpus.InputError
@@ -106,18 +110,16 @@ func conclude(err error, say func(error)) int {
 	case errors.Is(err, syscall.EPIPE):
 		return exitBrokenPipe
 	case errors.As(err, &stopped):
-		say(err)
-		if stopped.sig == syscall.SIGTERM {
-			return exitTerminated
+		if code = exitInterrupted; stopped.sig == syscall.SIGTERM {
+			code = exitTerminated
 		}
-		return exitInterrupted
 	case errors.As(err, &quarantine):
-		say(err)
-		return exitQuarantined
+		code = exitQuarantined
 	case errors.As(err, &usage), errors.As(err, &input):
-		say(err)
-		return exitUsage
+		code = exitUsage
+	default:
+		code = exitFailed
 	}
-	say(err)
-	return exitFailed
+	say(err, code)
+	return code
 }

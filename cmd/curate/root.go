@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -64,6 +66,11 @@ standard error. With -o DIR a run can be killed at any moment and goes on when t
 		SilenceUsage:               true,
 		Args:                       cobra.NoArgs,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if log := eventLog(cmd, env); log != nil {
+			log.Info("", pipeline.Event("run.started"), slog.String("command", cmd.CommandPath()), slog.String("program", program()), slog.Int("pid", os.Getpid()))
+		}
 	}
 	root.Version = version
 	root.SetVersionTemplate(versionLine() + "\n")

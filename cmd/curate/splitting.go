@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,9 +16,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/corpus"
+	"curate/corpus/store"
 	"curate/dedup"
 	"curate/pipeline"
 	"curate/record"
+	"curate/report"
 	"curate/stage"
 )
 
@@ -123,7 +126,7 @@ func splitInto(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 		}
 		return printConfig(cmd.OutOrStdout(), f, s, stages)
 	}
-	if err := errors.Join(f.mayUse(env, args), p.directory()); err != nil {
+	if err := errors.Join(f.mayUse(env, args), p.directory(ctx)); err != nil {
 		return err
 	}
 	for _, n := range s.notes {
@@ -148,14 +151,14 @@ func splitInto(ctx context.Context, cmd *cobra.Command, env environment, f *stag
 func (p *splitting) dir(part string) string { return path.Join(filepath.ToSlash(p.f.out), part) }
 
 // directory refuses one in which something else would stand beside the parts.
-func (p *splitting) directory() error {
-	if err := localOnly("-o", p.f.out); err != nil {
-		return err
-	}
+func (p *splitting) directory(ctx context.Context) error {
 	for _, side := range []struct{ flag, path string }{{"quarantine", p.f.quarantine}, {"ledger", p.f.ledger}} {
 		if side.path != "" && corpus.Below(corpus.RealPath(side.path), corpus.RealPath(p.f.out)) {
 			return usage("--%s %s: lies in %s, where the parts are; write beside it", side.flag, side.path, p.f.out)
 		}
+	}
+	if store.IsURL(p.f.out) {
+		return p.prefix(ctx)
 	}
 	if _, err := os.Stat(p.dir(corpus.Dir)); err == nil {
 		return usage("-o %s: is the output of a command that makes one directory; give another one, in which each part is a directory", p.f.out)
@@ -167,6 +170,38 @@ func (p *splitting) directory() error {
 	for _, e := range entries {
 		if _, err := os.Stat(path.Join(p.dir(e.Name()), corpus.Dir)); err == nil && !slices.Contains(p.parts, e.Name()) {
 			return usage("-o %s: %s is there, and is no part of this split, but perhaps of an earlier one; remove it, or give another directory", p.f.out, p.dir(e.Name()))
+		}
+	}
+	return nil
+}
+
+// prefix does the same for a URL, where a folder is known by its files.
+func (p *splitting) prefix(ctx context.Context) error {
+	begun := func(dir string) (bool, error) {
+		_, err := storage().Stat(ctx, path.Join(dir, corpus.Dir, "config.json"))
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	switch other, err := begun(filepath.ToSlash(p.f.out)); {
+	case err != nil:
+		return err
+	case other:
+		return usage("-o %s: is the output of a command that makes one directory; give another one, in which each part is a directory", p.f.out)
+	}
+	parts, err := report.SplitParts(ctx, storage(), filepath.ToSlash(p.f.out))
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if slices.Contains(p.parts, part) {
+			continue
+		}
+		if other, err := begun(p.dir(part)); err != nil {
+			return err
+		} else if other {
+			return usage("-o %s: %s is there, and is no part of this split, but perhaps of an earlier one; remove it, or give another directory", p.f.out, p.dir(part))
 		}
 	}
 	return nil
@@ -216,7 +251,9 @@ func (p *splitting) run(ctx context.Context, inputs *corpus.Manifest) error {
 	}
 	res, judged := p.do(ctx, train)
 	if judged != nil && !errors.As(judged, new(*pipeline.QuarantineError)) { // else its output is whole
-		_ = os.Remove(p.f.out) // which a command that was refused has left empty
+		if !store.IsURL(p.f.out) {
+			_ = os.Remove(p.f.out) // which a command that was refused has left empty
+		}
 		return judged
 	}
 	_, _, identity, err := train.Standing(ctx)
@@ -287,7 +324,7 @@ func (p *splitting) sayParts(c *pipeline.Counts, before bool) {
 // verify reads all parts again and looks for the texts of the others in train, as many at a time as memory holds.
 func (p *splitting) verify(ctx context.Context, c *pipeline.Counts) error {
 	train := p.dir(dedup.TrainPart)
-	longest, err := maxRecordOf(train)
+	longest, err := maxRecordOf(ctx, train)
 	if err != nil {
 		return err
 	}
@@ -380,9 +417,9 @@ func (p *splitting) occur(ctx context.Context, set *dedup.HeldOut, memory int64,
 }
 
 // maxRecordOf is the longest line that the run which made a directory has let through.
-func maxRecordOf(dir string) (int, error) {
+func maxRecordOf(ctx context.Context, dir string) (int, error) {
 	name := path.Join(dir, corpus.Dir, "config.json")
-	b, err := os.ReadFile(name)
+	b, err := readAll(ctx, name)
 	if err != nil {
 		return 0, err
 	}

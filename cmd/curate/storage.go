@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -85,6 +86,23 @@ func bring(ctx context.Context, st store.Store, name, dir string, wanted func(re
 		}
 	}
 	return dir, nil
+}
+
+// removeAll removes a file, or a folder with all that is in it.
+func removeAll(ctx context.Context, name string) error {
+	if !store.IsURL(name) {
+		return os.RemoveAll(name)
+	}
+	st := storage()
+	files, err := st.List(ctx, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err = st.Remove(ctx, name)
+	for _, f := range files {
+		err = errors.Join(err, st.Remove(ctx, f.Name))
+	}
+	return err
 }
 
 // localOnly refuses a URL where only files of this machine will do. what is the flag or command.

@@ -26,6 +26,7 @@ var s3servers sync.Map
 //	s3 storm SEED         a third of its requests fail from now on
 //	s3 calm               none does, and some did before
 //	s3 put FILE KEY       store an object
+//	s3 tree DIR PREFIX    store all files below DIR
 //	s3 same DIR PREFIX    the files below DIR and the objects below PREFIX are the same, but for times and locks
 //	s3 empty PREFIX       there is no object below PREFIX
 //	s3 deny ACTION…       these actions, such as PutObject, are forbidden from now on
@@ -63,6 +64,20 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	case "put":
 		server.Put(bucket, args[2], []byte(ts.ReadFile(args[1])))
+	case "tree":
+		root := ts.MkAbs(args[1])
+		ts.Check(filepath.WalkDir(root, func(name string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(root, name)
+			if err != nil {
+				return err
+			}
+			b, err := os.ReadFile(name)
+			server.Put(bucket, path.Join(args[2], filepath.ToSlash(rel)), b)
+			return err
+		}))
 	case "deny":
 		server.SetRights(func(action, _, _ string) bool { return !slices.Contains(args[1:], action) })
 	case "empty":

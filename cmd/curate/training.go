@@ -17,7 +17,6 @@ import (
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/stage"
-	"curate/tokenize"
 	"curate/train"
 	"curate/train/model"
 )
@@ -246,7 +245,7 @@ func (t *training) goesOn(ctx context.Context, st store.Store, d *train.Data) er
 	if t.tokenizer != "" {
 		return nil
 	}
-	is, err := tokenize.Open(filepath.FromSlash(dir))
+	is, err := openTokenizer("from", filepath.FromSlash(dir))
 	if err != nil {
 		return nil // a model need not have one
 	}

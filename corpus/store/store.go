@@ -16,6 +16,10 @@ import (
 	"time"
 )
 
+// PartSize is how many bytes of a file that is written to a server are sent at once. While one part is filled another may be on its way, so
+// that an open file holds two; one that stays short holds less.
+const PartSize = 8 << 20
+
 // ErrIsDir is what Stat, Open, Create and OpenLog return (wrapped) for a name that is a folder.
 var ErrIsDir = errors.New("is a directory")
 

@@ -62,7 +62,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		return nil, err
 	}
 	for _, u := range s.Uses {
-		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log, Inputs: inputs, Rank: r.Rank})
+		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.logOf(s), Inputs: inputs, Rank: r.Rank})
 		if err != nil {
 			return nil, err
 		}
@@ -92,7 +92,7 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
 		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: s.Quarantine, AllowedBy: "quarantine.max",
-		Strict: r.Strict, Stdin: strings.NewReader(""), Log: r.Log, Progress: &pipeline.Progress{}, Now: r.Now,
+		Strict: r.Strict, Stdin: strings.NewReader(""), Log: r.logOf(s), Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
 }
 
@@ -101,12 +101,12 @@ func (r *Runner) work(ctx context.Context, s *Step, identities map[*Step]string)
 	u := s.task()
 	p := &pipeline.Progress{}
 	t, err := u.Kind.Task(ctx, u.Values, Setting{
-		Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.Log, Dir: s.Dir(), Progress: p,
+		Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.logOf(s), Dir: s.Dir(), Progress: p,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	t.Program, t.Store, t.Dir, t.Log, t.Now = r.Program, r.Store, s.Dir(), r.Log, r.Now
+	t.Program, t.Store, t.Dir, t.Log, t.Now = r.Program, r.Store, s.Dir(), r.logOf(s), r.Now
 	if t.Inputs == nil {
 		t.Inputs = map[string]string{}
 	}
@@ -250,9 +250,9 @@ func (r *Runner) Run(ctx context.Context) ([]Outcome, error) {
 	}
 	defer release()
 	if store.IsURL(r.Recipe.Run) {
-		r.Log.Info("run directory " + store.URL(r.Recipe.Run))
+		r.Log.Info("run directory "+store.URL(r.Recipe.Run), pipeline.Event("recipe.started"), slog.String("recipe", r.Recipe.File), slog.String("run", store.URL(r.Recipe.Run)), slog.Int("steps", len(r.Recipe.Steps)))
 	} else if abs, err := filepath.Abs(r.Recipe.Run); err == nil {
-		r.Log.Info("run directory " + abs)
+		r.Log.Info("run directory "+abs, pipeline.Event("recipe.started"), slog.String("recipe", r.Recipe.File), slog.String("run", abs), slog.Int("steps", len(r.Recipe.Steps)))
 	}
 	if err := r.writeRun(ctx, nil); err != nil {
 		return nil, err
@@ -268,7 +268,7 @@ func (r *Runner) Run(ctx context.Context) ([]Outcome, error) {
 		}
 		var q *pipeline.QuarantineError
 		if errors.As(err, &q) && o != nil { // its output is whole, which a task's is not; the exit code says it at the end
-			r.Log.Error(err.Error())
+			r.Log.Error(err.Error(), pipeline.Event("step.failed"), slog.String("step", s.Name))
 			judged = cmpErr(judged, err)
 			err = nil
 		}
@@ -349,9 +349,9 @@ func (r *Runner) tell(s *Step, res *pipeline.Result) {
 		word = "took in"
 	}
 	if res.Before {
-		r.Log.Info(fmt.Sprintf("step %s: is done already", s.Name))
+		r.doneAlready(s)
 	} else {
-		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)))
+		pipeline.TellCounts(r.logOf(s), "step.finished", fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)), &res.Counts)
 	}
 }
 
@@ -359,17 +359,19 @@ func (r *Runner) tell(s *Step, res *pipeline.Result) {
 func (r *Runner) begin(s *Step, standing pipeline.Standing, changes []string) (restart bool, err error) {
 	switch standing {
 	case pipeline.Absent:
-		r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, s.what()))
+		r.started(s, "begins", s.what())
 	case pipeline.Begun:
-		r.Log.Info(fmt.Sprintf("step %s: going on", s.Name))
+		r.started(s, "goes on", "going on")
 	case pipeline.Grows: // the job tells
+		r.logOf(s).Info("", pipeline.Event("step.started"), slog.String("how", "grows"), slog.Any("stages", s.stages()))
 	case pipeline.Changed:
-		r.Log.Info(fmt.Sprintf("step %s: has changed, and is made anew (%s)", s.Name, brief(changes)))
+		r.started(s, "has changed", fmt.Sprintf("has changed, and is made anew (%s)", brief(changes)))
 		return true, nil
 	case pipeline.HalfWay:
 		if !r.Restart {
 			return false, halfWay(s, changes, "--restart")
 		}
+		r.logOf(s).Info("", pipeline.Event("step.started"), slog.String("how", "begins anew"), slog.Any("stages", s.stages()))
 		return true, nil
 	}
 	return false, nil
@@ -378,6 +380,27 @@ func (r *Runner) begin(s *Step, standing pipeline.Standing, changes []string) (r
 // halfWay refuses a step that another recipe has left half-way. flag begins it anew.
 func halfWay(s *Step, changes []string, flag string) error {
 	return &pipeline.UsageError{Problem: fmt.Sprintf("%s was begun by another recipe, and is not finished:\n  %s\nUndo the change to go on, or give %s to begin the step anew", s.Dir(), strings.Join(changes, "\n  "), flag)}
+}
+
+// logOf is the log of what a step says.
+func (r *Runner) logOf(s *Step) *slog.Logger { return r.Log.With(slog.String("step", s.Name)) }
+
+// started tells that a step begins, and how.
+func (r *Runner) started(s *Step, how, words string) {
+	r.logOf(s).Info(fmt.Sprintf("step %s: %s", s.Name, words), pipeline.Event("step.started"), slog.String("how", how), slog.Any("stages", s.stages()))
+}
+
+// stages are the names of a step's kinds.
+func (s *Step) stages() []string {
+	var list []string
+	for _, u := range s.Uses {
+		list = append(list, u.Kind.Name)
+	}
+	return list
+}
+
+func (r *Runner) doneAlready(s *Step) {
+	r.logOf(s).Info(fmt.Sprintf("step %s: is done already", s.Name), pipeline.Event("step.skipped"))
 }
 
 // doTask does a step that reads no records.
@@ -399,7 +422,7 @@ func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]strin
 		return nil, err
 	}
 	if standing == pipeline.Finished {
-		r.Log.Info(fmt.Sprintf("step %s: is done already", s.Name))
+		r.doneAlready(s)
 		return &Outcome{Step: s, Identity: identity, Before: true}, nil
 	}
 	if r.Started != nil && p.Tell != nil {
@@ -409,6 +432,7 @@ func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]strin
 	if _, err := t.Do(ctx); err != nil {
 		return nil, err
 	}
+	r.logOf(s).Info("", pipeline.Event("step.finished"))
 	return &Outcome{Step: s, Identity: identity}, nil
 }
 

@@ -59,7 +59,7 @@ type Options struct {
 // The limits of a multipart upload, https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
 const (
 	maxParts        = 10_000
-	defaultPartSize = 8 << 20
+	defaultPartSize = store.PartSize
 )
 
 // Store is the buckets of one endpoint.

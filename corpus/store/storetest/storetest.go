@@ -1,5 +1,5 @@
 // Package storetest holds the contract of a store.Store as a test suite, which every implementation runs, and
-// Faulty, a disk that fails on purpose, for tests of whatever writes through store.Local.
+// Faulty, a disk that fails on purpose, for tests of whatever writes through store.Local; and Memory, a store without a disk.
 package storetest
 
 import (

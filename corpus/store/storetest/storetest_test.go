@@ -23,6 +23,10 @@ func TestLocal(t *testing.T) {
 	})
 }
 
+func TestMemory(t *testing.T) {
+	storetest.Store(t, func(*testing.T) (store.Store, string) { return storetest.NewMemory(), "root" })
+}
+
 // A store whose files others write, too, is no different for one of them.
 func TestShared(t *testing.T) {
 	storetest.Store(t, func(t *testing.T) (store.Store, string) {
