@@ -163,6 +163,7 @@ func sameFiles(a, b string) error {
 func piecesTask(t task) (res result, err error) {
 	var text []byte
 	times := map[[sha256.Size]byte]int{}
+	var scratch []byte
 	for _, name := range t.Files {
 		b, err := decodedFile(name)
 		if err != nil {
@@ -173,7 +174,7 @@ func piecesTask(t task) (res result, err error) {
 			continue
 		}
 		err = eachRecord(1, b, func(r *record.Record) error {
-			raw, err := r.Text(record.MustPath("text"), nil)
+			raw, err := r.Text(record.MustPath("text"), &scratch)
 			words := strings.Fields(string(raw))
 			if err != nil || len(words) < 20 {
 				return nil // it has no text, or too little of it

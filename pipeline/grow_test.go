@@ -114,10 +114,6 @@ func TestGrowKilled(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(12, 12)), 4, 40)
 	old, more, most := []string{names[1]}, []string{names[0], names[1], names[2]}, names
 	for what, kind := range mapJobs {
-		stride := faultStride
-		if what != "one phase" { // what is another there lies at every few operations
-			stride *= 7
-		}
 		small := func(s store.Store) option {
 			return func(j *Job) {
 				kind(j)
@@ -146,7 +142,11 @@ func TestGrowKilled(t *testing.T) {
 		sameTree(t, what, want, must([]string{names[1], names[0], names[2]}, filepath.Join(memoryDir(t), "out")))
 		wantMost := must(most, out)
 		undone := 0
-		for nth := 1; nth <= counter.Ops(); nth += stride {
+		for nth := 1; nth <= counter.Ops(); nth += faultStride {
+			// Growing begins with what is the same of all jobs; then parts come.
+			if common := nth <= 30; nth%5 != 0 && (!common || what != "one phase") {
+				continue
+			}
 			out := filepath.Join(memoryDir(t), "out")
 			must(old, out)
 			disk := storetest.NewFaulty(nil, nth, storetest.IO)
@@ -360,5 +360,27 @@ func TestMakers(t *testing.T) {
 		if got := made(name); got != ids[2] {
 			t.Errorf("%s: %s", name, got)
 		}
+	}
+}
+
+// TestGrowShared: whoever looks at a directory that has grown gives files the numbers that they have there.
+func TestGrowShared(t *testing.T) {
+	dir, names := inputs(t, rand.New(rand.NewPCG(16, 16)), 3, 20)
+	out := filepath.Join(dir, "out")
+	for _, given := range [][]string{names[1:2], names} {
+		if _, err := newJob(t, given, out).Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := newJob(t, names, out).LookShared(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range s.Files(0, 1) {
+		got = append(got, fmt.Sprint(f.Number, " ", f.Path))
+	}
+	if want := []string{"1 " + names[1], "2 " + names[0], "3 " + names[2]}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
