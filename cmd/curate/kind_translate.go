@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"strconv"
 	"time"
 
 	"curate/kernel"
@@ -92,8 +93,11 @@ var translateKind = recipe.Kind{
 			return nil, err
 		}
 		t.dir, t.computed.workers = runMemory(s.Run), s.Workers
-		if s.Rank != "" { // a memory is one process' at a time, and others would wait
-			t.dir += "-rank-" + s.Rank
+		if s.Rank != "" { // a memory is one process' at a time, and others would wait: each has its own, and reads them all
+			if t.rank, err = strconv.Atoi(s.Rank); err != nil {
+				return nil, err
+			}
+			t.ranked = true
 		}
 		o, err := t.open(s.Log)
 		if err != nil {

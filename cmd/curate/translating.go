@@ -60,7 +60,8 @@ type translating struct {
 	limit                int64    // --memory, 0 if it was not given
 	inRecipe             bool
 	step                 translateStep
-	rank, world          int  // of stepFetch
+	rank, world          int  // of stepFetch; a recipe's rank
+	ranked               bool // as a recipe's rank
 	setAside             bool // of stepApply: rows that lack a segment are quarantined
 	tms, corrections     []string
 	glossary             string
@@ -145,7 +146,7 @@ func (t *translating) ownMemory() string {
 	switch {
 	case t.step == stepSegments || t.step == stepApply:
 		return ""
-	case t.step == stepFetch && t.world > 0:
+	case t.ranked, t.step == stepFetch && t.world > 0:
 		return filepath.Join(t.dir, fmt.Sprintf("rank-%05d", t.rank))
 	}
 	return t.dir
