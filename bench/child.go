@@ -96,6 +96,7 @@ var tasks = map[string]func(task) (result, error){
 	"peerpairs":      peerPairsTask,
 	"prepare":        prepareTask,
 	"randommodel":    randomModelTask,
+	"ranks":          ranksTask,
 	"readable":       readableTask,
 	"recall":         recallTask,
 	"sample":         sampleTask,

@@ -25,6 +25,7 @@ type benchmark struct {
 // benchmarks is sorted by name.
 var benchmarks = []benchmark{
 	{"answers", "what translated instructions, an adapted base and preferences are worth to a small model: docs/experiments.md", runAnswers},
+	{"container", "check: the binary of contrib/container is static and works with no file beside itself", runContainer},
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
 	{"decode", "a model of 134M parameters writes greedy texts on one core, one and 32 at once, and torch the same", runDecode},
@@ -46,6 +47,7 @@ var benchmarks = []benchmark{
 	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
+	{"ranks", "check: near-deduplication by ranks, step by step, against the plan of its size: bytes, memory, CPU seconds", runRanks},
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
 	{"recipe-train", "examples/basque/recipe.train.yaml: how long it takes, and that its model learns Basque and keeps English", runRecipeTrain},
@@ -53,6 +55,7 @@ var benchmarks = []benchmark{
 	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
+	{"slurm", "check: contrib/slurm on a cluster of one node, with ranks requeued, gives a local run's bytes", runSlurm},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"storage", "profile gopher through an S3 server in this process, against the same on a disk", runStorage},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
@@ -115,6 +118,9 @@ type options struct {
 
 	conformance string
 	tokenizers  string
+	ranksMB     int
+	ranks       int
+	slurmMB     int
 	stagesMB    int
 	langidMB    int
 }
@@ -173,6 +179,9 @@ func main() {
 	flag.StringVar(&o.writingText, "writing-text", "../examples/basque/training/heldout.eu.jsonl.zst", "`FILE` of JSON Lines whose texts it is measured on")
 	flag.IntVar(&o.writingTokens, "writing-tokens", 20_000, "`N` tokens of them")
 	flag.StringVar(&o.writingPython, "writing-python", "", "`PATH` of a Python with llama_cpp and gguf, for benchmark writing")
+	flag.IntVar(&o.ranksMB, "ranks-mb", 1000, "`MB` of JSONL that benchmark ranks makes; it needs one and a half times that of disk")
+	flag.IntVar(&o.ranks, "ranks", 4, "`N` ranks of it")
+	flag.IntVar(&o.slurmMB, "slurm-mb", 300, "`MB` of JSONL that benchmark slurm makes")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {
@@ -192,8 +201,8 @@ func main() {
 }
 
 func run(o options) (err error) {
-	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
-		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
+	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.ranksMB < 1 || o.ranks < 1 || o.slurmMB < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
+		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -ranks, -ranks-mb, -slurm-mb, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
 	}
 	if len(o.data) == 0 {
 		if _, err := os.Stat(defaultData); err != nil {
