@@ -74,7 +74,7 @@ func runSlurm(s *session) error {
 	fmt.Printf("\nslurm: %s, one node, %d tasks at once; %.1f MB in %d files\n", c.version, slurmRunning, mb(made.Bytes), len(made.Files))
 
 	alone, unique := filepath.Join(s.dir, "slurm-alone"), filepath.Join(s.dir, "slurm-unique")
-	if _, err := s.measure(command{argv: []string{bin, "dedup", "-q", "--max-record", "16MiB", "-o", alone, "--dropped", filepath.Join(s.dir, "slurm-dropped.jsonl"), in}}); err != nil {
+	if _, err := s.measure(command{argv: []string{bin, "dedup", "-q", "--max-record", "16MiB", "-o", alone, "--dropped", filepath.Join(s.dir, "slurm-dropped.jsonl.zst"), in}}); err != nil {
 		return err
 	}
 	env := []string{
@@ -121,13 +121,14 @@ func runSlurm(s *session) error {
 
 // slurmLoop runs a recipe by run.sh, and requeues three ranks of its first array.
 func (s *session) slurmLoop(c *cluster, v *verdict, bin, tree, in string, env []string) error {
-	// In one place after the other, since a step's manifest has the paths of the one before.
+	// In one place after the other, since a step's manifest has the paths of the one before; and with run.sh's --memory, of
+	// which the longest record is a share.
 	ranks, local := filepath.Join(s.dir, "slurm-run"), filepath.Join(s.dir, "slurm-local")
 	r := ranks + ".yaml"
 	if err := os.WriteFile(r, fmt.Appendf(nil, slurmRecipe, ranks, in), 0o644); err != nil {
 		return err
 	}
-	if _, err := s.measure(command{argv: []string{bin, "run", "-q", r}}); err != nil {
+	if _, err := s.measure(command{argv: []string{bin, "run", "-q", "--memory", "896MiB", r}}); err != nil {
 		return err
 	}
 	if err := os.Rename(ranks, local); err != nil {

@@ -66,6 +66,7 @@ type RanksStep struct {
 	Writes  int64   // bytes in the run's folder, of all parts together, that the ranks make for one another
 	Held    int64   // bytes of memory of each process in proportion to the candidates
 	Memory  int64   // what Workspace.Memory must be for that at least
+	Peak    int64   // resident memory of each process with two workers and enough --memory
 	Seconds float64 // of one core, of all parts together
 }
 
@@ -87,6 +88,9 @@ const (
 	decideEach    = 10e-6     // of a candidate
 	applyByte     = 1 / 100e6 // of JSON Lines: decoded, parsed, encoded
 )
+
+// ranksBase is what a process takes of memory whatever its input.
+const ranksBase = 100 << 20
 
 // PlanRanks says what Ranks take for such an input, from the widths of what they write (docs/formats/ranks.md): in verify,
 // rehub, components and decide every process holds something of all candidates.
@@ -128,7 +132,7 @@ func (m *MinHash) PlanRanks(s Sample, o Overlap) (RanksPlan, error) {
 	}
 	p := RanksPlan{Candidates: int64(candidates), Compared: int64(pairs)}
 	for _, step := range all {
-		r := RanksStep{Name: step.name, Writes: int64(step.writes), Held: step.held, Seconds: step.seconds}
+		r := RanksStep{Name: step.name, Writes: int64(step.writes), Held: step.held, Peak: ranksBase + step.held, Seconds: step.seconds}
 		switch {
 		case r.Name == "components":
 			r.Memory = memoryFor(r.Held + int64(m.spillSize) + runs.FanIn*runBuffer + fewBuffers)
