@@ -47,7 +47,6 @@ var benchmarks = []benchmark{
 	{"marian-check", "check: translations of held-out sentences are transformers', and 8 bits lose little of f32's score", runMarianCheck},
 	{"million", "a million distinct segments through curate translate in 1 GiB, then from its memory", runMillion},
 	{"minhash", "near-deduplication of the example as the command, and datatrove's", runMinHash},
-	{"ranks", "check: near-deduplication by ranks, step by step, against the plan of its size: bytes, memory, CPU seconds", runRanks},
 	{"readers", "check: shards in every format, read by the trainers' own readers, and converted", runReaders},
 	{"recall", "check: precision and recall of near-deduplication on labelled pairs", runRecall},
 	{"recipe-train", "examples/basque/recipe.train.yaml: how long it takes, and that its model learns Basque and keeps English", runRecipeTrain},
@@ -55,6 +54,7 @@ var benchmarks = []benchmark{
 	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
+	{"size-model", "check: near-deduplication by ranks, step by step, against the plan of its size: bytes, memory, CPU seconds", runSizeModel},
 	{"slurm", "check: contrib/slurm on a cluster of one node, with ranks requeued, gives a local run's bytes", runSlurm},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"storage", "profile gopher through an S3 server in this process, against the same on a disk", runStorage},
@@ -118,8 +118,8 @@ type options struct {
 
 	conformance string
 	tokenizers  string
-	ranksMB     int
-	ranks       int
+	modelMB     int
+	modelRanks  int
 	slurmMB     int
 	stagesMB    int
 	langidMB    int
@@ -179,8 +179,8 @@ func main() {
 	flag.StringVar(&o.writingText, "writing-text", "../examples/basque/training/heldout.eu.jsonl.zst", "`FILE` of JSON Lines whose texts it is measured on")
 	flag.IntVar(&o.writingTokens, "writing-tokens", 20_000, "`N` tokens of them")
 	flag.StringVar(&o.writingPython, "writing-python", "", "`PATH` of a Python with llama_cpp and gguf, for benchmark writing")
-	flag.IntVar(&o.ranksMB, "ranks-mb", 1000, "`MB` of JSONL that benchmark ranks makes; it needs one and a half times that of disk")
-	flag.IntVar(&o.ranks, "ranks", 4, "`N` ranks of it")
+	flag.IntVar(&o.modelMB, "model-mb", 1000, "`MB` of JSONL that benchmark size-model makes; it needs one and a half times that of disk")
+	flag.IntVar(&o.modelRanks, "model-ranks", 4, "`N` ranks of it")
 	flag.IntVar(&o.slurmMB, "slurm-mb", 300, "`MB` of JSONL that benchmark slurm makes")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
@@ -201,8 +201,8 @@ func main() {
 }
 
 func run(o options) (err error) {
-	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.ranksMB < 1 || o.ranks < 1 || o.slurmMB < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
-		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -ranks, -ranks-mb, -slurm-mb, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
+	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.modelMB < 1 || o.modelRanks < 1 || o.slurmMB < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
+		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -model-mb, -model-ranks, -slurm-mb, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
 	}
 	if len(o.data) == 0 {
 		if _, err := os.Stat(defaultData); err != nil {

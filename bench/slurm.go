@@ -53,7 +53,7 @@ func runSlurm(s *session) error {
 		return err
 	}
 	in := filepath.Join(s.dir, "slurm-in")
-	made, _, err := s.child(task{Name: "ranks", Out: in, MB: s.options.slurmMB, N: slurmRanks}, false)
+	made, _, err := s.child(task{Name: "overlaps", Out: in, MB: s.options.slurmMB, N: slurmRanks}, false)
 	if err != nil {
 		return err
 	}

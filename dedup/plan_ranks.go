@@ -77,7 +77,7 @@ type RanksPlan struct {
 	Steps      []RanksStep
 }
 
-// What the steps take on one core of the machine of docs/scale.md, in seconds; measured there (benchmark ranks).
+// What the steps take on one core of the machine of docs/scale.md, in seconds; measured there (benchmark size-model).
 const (
 	signByte      = 1 / 30e6  // of JSON Lines: decoded, parsed, signed
 	pairsKey      = 150e-9    // of a band of a document: found, merged

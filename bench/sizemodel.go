@@ -17,27 +17,27 @@ import (
 	"curate/dedup"
 )
 
-// The corpus of runRanks: 40 % of the documents in groups of three edits of one text.
+// The corpus of runSizeModel: 40 % of the documents in groups of three edits of one text.
 const (
-	ranksShare  = 0.4
-	ranksGroup  = 3
-	ranksWords  = 700    // in the mean; 30 to 1,370
-	ranksEdits  = 0.0055 // of the words of each member: two members are about 0.9 similar
-	ranksMean   = 3250   // bytes of a document's line, about
-	ranksFile   = 256e6  // bytes of JSONL
-	ranksNear   = 0.25   // how far a figure may be from the plan
-	ranksMemory = 1 << 30
+	modelShare  = 0.4
+	modelGroup  = 3
+	modelWords  = 700    // in the mean; 30 to 1,370
+	modelEdits  = 0.0055 // of the words of each member: two members are about 0.9 similar
+	modelMean   = 3250   // bytes of a document's line, about
+	modelFile   = 256e6  // bytes of JSONL
+	modelNear   = 0.25   // how far a figure may be from the plan
+	modelMemory = 1 << 30
 )
 
-// runRanks measures near-duplicate removal by ranks, from start to finish, each process by itself, against the plan that
+// runSizeModel measures near-duplicate removal by ranks, from start to finish, each process by itself, against the plan that
 // package dedup makes of the corpus and of nothing that was measured here.
-func runRanks(s *session) error {
+func runSizeModel(s *session) error {
 	bin, err := s.buildCurate()
 	if err != nil {
 		return err
 	}
-	in := filepath.Join(s.dir, "ranks-in")
-	made, _, err := s.child(task{Name: "ranks", Out: in, MB: s.options.ranksMB}, false)
+	in := filepath.Join(s.dir, "model-in")
+	made, _, err := s.child(task{Name: "overlaps", Out: in, MB: s.options.modelMB}, false)
 	if err != nil {
 		return err
 	}
@@ -45,11 +45,11 @@ func runRanks(s *session) error {
 	if err != nil {
 		return err
 	}
-	plan, err := m.PlanRanks(dedup.Sample{Documents: made.Docs, Bytes: made.Bytes, Shingles: ranksWords - 4}, dedup.Overlap{Share: ranksShare, Group: ranksGroup, Similarity: ranksSimilarity()})
+	plan, err := m.PlanRanks(dedup.Sample{Documents: made.Docs, Bytes: made.Bytes, Shingles: modelWords - 4}, dedup.Overlap{Share: modelShare, Group: modelGroup, Similarity: modelSimilarity()})
 	if err != nil {
 		return err
 	}
-	run := filepath.Join(s.dir, "ranks-run")
+	run := filepath.Join(s.dir, "model-run")
 	own := filepath.Join(run, "_curate")
 	if _, err := s.measure(command{argv: []string{bin, "dedup", "start", "-q", "--max-record", "16MiB", "--run", run, in}}); err != nil {
 		return err
@@ -59,7 +59,7 @@ func runRanks(s *session) error {
 		ratio := measured / model
 		v.Numbers[name] = measured
 		said := fmt.Sprintf("%s: plan %.4g %s, measured %.4g, %.2f times", name, model, unit, measured, ratio)
-		if math.IsNaN(ratio) || math.Abs(ratio-1) > ranksNear {
+		if math.IsNaN(ratio) || math.Abs(ratio-1) > modelNear {
 			v.failf("%s", said)
 			return
 		}
@@ -70,7 +70,7 @@ func runRanks(s *session) error {
 	for _, step := range append(steps, dedup.RanksStep{Name: "apply --finish"}) {
 		r := &row{name: step.Name, note: ", all ranks"}
 		rows = append(rows, r)
-		world := s.options.ranks
+		world := s.options.modelRanks
 		one := step.Name == "components" || step.Name == "decide" || step.Name == "apply --finish"
 		if one {
 			world = 1
@@ -81,7 +81,7 @@ func runRanks(s *session) error {
 		}
 		var all result
 		for rank := range world {
-			argv := append(append([]string{bin, "dedup"}, strings.Fields(step.Name)...), "-q", "--run", run, "-j", "2", "--memory", strconv.Itoa(ranksMemory))
+			argv := append(append([]string{bin, "dedup"}, strings.Fields(step.Name)...), "-q", "--run", run, "-j", "2", "--memory", strconv.Itoa(modelMemory))
 			if !one {
 				argv = append(argv, "--rank", strconv.Itoa(rank), "--world-size", strconv.Itoa(world))
 			}
@@ -94,7 +94,7 @@ func runRanks(s *session) error {
 		}
 		all.Bytes, all.Docs, all.Passes = made.Bytes, made.Docs, 1
 		if step.Name == "apply --finish" { // has removed what the figures are of
-			s.add(r, measurement{Bench: "ranks", Name: r.name, Round: 1, Unit: "JSONL", Process: true, result: all})
+			s.add(r, measurement{Bench: "size-model", Name: r.name, Round: 1, Unit: "JSONL", Process: true, result: all})
 			continue
 		}
 		after, err := sizesBelow(own)
@@ -109,14 +109,14 @@ func runRanks(s *session) error {
 				total += size
 			}
 		}
-		s.add(r, measurement{Bench: "ranks", Name: r.name, Round: 1, Unit: "JSONL", Process: true, result: all, More: map[string]any{"written": written}})
+		s.add(r, measurement{Bench: "size-model", Name: r.name, Round: 1, Unit: "JSONL", Process: true, result: all, More: map[string]any{"written": written}})
 		if step.Writes > 0 {
 			figure(step.Name+" writes", "bytes", float64(step.Writes), float64(total))
 		}
 		figure(step.Name+" CPU", "s", step.Seconds, all.CPU)
 		figure(step.Name+" RSS", "bytes", float64(step.Peak), float64(all.PeakRSS))
 	}
-	table(fmt.Sprintf("ranks: near-duplicates of %.1f MB by %d ranks", mb(made.Bytes), s.options.ranks), rows...)
+	table(fmt.Sprintf("size-model: near-duplicates of %.1f MB by %d ranks", mb(made.Bytes), s.options.modelRanks), rows...)
 	parts, _, err := s.child(task{Name: "digest", Out: run}, false)
 	if err != nil {
 		return err
@@ -126,13 +126,13 @@ func runRanks(s *session) error {
 	if math.Abs(float64(kept-made.Kept)) > 1e-2*float64(made.Docs) {
 		return fmt.Errorf("%w: %d documents kept instead of %d", errOutput, kept, made.Kept)
 	}
-	return errors.Join(s.say("ranks", v), os.RemoveAll(run), os.RemoveAll(in))
+	return errors.Join(s.say("size-model", v), os.RemoveAll(run), os.RemoveAll(in))
 }
 
-// ranksSimilarity is that of two members of a group: each keeps the share f of the text's shingles, independently, and has
+// modelSimilarity is that of two members of a group: each keeps the share f of the text's shingles, independently, and has
 // others in the place of the rest, so f² of n are common, of 2n - f²n.
-func ranksSimilarity() float64 {
-	f := 1 - 5*ranksEdits // an edit changes the five shingles around it
+func modelSimilarity() float64 {
+	f := 1 - 5*modelEdits // an edit changes the five shingles around it
 	return f * f / (2 - f*f)
 }
 
@@ -168,13 +168,13 @@ func sizesBelow(dir string) (map[string]int64, error) {
 	return sizes, err
 }
 
-// ranksTask writes some t.MB MB of documents to files below t.Out, t.N of them, about, or as many as ranksFile makes. Kept is how many have no near-duplicate before them.
-func ranksTask(t task) (res result, err error) {
+// overlapsTask writes some t.MB MB of documents to files below t.Out, t.N of them, about, or as many as modelFile makes. Kept is how many have no near-duplicate before them.
+func overlapsTask(t task) (res result, err error) {
 	if err := os.MkdirAll(t.Out, 0o755); err != nil {
 		return res, err
 	}
-	n := max(100, int(float64(t.MB)*1e6/ranksMean))
-	groups := int(float64(n) * ranksShare / ranksGroup)
+	n := max(100, int(float64(t.MB)*1e6/modelMean))
+	groups := int(float64(n) * modelShare / modelGroup)
 	step := n/2 + 1 // a place's document is step away from the last one's: groups lie all over the corpus
 	for gcd(step, n) > 1 {
 		step++
@@ -190,7 +190,7 @@ func ranksTask(t task) (res result, err error) {
 		}
 		return dst
 	}
-	most := int64(ranksFile)
+	most := int64(modelFile)
 	if t.N > 0 {
 		most = int64(t.MB) * 1e6 / int64(t.N)
 	}
@@ -200,18 +200,18 @@ func ranksTask(t task) (res result, err error) {
 	for i := range n {
 		at := int(int64(i) * int64(step) % int64(n))
 		group, member := at, 0
-		if at < groups*ranksGroup {
+		if at < groups*modelGroup {
 			group, member = at%groups, at/groups
 		}
 		rng := rand.New(rand.NewPCG(uint64(group), 17))
-		if at >= groups*ranksGroup {
+		if at >= groups*modelGroup {
 			rng = rand.New(rand.NewPCG(uint64(at), 18))
 		}
-		text = words(text[:0], rng, 30+rng.IntN(2*(ranksWords-30)+1))
-		if at < groups*ranksGroup {
+		text = words(text[:0], rng, 30+rng.IntN(2*(modelWords-30)+1))
+		if at < groups*modelGroup {
 			edit := rand.New(rand.NewPCG(uint64(at), 19+uint64(member)))
 			// So many in the mean, also of a short text.
-			want := ranksEdits * float64(len(text))
+			want := modelEdits * float64(len(text))
 			edits := int(want)
 			if edit.Float64() < want-float64(edits) {
 				edits++
