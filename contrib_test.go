@@ -168,7 +168,7 @@ func TestKubernetesJobs(t *testing.T) {
 		perIndex, all := at(job, "spec", "backoffLimitPerIndex"), at(job, "spec", "backoffLimit")
 		if indexed {
 			n := fmt.Sprint(at(job, "spec", "completions"))
-			if at(job, "spec", "completionMode") != "Indexed" || perIndex == nil || all != nil || !strings.Contains(args, "--world-size "+n+" ") {
+			if at(job, "spec", "completionMode") != "Indexed" || perIndex == nil || all != nil || !strings.Contains(args, "--world-size "+n+"]") {
 				t.Errorf("%s: mode %v, %v tries an index, %v in all, %s ranks, args %s", name, at(job, "spec", "completionMode"), perIndex, all, n, args)
 			}
 		} else if at(job, "spec", "completionMode") != nil || perIndex != nil || all == nil || !strings.Contains(args, "--finish") {

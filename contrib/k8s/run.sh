@@ -11,7 +11,7 @@
 #   IMAGE        the program's image (contrib/container)
 #   RANKS        pods of a Job (16)
 #   CONCURRENCY  how many of them run at once (all)
-#   MEM          MiB of a rank (8192); curate takes seven eighths of it
+#   MEM          MiB of a rank (8192); curate takes seven eighths of it, and eight times --max-record, which is 256MiB unless you say less
 #   MEM_ALL      MiB of the global step (MEM)
 #   NAME         of the Jobs (curate)
 #   KUBECTL      the program, with flags such as the namespace (kubectl)
@@ -59,7 +59,7 @@ job() {
 	local file=$1 name=$2 mem=$3 more=$4
 	shift 4
 	local args
-	args=$(list "$@" --memory "$((mem * 7 / 8))MiB" --tmp /tmp)
+	args=$(list "$@" --memory "$((mem * 7 / 8))MiB")
 	# A Job cannot be changed: what an earlier call has left is deleted, and what it has done is done.
 	"${kubectl[@]}" delete job "$name" --ignore-not-found --wait=true >&2
 	"${kubectl[@]}" patch --local -f "$file" -o json --type strategic -p '{"metadata":{"name":"'"$name"'"},"spec":{'"$more"'"template":{"spec":{"containers":[{"name":"curate",

@@ -4,7 +4,8 @@
 #   RUN=/shared/unique RANKS=64 contrib/slurm/dedup.sh --threshold 0.8 /shared/clean/*.jsonl.zst
 #
 # RUN is the output directory: an absolute path that all nodes see, or a URL. The arguments are those of curate dedup start, and are
-# not needed to go on with a run. The other parameters are in submit.sh.
+# not needed to go on with a run. NODE_TMP is a folder on a node's own disk for what one process alone needs (without, it is in RUN). The
+# other parameters are in submit.sh.
 #
 # Submitted again, after a failure or by mistake, it begins with the first step that is not done, and what of that is done is
 # not done again. Two chains at once are harmless and a waste. It writes the steps and their jobs to stdout.
@@ -44,6 +45,7 @@ for step in sign pairs sets verify rehub components decide apply "apply --finish
 	*) mem=$MEM ;;
 	esac
 	mapfile -t flags < <(limits "$mem")
+	[ -n "${NODE_TMP:-}" ] && flags+=(--tmp "$NODE_TMP")
 	case $step in
 	components | decide | "apply --finish")
 		after=$(submit "${step##* --}" '' "$after" "$mem" "$CURATE" dedup $step --run "$RUN" "${flags[@]}")

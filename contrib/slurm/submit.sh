@@ -4,9 +4,8 @@
 #   RANKS        tasks of an array (16)
 #   CONCURRENCY  how many of them run at once (all)
 #   CPUS         cores of a task (4)
-#   MEM          MiB of a task (8192); curate takes seven eighths of it, and wants 2 GiB unless --max-record is below 256MiB
+#   MEM          MiB of a task (8192); curate takes seven eighths of it, and eight times --max-record, which is 256MiB unless you say less
 #   MEM_ALL      MiB of a task that holds something of all documents (MEM): see docs/scale.md
-#   NODE_TMP     folder on a node's own disk for what one process alone needs (none: in the run's)
 #   LOGS         folder for messages (slurm-logs in the current one)
 #   NAME         of the jobs (curate)
 #
@@ -18,10 +17,9 @@ CONCURRENCY=${CONCURRENCY:-$RANKS}
 CPUS=${CPUS:-4}
 MEM=${MEM:-8192}
 MEM_ALL=${MEM_ALL:-$MEM}
-NODE_TMP=${NODE_TMP:-}
 LOGS=${LOGS:-$PWD/slurm-logs}
 NAME=${NAME:-curate}
-export CURATE RANKS CONCURRENCY CPUS MEM MEM_ALL NODE_TMP LOGS NAME
+export CURATE RANKS CONCURRENCY CPUS MEM MEM_ALL LOGS NAME
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -64,10 +62,7 @@ submit() {
 	printf '%s\n' "${job%%;*}" # of several clusters the name follows
 }
 
-# limits says what a task of MEM MiB may take, as flags of curate.
+# limits says what a task of so many MiB may take, as flags of curate.
 limits() {
 	printf '%s\n' --jobs "$CPUS" --memory "$(($1 * 7 / 8))MiB"
-	if [ -n "$NODE_TMP" ]; then
-		printf '%s\n' --tmp "$NODE_TMP"
-	fi
 }
