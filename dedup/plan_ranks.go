@@ -66,7 +66,7 @@ type RanksStep struct {
 	Writes  int64   // bytes in the run's folder, of all parts together, that the ranks make for one another
 	Held    int64   // bytes of memory of each process in proportion to the candidates
 	Memory  int64   // what Workspace.Memory must be for that at least
-	Peak    int64   // resident memory of each process with two workers and enough --memory
+	Peak    int64   // resident memory of each process with two workers; 0 where it is what --memory allows
 	Seconds float64 // of one core, of all parts together
 }
 
@@ -77,20 +77,25 @@ type RanksPlan struct {
 	Steps      []RanksStep
 }
 
-// What the steps take on one core of the machine of docs/scale.md, in seconds; measured there (benchmark size-model).
+// What the steps take on one core, in seconds, as docs/scale.md has measured it (benchmark size-model, but for apply, which
+// depends on how well a text compresses: there it is the copy of docs/performance.md, pages in zstd).
 const (
-	signByte      = 1 / 30e6  // of JSON Lines: decoded, parsed, signed
-	pairsKey      = 150e-9    // of a band of a document: found, merged
-	setsByte      = 1 / 250e6 // of JSON Lines: decoded, parsed
-	setsSealed    = 1 / 100e6 // of a byte of sets: cut, hashed, sorted, written
+	signByte      = 1 / 40e6  // of JSON Lines: decoded, parsed, signed
+	pairsKey      = 275e-9    // of a band of a document: found, merged
+	setsByte      = 1 / 200e6 // of JSON Lines: decoded, parsed
+	setsSealed    = 1 / 95e6  // of a byte of sets: cut, hashed, sorted, written
 	verifySealed  = 1 / 400e6 // of a byte of sets that is read to be compared
 	comparerIndex = 100e-9    // of a candidate, in each process
 	decideEach    = 10e-6     // of a candidate
 	applyByte     = 1 / 100e6 // of JSON Lines: decoded, parsed, encoded
 )
 
-// ranksBase is what a process takes of memory whatever its input.
-const ranksBase = 100 << 20
+// What a process of a step by ranges has resident whatever its input, and decide more than others for what it finds, in
+// bytes. Steps by files take what --memory lets them.
+const (
+	ranksBase  = 34 << 20
+	decideMore = 16 << 20
+)
 
 // PlanRanks says what Ranks take for such an input, from the widths of what they write (docs/formats/ranks.md): in verify,
 // rehub, components and decide every process holds something of all candidates.
@@ -132,7 +137,13 @@ func (m *MinHash) PlanRanks(s Sample, o Overlap) (RanksPlan, error) {
 	}
 	p := RanksPlan{Candidates: int64(candidates), Compared: int64(pairs)}
 	for _, step := range all {
-		r := RanksStep{Name: step.name, Writes: int64(step.writes), Held: step.held, Peak: ranksBase + step.held, Seconds: step.seconds}
+		r := RanksStep{Name: step.name, Writes: int64(step.writes), Held: step.held, Seconds: step.seconds}
+		switch r.Name {
+		case "pairs", "verify", "rehub", "components":
+			r.Peak = ranksBase + r.Held
+		case "decide":
+			r.Peak = ranksBase + decideMore + r.Held
+		}
 		switch {
 		case r.Name == "components":
 			r.Memory = memoryFor(r.Held + int64(m.spillSize) + runs.FanIn*runBuffer + fewBuffers)
