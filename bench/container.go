@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"debug/elf"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +18,6 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-
-	"encoding/pem"
 
 	"curate/corpus/store/storetest/s3test"
 )
@@ -86,7 +85,7 @@ func runContainer(s *session) error {
 	if err := os.WriteFile(in, data, 0o644); err != nil {
 		return err
 	}
-	// in runs the program in the empty root, as the user of the image, who owns /data.
+	// run runs the program in the empty root, as the user of the image, who owns /data.
 	run := func(env []string, stdin []byte, args ...string) (string, string, error) {
 		cmd := exec.Command("/curate", args...)
 		cmd.Dir, cmd.Env = "/", append([]string{}, env...)

@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -61,10 +63,24 @@ func runSlurm(s *session) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		for _, err := range c.stop() {
-			fmt.Fprintln(os.Stderr, "bench: slurm:", err)
-		}
+	var once sync.Once
+	end := func() {
+		once.Do(func() {
+			for _, err := range c.stop() {
+				fmt.Fprintln(os.Stderr, "bench: slurm:", err)
+			}
+		})
+	}
+	defer end()
+	// The daemons go with this program, also by a signal.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	go func() {
+		sig := <-signals
+		end()
+		signal.Reset()
+		_ = syscall.Kill(os.Getpid(), sig.(syscall.Signal))
 	}()
 	tree, err := root()
 	if err != nil {
