@@ -155,14 +155,16 @@ func runContainer(s *session) error {
 	if err == nil || !strings.Contains(stdout, "certificate") {
 		v.failf("a server whose certificate nobody knows: %v: %s%s", err, stdout, stderr)
 	}
-	if stdout, stderr, err := run(append(env, "SSL_CERT_FILE=/data/ca.pem"), nil, "store", "check", "s3://bucket/run"); err != nil {
+	// The server has no payloads that are not signed, in which the client sends parts over TLS: a list has passed both ways.
+	const passed = "list a folder                    yes\n"
+	if stdout, stderr, err := run(append(env, "SSL_CERT_FILE=/data/ca.pem"), nil, "store", "check", "s3://bucket/run"); !strings.Contains(stdout, passed) {
 		v.failf("TLS with SSL_CERT_FILE: %v: %s%s", err, stdout, stderr)
 	}
 	system := filepath.Join(empty, "etc/ssl/certs")
 	if err := errors.Join(os.MkdirAll(system, 0o755), os.WriteFile(filepath.Join(system, "ca-certificates.crt"), certificate, 0o644)); err != nil {
 		return err
 	}
-	if stdout, stderr, err := run(env, nil, "store", "check", "s3://bucket/run"); err != nil {
+	if stdout, stderr, err := run(env, nil, "store", "check", "s3://bucket/run"); !strings.Contains(stdout, passed) {
 		v.failf("TLS with the certificates of distroless/static: %v: %s%s", err, stdout, stderr)
 	}
 	if len(v.Failures) > 0 {
