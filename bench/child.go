@@ -91,6 +91,7 @@ var tasks = map[string]func(task) (result, error){
 	"marianpairs":    marianPairsTask,
 	"marianquantize": marianQuantizeTask,
 	"merges":         mergesTask,
+	"overlaps":       overlapsTask,
 	"parse":          func(t task) (result, error) { return parseTask(t, false) },
 	"parsetext":      func(t task) (result, error) { return parseTask(t, true) },
 	"peerpairs":      peerPairsTask,

@@ -25,6 +25,7 @@ type benchmark struct {
 // benchmarks is sorted by name.
 var benchmarks = []benchmark{
 	{"answers", "what translated instructions, an adapted base and preferences are worth to a small model: docs/experiments.md", runAnswers},
+	{"container", "check: the binary of contrib/container is static and works with no file beside itself", runContainer},
 	{"copy", "JSONL.zst to JSONL.zst through the engine, against its limits: decode, strict parse, encode", runCopy},
 	{"datatrove", "the gopher filters of datatrove 0.10.1 against profile gopher, on the same documents", runDatatrove},
 	{"decode", "a model of 134M parameters writes greedy texts on one core, one and 32 at once, and torch the same", runDecode},
@@ -55,6 +56,8 @@ var benchmarks = []benchmark{
 	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
+	{"size-model", "check: near-deduplication by ranks, step by step, against the plan of its size: bytes, memory, CPU seconds", runSizeModel},
+	{"slurm", "check: contrib/slurm on a cluster of one node, with ranks requeued, gives a local run's bytes", runSlurm},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"storage", "profile gopher through an S3 server in this process, against the same on a disk", runStorage},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
@@ -117,6 +120,9 @@ type options struct {
 
 	conformance string
 	tokenizers  string
+	modelMB     int
+	modelRanks  int
+	slurmMB     int
 	stagesMB    int
 	langidMB    int
 	ranks       string
@@ -177,6 +183,9 @@ func main() {
 	flag.StringVar(&o.writingText, "writing-text", "../examples/basque/training/heldout.eu.jsonl.zst", "`FILE` of JSON Lines whose texts it is measured on")
 	flag.IntVar(&o.writingTokens, "writing-tokens", 20_000, "`N` tokens of them")
 	flag.StringVar(&o.writingPython, "writing-python", "", "`PATH` of a Python with llama_cpp and gguf, for benchmark writing")
+	flag.IntVar(&o.modelMB, "model-mb", 1000, "`MB` of JSONL that benchmark size-model makes; it needs one and a half times that of disk")
+	flag.IntVar(&o.modelRanks, "model-ranks", 4, "`N` ranks of it")
+	flag.IntVar(&o.slurmMB, "slurm-mb", 300, "`MB` of JSONL that benchmark slurm makes")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {
@@ -196,8 +205,8 @@ func main() {
 }
 
 func run(o options) (err error) {
-	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
-		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
+	if o.runs < 1 || o.mb < 0 || o.docs < 1 || o.stagesMB < 0 || o.langidMB < 1 || o.trainSteps < 1 || o.modelMB < 1 || o.modelRanks < 1 || o.slurmMB < 1 || o.marianSentences < 1 || o.marianTexts < 1 {
+		return errors.New("-runs, -peer-docs, -langid-mb, -train-steps, -model-mb, -model-ranks, -slurm-mb, -marian-sentences and -marian-texts are at least 1, -mb and -stages-mb at least 0")
 	}
 	if len(o.data) == 0 {
 		if _, err := os.Stat(defaultData); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -414,6 +415,9 @@ func (j *Job) finishMemory() int64 { return FinishMemory(j.Memory) }
 
 // FinishMemory is what a Reducer's Finish may hold of so many bytes for a run.
 func FinishMemory(memory int64) int64 { return max(0, int64(float64(memory-baseMemory)*heapShare)) }
+
+// MemoryFor is the least Job.Memory that leaves finish bytes to a Reducer's Finish: the other way round.
+func MemoryFor(finish int64) int64 { return baseMemory + int64(math.Ceil(float64(finish)/heapShare)) }
 
 // combine adds the counts of the first phases up to the job's. What reached a phase is what the one before has kept,
 // and the two halves of a Reducer are one stage.

@@ -18,6 +18,7 @@ func newDedupStart(env environment) *cobra.Command {
 	flags := stageFlags{maxQuarantined: "0"}
 	var scheme schemeFlags
 	var deciding decidingFlags
+	var plan rankPlanFlags
 	set := rankSettings{Version: rankSettingsVersion}
 	cmd := &cobra.Command{
 		Use:   "start --run DIR [flags] INPUT…",
@@ -42,21 +43,25 @@ dropped records are in DIR/_curate/dropped. A rank may be killed and repeated, r
 another one for each step: the bytes are the same. curate dedup status says what is done, and what comes next.
 Each step refuses inputs that have changed, and another version of the program. docs/dedup-array.md has an example.
 
+--plan looks at a few inputs and says what each step would take, by the size of what it writes and by measured speeds
+(docs/scale.md), also for a corpus that is not there yet (--plan-size). It starts nothing.
+
 INPUT is a file, a glob or a directory, as everywhere. Paths are kept as they are given: run the steps in the folder
 where the run was started, or give absolute ones.`,
 		Example: `  curate dedup start --run unique --threshold 0.8 clean/*.jsonl.zst
+  curate dedup start --plan --plan-size 10TiB clean/part-00001.jsonl.zst
   curate dedup start --run unique --scheme datatrove --ranges 256 --keep source-order --priority wiki,web clean/`,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			flags.given = cmd.Flags().Changed
 			switch {
-			case flags.out == "":
+			case flags.out == "" && !plan.on:
 				return usage("--run DIR is missing: where are the ranks to write?")
 			case len(args) == 0:
 				return usage("no input: name files; ranks cannot share a stream")
 			case set.Threshold == 0:
 				return usage("--threshold 0: a similarity above 0, at most 1")
 			}
-			if err := errors.Join(scheme.check(cmd), deciding.check(cmd)); err != nil {
+			if err := errors.Join(scheme.check(cmd), deciding.check(cmd), plan.check(cmd)); err != nil {
 				return err
 			}
 			alarm, err := deciding.alarmShare()
@@ -84,6 +89,9 @@ where the run was started, or give absolute ones.`,
 			}
 			if _, err := m.Ranks(set.Ranges); err != nil {
 				return usage("--ranges %d: there are 1 to %d", set.Ranges, dedup.MaxRanges)
+			}
+			if plan.on {
+				return plan.planRanks(cmd.Context(), cmd.OutOrStdout(), s, m, set.Ranges, args)
 			}
 			stages := m.Stages()
 			if set.SplitSize == 0 {
@@ -137,6 +145,7 @@ where the run was started, or give absolute ones.`,
 	fs.BoolVar(&flags.annotate, "annotate", false, "drop nothing; write the verdict into every record, under \"curate\"")
 	fs.StringSliceVar(&flags.repair, "repair", nil, "`LIST` of what is repaired in a line that is no strict JSON: nan, surrogates")
 	fs.BoolVar(&flags.restart, "restart", false, "remove what an earlier run left in DIR and begin anew")
+	plan.register(cmd)
 	flags.registerMachine(cmd)
 	_ = fs.MarkHidden("tmp") // nothing is spooled; it is there
 	return cmd

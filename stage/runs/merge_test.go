@@ -2,11 +2,14 @@ package runs
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -225,5 +228,61 @@ func BenchmarkMerge(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// asked counts the reads of a run.
+type asked struct {
+	inMemory
+	n *int
+}
+
+func (a asked) ReadAt(p []byte, off int64) (int, error) { *a.n++; return a.inMemory.ReadAt(p, off) }
+
+// TestSearchReads: a bound among digests is found in a few reads, and among any other items in not many more than a
+// binary search has.
+func TestSearchReads(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 0))
+	const width, items = 16, 400_000
+	for name, c := range map[string]struct {
+		most int
+		key  func(i int) uint64
+	}{
+		"digests":            {3, func(int) uint64 { return rng.Uint64() }},
+		"one after another":  {30, func(i int) uint64 { return uint64(i) }},
+		"all the same":       {30, func(int) uint64 { return 7 }},
+		"most small":         {30, func(int) uint64 { return uint64(math.Exp(rng.Float64() * 44)) }},
+		"two far away":       {30, func(i int) uint64 { return uint64(i%2) << 63 }},
+		"all but the end":    {30, func(i int) uint64 { return uint64(i) / (items - 1) * math.MaxUint64 }},
+		"a gap, and digests": {30, func(i int) uint64 { return rng.Uint64() | 1<<63 }},
+	} {
+		run := make([]byte, items*width)
+		for i := range items {
+			binary.BigEndian.PutUint64(run[i*width:], c.key(i))
+			binary.BigEndian.PutUint64(run[i*width+8:], rng.Uint64())
+		}
+		Sort(run, width)
+		reads, most := 0, 0
+		sealed := stage.Sealed{Size: int64(len(run)), Data: asked{inMemory{bytes.NewReader(run)}, &reads}}
+		for range 200 {
+			bound := slices.Clone(run[rng.IntN(items)*width:][:1+rng.IntN(width)])
+			if rng.IntN(2) == 0 {
+				bound = binary.BigEndian.AppendUint64(nil, rng.Uint64())
+			}
+			reads = 0
+			got, err := search(&sealed, width, make([]byte, searchBlock), bound)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := int64(sort.Search(items, func(i int) bool { return bytes.Compare(run[i*width:(i+1)*width], bound) >= 0 })) * width
+			if got != want {
+				t.Fatalf("%s: %x is at %d, want %d", name, bound, got, want)
+			}
+			most = max(most, reads)
+		}
+		t.Logf("%s: %d reads at most", name, most)
+		if most > c.most {
+			t.Errorf("%s: %d reads", name, most)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"math/bits"
 	"sort"
 
@@ -45,22 +46,25 @@ func count(sealed []stage.Sealed, width int) (items int64, err error) {
 	return items, nil
 }
 
-// Open reads the items of r in all runs, in order. Each run's part is found by binary search. space is as in
+// Open reads the items of r in all runs, in order. Each run's part is found by search. space is as in
 // NewIterator. Several ranges may be read at once; the caller closes the runs.
 func Open(sealed []stage.Sealed, width int, r Range, space []byte) (*Iterator, error) {
 	if _, err := count(sealed, width); err != nil {
 		return nil, err
 	}
 	it := newIterator(len(sealed), width, space)
-	probe := make([]byte, width)
+	var block []byte
+	if r.From != nil || r.To != nil {
+		block = make([]byte, max(searchBlock, width))
+	}
 	for i := range sealed {
 		lo, hi := int64(0), sealed[i].Size
 		var err error
 		if r.From != nil {
-			lo, err = search(&sealed[i], probe, r.From)
+			lo, err = search(&sealed[i], width, block, r.From)
 		}
 		if r.To != nil && err == nil {
-			hi, err = search(&sealed[i], probe, r.To)
+			hi, err = search(&sealed[i], width, block, r.To)
 		}
 		if err == nil && lo > hi { // both bounds lie in a run that is not sorted
 			err = fmt.Errorf("the item at byte %d is out of order", hi)
@@ -75,21 +79,41 @@ func Open(sealed []stage.Sealed, width int, r Range, space []byte) (*Iterator, e
 	return it, nil
 }
 
-// search returns the offset of the first item that is not below bound.
-func search(s *stage.Sealed, probe, bound []byte) (int64, error) {
-	var failed error
-	w := int64(len(probe))
-	i := sort.Search(int(s.Size/w), func(i int) bool {
-		if failed == nil {
-			failed = readAt(s.Data, probe, int64(i)*w)
+// searchBlock is what a search reads at a time, in bytes. Where the first bytes of items are a digest, the place of one in n
+// items is known but for sqrt(n)/2 items: so a block or two find it, in up to a million items of 16 bytes, and a run that
+// is an object of a bucket is asked a few times, not once for every halving.
+const searchBlock = 16 << 10
+
+// search returns the offset of the first item that is not below bound. It reads blocks where the bound would lie if items were
+// evenly spread between those it has seen, and in every third one the middle, so that it ends soon whatever they are.
+func search(s *stage.Sealed, width int, block, bound []byte) (int64, error) {
+	w := int64(width)
+	lo, hi := int64(0), s.Size/w // items below lo are below bound, those from hi on are not
+	from, to, want := uint64(0), uint64(math.MaxUint64), first8(bound)
+	for try := 1; lo < hi; try++ {
+		n := min(hi-lo, int64(len(block))/w)
+		at := (hi - lo) / 2
+		if try%3 > 0 && from < to {
+			at = int64(float64(hi-lo) * min(1, float64(max(want, from)-from)/float64(to-from)))
 		}
-		return failed != nil || bytes.Compare(probe, bound) >= 0
-	})
-	return int64(i) * w, failed
+		at = lo + max(0, min(at-n/2, hi-lo-n))
+		items := block[:n*w]
+		if err := readAt(s.Data, items, at*w, w); err != nil {
+			return 0, err
+		}
+		i := int64(sort.Search(int(n), func(i int) bool { return bytes.Compare(items[int64(i)*w:int64(i+1)*w], bound) >= 0 }))
+		if i > 0 {
+			lo, from = at+i, first8(items[(i-1)*w:i*w])
+		}
+		if i < n {
+			hi, to = at+i, first8(items[i*w:(i+1)*w])
+		}
+	}
+	return lo * w, nil
 }
 
-// readAt fills b; a file that ends before is an error.
-func readAt(r io.ReaderAt, b []byte, at int64) error {
+// readAt fills b with items of so many bytes; a file that ends before is an error.
+func readAt(r io.ReaderAt, b []byte, at, width int64) error {
 	n, err := r.ReadAt(b, at)
 	if n == len(b) {
 		return nil // with or without io.EOF
@@ -97,5 +121,5 @@ func readAt(r io.ReaderAt, b []byte, at int64) error {
 	if err == io.EOF || err == nil {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("at byte %d: %w", at, err)
+	return fmt.Errorf("at byte %d: %w", at+int64(n)/width*width, err)
 }
