@@ -36,6 +36,7 @@ var layers = []struct {
 	{"corpus/store/storetest/s3test", "", "a server as others see it: it shares no code with the client that it tests"},
 	{"corpus/store/urls", "corpus/store corpus/store/hf corpus/store/s3", "which name leads to which store"},
 	{"dedup", "record stage stage/runs text internal/impl", "no door to the other stages; files only through the workspace it is given"},
+	{"dedup/exchange", "dedup record stage corpus/parquet", "rows of a run for ranks as Parquet, for other engines; dedup knows no format"},
 	{"dedup/index", "dedup stage corpus/store", "the folder of an index; what is in its files is dedup's"},
 	{"examples/basque/make", "", "made the example's corpus once; outside the binary"},
 	{"fasttext", "internal/impl", "shared by langid and filter, so it lies below both"},
