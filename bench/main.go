@@ -53,6 +53,7 @@ var benchmarks = []benchmark{
 	{"shards", "JSONL.zst to Megatron's shards as the command, datatrove's DocumentTokenizer, and Megatron's loop", runShards},
 	{"short", "exact deduplication of 20 million short records in 512 MiB", runShort},
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
+	{"spark", "check: contrib/spark on executors that are killed makes the directory of one process", runSpark},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"storage", "profile gopher through an S3 server in this process, against the same on a disk", runStorage},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
@@ -115,6 +116,8 @@ type options struct {
 
 	conformance string
 	tokenizers  string
+	sparkPython string
+	sparkMB     int
 	stagesMB    int
 	langidMB    int
 }
@@ -173,6 +176,8 @@ func main() {
 	flag.StringVar(&o.writingText, "writing-text", "../examples/basque/training/heldout.eu.jsonl.zst", "`FILE` of JSON Lines whose texts it is measured on")
 	flag.IntVar(&o.writingTokens, "writing-tokens", 20_000, "`N` tokens of them")
 	flag.StringVar(&o.writingPython, "writing-python", "", "`PATH` of a Python with llama_cpp and gguf, for benchmark writing")
+	flag.StringVar(&o.sparkPython, "spark-python", "", "`PATH` of a Python with pyspark 3.5, for benchmark spark; it needs Java 17")
+	flag.IntVar(&o.sparkMB, "spark-mb", 25, "`MB` of text for benchmark spark, half of them of the data and half edited from them")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {

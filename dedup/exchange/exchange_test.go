@@ -248,7 +248,7 @@ func TestSpark(t *testing.T) {
 		t.Fatal(err)
 	}
 	slices.Sort(got)
-	want := []string{"[-7 1099511627776 1099511627780 null null]", "[-7 1099511627776 2199023255552 null null]", "[null null null 2 1]"}
+	want := []string{"[-7 1099511627776 1099511627780 null null]", "[-7 1099511627776 2199023255568 null null]", "[null null null 2 1]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("stars: %q", got)
 	}
@@ -260,4 +260,72 @@ func TestSpark(t *testing.T) {
 	if want := []string{"[1 0]", "[2 0]", "[3 0]", "[9 7]"}; !slices.Equal(got, want) {
 		t.Errorf("labels: %q", got)
 	}
+}
+
+// FuzzImport takes any rows of numbers for an engine's: they are refused or make files, and of stars and labels that are
+// taken in the sums and components hold.
+func FuzzImport(f *testing.F) {
+	m, err := dedup.NewMinHash(dedup.MinHashConfig{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	k, err := m.Ranks(1)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte("\x01\x02\x03\xff\xff"), []byte("\x01\x00\x02\x00"), int64(2), uint64(1))
+	f.Add([]byte("\x01\x02\x03\xff\xff\xff\xff\xff\x02\x05"), []byte("\x01\x01\x02\x01"), int64(4), uint64(4))
+	f.Add([]byte{}, []byte("\x02\x01\x01\x00"), int64(0), uint64(0))
+	f.Fuzz(func(t *testing.T, stars, labels []byte, n int64, xor uint64) {
+		rowsOf := func(b []byte, width int) (all [][]int64) {
+			for ; len(b) >= width && len(all) < 100; b = b[width:] {
+				row := make([]int64, width)
+				for i, v := range b[:width] {
+					if row[i] = int64(int8(v)); v == 0xff {
+						row[i] = parquet.NoInt
+					}
+				}
+				all = append(all, row)
+			}
+			return all
+		}
+		ws := stagetest.NewWorkspace(64<<20, 1)
+		table(t, ws, "stars", starColumns, rowsOf(stars, 5))
+		want := dedup.KeyTally{Keys: n, Xor: xor}
+		if err := Stars(t.Context(), k, 0, want, []string{"stars"}, ws, stagetest.NewWorkspace(64<<20, 1)); err == nil {
+			got, distinct := dedup.KeyTally{}, map[[2]int64]bool{}
+			for _, row := range rowsOf(stars, 5) {
+				if row[1] == parquet.NoInt {
+					got.Keys, got.Xor = got.Keys+row[3], got.Xor^uint64(row[4])
+					continue
+				}
+				distinct[[2]int64{row[0], row[1]}], distinct[[2]int64{row[0], row[2]}] = true, true
+			}
+			for key := range distinct {
+				got.Add(uint64(key[0]), record.ID(key[1]))
+			}
+			if got != want {
+				t.Errorf("%+v was taken for %+v", got, want)
+			}
+		} else if !errors.Is(err, dedup.ErrIncomplete) {
+			t.Error(err)
+		}
+		// Documents 0, 1 and 2 are similar in a chain.
+		pair := "\x00\x00\x00\x00\x00\x00\x00\x01\x00\x0f\x00\x00\x00\x0f\x00\x00\x00\x00\x00\x01"
+		pairs := pair + strings.Replace(strings.Replace(pair, "\x01", "\x02", 1), "\x00\x00\x00\x00", "\x00\x00\x00\x01", 1)
+		for name, b := range map[string]string{"verify-000-similar": pairs, "rehub-000-similar": ""} {
+			if err := ws.Make(t.Context(), name, func(w io.Writer) error { _, err := io.WriteString(w, b); return err }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		table(t, ws, "labels", []string{"node", "component"}, rowsOf(labels, 2))
+		switch err := Labels(t.Context(), k, []string{"labels"}, ws, stagetest.NewWorkspace(64<<20, 1)); {
+		case err == nil:
+			if got := read(t, ws, dedup.ComponentsFile); len(got) != 32 || got[:4] != "\x00\x00\x00\x00" || got[16:20] != "\x00\x00\x00\x00" {
+				t.Errorf("components are %x", got)
+			}
+		case !errors.Is(err, dedup.ErrIncomplete):
+			t.Error(err)
+		}
+	})
 }
