@@ -21,6 +21,7 @@ var layers = []struct {
 	{".", "", "holds only tests of the whole tree"},
 	{"audit", "record stage stage/runs stats", "groups and their names are those of stats; the engine of languages is handed in"},
 	{"cmd/curate", "...", "the only place that knows everything, a terminal, or os.Exit"},
+	{"contrib", "", "scripts that go with the binary; holds no code"},
 	{"corpus", "record corpus/...", "knows files and bytes, and no meaning"},
 	{"corpus/compress", "", "bytes in, bytes out"},
 	{"corpus/download", "", "a file of the net by its digest; knows no meaning"},

@@ -46,6 +46,7 @@ func commands(env environment) []*cobra.Command {
 		newStats(env),
 		newReport(env),
 		newStore(env),
+		newContrib(env),
 		newMan(env),
 		newVersion(env),
 	}
