@@ -89,8 +89,8 @@ DIR/_curate/ranks/exchange/.
 Nothing is believed: stars and alone keys of a range must be as many as went out, with the same bits; each similar pair must lie
 in one component, by its smallest number. What is missing or doubled is an error that says so, and nothing is written.
 
-Rank I of N does the I-th of every N ranges of stars; labels are one part. Memory goes to sorting and reading, some 20 MiB,
-whatever there is of documents.
+Rank I of N does the I-th of every N ranges of stars; labels are one part. Memory goes to sorting and reading, and does not grow
+with the documents.
 
 It is a step of a run for ranks: see curate dedup start. docs/formats/ranks.md has the columns.`,
 		Example: `  curate dedup import stars --run unique --rank 3 --world-size 16
