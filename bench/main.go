@@ -58,6 +58,7 @@ var benchmarks = []benchmark{
 	{"signals", "signals of profiles written beside the filter, and the profiles applied to them without text", runSignals},
 	{"size-model", "check: near-deduplication by ranks, step by step, against the plan of its size: bytes, memory, CPU seconds", runSizeModel},
 	{"slurm", "check: contrib/slurm on a cluster of one node, with ranks requeued, gives a local run's bytes", runSlurm},
+	{"spark", "check: contrib/spark on executors that are killed makes the directory of one process", runSpark},
 	{"stages", "each command alone and the recipe's chain, 1 and 2 workers", runStages},
 	{"storage", "profile gopher through an S3 server in this process, against the same on a disk", runStorage},
 	{"tokenizer-ids", "the example's tokenizer on all Basque text: ids and speed beside Hugging Face's tokenizers", runTokenizerIDs},
@@ -123,6 +124,8 @@ type options struct {
 	modelMB     int
 	modelRanks  int
 	slurmMB     int
+	sparkPython string
+	sparkMB     int
 	stagesMB    int
 	langidMB    int
 	ranks       string
@@ -186,6 +189,8 @@ func main() {
 	flag.IntVar(&o.modelMB, "model-mb", 1000, "`MB` of JSONL that benchmark size-model makes; it needs one and a half times that of disk")
 	flag.IntVar(&o.modelRanks, "model-ranks", 4, "`N` ranks of it")
 	flag.IntVar(&o.slurmMB, "slurm-mb", 300, "`MB` of JSONL that benchmark slurm makes")
+	flag.StringVar(&o.sparkPython, "spark-python", "", "`PATH` of a Python with pyspark 3.5, for benchmark spark; it needs Java 17")
+	flag.IntVar(&o.sparkMB, "spark-mb", 25, "`MB` of text for benchmark spark, half of them of the data and half edited from them")
 	flag.IntVar(&o.stagesMB, "stages-mb", 88, "`MB` of JSONL for benchmark stages; half as much in Basque")
 	flag.IntVar(&o.langidMB, "langid-mb", 6, "`MB` of that for what identifies languages")
 	flag.Usage = func() {

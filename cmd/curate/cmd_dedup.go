@@ -17,6 +17,8 @@ func dedupCommands(env environment) []*cobra.Command {
 		newDedupApply(env),
 		newDedupComponents(env),
 		newDedupDecide(env),
+		newDedupExport(env),
+		newDedupImport(env),
 		newDedupIndex(env),
 		newDedupPairs(env),
 		newDedupRehub(env),

@@ -48,6 +48,7 @@ func commands(env environment) []*cobra.Command {
 		newStats(env),
 		newReport(env),
 		newStore(env),
+		newContrib(env),
 		newMan(env),
 		newVersion(env),
 	}
