@@ -166,7 +166,7 @@ func main() {
 	flag.StringVar(&o.answersPeople, "answers-people", "", "`FILE` with rows as examples/basque/training/instruct.en, by their ids, that people have translated, for benchmark answers")
 	flag.StringVar(&o.experiments, "experiments", "", "`DIR` of benchmark experiments, in which it goes on; default one that is removed")
 	flag.IntVar(&o.seeds, "seeds", 3, "`N` seeds of benchmarks answers and experiments")
-	flag.StringVar(&o.ranks, "ranks", "1,3,16", "`N,…` ranks of benchmark ranks")
+	flag.StringVar(&o.ranks, "ranks", "1,3,16,s3", "`N,…` ranks of benchmark ranks, or s3 for one process and a bucket")
 	flag.StringVar(&o.tokenizers, "tokenizers", "", "`DIR` of folders with a tokenizer.json each, for benchmark tokenizers")
 	flag.StringVar(&o.trainShapes, "train-shapes", "9M,42M,134M", "`NAME,…` of models for benchmark train: 9M, 42M, 134M, or 134M-64, which has llm.c's batch")
 	flag.StringVar(&o.trainPrecision, "train-precision", "f32", "`NAME,…` of precisions for benchmark train: f32, bf16; in the second torch takes 19 s a step of 9M where the processor does not multiply bfloat16")

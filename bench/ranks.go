@@ -7,12 +7,15 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"curate/corpus/store/storetest/s3test"
 )
 
 // runRanks does examples/basque/recipe.yaml without ranks, and by ranks: in random order, some twice at once, some killed, and
@@ -43,9 +46,15 @@ func runRanks(s *session) error {
 	}
 	check := &verdict{Numbers: map[string]any{"files": len(want), "alone_s": took.Seconds()}}
 	for _, world := range strings.Split(s.options.ranks, ",") {
+		if world == "s3" {
+			if err := onStorage(bin, dir, took, want, check); err != nil {
+				return err
+			}
+			continue
+		}
 		n, err := strconv.Atoi(world)
 		if err != nil || n < 1 {
-			return fmt.Errorf("-ranks %s: numbers of ranks, with commas between", s.options.ranks)
+			return fmt.Errorf("-ranks %s: numbers of ranks or s3, with commas between", s.options.ranks)
 		}
 		run := filepath.Join(s.dir, "ranks-"+world)
 		began := time.Now()
@@ -78,6 +87,61 @@ func runRanks(s *session) error {
 		}
 	}
 	return s.say("ranks", check)
+}
+
+// onStorage does the same recipe from and to a bucket of an S3 server in this process that fails a third of all requests. Files in which inputs
+// stand by their paths and versions are not compared.
+func onStorage(bin, dir string, alone time.Duration, want map[string][]byte, check *verdict) error {
+	server := s3test.Start("bench")
+	defer server.Close()
+	server.SetFaults(s3test.Storm(14))
+	const example = "examples/basque/"
+	text, err := os.ReadFile(filepath.Join(dir, example, "recipe.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, pattern := range []string{"*.jsonl.zst", "raw/*"} {
+		names, err := filepath.Glob(filepath.Join(dir, example, filepath.FromSlash(pattern)))
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			b, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			server.Put("bench", example+path.Join(path.Dir(pattern), filepath.Base(name)), b)
+		}
+	}
+	server.Put("bench", "recipe.yaml", bytes.ReplaceAll(text, []byte("read: "+example), []byte("read: s3://bench/"+example)))
+	began := time.Now()
+	cmd := exec.Command(bin, "run", "-q", "--set", "run=s3://bench/run", "--max-record", "16MiB", "s3://bench/recipe.yaml")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), server.Environment()...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	var differ, compared, named int
+	for name, b := range want {
+		got, ok := server.Get("bench", "run/"+name)
+		switch path.Base(name) {
+		case "manifest.json", "config.json", "provenance.json", "run.json", "train.json", "results.json", "trainer.json":
+			named++
+			if ok {
+				continue
+			}
+		}
+		if strings.Contains(name, "quarantine/") { // each line names its file
+			named++
+			continue
+		}
+		if compared++; !ok || !bytes.Equal(got, b) {
+			differ++
+			check.Failures = append(check.Failures, fmt.Sprintf("s3: %s differs", name))
+		}
+	}
+	fmt.Printf("s3: %d requests hurt, %.0f s (alone %.0f s): %d of %d files differ; %d name inputs and are not compared\n", server.Hurt(), time.Since(began).Seconds(), alone.Seconds(), differ, compared, named)
+	check.Numbers["s3_hurt"], check.Numbers["s3_compared"], check.Numbers["s3_differ"] = server.Hurt(), compared, differ
+	return nil
 }
 
 // byRanks does a run by n ranks; so many processes are killed as there are ranks, and two at least.
