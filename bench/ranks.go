@@ -34,14 +34,17 @@ func runRanks(s *session) error {
 		cmd.Dir = dir
 		return cmd
 	}
-	alone := filepath.Join(s.dir, "alone")
+	run := filepath.Join(s.dir, "run") // always the same, since models' files say where their data was
 	began := time.Now()
-	if out, err := command(alone).CombinedOutput(); err != nil {
+	if out, err := command(run).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	took := time.Since(began)
-	want, err := filesOfRun(alone)
+	want, err := filesOfRun(run)
 	if err != nil {
+		return err
+	}
+	if err := os.RemoveAll(run); err != nil {
 		return err
 	}
 	check := &verdict{Numbers: map[string]any{"files": len(want), "alone_s": took.Seconds()}}
@@ -56,7 +59,6 @@ func runRanks(s *session) error {
 		if err != nil || n < 1 {
 			return fmt.Errorf("-ranks %s: numbers of ranks or s3, with commas between", s.options.ranks)
 		}
-		run := filepath.Join(s.dir, "ranks-"+world)
 		began := time.Now()
 		killed, rounds, err := byRanks(n, took, func(more ...string) *exec.Cmd { return command(run, more...) })
 		if err != nil {

@@ -19,10 +19,12 @@ import (
 type sharing struct {
 	rank, world int
 	finish      bool
+	has         bool // the command has these flags; another may have some of the same names
 	isRank      bool // after resolve: this process is a rank
 }
 
 func (s *sharing) register(fs *pflag.FlagSet, what string) {
+	s.has = true
 	fs.IntVar(&s.rank, "rank", 0, "`I` of this process, from 0, among those that share "+what+"; default what the scheduler says ("+strings.Join(rankVariables, ", ")+") (docs/ranks.md)")
 	fs.IntVar(&s.world, "world-size", 0, "`N` ranks share the work: this one does the I-th of every N files; another N is no harm")
 	fs.BoolVar(&s.finish, "finish", false, "do what comes between and behind the ranks' work, and say on standard output what comes next: ranks or done")
@@ -32,6 +34,8 @@ func (s *sharing) register(fs *pflag.FlagSet, what string) {
 func (s *sharing) resolve(cmd *cobra.Command) error {
 	given := cmd.Flags().Changed
 	switch {
+	case !s.has:
+		return nil
 	case s.finish && (given("rank") || given("world-size")):
 		return usage("--finish is for one process, which is no rank: leave --rank and --world-size out")
 	case !given("rank") && !given("world-size"):
