@@ -232,7 +232,7 @@ func TestParquetRefused(t *testing.T) {
 		want string
 	}{
 		{"-", parquetParts, "Parquet is not written to standard output"},
-		{t.TempDir(), func(j *Job) { parquetParts(j); j.Memory, j.Workers = 128*MiB, 1 }, "--memory 128 MiB is too little for -j 1 and Parquet as output: at least 144 MiB"},
+		{t.TempDir(), func(j *Job) { parquetParts(j); j.Memory, j.Workers = 128*MiB, 1 }, "--memory 128 MiB is too little for -j 1 and Parquet as output: 48 MiB for each that is written at a time: at least 144 MiB"},
 		{filepath.Join(t.TempDir(), "x.parquet"), func(j *Job) { j.Memory, j.Workers = 128*MiB, 2 }, "at least 176 MiB"},
 	} {
 		_, err := newJob(t, names, c.out, c.opt).Run(t.Context())

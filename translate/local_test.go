@@ -186,7 +186,12 @@ func TestLocalEnds(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("Sentence number %d.", i)
 	}
-	time.AfterFunc(20*time.Millisecond, func() { cancel(stop) })
+	go func() { // when it is at work
+		for texts := []string(nil); len(texts) == 0; _, texts = e.Seen() {
+			time.Sleep(time.Millisecond)
+		}
+		cancel(stop)
+	}()
 	if _, err := l.Translate(ctx, &backends.Request{Segments: many}); !errors.Is(err, stop) {
 		t.Errorf("%v", err)
 	}
