@@ -139,11 +139,12 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	fs.SortFlags = false
 	for k, kind := range evalKinds {
 		fs.StringArrayVar(&tasks[k], kind, nil, map[string]string{
-			eval.KindBits:      "`[NAME=]PATH` of texts whose bits a byte are measured",
-			eval.KindShards:    "`[NAME=]DIR` of shard sets whose bits a byte are measured, by source",
-			eval.KindPositions: "`[NAME=]PATH` of texts whose loss is measured by how much of a row a prediction sees",
-			eval.KindChoice:    "`[NAME=]PATH` of questions with choices",
-			eval.KindPairs:     "`[NAME=]PATH` of minimal pairs",
+			eval.KindBits:           "`[NAME=]PATH` of texts whose bits a byte are measured",
+			eval.KindShards:         "`[NAME=]DIR` of shard sets whose bits a byte are measured, by source",
+			eval.KindPositions:      "`[NAME=]PATH` of texts whose loss is measured by how much of a row a prediction sees",
+			eval.KindShardPositions: "`[NAME=]DIR` of shard sets whose loss is measured so, their rows one behind the other",
+			eval.KindChoice:         "`[NAME=]PATH` of questions with choices",
+			eval.KindPairs:          "`[NAME=]PATH` of minimal pairs",
 
 			eval.KindPreference:   "`[NAME=]PATH` of preference pairs: prompt, chosen and rejected answer",
 			eval.KindInstructions: "`[NAME=]PATH` of a prompt set with instructions that can be verified, as IFEval's",
@@ -156,9 +157,9 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 	fs.IntVar(&e.length, "length", 0, "`N` tokens that a model is given at most; default what it was trained on")
 	fs.IntVar(&e.bits.Stride, "stride", 0, "`N` tokens that each window of a long text after the first predicts: fewer see more; default all of it")
 	fs.String("by", "", "dotted `FIELD` whose value is the group of a text, such as the language")
-	fs.IntVar(&e.row, "row", 0, "`N` tokens of a row of --positions; default four times what the model was trained on")
+	fs.IntVar(&e.row, "row", 0, "`N` tokens of a row of --positions and --shard-positions; default four times what the model was trained on")
 	fs.IntVar(&e.positions.Buckets, "buckets", 16, "`N` ranges of positions, of equal width; 0: 1, 2–3, 4–7, 8–15, …")
-	fs.BoolVar(&e.positions.Bounds, "bounds", false, "in rows of --positions a document sees only itself")
+	fs.BoolVar(&e.positions.Bounds, "bounds", false, "in rows of --positions and --shard-positions a document sees only itself")
 	fs.StringVar(&slope, "alibi-slope-scale", "", "`X|dynamic`: multiply ALiBi's slopes by X, or by trained length / length where rows are longer")
 	fs.IntVar(&e.choice.Shots, "shots", 0, "`K` answered examples before each question")
 	fs.StringVar(&e.shotsFrom, "shots-from", "", "`PATH` of rows that examples are drawn from; default the other rows of the same input")
@@ -191,7 +192,7 @@ JSON Lines, Parquet or text, or - for standard input; of --shards it is a folder
 }
 
 // evalKinds are the kinds of inputs, in the order in which they are measured.
-var evalKinds = [...]string{eval.KindBits, eval.KindShards, eval.KindPositions, eval.KindChoice, eval.KindPairs, eval.KindPreference, eval.KindInstructions}
+var evalKinds = [...]string{eval.KindBits, eval.KindShards, eval.KindPositions, eval.KindShardPositions, eval.KindChoice, eval.KindPairs, eval.KindPreference, eval.KindInstructions}
 
 // has says whether there is an input of one of the kinds.
 func (e *evaluating) has(kinds ...string) bool {
@@ -200,12 +201,13 @@ func (e *evaluating) has(kinds ...string) bool {
 
 // check finds what does not go together on the command line; given says which flags are on it.
 func (e *evaluating) check(given func(string) bool) error {
+	byPosition := []string{eval.KindPositions, eval.KindShardPositions}
 	for _, of := range []struct {
 		flag  string
 		kinds []string
 	}{
-		{"by", []string{eval.KindBits}}, {"stride", []string{eval.KindBits, eval.KindShards}}, {"row", []string{eval.KindPositions}}, {"buckets", []string{eval.KindPositions}},
-		{"bounds", []string{eval.KindPositions}}, {"shots", []string{eval.KindChoice}}, {"shots-from", []string{eval.KindChoice}},
+		{"by", []string{eval.KindBits}}, {"stride", []string{eval.KindBits, eval.KindShards}}, {"row", byPosition}, {"buckets", byPosition},
+		{"bounds", byPosition}, {"shots", []string{eval.KindChoice}}, {"shots-from", []string{eval.KindChoice}},
 		{"prompt", []string{eval.KindChoice}}, {"mutual-info", []string{eval.KindChoice}}, {"reference", []string{eval.KindPreference}}, {"beta", []string{eval.KindPreference}},
 		{"answers", []string{eval.KindInstructions}}, {"max-tokens", []string{eval.KindInstructions}}, {"temperature", []string{eval.KindInstructions}},
 		{"plain-prompts", []string{eval.KindInstructions}}, {"chat-template", []string{eval.KindInstructions, eval.KindPreference}},
@@ -238,8 +240,8 @@ func (e *evaluating) check(given func(string) bool) error {
 		if streams++; streams > 1 || len(e.models) > 1 || in.kind == eval.KindChoice && e.choice.Shots > 0 && e.shotsFrom == "" {
 			return usage("standard input can be read once only; give a file")
 		}
-		if in.kind == eval.KindShards {
-			return usage("--shards -: name a folder")
+		if in.ofShards() {
+			return usage("--%s -: name a folder", in.kind)
 		}
 	}
 	return nil

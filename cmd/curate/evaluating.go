@@ -56,6 +56,16 @@ type evalInput struct {
 	namedPath
 }
 
+// ofShards says that the input is a folder of shard sets.
+func (in evalInput) ofShards() bool {
+	return in.kind == eval.KindShards || in.kind == eval.KindShardPositions
+}
+
+// byPosition says that rows of the input are as long as --row.
+func (in evalInput) byPosition() bool {
+	return in.kind == eval.KindPositions || in.kind == eval.KindShardPositions
+}
+
 // untrainedContext is the context of models that do not say what theirs is, as in lm-eval.
 const untrainedContext = 2048
 
@@ -234,7 +244,7 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	}
 	longest := 0
 	for _, in := range r.tasks {
-		if in.kind == eval.KindPositions {
+		if in.byPosition() {
 			longest = max(longest, row)
 		} else {
 			longest = max(longest, length)
@@ -293,7 +303,7 @@ func (r *evalRun) model(ctx context.Context, m namedPath) (*eval.Model, error) {
 	for _, in := range r.tasks {
 		what := m.name + ", " + in.kind + " " + in.name
 		r.doing.Store(&what)
-		if s.Context = length; in.kind == eval.KindPositions {
+		if s.Context = length; in.byPosition() {
 			s.Context = row
 		}
 		want, err := r.slopes(l.Config, s.Context)
@@ -372,7 +382,7 @@ func (r *evalRun) task(ctx context.Context, s *eval.Subject, in evalInput) (*eva
 	var task eval.Task
 	var err error
 	switch in.kind {
-	case eval.KindShards:
+	case eval.KindShards, eval.KindShardPositions:
 		return r.shards(ctx, s, in)
 	case eval.KindInstructions:
 		return r.instructions(ctx, in)
@@ -388,10 +398,7 @@ func (r *evalRun) task(ctx context.Context, s *eval.Subject, in evalInput) (*eva
 	case eval.KindBits:
 		task, err = eval.NewBits(s, r.bits)
 	case eval.KindPositions:
-		c := r.positions
-		c.Length = s.Context
-		c.Buckets = min(c.Buckets, c.Length)
-		task, err = eval.NewPositions(s, c)
+		task, err = eval.NewPositions(s, r.rowPositions(s))
 	case eval.KindPairs:
 		task, err = eval.NewPairs(s, r.pairs)
 	case eval.KindChoice:
@@ -528,7 +535,7 @@ func (r *evalRun) examples(ctx context.Context, from string, measured bool) (*ev
 
 // shards measures a model on the sets in a folder, but for those of preference pairs.
 func (r *evalRun) shards(ctx context.Context, s *eval.Subject, in evalInput) (*eval.Result, error) {
-	if err := storedDir("--shards", in.path); err != nil {
+	if err := storedDir("--"+in.kind, in.path); err != nil {
 		return nil, err
 	}
 	dirs, err := shards.Find(ctx, r.st, filepath.ToSlash(in.path))
@@ -550,7 +557,18 @@ func (r *evalRun) shards(ctx context.Context, s *eval.Subject, in evalInput) (*e
 		}
 	}
 	if len(sets) == 0 {
-		return nil, usage("--shards %s: these are preference pairs, not texts", in.path)
+		return nil, usage("--%s %s: these are preference pairs, not texts", in.kind, in.path)
+	}
+	if in.kind == eval.KindShardPositions {
+		return eval.ShardPositions(ctx, s, sets, r.rowPositions(s))
 	}
 	return eval.Shards(ctx, s, sets, r.bits.Stride)
+}
+
+// rowPositions is how the loss by position is measured of a subject.
+func (r *evalRun) rowPositions(s *eval.Subject) eval.PositionsConfig {
+	c := r.positions
+	c.Length = s.Context
+	c.Buckets = min(c.Buckets, c.Length)
+	return c
 }

@@ -62,6 +62,11 @@ var evalInputKeys = []recipe.Key{
 	{Name: "path", Type: recipe.RecordsOf, Required: true, Help: "a step that makes records, or a file, glob or directory"},
 }
 
+var evalShardKeys = []recipe.Key{
+	evalInputKeys[0],
+	{Name: "path", Type: recipe.StepOrPath, Required: true, Help: "a step that makes shards, or their folder"},
+}
+
 var evalKind = recipe.Kind{
 	Name:    "eval",
 	Summary: "measures models side by side: bits a byte, loss by position, choices, minimal pairs, preferences, answers to instructions",
@@ -72,11 +77,9 @@ var evalKind = recipe.Kind{
 		}, Help: "models, a column each"},
 		{Name: "tokenizer", Type: recipe.StepOrPath, Help: "the step that trained it, or its path; default that beside each model"},
 		{Name: "bits", Type: recipe.Objects, Keys: evalInputKeys, Help: "texts whose bits a byte are measured"},
-		{Name: "shards", Type: recipe.Objects, Keys: []recipe.Key{
-			evalInputKeys[0],
-			{Name: "path", Type: recipe.StepOrPath, Required: true, Help: "a step that makes shards, or their folder"},
-		}, Help: "shard sets whose bits a byte are measured, by source"},
+		{Name: "shards", Type: recipe.Objects, Keys: evalShardKeys, Help: "shard sets whose bits a byte are measured, by source"},
 		{Name: "positions", Type: recipe.Objects, Keys: evalInputKeys, Help: "texts whose loss is measured by how much of a row a prediction sees"},
+		{Name: "shard_positions", Type: recipe.Objects, Keys: evalShardKeys, Help: "shard sets whose loss is measured so, their rows one behind the other"},
 		{Name: "choice", Type: recipe.Objects, Keys: evalInputKeys, Help: "questions with choices"},
 		{Name: "pairs", Type: recipe.Objects, Keys: evalInputKeys, Help: "minimal pairs, of good and bad"},
 		{Name: "preference", Type: recipe.Objects, Keys: evalInputKeys, Help: "preference pairs: prompt, chosen and rejected answer"},
@@ -168,9 +171,10 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 	}
 	for _, kind := range evalKinds {
 		var paths []string
-		for _, in := range v.Objects(kind) {
+		key := strings.ReplaceAll(kind, "-", "_")
+		for _, in := range v.Objects(key) {
 			var list []string
-			if kind == eval.KindShards {
+			if (evalInput{kind: kind}).ofShards() {
 				list = []string{in.Path("path")}
 			} else {
 				list = in.Paths("path")
@@ -182,7 +186,7 @@ func kindEvaluating(v *recipe.Values) (*evaluating, *computing, error) {
 		}
 		list, err := namedPaths(kind, paths, "input")
 		if err != nil {
-			return nil, nil, v.Errorf(kind, "%v", err)
+			return nil, nil, v.Errorf(key, "%v", err)
 		}
 		for _, in := range list {
 			e.tasks = append(e.tasks, evalInput{kind: kind, namedPath: in})

@@ -34,6 +34,7 @@ type Positions struct {
 	ids     []int32 // what waits for its row
 	bytes   []int32 // by token, of the text
 	starts  []bool  // by token: a document, with the EOD before it, begins here
+	unasked []bool  // by token: its loss does not count
 	rows    int64   // full ones
 	seen    int64
 	buckets []Bucket
@@ -72,12 +73,12 @@ func NewPositions(s *Subject, c PositionsConfig) (*Positions, error) {
 		p.buckets = append(p.buckets, Bucket{From: k*c.Length/c.Buckets + 1, To: (k + 1) * c.Length / c.Buckets})
 	}
 	p.loss, p.parts = make([]ratio, len(p.buckets)), make([]ratio, len(p.buckets))
-	p.put(int32(s.Prefix), 0, true)
+	p.put(int32(s.Prefix), 0, true, true)
 	return p, nil
 }
 
-func (p *Positions) put(id, bytes int32, start bool) {
-	p.ids, p.bytes, p.starts = append(p.ids, id), append(p.bytes, bytes), append(p.starts, start)
+func (p *Positions) put(id, bytes int32, start, asked bool) {
+	p.ids, p.bytes, p.starts, p.unasked = append(p.ids, id), append(p.bytes, bytes), append(p.starts, start), append(p.unasked, !asked)
 }
 
 // bucket is the number of the one that has a position.
@@ -109,10 +110,10 @@ func (p *Positions) Add(ctx context.Context, r *record.Record) error {
 		if i+1 == len(p.new) {
 			to = int32(len(text))
 		}
-		p.put(int32(id), max(0, to-reached), false)
+		p.put(int32(id), max(0, to-reached), false, true)
 		reached = max(reached, to)
 	}
-	p.put(int32(p.s.EOD), 0, true)
+	p.put(int32(p.s.EOD), 0, true, true)
 	return p.flush(ctx, false)
 }
 
@@ -130,7 +131,8 @@ func (p *Positions) flush(ctx context.Context, all bool) error {
 		}
 		from += rows * p.c.Length
 	}
-	p.ids, p.bytes, p.starts = slices.Delete(p.ids, 0, from), slices.Delete(p.bytes, 0, from), slices.Delete(p.starts, 0, from)
+	p.ids, p.bytes = slices.Delete(p.ids, 0, from), slices.Delete(p.bytes, 0, from)
+	p.starts, p.unasked = slices.Delete(p.starts, 0, from), slices.Delete(p.unasked, 0, from)
 	return nil
 }
 
@@ -156,6 +158,9 @@ func (p *Positions) run(ctx context.Context, from, rows int) error {
 	for r := range rows {
 		clear(p.parts)
 		for i := r * p.c.Length; i < (r+1)*p.c.Length; i++ {
+			if p.unasked[from+i+1] {
+				continue
+			}
 			k := p.bucket(i%p.c.Length - int(p.batch.Starts[i]) + 1)
 			p.parts[k].a -= float64(p.probs[i])
 			p.parts[k].b++
@@ -183,7 +188,7 @@ func (p *Positions) Finish(ctx context.Context) (*Result, error) {
 	if p.rows == 0 {
 		return nil, fmt.Errorf("the texts have %d tokens, which fill no row of %d", len(p.ids)-1, p.c.Length)
 	}
-	r := &Result{Kind: KindPositions, Rows: p.seen, Context: p.c.Length, Bounds: p.c.Bounds, Tokens: p.rows * int64(p.c.Length), Left: int64(len(p.ids) - 1)}
+	r := &Result{Kind: KindPositions, Rows: p.seen, Context: p.c.Length, Bounds: p.c.Bounds, Left: int64(len(p.ids) - 1)}
 	loss, bytes := 0.0, int64(0)
 	for k := range p.buckets {
 		b, l := &p.buckets[k], &p.loss[k]
@@ -191,6 +196,7 @@ func (p *Positions) Finish(ctx context.Context) (*Result, error) {
 		b.BitsPerByte = finite(l.a / math.Ln2 / float64(b.Bytes))
 		loss += l.a
 		bytes += b.Bytes
+		r.Tokens += b.Tokens
 	}
 	r.Buckets = p.buckets
 	r.Metrics = []Metric{metric("loss", loss/float64(r.Tokens), math.NaN()), metric("bits_per_byte", loss/math.Ln2/float64(bytes), math.NaN())}

@@ -4,14 +4,16 @@ import "math"
 
 // Kinds of results.
 const (
-	KindBits         = "bits"
-	KindShards       = "shards"
-	KindPositions    = "positions"
-	KindChoice       = "choice"
-	KindPairs        = "pairs"
-	KindPreference   = "preference"
-	KindInstructions = "instructions"
-	KindJudge        = "judge"
+	KindBits      = "bits"
+	KindShards    = "shards"
+	KindPositions = "positions"
+	// KindShardPositions gives a result of KindPositions.
+	KindShardPositions = "shard-positions"
+	KindChoice         = "choice"
+	KindPairs          = "pairs"
+	KindPreference     = "preference"
+	KindInstructions   = "instructions"
+	KindJudge          = "judge"
 )
 
 // Result is what was measured of a model on one input. docs/formats/eval.md explains it.

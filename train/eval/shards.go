@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"curate/shards"
+	"curate/shards/format"
 )
 
 // Shards measures the bits a byte of shard sets, in all and by source. What a row has of a document is measured by itself, as
@@ -34,13 +35,13 @@ func Shards(ctx context.Context, s *Subject, sets []*shards.Set, stride int) (*R
 	var text []byte
 	for _, set := range sets {
 		m := set.Manifest
-		if m.Tokenizer != s.Tokenizer.Info().Fingerprint {
-			return nil, fmt.Errorf("%s: the shards were made with another tokenizer (sha256 %s) than the model's (%s)", set.Dir, m.Tokenizer, s.Tokenizer.Info().Fingerprint)
+		if err := ofSubject(s, set); err != nil {
+			return nil, err
 		}
 		named := len(m.Sources) > 1
 		err := set.Rows(ctx, 0, -1, func(r *shards.Row) error {
 			if r.IsPair {
-				return fmt.Errorf("%s: these are pairs of a preferred and another answer, not texts", set.Dir)
+				return notText(set.Dir)
 			}
 			rows++
 			for k, p := range r.Pieces {
@@ -51,14 +52,7 @@ func Shards(ctx context.Context, s *Subject, sets []*shards.Set, stride int) (*R
 				if k+1 < len(r.Pieces) {
 					to = r.Pieces[k+1].Start
 				}
-				if m.EOD != nil && to > from {
-					eod := uint32(*m.EOD)
-					if m.EODFirst && !p.Continues && r.IDs[from] == eod {
-						from++
-					} else if !m.EODFirst && p.Last && r.IDs[to-1] == eod {
-						to--
-					}
-				}
+				from, to = withoutEOD(m, r, p, from, to)
 				ids := append(append(make([]uint32, 0, 1+to-from), s.Prefix), r.IDs[from:to]...)
 				learnt := append(append(make([]byte, 0, 1+to-from), 0), r.Mask[from:to]...)
 				var w waiting
@@ -109,4 +103,31 @@ func Shards(ctx context.Context, s *Subject, sets []*shards.Set, stride int) (*R
 	r := &Result{Kind: KindShards, Rows: rows, Context: s.Context, Stride: stride}
 	t.put(r)
 	return r, nil
+}
+
+// ofSubject says whether shards have the subject's tokens.
+func ofSubject(s *Subject, set *shards.Set) error {
+	if of, own := set.Manifest.Tokenizer, s.Tokenizer.Info().Fingerprint; of != own {
+		return fmt.Errorf("%s: the shards were made with another tokenizer (sha256 %s) than the model's (%s)", set.Dir, of, own)
+	}
+	return nil
+}
+
+// notText is the error of sets of pairs.
+func notText(dir string) error {
+	return fmt.Errorf("%s: these are pairs of a preferred and another answer, not texts", dir)
+}
+
+// withoutEOD are the tokens of a row's piece, which are from to to, that are text.
+func withoutEOD(m *shards.Manifest, r *shards.Row, p format.Piece, from, to int) (int, int) {
+	if m.EOD == nil || to == from {
+		return from, to
+	}
+	eod := uint32(*m.EOD)
+	if m.EODFirst && !p.Continues && r.IDs[from] == eod {
+		from++
+	} else if !m.EODFirst && p.Last && r.IDs[to-1] == eod {
+		to--
+	}
+	return from, to
 }
