@@ -27,6 +27,7 @@ const (
 	modelFile   = 256e6  // bytes of JSONL
 	modelNear   = 0.25   // how far a figure may be from the plan
 	modelMemory = 1 << 30
+	modelRanges = 64 // of curate dedup start, where nothing else is said
 	// modelMatters is from which share of all CPU seconds on those of a step are compared.
 	modelMatters = 0.05
 )
@@ -47,7 +48,7 @@ func runSizeModel(s *session) error {
 	if err != nil {
 		return err
 	}
-	plan, err := m.PlanRanks(dedup.Sample{Documents: made.Docs, Bytes: made.Bytes, Shingles: modelWords - 4}, dedup.Overlap{Share: modelShare, Group: modelGroup, Similarity: modelSimilarity()})
+	plan, err := m.PlanRanks(dedup.Sample{Documents: made.Docs, Bytes: made.Bytes, Shingles: modelWords - 4}, dedup.Overlap{Share: modelShare, Group: modelGroup, Similarity: modelSimilarity()}, modelRanges)
 	if err != nil {
 		return err
 	}

@@ -93,15 +93,18 @@ const (
 // What a process of a step by ranges has resident whatever its input, and decide more than others for what it finds, in
 // bytes. Steps by files take what --memory lets them.
 const (
-	ranksBase  = 34 << 20
-	decideMore = 16 << 20
+	ranksBase  = 40 << 20
+	decideMore = 28 << 20
 )
 
-// PlanRanks says what Ranks take for such an input, from the widths of what they write (docs/formats/ranks.md): in verify,
+// PlanRanks says what Ranks of so many ranges take for such an input, from the widths of what they write (docs/formats/ranks.md): in verify,
 // rehub, components and decide every process holds something of all candidates.
-func (m *MinHash) PlanRanks(s Sample, o Overlap) (RanksPlan, error) {
+func (m *MinHash) PlanRanks(s Sample, o Overlap, ranges int) (RanksPlan, error) {
 	if err := o.Check(); err != nil {
 		return RanksPlan{}, err
+	}
+	if ranges < 1 || ranges > MaxRanges {
+		return RanksPlan{}, fmt.Errorf("dedup: %d ranges; there are 1 to %d", ranges, MaxRanges)
 	}
 	docs := float64(s.Documents)
 	each := o.shares(m.scheme.Bands, m.scheme.Rows)
@@ -139,7 +142,11 @@ func (m *MinHash) PlanRanks(s Sample, o Overlap) (RanksPlan, error) {
 	for _, step := range all {
 		r := RanksStep{Name: step.name, Writes: int64(step.writes), Held: step.held, Seconds: step.seconds}
 		switch r.Name {
-		case "pairs", "verify", "rehub", "components":
+		case "pairs":
+			// Two sorters, whose buffers grow by copies.
+			sorted := min(float64(m.spillSize), members*pairWidth/float64(ranges)) + min(float64(m.spillSize), stars*starWidth/float64(ranges))
+			r.Peak = ranksBase + int64(1.5*sorted)
+		case "verify", "rehub", "components":
 			r.Peak = ranksBase + r.Held
 		case "decide":
 			r.Peak = ranksBase + decideMore + r.Held

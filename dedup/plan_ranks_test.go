@@ -94,7 +94,7 @@ func TestPlanRanks(t *testing.T) {
 	}
 	m := mustMinHash(t, MinHashConfig{})
 	f := 1 - 5*edits/float64(words) // of the shingles that a copy keeps
-	p, err := m.PlanRanks(Sample{Documents: alone + 2*groups, Shingles: words - 4}, Overlap{Share: 2 * groups / float64(alone+2*groups), Group: 2, Similarity: f * f / (2 - f*f)})
+	p, err := m.PlanRanks(Sample{Documents: alone + 2*groups, Shingles: words - 4}, Overlap{Share: 2 * groups / float64(alone+2*groups), Group: 2, Similarity: f * f / (2 - f*f)}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,11 +195,16 @@ func TestPlanRanks(t *testing.T) {
 func TestOverlapCheck(t *testing.T) {
 	m := mustMinHash(t, MinHashConfig{})
 	for _, o := range []Overlap{{-0.1, 2, 1}, {1.1, 2, 1}, {math.NaN(), 2, 1}, {0.5, 1, 1}, {0.5, 2, 0}, {0.5, 2, 1.1}} {
-		if _, err := m.PlanRanks(Sample{Documents: 1}, o); err == nil {
+		if _, err := m.PlanRanks(Sample{Documents: 1}, o, 1); err == nil {
 			t.Errorf("%+v is no error", o)
 		}
 	}
-	if p, err := m.PlanRanks(Sample{Documents: 1000, Bytes: 1 << 20, Shingles: 100}, Overlap{0, 2, 1}); err != nil || p.Candidates != 0 || p.Compared != 0 {
+	for _, ranges := range []int{-1, 0, MaxRanges + 1} {
+		if _, err := m.PlanRanks(Sample{Documents: 1}, UsualOverlap, ranges); err == nil {
+			t.Errorf("%d ranges are planned", ranges)
+		}
+	}
+	if p, err := m.PlanRanks(Sample{Documents: 1000, Bytes: 1 << 20, Shingles: 100}, Overlap{0, 2, 1}, 64); err != nil || p.Candidates != 0 || p.Compared != 0 {
 		t.Errorf("no duplicates: %+v, %v", p, err)
 	}
 }

@@ -170,7 +170,7 @@ func (f *rankPlanFlags) planRanks(ctx context.Context, w io.Writer, s *settings,
 		sample.Bytes, sample.Documents = size, int64(float64(sample.Documents)*times)
 		files = "as if it were " + pipeline.FormatBytes(size)
 	}
-	p, err := m.PlanRanks(sample, o)
+	p, err := m.PlanRanks(sample, o, ranges)
 	if err != nil {
 		return err
 	}
