@@ -167,3 +167,88 @@ func TestTranslateRanksBudget(t *testing.T) {
 		t.Errorf("%d segments were asked for, %d are distinct", n, distinct)
 	}
 }
+
+// TestTranslateRecipeRanksKill: a recipe that translates, by ranks that are killed and run twice at once, makes every file of a run without
+// ranks: ledgers, provenance and quarantine, too, though some rows are given up and each rank has a memory of its own.
+func TestTranslateRecipeRanksKill(t *testing.T) {
+	t.Parallel()
+	srv, err := translatetest.NewServer("stubborn:house 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	for i := range 3 {
+		var b strings.Builder
+		for k := range 40 {
+			n := 40*i + k
+			fmt.Fprintf(&b, `{"id":%d,"messages":[{"role":"user","content":"Tell me about house %d, please."},{"role":"assistant","content":"The %s is old.\nNobody lives there."}]}`+"\n", n, n, words[n%17])
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("rows%d.jsonl", i)), []byte(b.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recipe := filepath.Join(dir, "recipe.yaml")
+	text := fmt.Sprintf(`version: 1
+run: set below
+quarantine: {max: 50}
+steps:
+  - {name: rows, read: ['%s/rows*.jsonl'], dedup: {exact: {field: messages}}}
+  - {name: basque, from: rows, translate: {from: en, to: eu, backend: openai, base_url: '%s', model: fake, max_concurrency: 4}}
+`, dir, srv.URL)
+	if err := os.WriteFile(recipe, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	command := func(run string, more ...string) *exec.Cmd {
+		return curate(t, append([]string{"run", recipe, "-q", "--set", "run=" + run, "--max-record", "1MiB"}, more...)...)
+	}
+	files := func(run string) map[string]string {
+		all := tree(t, run)
+		for name := range all {
+			if strings.HasPrefix(name, "_curate/translations/") {
+				delete(all, name)
+			}
+		}
+		return all
+	}
+	alone, run := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	start := time.Now()
+	if code, said := exitCode(t, command(alone)); code != 0 {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	took := time.Since(start)
+	want := files(alone)
+	if ledger := want["basque/_curate/ledger.json"]; !strings.Contains(ledger, `"quarantined": 11,`) {
+		t.Fatalf("rows are quarantined that should not be, or kept: %s", ledger)
+	}
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	kills := 6
+	untilDone(t,
+		func() *exec.Cmd { return command(run, "--finish") },
+		func() {
+			world := []int{1, 3}[rng.IntN(2)]
+			for _, rank := range rng.Perm(world) {
+				var twice []*exec.Cmd
+				for range 1 + rng.IntN(2) {
+					cmd := command(run, "--rank", fmt.Sprint(rank), "--world-size", fmt.Sprint(world))
+					if err := cmd.Start(); err != nil {
+						t.Fatal(err)
+					}
+					twice = append(twice, cmd)
+				}
+				for _, cmd := range twice {
+					if kills > 0 {
+						kills--
+						timer := time.AfterFunc(time.Duration(rng.Int64N(int64(took))), func() { _ = cmd.Process.Kill() })
+						defer timer.Stop()
+					}
+					_ = cmd.Wait()
+					if code := exitOf(cmd.ProcessState); code != 0 && code != 128+int(syscall.SIGKILL) {
+						t.Errorf("seed %d: exit %d", seed, code)
+					}
+				}
+			}
+		})
+	sameTree(t, fmt.Sprintf("seed %d", seed), files(run), want)
+}
