@@ -68,13 +68,9 @@ func runRanks(s *session) error {
 		if err != nil {
 			return err
 		}
-		differ, remembered := 0, 0
+		differ := 0
 		for name, b := range want {
 			if g, ok := got[name]; !ok || !bytes.Equal(g, b) {
-				if ok && killed > 0 && tellsMemory(name) {
-					remembered++
-					continue
-				}
 				differ++
 				check.Failures = append(check.Failures, fmt.Sprintf("%d ranks: %s differs", n, name))
 			}
@@ -85,7 +81,7 @@ func runRanks(s *session) error {
 				check.Failures = append(check.Failures, fmt.Sprintf("%d ranks: %s should not be there", n, name))
 			}
 		}
-		fmt.Printf("ranks: %d ranks, %d rounds, %d killed, %.0f s (alone %.0f s): %d of %d files differ, and %d by what the memory knew after a kill\n", n, rounds, killed, time.Since(began).Seconds(), took.Seconds(), differ, len(want), remembered)
+		fmt.Printf("ranks: %d ranks, %d rounds, %d killed, %.0f s (alone %.0f s): %d of %d files differ\n", n, rounds, killed, time.Since(began).Seconds(), took.Seconds(), differ, len(want))
 		check.Numbers["killed_"+world] = killed
 		check.Numbers["rounds_"+world] = rounds
 		if err := os.RemoveAll(run); err != nil {
@@ -227,17 +223,6 @@ func byRanks(n int, took time.Duration, command func(more ...string) *exec.Cmd) 
 		}
 	}
 	return killed, rounds, fmt.Errorf("no end after %d rounds", rounds)
-}
-
-// tellsMemory says of a file of the example that it tells how many segments were known already, or of what was given up before a kill without
-// the last answer, which the memory does not keep.
-func tellsMemory(name string) bool {
-	step, rest, _ := strings.Cut(name, "/_curate/")
-	switch step {
-	case "instruct", "preference", "sentences":
-		return rest == "ledger.json" || rest == "provenance.json" || strings.HasPrefix(rest, "quarantine/")
-	}
-	return false
 }
 
 var errKilled = fmt.Errorf("killed")

@@ -40,6 +40,8 @@ type StageCounts struct {
 	Annotated   map[string]int64 `json:"annotated,omitzero"`
 	Measured    map[string]int64 `json:"measured,omitzero"` // sums over the records let through, by the name of the measure
 	Tallies     map[string]int64 `json:"tallies,omitzero"`  // the stage's own counters
+	// Spent are those of what the stage has spent. A journal has them, and timing.json; a ledger has not ([Counts.Ledger]).
+	Spent map[string]int64 `json:"spent,omitzero"`
 }
 
 // Meter measures records for sums by stage: bytes, words, tokens. No decision depends on it.
@@ -79,6 +81,7 @@ func (c *Counts) add(o *Counts) {
 		addSome(&s.Annotated, t.Annotated)
 		addSome(&s.Measured, t.Measured)
 		addSome(&s.Tallies, t.Tallies)
+		addSome(&s.Spent, t.Spent)
 	}
 }
 
@@ -130,9 +133,34 @@ func (c *Counts) check() error {
 	return nil
 }
 
+// Ledger are the counts that are the same for every run over the same records: those without what was spent.
+func (c *Counts) Ledger() Counts {
+	l := *c
+	l.Stages = slices.Clone(c.Stages)
+	for i := range l.Stages {
+		l.Stages[i].Spent = nil
+	}
+	return l
+}
+
+// Spent is what the stages have spent, by their names; nil if nothing.
+func (c *Counts) Spent() map[string]map[string]int64 {
+	var spent map[string]map[string]int64
+	for _, s := range c.Stages {
+		if len(s.Spent) == 0 {
+			continue
+		}
+		if spent == nil {
+			spent = map[string]map[string]int64{}
+		}
+		spent[s.Name] = sum(spent[s.Name], s.Spent)
+	}
+	return spent
+}
+
 // Marshal is the ledger as it is written to a file: indented, keys sorted.
 func (c *Counts) Marshal() ([]byte, error) {
-	b, err := json.Marshal(c, json.Deterministic(true), jsontext.WithIndent("  "))
+	b, err := json.Marshal(c.Ledger(), json.Deterministic(true), jsontext.WithIndent("  "))
 	return append(b, '\n'), err
 }
 
@@ -211,7 +239,7 @@ type tally struct {
 	read, kept, quarantined int64
 	dropped, annotated      []reasonCount
 	measured                []int64
-	own                     map[string]int64 // the stage's tallies
+	own, spent              map[string]int64 // the stage's tallies, and what it has spent
 }
 
 type reasonCount struct {
@@ -222,7 +250,8 @@ type reasonCount struct {
 func (t *tally) reset() {
 	clear(t.measured)
 	clear(t.own)
-	*t = tally{dropped: t.dropped[:0], annotated: t.annotated[:0], measured: t.measured, own: t.own}
+	clear(t.spent)
+	*t = tally{dropped: t.dropped[:0], annotated: t.annotated[:0], measured: t.measured, own: t.own, spent: t.spent}
 }
 
 func count(rs []reasonCount, rule, reason string) []reasonCount {
@@ -235,14 +264,18 @@ func count(rs []reasonCount, rule, reason string) []reasonCount {
 	return append(rs, reasonCount{rule, reason, 1})
 }
 
-// take adds what a stage has tallied on a batch.
-func (t *tally) take(own []record.Tally) {
-	if len(own) > 0 && t.own == nil {
-		t.own = map[string]int64{}
+// take adds what a stage has tallied on a batch, and what it has spent.
+func (t *tally) take(own, spent []record.Tally) {
+	add := func(dst *map[string]int64, list []record.Tally) {
+		if len(list) > 0 && *dst == nil {
+			*dst = map[string]int64{}
+		}
+		for _, n := range list {
+			(*dst)[n.Name] += n.N
+		}
 	}
-	for _, n := range own {
-		t.own[n.Name] += n.N
-	}
+	add(&t.own, own)
+	add(&t.spent, spent)
 }
 
 // addTo adds it up into s. measures are the names of what was measured.
@@ -251,6 +284,7 @@ func (t *tally) addTo(s *StageCounts, measures []string) {
 		addSome(&s.Measured, map[string]int64{measures[i]: n})
 	}
 	addSome(&s.Tallies, t.own)
+	addSome(&s.Spent, t.spent)
 	s.Read += t.read
 	s.Kept += t.kept
 	s.Quarantined += t.quarantined

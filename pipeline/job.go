@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -98,30 +97,6 @@ type Result struct {
 	Phase, Phases int
 	// Before says that an earlier run of the same command had already finished: nothing was done.
 	Before bool
-}
-
-// Progress is what a job has done so far, for whoever draws it. All fields may be read at any time.
-type Progress struct {
-	Read, Kept, Quarantined atomic.Int64
-	BytesIn                 atomic.Int64 // uncompressed
-	Handed                  atomic.Int64 // uncompressed bytes given to workers: the difference to BytesIn is in hand
-	Consumed                atomic.Int64 // bytes taken from storage, in all phases
-	Total                   atomic.Int64 // bytes there are to take from storage; -1 if unknown
-	Phase, Phases           atomic.Int64 // the counts above, but for Consumed and Total, are those of this phase
-	// Tell says how far a [Task] is, in words, where there are no records to speak of; nil for a job. Consumed and Total
-	// are then in units of its own.
-	Tell func() string
-}
-
-// Done is how much of what there is to take from storage has gone all the way, in bytes: what is in hand, which may take long, is
-// not counted. total is -1 if unknown.
-func (p *Progress) Done() (done, total int64) {
-	consumed, handed, out := p.Consumed.Load(), p.Handed.Load(), p.BytesIn.Load()
-	if total = p.Total.Load(); handed <= out || consumed <= 0 {
-		return consumed, total
-	}
-	stored := min(1, float64(consumed)/float64(handed)) // of a byte, compressed
-	return max(0, consumed-int64(float64(handed-out)*stored)), total
 }
 
 // UsageError is a command that cannot be meant: exit code 2.

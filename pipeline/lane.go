@@ -79,6 +79,7 @@ func (l *lane) work() {
 	r := l.run
 	if l.whole {
 		r.job.Progress.Consumed.Add(r.size(l.file))
+		r.job.Progress.hand(0)
 		l.collected()
 		return
 	}
@@ -98,6 +99,7 @@ func (l *lane) work() {
 	})
 	wg.Go(l.write)
 	err := l.read()
+	r.job.Progress.hand(0)
 	if err != nil && r.stop.Err() != nil {
 		r.endsAt(l.seq) // before anybody behind it can have its turn
 	}
@@ -187,7 +189,7 @@ func (l *lane) read() (err error) {
 			}
 			return err
 		}
-		r.job.Progress.Handed.Add(j.chunk.Bytes())
+		r.job.Progress.hand(j.chunk.Bytes())
 		last := l.split >= 0 && j.chunk.Last
 		if r.budget.InFlight > 0 {
 			err = l.handBatches(j)

@@ -435,6 +435,7 @@ func combine(phs []phase, counts []Counts) Counts {
 				last.Dropped = sum(last.Dropped, d.Dropped)
 				last.Annotated = sumSome(last.Annotated, d.Annotated)
 				last.Tallies = sumSome(last.Tallies, d.Tallies)
+				last.Spent = sumSome(last.Spent, d.Spent)
 				last.Measured = d.Measured
 				own = own[1:]
 			}
@@ -502,7 +503,6 @@ func flat(done map[int][]Entry) []Entry {
 
 // expect begins the counts of phase n.
 func (j *Job) expect(n int, in *handover) {
-	p := j.Progress
 	total := j.Manifest.Size()
 	if src := in.source(); src != nil {
 		total = 0
@@ -510,17 +510,7 @@ func (j *Job) expect(n int, in *handover) {
 			total += src.size(f)
 		}
 	}
-	if total >= 0 {
-		total += p.Consumed.Load()
-	}
-	p.Total.Store(total)
-	p.Phase.Store(int64(n))
-	p.Read.Store(0)
-	p.Kept.Store(0)
-	p.Quarantined.Store(0)
-	p.BytesIn.Store(0)
-	p.Handed.Store(0)
-	p.Handed.Store(0)
+	j.Progress.begin(n, total)
 }
 
 // writeResult makes the file name of what the last Reducer has found.

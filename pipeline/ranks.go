@@ -381,7 +381,7 @@ func (d *runDir) beginRanks(ctx context.Context, now config, manifest []byte, an
 	attempt := now.Identity
 	if anew {
 		attempt += " " + rand.Text()
-		if err := d.clear(ctx); err != nil {
+		if err := d.clear(ctx, nil); err != nil {
 			return err
 		}
 	}

@@ -8,9 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/go-json-experiment/json"
 
 	"curate/corpus/store"
 	"curate/corpus/store/storetest"
@@ -105,7 +108,7 @@ func TestResultSet(t *testing.T) {
 	}
 }
 
-// tallying counts its records and their bytes.
+// tallying counts its records and their bytes, and spends something on each batch: other batches make another sum.
 type tallying struct{ sieve }
 
 func (s tallying) NewWorker() stage.Worker { return tallyingWorker{s.sieve.NewWorker()} }
@@ -113,6 +116,7 @@ func (s tallying) NewWorker() stage.Worker { return tallyingWorker{s.sieve.NewWo
 type tallyingWorker struct{ stage.Worker }
 
 func (w tallyingWorker) Map(ctx context.Context, b *record.Batch) error {
+	b.Spend("batches", 1)
 	for i := range b.Records {
 		if b.Records[i].Outcome == record.Keep {
 			b.Tally("seen", 1)
@@ -123,7 +127,7 @@ func (w tallyingWorker) Map(ctx context.Context, b *record.Batch) error {
 }
 
 // TestMeasures: what is measured and tallied adds up by stage, through phases, for any number of workers, and is in
-// the ledger of a finished directory, too.
+// the ledger of a finished directory, too. What was spent is beside the times alone.
 func TestMeasures(t *testing.T) {
 	_, names := inputs(t, rand.New(rand.NewPCG(6, 24)), 3, 400)
 	meter := &Meter{Names: []string{"records", "bytes"}, New: func() func(*record.Record, []int64, bool) {
@@ -155,6 +159,20 @@ func TestMeasures(t *testing.T) {
 			if i == 3 && s.Tallies["seen"] != s.Read {
 				t.Errorf("stage %d, %s: %v", i, s.Name, s.Tallies)
 			}
+		}
+		raw, err := os.ReadFile(filepath.Join(out, "_curate", timingFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var beside struct {
+			Spent map[string]map[string]int64 `json:"spent"`
+		}
+		if err := json.Unmarshal(raw, &beside); err != nil {
+			t.Fatal(err)
+		}
+		spent := res.Counts.Spent()
+		if n := spent["sieve"]["batches"]; n < 6 || len(spent) != 1 || !reflect.DeepEqual(beside.Spent, spent) {
+			t.Errorf("spent %v, and %s has %v", spent, timingFile, beside.Spent)
 		}
 		b, err := res.Counts.Marshal()
 		if err != nil {

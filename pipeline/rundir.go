@@ -199,7 +199,7 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		// Nothing of an earlier run may be taken for this one's. With config.json the run has begun.
-		if err := d.clear(ctx); err != nil {
+		if err := d.clear(ctx, nil); err != nil {
 			return nil, err
 		}
 		if err := d.write(ctx, manifestFile, manifest); err != nil {
@@ -255,7 +255,7 @@ func (d *runDir) run(ctx context.Context) (*Result, error) {
 		if len(p.counts) > 0 {
 			res.Counts = combine(phs, p.counts)
 		}
-		return res, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped"))
+		return res, errors.Join(runErr, d.timing(context.WithoutCancel(ctx), started, "stopped", nil))
 	}
 	total := combine(phs, p.counts)
 	if err := total.check(); err != nil {
@@ -563,7 +563,7 @@ func (d *runDir) finish(ctx context.Context, entries []Entry, total Counts, star
 			return nil, err
 		}
 	}
-	if err := d.timing(ctx, started, "finished"); err != nil {
+	if err := d.timing(ctx, started, "finished", total.Spent()); err != nil {
 		return nil, err
 	}
 	if err := d.write(ctx, corpus.Done, []byte{}); err != nil {
@@ -669,6 +669,8 @@ func copyPart(ctx context.Context, st store.Store, w io.Writer, name string) err
 // timing holds everything about a run that differs from one run to the next.
 type timing struct {
 	Attempts []attempt `json:"attempts"`
+	// Spent is what stages have spent on what is in the directory, by their names, once it is whole.
+	Spent map[string]map[string]int64 `json:"spent,omitzero"`
 }
 
 type attempt struct {
@@ -682,11 +684,12 @@ type attempt struct {
 	Memory  int64     `json:"memory"`
 }
 
-func (d *runDir) timing(ctx context.Context, started time.Time, how string) error {
+func (d *runDir) timing(ctx context.Context, started time.Time, how string, spent map[string]map[string]int64) error {
 	var t timing
 	if b, err := d.read(ctx, timingFile); err == nil {
 		_ = json.Unmarshal(b, &t) // a damaged history is begun anew
 	}
+	t.Spent = spent
 	host, _ := os.Hostname()
 	now := d.job.Now()
 	t.Attempts = append(t.Attempts, attempt{
@@ -731,8 +734,9 @@ func (d *runDir) setFiles(ctx context.Context, files []store.Info) ([]string, er
 
 var partName = regexp.MustCompile(`^\.?part-\d{5,}-\d{5,}\.`)
 
-// clear removes what runs of curate have written in the directory, and nothing else.
-func (d *runDir) clear(ctx context.Context) error {
+// clear removes what runs of curate have written in the directory, and nothing else. patterns name what a task makes there (Task.Makes),
+// beside those of an earlier one.
+func (d *runDir) clear(ctx context.Context, patterns []string) error {
 	if err := d.endAttempt(ctx); err != nil {
 		return err
 	}
@@ -758,15 +762,24 @@ func (d *runDir) clear(ctx context.Context) error {
 			return err
 		}
 	}
-	var old config
+	var old struct { // a job's or a task's
+		Step struct {
+			Result string            `json:"result"`
+			Inputs map[string]string `json:"inputs"`
+		} `json:"step"`
+		Makes []string `json:"makes"`
+	}
 	if b, err := d.read(ctx, configFile); err == nil && json.Unmarshal(b, &old) == nil && old.Step.Result == path.Base(old.Step.Result) && old.Step.Result != "" {
 		names = append(names, path.Join(d.root, old.Step.Result))
 	}
-	set, err := d.setFiles(ctx, files)
-	if err != nil {
-		return err
+	patterns = slices.Concat(patterns, old.Makes)
+	if old.Step.Inputs == nil || old.Makes != nil { // a task that did not say what it makes has listed all that was there, whoever had put it there
+		set, err := d.setFiles(ctx, files)
+		if err != nil {
+			return err
+		}
+		names = append(names, set...)
 	}
-	names = append(names, set...)
 	for _, f := range files {
 		if path.Base(f.Name) == stepsFile { // before the files that it names
 			names = append(names, f.Name)
@@ -776,7 +789,7 @@ func (d *runDir) clear(ctx context.Context) error {
 		name := path.Clean(f.Name)
 		inOwn := strings.HasPrefix(name, d.own+"/") && name != own(lockFile) && !slices.Contains(last, name)
 		inRoot := path.Dir(name) == d.root && partName.MatchString(path.Base(name))
-		if inOwn || inRoot {
+		if inOwn || inRoot || makes(patterns, strings.TrimPrefix(name, d.root+"/")) {
 			names = append(names, f.Name)
 		}
 	}

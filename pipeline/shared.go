@@ -111,7 +111,7 @@ func (j *Job) StartShared(ctx context.Context, settings []byte) (before bool, er
 	if err := first.probe(ctx); err != nil {
 		return false, err
 	}
-	if err := d.clear(ctx); err != nil {
+	if err := d.clear(ctx, nil); err != nil {
 		return false, err
 	}
 	if err := d.write(ctx, manifestFile, manifest); err != nil {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,10 +30,16 @@ type Task struct {
 	// Spec has name, version and configuration: with Inputs, what makes the task that task.
 	Spec stage.Spec
 	// Inputs are the identities of what it reads, by name, where the configuration does not tell.
-	Inputs  map[string]string
-	Restart bool
-	Log     *slog.Logger
-	Now     func() time.Time
+	Inputs map[string]string
+	// Makes are the names of all files that Run makes, below Dir and with slashes: patterns of path.Match, and those of folders, with a slash
+	// behind them, for all that is in these. Who begins the task anew removes these files and no others, and so does another task
+	// that comes into the directory: what else is there is somebody else's.
+	Makes []string
+	// Quarantine takes the rows that Run cannot use; nil if it reads none.
+	Quarantine *TaskQuarantine
+	Restart    bool
+	Log        *slog.Logger
+	Now        func() time.Time
 	// Run does the work. It removes nothing but its own, and is called again, with the directory as it has left it, when a killed
 	// run goes on.
 	Run func(ctx context.Context) error
@@ -55,6 +62,7 @@ type taskConfig struct {
 	Program  string       `json:"program"`
 	Identity string       `json:"identity"`
 	Step     taskIdentity `json:"step"`
+	Makes    []string     `json:"makes"` // no part of the identity
 }
 
 func (t *Task) config() (taskConfig, error) {
@@ -68,7 +76,7 @@ func (t *Task) config() (taskConfig, error) {
 		return taskConfig{}, err
 	}
 	sum := sha256.Sum256(b)
-	return taskConfig{t.Program, hex.EncodeToString(sum[:]), id}, nil
+	return taskConfig{t.Program, hex.EncodeToString(sum[:]), id, t.Makes}, nil
 }
 
 // standing compares the directory with the task.
@@ -119,7 +127,7 @@ func (t *Task) Standing(ctx context.Context) (s Standing, changes []string, iden
 	return s, changes, now.Identity, err
 }
 
-// Do does the task, or goes on with it. before says that an earlier run had finished it.
+// Do does the task, or goes on with it. before says that an earlier run had finished it. With a *QuarantineError the directory is whole.
 func (t *Task) Do(ctx context.Context) (before bool, err error) {
 	before, err = t.do(ctx)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -129,6 +137,9 @@ func (t *Task) Do(ctx context.Context) (before bool, err error) {
 }
 
 func (t *Task) do(ctx context.Context) (before bool, err error) {
+	if len(t.Makes) == 0 {
+		return false, fmt.Errorf("task %s does not say what it makes; this is a bug of curate", t.Spec.Name)
+	}
 	d := t.dir()
 	if err := d.mayUse(ctx); err != nil {
 		return false, err
@@ -153,7 +164,7 @@ func (t *Task) do(ctx context.Context) (before bool, err error) {
 	}
 	switch {
 	case s == Finished && !t.Restart:
-		return true, nil
+		return true, t.judge(ctx, d)
 	case s == Begun && !t.Restart:
 		if old.Program != now.Program {
 			t.Log.Warn(fmt.Sprintf("%s was begun by %s; this is %s. Bytes are promised for one version only", t.Dir, old.Program, now.Program))
@@ -162,7 +173,10 @@ func (t *Task) do(ctx context.Context) (before bool, err error) {
 			return false, err
 		}
 	default:
-		if err := d.clearAll(ctx); err != nil {
+		if err := d.clear(ctx, t.Makes); err != nil {
+			return false, err
+		}
+		if err := d.tellForeign(ctx); err != nil {
 			return false, err
 		}
 		if err := d.write(ctx, manifestFile, &corpus.Manifest{}); err != nil {
@@ -176,24 +190,49 @@ func (t *Task) do(ctx context.Context) (before bool, err error) {
 	if err := t.Store.Sweep(ctx, d.root); err != nil {
 		return false, err
 	}
-	if err := t.Run(ctx); err != nil {
-		return false, errors.Join(err, d.timing(context.WithoutCancel(ctx), started, "stopped"))
+	if err := t.run(ctx, d); err != nil {
+		return false, errors.Join(err, d.timing(context.WithoutCancel(ctx), started, "stopped", nil))
 	}
-	made, err := d.results(ctx)
+	made, err := d.results(ctx, t.Makes)
 	if err != nil {
 		return false, err
 	}
 	if err := d.write(ctx, resultsFile, made); err != nil {
 		return false, err
 	}
-	if err := d.timing(ctx, started, "finished"); err != nil {
+	if err := d.timing(ctx, started, "finished", nil); err != nil {
 		return false, err
 	}
-	return false, d.write(ctx, corpus.Done, []byte{})
+	if err := d.write(ctx, corpus.Done, []byte{}); err != nil {
+		return false, err
+	}
+	return false, t.judge(ctx, d)
+}
+
+// run does the work, and keeps what could not be used.
+func (t *Task) run(ctx context.Context, d *runDir) error {
+	q := t.Quarantine
+	if q == nil {
+		return t.Run(ctx)
+	}
+	if err := q.open(ctx, d); err != nil {
+		return err
+	}
+	if err := t.Run(ctx); err != nil {
+		return errors.Join(err, q.abort())
+	}
+	return q.finish(ctx, d)
+}
+
+func (t *Task) judge(ctx context.Context, d *runDir) error {
+	if t.Quarantine == nil {
+		return nil
+	}
+	return t.Quarantine.judge(ctx, d)
 }
 
 // results lists what a task has put into the directory.
-func (d *runDir) results(ctx context.Context) ([]step, error) {
+func (d *runDir) results(ctx context.Context, patterns []string) ([]step, error) {
 	files, err := d.job.Store.List(ctx, d.root)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -201,7 +240,7 @@ func (d *runDir) results(ctx context.Context) ([]step, error) {
 	made := []step{}
 	for _, f := range files {
 		// Times differ from one run to the next, and so does the size of the file that holds them.
-		if name := strings.TrimPrefix(path.Clean(f.Name), d.root+"/"); !strings.HasPrefix(name, corpus.Dir+"/") && path.Base(name) != timingFile {
+		if name := strings.TrimPrefix(path.Clean(f.Name), d.root+"/"); makes(patterns, name) && path.Base(name) != timingFile {
 			made = append(made, step{Name: name, Size: f.Size})
 		}
 	}
@@ -228,36 +267,46 @@ func (d *runDir) resultsThere(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// clearAll removes what a task has made in its directory: everything there, since mayUse has found it to be a run's. The
-// marks go in the order of clear.
-func (d *runDir) clearAll(ctx context.Context) error {
+// Named is the pattern of one name, whatever stands in it.
+func Named(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+// makes says whether a file, by its name below the directory, is one of those that patterns name.
+func makes(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		folder, all := strings.CutSuffix(p, "/")
+		if !all {
+			is, err := path.Match(p, name)
+			return is && err == nil
+		}
+		parts, n := strings.Split(name, "/"), strings.Count(folder, "/")+1
+		if len(parts) <= n {
+			return false
+		}
+		is, err := path.Match(folder, strings.Join(parts[:n], "/"))
+		return is && err == nil
+	})
+}
+
+// tellForeign says which files of the directory are nobody's that curate knows: they stay where they are.
+func (d *runDir) tellForeign(ctx context.Context) error {
 	files, err := d.job.Store.List(ctx, d.root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	own := func(name string) string { return path.Join(d.own, name) }
-	if !d.missing(ctx, corpus.Done) {
-		if err := d.write(ctx, clearingFile, []byte{}); err != nil {
-			return err
-		}
-	}
-	first, last := []string{own(corpus.Done)}, []string{own(manifestFile), own(configFile), own(clearingFile)}
-	keep := map[string]bool{own(lockFile): true}
-	for _, n := range last {
-		keep[n] = true
-	}
+	var names []string
 	for _, f := range files {
-		if name := path.Clean(f.Name); !keep[name] {
-			first = append(first, name)
+		if name := strings.TrimPrefix(path.Clean(f.Name), d.root+"/"); !strings.HasPrefix(name, corpus.Dir+"/") {
+			names = append(names, name)
 		}
 	}
-	for _, n := range append(first, last...) {
-		if err := d.job.Store.Remove(ctx, n); err != nil {
-			return err
-		}
+	const most = 5
+	switch n := len(names); {
+	case n == 1:
+		d.job.Log.Warn(fmt.Sprintf("%s: the run begins anew; %s is none of its files, and stays", d.root, names[0]))
+	case n > 1:
+		d.job.Log.Warn(fmt.Sprintf("%s: the run begins anew; %d files are none of its own, and stay: %s", d.root, n, strings.Join(names[:min(n, most)], ", ")))
 	}
 	return nil
 }

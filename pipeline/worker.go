@@ -235,7 +235,7 @@ func (w *worker) mapBatch(ctx context.Context, j *job) error {
 		}
 		w.tally(&j.tallies[s+1])
 		w.meter(&j.tallies[s+1], true)
-		j.tallies[s+1].take(b.TakeTallies())
+		j.tallies[s+1].take(b.TakeTallies(), b.TakeSpent())
 	}
 	if w.run.noCopy {
 		j.settled.note(b.Records)

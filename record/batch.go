@@ -18,6 +18,7 @@ type Batch struct {
 	rows   []row
 
 	tallies []Tally
+	spent   []Tally
 }
 
 // Tally is a stage's counter, summed up over all batches into the stage's entry of the ledger.
@@ -38,6 +39,17 @@ func (b *Batch) TakeTallies() []Tally {
 	return t
 }
 
+// Spend adds n to a counter of what the stage has spent on the batch: requests, tokens, money. Unlike what is tallied it may differ from
+// one run to the next over the same records, so it has no place in the ledger, and stands with the run's times.
+func (b *Batch) Spend(name string, n int64) { b.spent = append(b.spent, Tally{name, n}) }
+
+// TakeSpent is TakeTallies of what was spent.
+func (b *Batch) TakeSpent() []Tally {
+	t := b.spent
+	b.spent = b.spent[:0]
+	return t
+}
+
 // Reset empties the batch and keeps its memory, but not the lines, which are others'.
 func (b *Batch) Reset() {
 	for i := range b.Records {
@@ -53,6 +65,7 @@ func (b *Batch) Reset() {
 	b.masks = b.masks[:0]
 	b.rows = b.rows[:0]
 	b.tallies = b.tallies[:0]
+	b.spent = b.spent[:0]
 }
 
 // Append adds a record for a line that stays valid until Reset. The pointer is valid until the next Append.

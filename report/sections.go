@@ -35,6 +35,6 @@ var sections = []section{
 	{"duplicates", "Duplicates", duplicatesAbout, false, readDedup, takeDuplicates, hasDuplicates, duplicatesPage},
 	{"contamination", "Benchmarks in the corpus", contaminationAbout, false, readContamination, takeContamination, hasContamination, contaminationPage},
 	{"examples", "Examples of what was dropped", examplesAbout, false, readExamples, takeExamples, hasExamples, examplesPage},
-	{"quarantine", "Quarantine", quarantineAbout, false, readQuarantine, nil, hasQuarantine, quarantinePage},
+	{"quarantine", "Quarantine", quarantineAbout, true, readQuarantine, nil, hasQuarantine, quarantinePage},
 	{"configuration", "Configuration", configurationAbout, true, readConfiguration, nil, hasConfiguration, configurationPage},
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json"
+
+	"curate/corpus"
 )
 
 // Translation is what the stage "translate" of a step has done.
@@ -35,7 +37,7 @@ type Translation struct {
 // Segments are the pieces of text that a translation was looked for, those that a row has more than once counted once a row.
 type Segments struct {
 	Segments int64   `json:"segments"`
-	Known    int64   `json:"known"`             // nobody had to be asked
+	Known    int64   `json:"known"`             // of those accepted; nobody had to be asked
 	Rungs    []Count `json:"accepted,omitzero"` // by the rung of the ladder on which the answer was accepted, most first
 	GivenUp  int64   `json:"given_up"`
 }
@@ -91,6 +93,7 @@ type Count struct {
 
 const (
 	translateStage = "translate"
+	timingName     = corpus.Dir + "/timing.json"
 	ratioSignal    = "length_ratio"
 	// translationError begins the errors for which the stage quarantines.
 	translationError = "translation: "
@@ -130,6 +133,9 @@ func readTranslation(ctx context.Context, in files, s *Step) error {
 		}
 		return nil
 	}
+	if err := addSpent(ctx, in, tallies); err != nil {
+		return err
+	}
 	if c := s.stageConfig(translateStage); c != nil {
 		var cfg translateSettings
 		if err := json.Unmarshal(c, &cfg); err != nil {
@@ -165,6 +171,25 @@ func readTranslation(ctx context.Context, in files, s *Step) error {
 		return nil
 	}
 	return t.readSideBySide(ctx, in, s)
+}
+
+// addSpent adds what the stage has spent, of which the ledger says nothing: it may be another in each run. Ledgers of earlier versions
+// have it themselves.
+func addSpent(ctx context.Context, in files, tallies map[string]int64) error {
+	there, err := in.exists(ctx, timingName)
+	if err != nil || !there {
+		return err
+	}
+	var timing struct {
+		Spent map[string]map[string]int64 `json:"spent"`
+	}
+	if err := in.json(ctx, timingName, &timing); err != nil {
+		return err
+	}
+	for name, n := range timing.Spent[translateStage] {
+		tallies[name] += n
+	}
+	return nil
 }
 
 // called is the step in a message.
@@ -319,11 +344,18 @@ type segmentRow struct {
 
 func (t *Translation) segmentRows() []segmentRow {
 	g := &t.Segments
-	list := []segmentRow{{Name: "known: in memory, or asked for by another row", Count: g.Known}}
+	var list []segmentRow
 	for _, r := range g.Rungs {
 		list = append(list, segmentRow{Name: "accepted, rung " + r.Name, Count: r.Count})
 	}
 	list = append(list, segmentRow{Name: "given up", Count: g.GivenUp})
+	rest := g.Segments
+	for i := range list {
+		rest -= list[i].Count
+	}
+	if rest > 0 && rest == g.Known { // of a version that counted by rung only what was asked for
+		list = append(list, segmentRow{Name: "known: in memory, or asked for by another row", Count: rest})
+	}
 	for i := range list {
 		list[i].Share = share(list[i].Count, g.Segments)
 	}
@@ -405,7 +437,8 @@ const translationPage = `{{$t := .Translation}}
 <table><tr><th>what became of them<th class="n">segments<th class="n">share<th>
 {{range segmentRows $t}}<tr><td>{{.Name}}<td class="n">{{group .Count}}<td class="n">{{percentOf .Share}}<td>{{bar .Count $t.Segments.Segments}}
 {{end}}</table>
-{{with rowRows $t}}<h4>rows</h4>
+{{with $t.Segments.Known}}<p>{{group .}} of those accepted were in memory, or asked for by another row.</p>
+{{end}}{{with rowRows $t}}<h4>rows</h4>
 <table><tr><th>what became of them<th class="n">rows
 {{range .}}<tr><td>{{.Name}}<td class="n">{{group .Count}}
 {{end}}</table>

@@ -104,9 +104,8 @@ func refused(t *testing.T, line int, err string) string {
 
 var goldenTallies = func() string {
 	list := []string{
-		`"segments":40`, `"memory_hits":11`, `"rung:first":22`, `"rung:alone":3`, `"failed:numbers":3`, `"failed:placeholders":1`,
-		`"noted:copy_rate":4`, `"noted:numbers":1`, `"requests":31`, `"retries:rate_limit":2`, `"retries:server":1`, `"prompt_tokens":41250`, `"completion_tokens":9120`,
-		`"cached_tokens":20000`, `"estimated_tokens":2`, `"cost_micro":34305`, `"task:translation":2`, `"task:rhyme":1`, `"copied":2`, `"kept_source":1`, `"of_a_later_version":7`,
+		`"segments":40`, `"rung:first":32`, `"rung:again":3`, `"rung:tm":1`, `"failed:numbers":3`, `"failed:placeholders":1`,
+		`"noted:copy_rate":4`, `"noted:numbers":1`, `"task:translation":2`, `"task:rhyme":1`, `"copied":2`, `"kept_source":1`, `"of_a_later_version":7`,
 	}
 	for v, n := range map[float64]int{0.9: 3, 1: 9, 1.2: 14, 1.3: 7, 1.6: 3} {
 		list = append(list, fmt.Sprintf(`"length_ratio@%d":%d`, stage.Bin(v), n))
@@ -114,6 +113,9 @@ var goldenTallies = func() string {
 	slices.Sort(list)
 	return strings.Join(list, ",")
 }()
+
+const goldenSpent = `{"attempts":[],"spent":{"translate":{"memory_hits":11,"requests":31,"retries:rate_limit":2,"retries:server":1,` +
+	`"prompt_tokens":41250,"completion_tokens":9120,"cached_tokens":20000,"estimated_tokens":2,"cost_micro":34305},"exec":{"requests":5}}}`
 
 // TestTranslationGolden compares all that is said of a small translation.
 func TestTranslationGolden(t *testing.T) {
@@ -140,6 +142,7 @@ func TestTranslationGolden(t *testing.T) {
 		refused(t, 9, "translation: structure in /instruction: 3 lines, not 4"),
 		refused(t, 12, `invalid JSON at byte 3`),
 	)
+	write(t, "out/_curate/timing.json", goldenSpent)
 	write(t, "reference.jsonl.zst", string(packed(t, "reference.jsonl.zst", []string{
 		`{"id":"chat","messages":[{"role":"user","content":"Nola ireki dezaket ` + "`soffice --calc`" + ` erabiliz?"}]}`,
 		`{"id":"chat","messages":[{"role":"user","content":"a second row of the same id counts for nothing"}]}`,
@@ -165,11 +168,11 @@ func TestTranslationGolden(t *testing.T) {
 		}
 	}
 	tr := run.Steps[0].Translation
-	sum := tr.Segments.Known + tr.Segments.GivenUp
+	sum := tr.Segments.GivenUp
 	for _, r := range tr.Segments.Rungs {
 		sum += r.Count
 	}
-	if sum != tr.Segments.Segments || sum != 40 {
+	if sum != tr.Segments.Segments || sum != 40 || tr.Segments.Known != 11 || tr.Bill.Requests != 31 {
 		t.Errorf("%d segments, of which %d have become something", tr.Segments.Segments, sum)
 	}
 	if len(run.Steps[0].Signals) != 0 || len(tr.Lengths) != 1 || tr.Lengths[0].Documents != 36 {

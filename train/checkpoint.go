@@ -38,6 +38,17 @@ const (
 	DoneFile = "done"
 )
 
+// Files are patterns of the names of all that a run, or a search, makes in its folder, as path.Match has them; one that ends with a
+// slash is all that is in a folder.
+func Files() []string {
+	run := []string{ConfigFile, MetricsFile, TimingFile, ReferenceFile, DoneFile, "lock", divergedFile, CheckpointsDir + "/" + stepPrefix + "*/"}
+	list := append([]string{SearchFile, SearchTable}, run...)
+	for _, name := range run {
+		list = append(list, "trial-*/"+name)
+	}
+	return list
+}
+
 const (
 	stateVersion = 1
 	stepPrefix   = "step-"

@@ -14,7 +14,7 @@ type Failure struct {
 	Detail   string
 	Path     string // JSON pointer of the text; "" where it is about the row
 	Source   string // of the segment; "" where it is about the row
-	Answer   string // the last one
+	Answer   string // the beginning of the last one, as far as a message shows it and a memory keeps it
 	Attempts int    // requests that it took
 	// passing says that the failure is a matter of the moment (a server, a budget), and not of the text: it is not
 	// remembered beyond the run.
@@ -57,7 +57,7 @@ func (f *Failure) Error() string {
 	return b.String()
 }
 
-// excerpt is the beginning of a text, short enough for a message.
+// excerpt is the beginning of a text, short enough for a message. That of an excerpt is itself.
 func excerpt(s string) string {
 	if len(s) <= excerptBytes {
 		return s

@@ -16,13 +16,17 @@ import (
 	"curate/translate/segment"
 )
 
-// Rungs of the ladder, in the order in which they are tried.
+// Rungs of the ladder, in the order in which they are tried, and what stands for one where nobody climbed.
 const (
 	RungFirst    = "first"    // with the row's other segments
 	RungAgain    = "again"    // alone, warmer, another seed, told what was wrong
 	RungForm     = "form"     // alone, holes in another form
 	RungCut      = "cut"      // in pieces: sentences, halves, or what lies between holes
 	RungFallback = "fallback" // by another backend
+
+	RungCorrection = "correction" // a human's
+	RungTM         = "tm"         // of a translation memory that was given
+	RungImported   = "imported"   // into the memory, which says no more
 )
 
 // rung is one way to ask again.
@@ -452,7 +456,7 @@ func (t *translator) cut(ctx context.Context, r *rowWork, w *wanted, depth int) 
 		if f := part.failure; f != nil {
 			w.failure = w.fail(f.Check, "in a piece: "+f.Detail)
 			w.failure.passing = f.passing
-			w.failure.Answer = part.answer
+			w.failure.Answer = f.Answer
 			return nil
 		}
 		targets[i] = part.target
@@ -601,7 +605,7 @@ func (t *translator) judge(ctx context.Context, r *rowWork, group []*wanted) err
 		var e *backends.Error
 		errors.As(err, &e)
 		for _, w := range list { // what nobody has judged is not good enough
-			w.failure, w.target = w.failBy(e), protect.Template{}
+			w.failure = w.failBy(e)
 			w.failure.Check = checkJudge
 		}
 		return nil
@@ -612,20 +616,26 @@ func (t *translator) judge(ctx context.Context, r *rowWork, group []*wanted) err
 			w.score = &v
 		}
 		if w.score == nil || *w.score < t.cfg.MinScore {
-			w.failure = w.fail(checkJudge, "no score")
+			why := "no score"
 			if w.score != nil {
-				w.failure.Detail = fmt.Sprintf("scored %.2f, at least %.2f", *w.score, t.cfg.MinScore)
+				why = fmt.Sprintf("scored %.2f, at least %.2f", *w.score, t.cfg.MinScore)
 			}
-			w.target, w.score = protect.Template{}, nil
+			w.failure = w.fail(checkJudge, why)
 		}
 	}
 	return nil
 }
 
+// fail is the failure of w, which keeps nothing of an answer beside it: a run that finds the failure in the memory knows no more.
 func (w *wanted) fail(check, detail string) *Failure {
-	w.target = protect.Template{}
-	return &Failure{Check: check, Detail: detail, Path: w.path, Source: w.template.Fill(w.values), Answer: w.answer, Attempts: w.attempts}
+	w.target, w.soft, w.score = protect.Template{}, nil, nil
+	return &Failure{
+		Check: check, Detail: valid(detail), Path: w.path, Source: w.template.Fill(w.values), Answer: excerpt(valid(w.answer)), Attempts: w.attempts,
+	}
 }
+
+// valid is a text as a memory takes it.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // failBy is the failure of a backend's error.
 func (w *wanted) failBy(e *backends.Error) *Failure {

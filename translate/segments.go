@@ -41,7 +41,7 @@ const (
 	NothingNew   = "nothing_new"
 )
 
-// Names of what Segments counts, beside TallySegments and TallyKnown.
+// Names of what Segments counts, beside TallySegments and TallyKnown: it asks nobody, so that what is known is what the memory had.
 const (
 	TallyOwn        = DryDistinct     // segments written
 	TallyTokens     = DryTokens       // of them, about

@@ -196,24 +196,29 @@ func all(ctx context.Context, list []*rowWork, f func(context.Context, *rowWork)
 	return first
 }
 
-// Names of the stage's counters. Cost is in millionths of the prices' currency.
+// Names of the stage's counters, which a run that was killed and goes on counts as one that was not.
 const (
-	TallySegments  = "segments"    // distinct ones of each row
-	TallyKnown     = "memory_hits" // of them, those that no backend had to be asked for
+	TallySegments = "segments" // distinct ones of each row
+	TallyRung     = "rung:"    // by rung, of the segments accepted
+	TallyFailed   = "failed:"  // by check, of the segments given up
+	TallyNoted    = "noted:"   // by check that only notes, of the segments accepted
+	TallyTask     = "task:"    // by task, of rows that were not dropped for it
+	TallyCopied   = "copied"   // rows that stay in their language
+	TallyKept     = "kept_source"
+	ratioSignal   = "length_ratio"
+)
+
+// Names of what the stage has spent on its rows (record.Batch.Spend): another run, which has other segments in its memory, or asks in
+// another order, spends something else.
+const (
+	TallyKnown     = "memory_hits" // accepted segments that no backend had to be asked for
 	TallyRequests  = "requests"    // retries included
 	TallyRetries   = "retries:"    // by class of error
 	TallyPrompt    = "prompt_tokens"
 	TallyOutput    = "completion_tokens"
 	TallyCached    = "cached_tokens"    // of the prompt's
 	TallyEstimated = "estimated_tokens" // rows whose tokens are a guess
-	TallyCost      = "cost_micro"
-	TallyRung      = "rung:"   // by rung, of the segments that were asked for
-	TallyFailed    = "failed:" // by check, of the segments given up
-	TallyNoted     = "noted:"  // by check that only notes, of the segments accepted
-	TallyTask      = "task:"   // by task, of rows that were not dropped for it
-	TallyCopied    = "copied"  // rows that stay in their language
-	TallyKept      = "kept_source"
-	ratioSignal    = "length_ratio"
+	TallyCost      = "cost_micro"       // in millionths of the prices' currency
 )
 
 func (t *translator) tally(b *record.Batch, r *rowWork) {
@@ -243,17 +248,21 @@ func (t *translator) tallySegments(b *record.Batch, r *rowWork) {
 			b.Tally(name, k)
 		}
 	}
+	spend := func(name string, k int64) {
+		if k != 0 {
+			b.Spend(name, k)
+		}
+	}
 	n(TallySegments, int64(len(r.list)))
 	t.settled.Add(int64(len(r.list)))
 	for _, w := range r.list {
-		switch {
-		case w.failure != nil:
+		if w.failure != nil {
 			n(TallyFailed+w.failure.Check, 1)
 			continue
-		case w.known:
-			n(TallyKnown, 1)
-		default:
-			n(TallyRung+w.rung, 1)
+		}
+		n(TallyRung+w.rung, 1)
+		if w.known {
+			spend(TallyKnown, 1)
 		}
 		for name := range w.soft {
 			n(TallyNoted+name, 1)
@@ -262,16 +271,16 @@ func (t *translator) tallySegments(b *record.Batch, r *rowWork) {
 			n(ratioSignal+"@"+strconv.Itoa(stage.Bin(ratio)), 1)
 		}
 	}
-	n(TallyRequests, r.spent.Requests)
+	spend(TallyRequests, r.spent.Requests)
 	for class, k := range r.spent.Retries {
-		n(TallyRetries+class, k)
+		spend(TallyRetries+class, k)
 	}
-	n(TallyPrompt, r.spent.Prompt)
-	n(TallyOutput, r.spent.Completion)
-	n(TallyCached, r.spent.Cached)
-	n(TallyCost, r.spent.Cost)
+	spend(TallyPrompt, r.spent.Prompt)
+	spend(TallyOutput, r.spent.Completion)
+	spend(TallyCached, r.spent.Cached)
+	spend(TallyCost, r.spent.Cost)
 	if r.spent.Estimated {
-		n(TallyEstimated, 1)
+		spend(TallyEstimated, 1)
 	}
 }
 

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -187,14 +188,18 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 	lost := t.lost[w.key]
 	t.mu.Unlock()
 	if lost != nil {
-		w.take(&wanted{failure: lost})
+		w.take(&wanted{failure: lost, attempts: lost.Attempts})
 		return true, nil
 	}
-	for i, engine := range []string{"", t.final, t.p.TM} {
-		if i > 0 && engine == "" { // no files were given
+	for i, from := range []struct{ engine, rung string }{{"", RungCorrection}, {t.final, ""}, {t.p.TM, RungTM}} {
+		if i > 0 && from.engine == "" { // no files were given
 			continue
 		}
-		if found, err := t.recall(w, engine); found || err != nil {
+		found, err := t.recall(w, from.engine)
+		if found && from.rung != "" {
+			w.rung = from.rung
+		}
+		if found || err != nil {
 			return found, err
 		}
 	}
@@ -205,9 +210,9 @@ func (t *translator) remembered(w *wanted) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	f := &Failure{Attempts: e.Attempts}
+	f := &Failure{Attempts: e.Attempts, Answer: e.Answer}
 	f.Check, f.Detail, _ = strings.Cut(e.Failed, ": ")
-	w.take(&wanted{failure: f})
+	w.take(&wanted{failure: f, attempts: e.Attempts})
 	return true, nil
 }
 
@@ -217,7 +222,7 @@ func (t *translator) recall(w *wanted, engine string) (bool, error) {
 	if err != nil || !ok || e.Failed != "" || !sameHoles(e.Target, len(w.template.Holes)) {
 		return false, err
 	}
-	w.target, w.known, w.rung, w.attempts, w.soft, w.score = e.Target, true, e.Rung, e.Attempts, e.Checks, e.Score
+	w.target, w.known, w.rung, w.attempts, w.soft, w.score = e.Target, true, cmp.Or(e.Rung, RungImported), e.Attempts, e.Checks, e.Score
 	return true, nil
 }
 
@@ -269,14 +274,14 @@ func (t *translator) keepFailure(w *wanted) error {
 	if f.passing || f.Check == checkUnfit || t.cfg.RetryFailed {
 		t.mu.Lock()
 		if len(t.lost) < maxLost {
-			t.lost[w.key] = &Failure{Check: f.Check, Detail: f.Detail, Attempts: f.Attempts, passing: f.passing}
+			t.lost[w.key] = &Failure{Check: f.Check, Detail: f.Detail, Answer: f.Answer, Attempts: f.Attempts, passing: f.passing}
 		}
 		t.mu.Unlock()
 	}
 	if f.passing || f.Check == checkUnfit {
 		return nil
 	}
-	e := memory.Entry{Engine: t.failed, From: t.cfg.From, To: t.cfg.To, Source: w.template, Rung: w.rung, Attempts: w.attempts, Failed: f.Check}
+	e := memory.Entry{Engine: t.failed, From: t.cfg.From, To: t.cfg.To, Source: w.template, Attempts: f.Attempts, Failed: f.Check, Answer: f.Answer}
 	if f.Detail != "" {
 		e.Failed += ": " + f.Detail
 	}

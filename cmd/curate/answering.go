@@ -84,8 +84,13 @@ type promptRow struct {
 	line   int64
 	number uint64
 	prompt *ifeval.Prompt
-	err    error // about this row
-	end    error // of all rows; io.EOF
+	rec    record.Record // its line alone, with what is wrong with it
+	end    error         // of all rows; io.EOF
+}
+
+// alone is a record's line, which outlives the batch, and what is wrong with it.
+func alone(rec *record.Record, why error) record.Record {
+	return record.Record{ID: rec.ID, LineNo: rec.LineNo, Line: bytes.Clone(rec.Raw()), Truncated: rec.Truncated, Err: why}
 }
 
 // instructions lets the current model answer a prompt set, and checks the answers.
@@ -151,8 +156,10 @@ func (r *evalRun) instructions(ctx context.Context, in evalInput) (*eval.Result,
 				return nil, row.end
 			}
 			rows.read++
-			if row.err != nil {
-				rows.quarantine(row.file, row.line, row.err)
+			if row.rec.Err != nil {
+				if err := rows.quarantine(ctx, unreadable, row.file, &row.rec); err != nil {
+					return nil, err
+				}
 				continue
 			}
 			if kept == nil {
@@ -173,7 +180,10 @@ func (r *evalRun) instructions(ctx context.Context, in evalInput) (*eval.Result,
 				return nil, fmt.Errorf("%s:%d: the answer is not that of this model, with these settings, to %s:%d; remove the file, or name another folder with %s", kept.name, kept.line, row.file, row.line, r.answer.name("answers"))
 			}
 			if a.Error != "" {
-				rows.quarantine(row.file, row.line, errors.New(a.Error))
+				row.rec.Err = errors.New(a.Error)
+				if err := rows.quarantine(ctx, unanswered, row.file, &row.rec); err != nil {
+					return nil, err
+				}
 				continue
 			}
 			count(&row, &a)
@@ -194,7 +204,10 @@ func (r *evalRun) instructions(ctx context.Context, in evalInput) (*eval.Result,
 			a := &answerLine{Key: jsontext.Value(row.prompt.Key), Lang: row.prompt.Lang, Prompt: row.prompt.Text, By: by}
 			if err != nil {
 				a.Error = err.Error()
-				rows.quarantine(row.file, row.line, err)
+				row.rec.Err = err
+				if err := rows.quarantine(ctx, unanswered, row.file, &row.rec); err != nil {
+					return err
+				}
 			} else {
 				a.Response, a.Tokens, a.End = list[0].Text, list[0].Tokens, list[0].End
 				count(row, a)
@@ -234,11 +247,11 @@ func (r *evalRun) prompts(ctx context.Context, in evalInput, to chan<- promptRow
 		}
 	}
 	look := looking{maxRecord: lookRecord, textField: "prompt", bad: func(file string, rec *record.Record) error {
-		return send(promptRow{file: file, line: rec.LineNo, err: rec.Err})
+		return send(promptRow{file: file, line: rec.LineNo, rec: alone(rec, rec.Err)})
 	}}
 	err := look.each(ctx, r.stdin, []string{in.path}, func(file string, rec *record.Record) error {
 		p, err := ifeval.Read(bytes.Clone(rec.Line))
-		return send(promptRow{file: file, line: rec.LineNo, prompt: p, err: err})
+		return send(promptRow{file: file, line: rec.LineNo, prompt: p, rec: alone(rec, err)})
 	})
 	if err == nil {
 		err = io.EOF

@@ -290,7 +290,8 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) 
 			log.Info(msg + t.guess(n[translate.DryTokens]))
 			continue
 		}
-		line := fmt.Sprintf("%s segments, %s of them known", grouped(n[translate.TallySegments]), grouped(n[translate.TallyKnown]))
+		spent := s.Spent
+		line := fmt.Sprintf("%s segments, %s of them known", grouped(n[translate.TallySegments]), grouped(spent[translate.TallyKnown]))
 		for _, g := range []struct{ word, prefix string }{{"accepted", translate.TallyRung}, {"given up", translate.TallyFailed}, {"noted", translate.TallyNoted}, {"tasks", translate.TallyTask}} {
 			if names, counts := translate.Counters(n, g.prefix); len(names) > 0 {
 				var list []string
@@ -304,9 +305,9 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) 
 			line += fmt.Sprintf("; %s left in their language: %d could not be translated, %d by --task", plural(int(left), "row", "rows"), n[translate.TallyKept], n[translate.TallyCopied])
 		}
 		log.Info(line)
-		if all := n[translate.TallyRequests]; o.stats != nil && all > o.stats().Requests {
+		if all := spent[translate.TallyRequests]; o.stats != nil && all > o.stats().Requests {
 			log.Info(fmt.Sprintf("for these rows, with judge, fallback and earlier runs: %s requests, %s tokens in, %s out%s", grouped(all),
-				grouped(n[translate.TallyPrompt]), grouped(n[translate.TallyOutput]), costLine(n[translate.TallyCost], t.policy)))
+				grouped(spent[translate.TallyPrompt]), grouped(spent[translate.TallyOutput]), costLine(spent[translate.TallyCost], t.policy)))
 		}
 	}
 }

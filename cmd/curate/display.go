@@ -125,7 +125,8 @@ func (d *display) line() string {
 	}
 	if got, total := p.Done(); d.bar == nil && total > 0 && got > 0 {
 		left := time.Duration(seconds * float64(total-got) / float64(got) * float64(time.Second))
-		fmt.Fprintf(&b, ", %.0f %% of the input, %v left", 100*float64(got)/float64(total), left.Round(time.Second))
+		ofPhase, all := p.DoneOfPhase()
+		fmt.Fprintf(&b, ", %.0f %% of the input, %v left", 100*float64(ofPhase)/float64(max(all, 1)), left.Round(time.Second))
 	}
 	return b.String()
 }

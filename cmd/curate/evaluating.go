@@ -109,8 +109,9 @@ type evalRun struct {
 	pool      *kernel.Pool
 	precision kernel.Precision
 	memory    int64
-	told      int  // bad rows
-	again     bool // another model has been told of them
+	told      int                      // bad rows
+	again     bool                     // another model has been told of them
+	aside     *pipeline.TaskQuarantine // keeps them; nil: they are only told
 	current   currentModel
 	// from is the model that rewards are measured from, when it is read.
 	from *train.Loaded
@@ -171,6 +172,11 @@ func (r *evalRun) all(ctx context.Context) (*eval.Report, error) {
 	report := &eval.Report{Version: eval.ReportVersion}
 	var tooMany error
 	for _, m := range r.models {
+		if r.aside != nil {
+			if err := r.aside.Begin(m.name); err != nil {
+				return nil, err
+			}
+		}
 		of, err := r.model(ctx, m)
 		if err != nil {
 			return nil, err
@@ -179,6 +185,9 @@ func (r *evalRun) all(ctx context.Context) (*eval.Report, error) {
 		read, bad := int64(0), int64(0)
 		for _, res := range of.Results {
 			read, bad = read+res.Rows+res.Quarantined, bad+res.Quarantined
+		}
+		if r.aside != nil {
+			r.aside.Read(read)
 		}
 		if tooMany == nil && r.allowance.Exceeded(bad, read) {
 			tooMany = &pipeline.QuarantineError{Quarantined: bad, Read: read, Allowed: r.allowance, By: "--max-quarantined", Kept: "the messages above"}
@@ -421,15 +430,14 @@ func (r *evalRun) task(ctx context.Context, s *eval.Subject, in evalInput) (*eva
 	look := r.looking()
 	look.bad = func(file string, rec *record.Record) error {
 		rows.read++
-		rows.quarantine(file, rec.LineNo, rec.Err)
-		return nil
+		return rows.quarantine(ctx, unreadable, file, rec)
 	}
 	err = look.each(ctx, r.stdin, []string{in.path}, func(file string, rec *record.Record) error {
 		rows.read++
 		err := task.Add(ctx, rec)
 		if row := (*eval.RowError)(nil); errors.As(err, &row) {
-			rows.quarantine(file, rec.LineNo, row.Err)
-			return nil
+			rec.Err = row.Err
+			return rows.quarantine(ctx, unreadable, file, rec)
 		}
 		return err
 	})
@@ -449,18 +457,31 @@ type evalRows struct {
 	read, bad int64
 }
 
-// quarantine counts a row that cannot be used. The first model says which.
-func (q *evalRows) quarantine(file string, line int64, cause error) {
+// Parts of the rows that are set aside of a model: those that are told when they are read, and prompts to which there is no answer, which
+// come later.
+const (
+	unreadable = iota
+	unanswered
+)
+
+// quarantine counts a row that cannot be used for the reason rec.Err, and keeps it in that part. The first model says which.
+func (q *evalRows) quarantine(ctx context.Context, part int, file string, rec *record.Record) error {
 	r := q.run
 	q.bad++
+	if r.aside != nil {
+		if err := r.aside.Add(ctx, part, file, rec); err != nil {
+			return err
+		}
+	}
 	if r.again {
-		return
+		return nil
 	}
 	if r.told++; r.told <= 20 {
-		r.log.Warn(fmt.Sprintf("%s:%d: %v; the row does not count", file, line, cause))
+		r.log.Warn(fmt.Sprintf("%s:%d: %v; the row does not count", file, rec.LineNo, rec.Err))
 	} else if r.told == 21 {
 		r.log.Warn("more rows cannot be used; they are counted")
 	}
+	return nil
 }
 
 // result is what was measured, unless no row could be used.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"path"
 	"path/filepath"
@@ -304,8 +305,20 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 	}
 	r := &evalRun{evaluating: e, st: storage(), stdin: bytes.NewReader(nil), log: s.Log, memory: s.Memory}
 	s.Progress.Tell = r.tell
+	aside := &pipeline.TaskQuarantine{Allowed: e.allowance, By: "max_quarantined"}
+	r.aside = aside
+	made := []string{evalFile, evalTable, verdictsFile}
+	for _, m := range e.models {
+		for _, in := range e.tasks {
+			if in.kind == eval.KindInstructions {
+				made = append(made, pipeline.Named(filepath.ToSlash(answersFile(answersDir, m.name, in.name))))
+			}
+		}
+	}
 	return &pipeline.Task{
-		Spec: stage.Spec{Name: "eval", Version: 1, Config: config},
+		Spec:       stage.Spec{Name: "eval", Version: 1, Config: config},
+		Makes:      made,
+		Quarantine: aside,
 		Run: func(ctx context.Context) error {
 			c.workers = s.Workers
 			pool, precision, err := c.pool()
@@ -314,9 +327,13 @@ func (e *evaluating) asTask(c *computing, s recipe.Setting) (*pipeline.Task, err
 			}
 			defer pool.Close()
 			r.pool, r.precision, r.began = pool, precision, time.Now()
+			r.told, r.again = 0, false
 			report, err := r.all(ctx)
 			if report == nil {
 				return err
+			}
+			if errors.As(err, new(*pipeline.QuarantineError)) { // the engine says so, once all is in place
+				err = nil
 			}
 			report.Program, report.Kernels, report.Precision, report.Weights = program(), pool.Set().Name(), c.precision, unlessF32(e.weights)
 			report.Summarize()

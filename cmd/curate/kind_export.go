@@ -48,13 +48,15 @@ func (x *exporting) asTask(s recipe.Setting) *pipeline.Task {
 		Type      string `json:"type,omitzero"`
 		Fold      bool   `json:"fold,omitzero"`
 	}{x.from, x.tokenizer, x.format, x.dtype, x.kind, x.fold}
-	out := filepath.Join(s.Dir, "model")
+	out, made := filepath.Join(s.Dir, "model"), "model/"
 	if config.Type = ""; x.format == "gguf" {
 		config.Type, config.Dtype = x.kind, ""
 		out += ".gguf"
+		made = "model.gguf"
 	}
 	return &pipeline.Task{
-		Spec: stage.Spec{Name: "export", Version: 1, Config: config},
+		Spec:  stage.Spec{Name: "export", Version: 1, Config: config},
+		Makes: []string{made},
 		Run: func(ctx context.Context) error {
 			if err := removeAll(ctx, out); err != nil { // what a killed run has left of it
 				return err

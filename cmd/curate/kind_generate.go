@@ -101,7 +101,8 @@ func (g *generating) asTask(c *computing, prompts []string, s recipe.Setting) *p
 		return "opening the model"
 	}
 	return &pipeline.Task{
-		Spec: stage.Spec{Name: "generate", Version: 1, Config: config},
+		Spec:  stage.Spec{Name: "generate", Version: 1, Config: config},
+		Makes: []string{samplesFile},
 		Run: func(ctx context.Context) error {
 			pool, precision, err := c.pool()
 			if err != nil {

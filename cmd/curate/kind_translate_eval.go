@@ -62,7 +62,8 @@ var translateEvalKind = recipe.Kind{
 			Seed        uint64   `json:"seed"`
 		}{t.translation, t.reference, t.source, t.baseline, t.from, t.to, v.Text("schema"), v.Texts("fields"), v.Text("id_field"), t.samples, t.seed}
 		return &pipeline.Task{
-			Spec: stage.Spec{Name: "translate_eval", Version: 1, Config: config},
+			Spec:  stage.Spec{Name: "translate_eval", Version: 1, Config: config},
+			Makes: []string{translateEvalFile, translateEvalTable},
 			Run: func(ctx context.Context) error {
 				e, err := t.run(ctx, bytes.NewReader(nil))
 				if err != nil {

@@ -141,7 +141,7 @@ func (t *training) task(ctx context.Context, s recipe.Setting) (*pipeline.Task, 
 	}
 	show := &trainingProgress{p: s.Progress}
 	s.Progress.Tell = show.line
-	task := &pipeline.Task{Spec: t.spec(), Inputs: inputs}
+	task := &pipeline.Task{Spec: t.spec(), Inputs: inputs, Makes: train.Files()}
 	task.Run = func(ctx context.Context) error {
 		pool := kernel.NewPool(set, s.Workers)
 		defer pool.Close()

@@ -8,13 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
 // TestTranslateLocalKill: a run with a model in the process goes on after kills from what it had answered, on another number of
-// cores, and makes the bytes of an undisturbed one.
+// cores, and makes the bytes of an undisturbed one, those of ledger and quarantine among them.
 func TestTranslateLocalKill(t *testing.T) {
 	t.Parallel()
 	file, _ := translateRows(t, 300)
@@ -28,8 +29,8 @@ func TestTranslateLocalKill(t *testing.T) {
 	}
 	command := func(pause, tm, out string, args ...string) *exec.Cmd {
 		cmd := curate(t, append([]string{"translate", "--from", "en", "--to", "eu", "--backend", "marian", "--model", model,
-			"--memory-dir", filepath.Join(dir, tm), "--split-size", "20k", "-o", filepath.Join(dir, out), file}, args...)...)
-		cmd.Env = append(cmd.Env, pseudoEngine+"="+pause, pseudoLoses+"=XQ")
+			"--memory-dir", filepath.Join(dir, tm), "--split-size", "20k", "--max-quarantined", "11", "-o", filepath.Join(dir, out), file}, args...)...)
+		cmd.Env = append(cmd.Env, pseudoEngine+"="+pause, pseudoLoses+"=XQ", pseudoEmpty+"=house 29")
 		return cmd
 	}
 	if code, said := exitCode(t, command("0s", "tm1", "want", "-j", "2")); code != 0 {
@@ -62,5 +63,9 @@ func TestTranslateLocalKill(t *testing.T) {
 			t.Fatalf("seed %d: %v\n%s", seed, err, &stderr)
 		}
 	}
-	sameTree(t, "", noLedger(tree(t, filepath.Join(dir, "got"))), noLedger(tree(t, filepath.Join(dir, "want"))))
+	want := tree(t, filepath.Join(dir, "want"))
+	if !strings.Contains(want["_curate/ledger.json"], `"quarantined": 11`) {
+		t.Errorf("rows are quarantined that should not be, or kept: %s", want["_curate/ledger.json"])
+	}
+	sameTree(t, "", tree(t, filepath.Join(dir, "got")), want)
 }

@@ -30,7 +30,8 @@ func TestTranslateRanksKill(t *testing.T) {
 	t.Parallel()
 	file, distinct := translateRows(t, 200)
 	const inFlight = 4
-	quiet, err := translatetest.NewServer("ok")
+	const stubborn = "stubborn:house 19" // 11 rows, 19 and 190 to 199
+	quiet, err := translatetest.NewServer(stubborn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +46,10 @@ func TestTranslateRanksKill(t *testing.T) {
 		}
 		return said
 	}
-	must(translateCommand(t, quiet, at("plain"), "-o", at("want"), file))
+	must(translateCommand(t, quiet, at("plain"), "--max-quarantined", "11", "-o", at("want"), file))
+	_, asked, _ := quiet.Seen()
 
-	srv, err := translatetest.NewServer("jitter")
+	srv, err := translatetest.NewServer(stubborn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,21 +104,22 @@ func TestTranslateRanksKill(t *testing.T) {
 	}
 	kills++ // of the double
 	_, segments, _ := srv.Seen()
-	// A request in flight holds a row's segments, 4 at most here; what others bring while a rank runs, it does not see: but no two ranks
+	// A request in flight holds a row's segments, 4 at most here, or is one of the ladder's; what others bring while a rank runs, it does not see: but no two ranks
 	// have the same segments, and the second number of ranks comes behind the first.
-	if most := distinct + kills*4*inFlight; segments < distinct || segments > most {
-		t.Errorf("seed %d: %d segments were asked for, %d are distinct; at most %d after %d kills", seed, segments, distinct, most, kills)
+	if most := asked + kills*8*inFlight; segments < asked || segments > most {
+		t.Errorf("seed %d: %d segments were asked for, %d by one process; at most %d after %d kills", seed, segments, asked, most, kills)
 	}
-	must(translateStepCommand(t, "apply", srv, at("tm"), "-o", at("out"), file))
+	must(translateStepCommand(t, "apply", srv, at("tm"), "--max-quarantined", "11", "-o", at("out"), file))
 	if _, after, _ := srv.Seen(); after != segments {
 		t.Errorf("seed %d: apply asked for %d segments", seed, after-segments)
 	}
-	sameTree(t, fmt.Sprintf("seed %d", seed), noLedger(tree(t, at("out"))), noLedger(tree(t, at("want"))))
+	sameTree(t, fmt.Sprintf("seed %d", seed), tree(t, at("out")), tree(t, at("want")))
 	// curate translate itself finds everything, too, and so does who exports the memories.
-	must(translateCommand(t, srv, at("tm"), "-o", at("again"), file))
+	must(translateCommand(t, srv, at("tm"), "--max-quarantined", "11", "-o", at("again"), file))
 	if _, after, _ := srv.Seen(); after != segments {
 		t.Errorf("seed %d: translate asked for %d segments", seed, after-segments)
 	}
+	sameTree(t, fmt.Sprintf("seed %d, once more", seed), tree(t, at("again")), tree(t, at("want")))
 	for _, tm := range []string{"tm", "plain"} {
 		must(curate(t, "translate", "memory", "export", at(tm), "-o", at(tm+".jsonl")))
 	}
@@ -163,4 +166,89 @@ func TestTranslateRanksBudget(t *testing.T) {
 	if _, n, _ := srv.Seen(); n != distinct {
 		t.Errorf("%d segments were asked for, %d are distinct", n, distinct)
 	}
+}
+
+// TestTranslateRecipeRanksKill: a recipe that translates, by ranks that are killed and run twice at once, makes every file of a run without
+// ranks: ledgers, provenance and quarantine, too, though some rows are given up and each rank has a memory of its own.
+func TestTranslateRecipeRanksKill(t *testing.T) {
+	t.Parallel()
+	srv, err := translatetest.NewServer("stubborn:house 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	dir := t.TempDir()
+	for i := range 3 {
+		var b strings.Builder
+		for k := range 40 {
+			n := 40*i + k
+			fmt.Fprintf(&b, `{"id":%d,"messages":[{"role":"user","content":"Tell me about house %d, please."},{"role":"assistant","content":"The %s is old.\nNobody lives there."}]}`+"\n", n, n, words[n%17])
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("rows%d.jsonl", i)), []byte(b.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recipe := filepath.Join(dir, "recipe.yaml")
+	text := fmt.Sprintf(`version: 1
+run: set below
+quarantine: {max: 50}
+steps:
+  - {name: rows, read: ['%s/rows*.jsonl'], dedup: {exact: {field: messages}}}
+  - {name: basque, from: rows, translate: {from: en, to: eu, backend: openai, base_url: '%s', model: fake, max_concurrency: 4}}
+`, dir, srv.URL)
+	if err := os.WriteFile(recipe, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	command := func(run string, more ...string) *exec.Cmd {
+		return curate(t, append([]string{"run", recipe, "-q", "--set", "run=" + run, "--max-record", "1MiB"}, more...)...)
+	}
+	files := func(run string) map[string]string {
+		all := tree(t, run)
+		for name := range all {
+			if strings.HasPrefix(name, "_curate/translations/") {
+				delete(all, name)
+			}
+		}
+		return all
+	}
+	alone, run := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "run")
+	start := time.Now()
+	if code, said := exitCode(t, command(alone)); code != 0 {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	took := time.Since(start)
+	want := files(alone)
+	if ledger := want["basque/_curate/ledger.json"]; !strings.Contains(ledger, `"quarantined": 11,`) {
+		t.Fatalf("rows are quarantined that should not be, or kept: %s", ledger)
+	}
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	kills := 6
+	untilDone(t,
+		func() *exec.Cmd { return command(run, "--finish") },
+		func() {
+			world := []int{1, 3}[rng.IntN(2)]
+			for _, rank := range rng.Perm(world) {
+				var twice []*exec.Cmd
+				for range 1 + rng.IntN(2) {
+					cmd := command(run, "--rank", fmt.Sprint(rank), "--world-size", fmt.Sprint(world))
+					if err := cmd.Start(); err != nil {
+						t.Fatal(err)
+					}
+					twice = append(twice, cmd)
+				}
+				for _, cmd := range twice {
+					if kills > 0 {
+						kills--
+						timer := time.AfterFunc(time.Duration(rng.Int64N(int64(took))), func() { _ = cmd.Process.Kill() })
+						defer timer.Stop()
+					}
+					_ = cmd.Wait()
+					if code := exitOf(cmd.ProcessState); code != 0 && code != 128+int(syscall.SIGKILL) {
+						t.Errorf("seed %d: exit %d", seed, code)
+					}
+				}
+			}
+		})
+	sameTree(t, fmt.Sprintf("seed %d", seed), files(run), want)
 }

@@ -19,10 +19,11 @@ import (
 )
 
 // pseudoEngine is an environment variable: in a process that has it no model is opened, but translatetest.Engine; its value is how
-// long that takes for a text. With the other it loses what begins so.
+// long that takes for a text. With the others it loses what begins so, and has an empty translation of what holds it.
 const (
 	pseudoEngine = "CURATE_TEST_ENGINE"
 	pseudoLoses  = "CURATE_TEST_ENGINE_LOSES"
+	pseudoEmpty  = "CURATE_TEST_ENGINE_EMPTY"
 )
 
 func usePseudoEngine() {
@@ -31,7 +32,7 @@ func usePseudoEngine() {
 		return
 	}
 	localEngines[0].open = func(string, marian.Options) (translate.Engine, error) {
-		return &translatetest.Engine{Pause: pause, Loses: os.Getenv(pseudoLoses)}, nil
+		return &translatetest.Engine{Pause: pause, Loses: os.Getenv(pseudoLoses), Empty: os.Getenv(pseudoEmpty)}, nil
 	}
 	localEngines[0].quantize = halved
 }

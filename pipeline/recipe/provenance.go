@@ -108,7 +108,7 @@ func (r *Runner) writeProvenance(ctx context.Context, s *Step, o *Outcome, ident
 	sum := sha256.Sum256(stages)
 	p := provenance{
 		Program: r.Program, Recipe: r.Recipe.File, With: r.Recipe.With, Step: s.Name, Stages: stages, Config: hex.EncodeToString(sum[:]),
-		Counts: o.Counts, ID: o.Identity, Seeds: map[string]uint64{},
+		Counts: o.Counts.Ledger(), ID: o.Identity, Seeds: map[string]uint64{},
 	}
 	for _, f := range manifest.Files {
 		if f.Source == "" {

@@ -267,7 +267,7 @@ func (r *Runner) Run(ctx context.Context) ([]Outcome, error) {
 			identities[s] = o.Identity
 		}
 		var q *pipeline.QuarantineError
-		if errors.As(err, &q) && o != nil { // its output is whole, which a task's is not; the exit code says it at the end
+		if errors.As(err, &q) && o != nil { // its output is whole; the exit code says it at the end
 			r.Log.Error(err.Error(), pipeline.Event("step.failed"), slog.String("step", s.Name))
 			judged = cmpErr(judged, err)
 			err = nil
@@ -423,17 +423,18 @@ func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]strin
 	}
 	if standing == pipeline.Finished {
 		r.doneAlready(s)
-		return &Outcome{Step: s, Identity: identity, Before: true}, nil
-	}
-	if r.Started != nil && p.Tell != nil {
+	} else if r.Started != nil && p.Tell != nil {
 		r.Started(p)
 		defer r.Stopped()
 	}
-	if _, err := t.Do(ctx); err != nil {
+	before, err := t.Do(ctx)
+	if err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, err
 	}
-	r.logOf(s).Info("", pipeline.Event("step.finished"))
-	return &Outcome{Step: s, Identity: identity}, nil
+	if !before {
+		r.logOf(s).Info("", pipeline.Event("step.finished"))
+	}
+	return &Outcome{Step: s, Identity: identity, Before: before}, err
 }
 
 // brief shortens a list of changes to one line.

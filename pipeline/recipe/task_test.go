@@ -23,7 +23,8 @@ var thinkKind = Kind{
 	Task: func(_ context.Context, v *Values, s Setting) (*pipeline.Task, error) {
 		s.Progress.Tell = func() string { return "thinking" }
 		return &pipeline.Task{
-			Spec: stage.Spec{Name: "think", Version: 1, Config: map[string]string{"words": v.Text("words")}},
+			Spec:  stage.Spec{Name: "think", Version: 1, Config: map[string]string{"words": v.Text("words")}},
+			Makes: []string{"thought.txt"},
 			Run: func(ctx context.Context) error {
 				b, err := os.ReadFile(filepath.Join(v.Path("about"), "count.txt"))
 				if err != nil {

@@ -51,7 +51,7 @@ const maxEntry = 16 << 20
 
 // fit says why an entry cannot be kept.
 func (e *Entry) fit() error {
-	for _, s := range []string{e.Engine, e.From, e.To, e.Rung, e.Failed} {
+	for _, s := range []string{e.Engine, e.From, e.To, e.Rung, e.Failed, e.Answer} {
 		if !utf8.ValidString(s) {
 			return fmt.Errorf("%q is not UTF-8", s)
 		}
@@ -76,6 +76,8 @@ func (e *Entry) fit() error {
 		return errors.New("a correction cannot have failed")
 	case e.Failed != "" && (len(e.Target.Holes) > 0 || len(e.Target.Text) > 0 && e.Target.Text[0] != ""):
 		return errors.New("an entry that failed has a target")
+	case e.Failed == "" && e.Answer != "":
+		return errors.New("an answer beside a target")
 	case e.Failed == "":
 		seen := make([]bool, len(e.Source.Holes))
 		for _, h := range e.Target.Holes {
@@ -124,6 +126,9 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	for _, name := range slices.Sorted(maps.Keys(e.Checks)) {
 		b = appendString(b, name)
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(e.Checks[name]))
+	}
+	if e.Failed != "" {
+		b = appendString(b, e.Answer)
 	}
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
@@ -213,6 +218,9 @@ func parseEntry(b []byte) (Entry, error) {
 			name := r.string()
 			e.Checks[name] = r.float()
 		}
+	}
+	if e.Failed != "" && r.s != "" { // version 1 ends here
+		e.Answer = r.string()
 	}
 	if r.bad || r.s != "" {
 		return Entry{}, errEntry

@@ -27,7 +27,7 @@ func order(a, b *Entry) int {
 
 // weight is about what an entry takes while it is sorted.
 func (e *Entry) weight() int {
-	n := 400 + len(e.Engine) + len(e.From) + len(e.To) + len(e.Rung) + len(e.Failed) + 100*len(e.Checks)
+	n := 400 + len(e.Engine) + len(e.From) + len(e.To) + len(e.Rung) + len(e.Failed) + len(e.Answer) + 100*len(e.Checks)
 	for _, s := range e.Source.Text {
 		n += 24 + len(s)
 	}

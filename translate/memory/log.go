@@ -23,7 +23,7 @@ import (
 // be told from chance in the middle of a file without reading its payload.
 const (
 	magic        = "curatetm"
-	version      = 1
+	version      = 2 // 1 had no answers of what was given up; it is read, and becomes 2 when something is written
 	headerSize   = 16
 	frameHead    = 16
 	payloadHead  = 5
@@ -47,10 +47,28 @@ type file interface {
 	Truncate(size int64) error
 }
 
-func header() []byte {
+func header() []byte { return headerOf(version) }
+
+func headerOf(version uint32) []byte {
 	b := append(make([]byte, 0, headerSize), magic...)
 	b = binary.LittleEndian.AppendUint32(b, version)
 	return append(b, 0, 0, 0, 0)
+}
+
+// isOld says whether a log has the header of version 1.
+func isOld(f file) (bool, error) {
+	have := make([]byte, headerSize)
+	_, err := f.ReadAt(have, 0)
+	return bytes.Equal(have, headerOf(1)), err
+}
+
+// renew gives a log of version 1 the header of this one, durably before anything is written that only this one can read. One byte
+// differs, so a crash leaves one of the two.
+func renew(f file) error {
+	if _, err := f.WriteAt(header(), 0); err != nil {
+		return err
+	}
+	return f.Sync()
 }
 
 func frameCheck(at int64, length uint32) uint32 {
@@ -243,9 +261,9 @@ func checkHeader(f file, name string, size int64) (made bool, err error) {
 		return false, err
 	}
 	switch {
-	case bytes.Equal(have, want):
+	case bytes.Equal(have, want), bytes.Equal(have, headerOf(1)):
 		return false, nil
-	case size <= headerSize && (bytes.HasPrefix(want, bytes.TrimRight(have, "\x00"))):
+	case size <= headerSize && (bytes.HasPrefix(want, bytes.TrimRight(have, "\x00")) || bytes.HasPrefix(headerOf(1), bytes.TrimRight(have, "\x00"))):
 		if _, err := f.WriteAt(want, 0); err != nil {
 			return false, err
 		}

@@ -3,12 +3,14 @@ package memory
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -251,7 +253,7 @@ func TestHeaders(t *testing.T) {
 		"zeros":     {strings.Repeat("\x00", 16), ""},
 		"more":      {strings.Repeat("\x00", 17), "no translation memory"},
 		"other":     {"{\"source\":\"a\"}\n", "no translation memory"},
-		"newer":     {"curatetm\x02\x00\x00\x00\x00\x00\x00\x00 what comes then", "format 2 is newer"},
+		"newer":     {"curatetm\x03\x00\x00\x00\x00\x00\x00\x00 what comes then", "format 3 is newer"},
 		"header":    {string(header()), ""},
 	} {
 		s, m, _, err := openBytes([]byte(c.file))
@@ -268,6 +270,67 @@ func TestHeaders(t *testing.T) {
 		mustPut(t, s, answer(1))
 		mustClose(t, s)
 	}
+}
+
+// TestVersion1: a log of version 1 is read, has its header until something is written, and then that of this version. Its failures
+// have no answers.
+func TestVersion1(t *testing.T) {
+	good, failed := answer(1), Entry{Engine: "e", From: "en", To: "eu", Source: text("lost"), Attempts: 5, Failed: "echo: it is the source"}
+	block := appendEntry(nil, &good)
+	entry, _, err := entryAt(appendEntry(nil, &failed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry = entry[:len(entry)-1] // the length of its answer
+	block = append(binary.AppendUvarint(block, uint64(len(entry))), entry...)
+	c, err := newCoder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	name := filepath.Join(dir, LogName)
+	old := c.appendFrame(headerOf(1), headerSize, block)
+	if err := os.WriteFile(name, old, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	have := func(s *Store, entries ...Entry) {
+		t.Helper()
+		for _, e := range entries {
+			got, ok, err := s.Get(KeyOf(e.Engine, e.From, e.To, e.Source))
+			if err != nil || !ok || !reflect.DeepEqual(got, e) {
+				t.Errorf("%+v, %v, %v; want %+v", got, ok, err, e)
+			}
+		}
+	}
+	is := func(what string, want []byte) {
+		t.Helper()
+		b, err := os.ReadFile(name)
+		if err != nil || !bytes.HasPrefix(b, want) {
+			t.Errorf("%s: %v, %q", what, err, b)
+		}
+	}
+	failed.Target = text("") // as it is read
+	s := mustOpen(t, dir, Options{})
+	have(s, good, failed)
+	mustPut(t, s, good) // is there
+	mustClose(t, s)
+	is("nothing was written", old)
+
+	reader := mustOpen(t, t.TempDir(), Options{Read: []string{dir}})
+	have(reader, good, failed)
+	mustPut(t, reader, answer(3))
+	mustClose(t, reader)
+	is("another has read it", old)
+
+	more := failed
+	more.Answer = "the answer"
+	s = mustOpen(t, dir, Options{})
+	mustPut(t, s, more)
+	mustClose(t, s)
+	is("something was written", append(header(), old[headerSize:]...))
+	s = mustOpen(t, dir, Options{})
+	have(s, good, more)
+	mustClose(t, s)
 }
 
 // TestLarge has blocks of all sizes, up to the greatest.

@@ -36,6 +36,7 @@ type Entry struct {
 	Checks   map[string]float64 `json:"checks,omitempty"`  // soft findings
 	Score    *float64           `json:"score,omitzero"`    // of a judge, 0 to 1
 	Failed   string             `json:"failed,omitzero"`   // given up, and why: Target is empty. Asked again by another run unless it says otherwise
+	Answer   string             `json:"answer,omitzero"`   // the last one, or its beginning, of what was given up
 }
 
 // Options of Open.
@@ -72,6 +73,7 @@ type Store struct {
 	synced  int64  // where what is durable ends
 	pending []byte // coded entries that are not written yet
 	frame   []byte // scratch
+	old     bool   // the log's header says version 1, as no file that has an Answer may
 	puts    int64  // entries taken
 	durable int64  // of which the first so many are durable
 	err     error  // the first one of writing; nothing is taken after it
@@ -185,8 +187,10 @@ func (s *Store) load(ctx context.Context, others []string, note func(string)) (e
 		return err
 	}
 	var size int64
-	s.end, size, err = openLog(ctx, s.f, s.name, s.coder, func(at int64, block []byte) error { return s.enter(s.base, at, block) })
-	if err != nil {
+	if s.end, size, err = openLog(ctx, s.f, s.name, s.coder, func(at int64, block []byte) error { return s.enter(s.base, at, block) }); err != nil {
+		return err
+	}
+	if s.old, err = isOld(s.f); err != nil {
 		return err
 	}
 	s.synced = s.end
@@ -433,6 +437,12 @@ func (s *Store) codedAt(r ref) ([]byte, error) {
 func (s *Store) write() error {
 	if s.err != nil || len(s.pending) == 0 {
 		return s.err
+	}
+	if s.old {
+		if err := renew(s.f); err != nil {
+			return s.fail(err)
+		}
+		s.old = false
 	}
 	s.frame = s.coder.appendFrame(s.frame[:0], s.end, s.pending)
 	n := int64(len(s.frame))

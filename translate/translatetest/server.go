@@ -36,7 +36,7 @@ var placeholder = regexp.MustCompile(`\[\[\d+\]\]|\[?\[?[A-Z_]*[A-Z]_?\d+_*\]?\]
 // Moods of a Server: "ok", "nondeterministic" (another answer each time), "constant", "echo", "spanish", "loop",
 // "truncate" (finish_reason length), "chatty", "drop_placeholders", "mangle_placeholders", "dup_placeholders",
 // "reverse_order", "alter_numbers", "429x2" (Retry-After 1, then ok), "quota", "hang", "jitter", "context_limit:N" (400 above N
-// characters), "fail_on:WORD" (500), "content_filter", "invalid_json", "drop_segment", "latency:DURATION" (ok, after it).
+// characters), "fail_on:WORD" (500), "content_filter", "invalid_json", "drop_segment", "latency:DURATION" (ok, after it), "stubborn:WORD" (jitter, and what has WORD comes back as it is).
 type Server struct {
 	URL string // of the API, up to and with /v1
 
@@ -165,7 +165,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "latency":
 		d, _ := time.ParseDuration(s.arg)
 		s.sleep(r, d)
-	case "jitter":
+	case "jitter", "stubborn":
 		s.sleep(r, time.Duration(rand.New(rand.NewPCG(uint64(n), 7919)).Float64()*50*float64(time.Millisecond)))
 	case "context_limit":
 		if limit, _ := strconv.Atoi(s.arg); utf8.RuneCountInString(user) > limit {
@@ -281,6 +281,10 @@ func (s *Server) Translate(text string) string {
 		return "Bai, berehala."
 	case "echo":
 		return text
+	case "stubborn":
+		if strings.Contains(text, s.arg) {
+			return text
+		}
 	case "spanish":
 		return in(es, "")
 	case "loop":
