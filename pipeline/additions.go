@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -145,7 +147,24 @@ func RemoveAdditions(ctx context.Context, st store.Store, root string, keep int,
 		if err := st.Remove(ctx, path.Join(d.own, lockFile)); err != nil { // of a disk without locks
 			return err
 		}
-		d.removeEmpty()
+		removeEmptyFolders(d.root)
 	}
 	return nil
+}
+
+// removeEmptyFolders removes dir and the folders below it, as far as there are no files in them.
+func removeEmptyFolders(dir string) {
+	if store.IsURL(dir) {
+		return // folders are but names there
+	}
+	var folders []string
+	_ = filepath.WalkDir(filepath.FromSlash(dir), func(name string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			folders = append(folders, name)
+		}
+		return nil
+	})
+	for _, name := range slices.Backward(folders) { // those below come behind
+		_ = os.Remove(name) // only empty ones can be removed
+	}
 }

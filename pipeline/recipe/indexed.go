@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"regexp"
 	"slices"
 
 	"curate/corpus"
@@ -263,6 +264,9 @@ func (r *Runner) open(ctx context.Context, s *Step, d *directory, look bool) (*I
 	return x, j, nil
 }
 
+// indexDigest is a change that follows from others: of what the directory is compared with.
+var indexDigest = regexp.MustCompile(`^stages\.\d+\.config\.index was `)
+
 // look finds how a directory stands, and why it cannot stay if it is there.
 func (r *Runner) look(ctx context.Context, s *Step, d *directory) (why string, err error) {
 	x, j, err := r.open(ctx, s, d, true)
@@ -275,6 +279,9 @@ func (r *Runner) look(ctx context.Context, s *Step, d *directory) (why string, e
 	d.standing, d.changes, d.identity, err = j.Standing(ctx)
 	if err = errors.Join(err, stage.Close(j.Stages), x.Close()); err != nil {
 		return "", err
+	}
+	if own := slices.DeleteFunc(slices.Clone(d.changes), indexDigest.MatchString); len(own) > 0 {
+		d.changes = own
 	}
 	switch d.standing {
 	case pipeline.Changed, pipeline.HalfWay:
