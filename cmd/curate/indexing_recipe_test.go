@@ -106,7 +106,7 @@ func TestStepIndexFollows(t *testing.T) {
 	}
 	var happened []string
 	grew := 0
-	for range 30 {
+	for range 12 {
 		for range 1 + rng.IntN(2) {
 			switch files, parts := below(in+"/*.jsonl"), below(step+"/parts-*"); {
 			case len(files) == 0 || rng.IntN(5) > 1:
@@ -130,7 +130,7 @@ func TestStepIndexFollows(t *testing.T) {
 		}
 		for rng.IntN(3) == 0 {
 			happened = append(happened, "stopped")
-			_ = run(true, time.Duration(rng.IntN(60))*time.Millisecond)
+			_ = run(true, time.Duration(rng.IntN(150))*time.Millisecond)
 		}
 		if err := run(true, time.Minute); err != nil {
 			t.Fatalf("seed %d: %s: %v", seed, happened, err)
@@ -150,7 +150,7 @@ func TestStepIndexFollows(t *testing.T) {
 		grew += len(below(step + "/parts-*"))
 		happened = append(happened, "|")
 	}
-	if grew < 5 {
+	if grew < 2 {
 		t.Errorf("seed %d: %d additions: this shows little", seed, grew)
 	}
 }
