@@ -34,9 +34,9 @@ type Index struct {
 	documents   uint64
 }
 
-// maxGenerations is how many generations with documents a run may be compared with. It bounds the files that are open at
+// MaxGenerations is how many generations with documents a run may be compared with. It bounds the files that are open at
 // once, beside those of the run.
-const maxGenerations = 128
+const MaxGenerations = 128
 
 // NewIndex makes an index of its generations, in order. digest stands for all of them. It holds the paths of the inputs of all
 // runs that have added documents (nothing of a document), one that several runs have had once.

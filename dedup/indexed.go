@@ -54,7 +54,7 @@ type indexUse struct {
 }
 
 // growing is what the methods that have an index say of new files.
-const growing = `"curate dedup --index" would compare the new ones with what it has kept before`
+const growing = `"curate dedup --index", or "index: true" in a recipe, would compare the new ones with what was kept before`
 
 // use makes the indexUse of a stage: its Spec gets the index into its configuration, and where there is a growth it only
 // marks, and is called marks.
@@ -62,8 +62,8 @@ func (o IndexOptions) use(spec *stage.Spec, marks string, width int) (*indexUse,
 	if o.Index.keyWidth != 0 && o.Index.keyWidth != width {
 		return nil, fmt.Errorf("dedup: the index has keys of %d bytes, and this method's have %d", o.Index.keyWidth, width)
 	}
-	if n := len(o.Index.generations); n > maxGenerations || n == maxGenerations && o.Grow != nil {
-		return nil, fmt.Errorf("dedup: the index has %d generations, and %d are the most; make one of them with \"curate dedup index merge\"", n, maxGenerations)
+	if n := len(o.Index.generations); n > MaxGenerations || n == MaxGenerations && o.Grow != nil {
+		return nil, fmt.Errorf("dedup: the index has %d generations, and %d are the most; make one of them with \"curate dedup index merge\"", n, MaxGenerations)
 	}
 	u := &indexUse{index: o.Index}
 	var err error

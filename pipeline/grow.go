@@ -62,7 +62,7 @@ type continuation struct {
 func (c *continuation) added() []corpus.File { return c.files.Files[c.had:] }
 
 func (c *continuation) String() string {
-	return fmt.Sprintf("%s, %s done before", count64(len(c.added()), "new file"), group(int64(c.had)))
+	return Growth(len(c.added()), c.had)
 }
 
 func count64(n int, noun string) string {
@@ -364,8 +364,21 @@ func Inputs(ctx context.Context, st store.Store, dir string) (m *corpus.Manifest
 }
 
 // Makers says of each file in an output directory which identity this had when it got the file: identity, which it has
-// now, or an earlier one, of the parts that it had before it grew. These stay as they are.
+// now, or an earlier one, of the parts that it had before it grew. These stay as they are. A file of an addition is that one's.
 func Makers(ctx context.Context, st store.Store, dir, identity string) (func(name string) string, error) {
+	additions, err := Additions(ctx, st, dir)
+	if err != nil {
+		return nil, err
+	}
+	ids := map[string]string{} // by the additions' folders
+	all := make([]string, 1, len(additions)+1)
+	for _, a := range additions {
+		id, err := Identity(ctx, st, a)
+		if err != nil {
+			return nil, err
+		}
+		ids[path.Clean(a)], all = id, append(all, id)
+	}
 	d := (&Job{Store: st, Out: Target{Path: dir}}).dir()
 	raw, err := d.read(ctx, configFile)
 	if err != nil {
@@ -375,15 +388,22 @@ func Makers(ctx context.Context, st store.Store, dir, identity string) (func(nam
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return nil, &damagedConfig{path.Join(d.own, configFile), err}
 	}
+	all[0] = c.Identity
 	return func(name string) string {
-		if file, ok := partFile(path.Base(name)); ok && c.Identity == identity {
+		if JoinIdentities(all) != identity {
+			return identity // another run has changed it meanwhile
+		}
+		if id := ids[path.Dir(path.Clean(name))]; id != "" {
+			return id
+		}
+		if file, ok := partFile(path.Base(name)); ok {
 			for _, g := range c.Grown {
 				if file <= g.Files {
 					return g.Identity
 				}
 			}
 		}
-		return identity
+		return c.Identity
 	}, nil
 }
 

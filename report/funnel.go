@@ -86,6 +86,12 @@ func readFunnel(ctx context.Context, in files, s *Step) error {
 	if err := balanced(&c); err != nil {
 		return damaged(in.path(name), err)
 	}
+	s.Funnel, s.accounts = funnelOf(&c), c
+	return nil
+}
+
+// funnelOf is what an account says.
+func funnelOf(c *pipeline.Counts) *Funnel {
 	f := &Funnel{
 		Read: c.Read, Kept: c.Kept, Quarantined: c.Quarantined, BlankLines: c.BlankLines, Repaired: c.Repaired,
 		BytesIn: c.BytesIn, BytesOut: c.BytesOut,
@@ -102,8 +108,7 @@ func readFunnel(ctx context.Context, in files, s *Step) error {
 		}
 		f.Stages = append(f.Stages, l)
 	}
-	s.Funnel = f
-	return nil
+	return f
 }
 
 // balanced looks for what no run writes, for it has added up its numbers: whoever reads a report takes them for true.

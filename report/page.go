@@ -148,15 +148,17 @@ func (r *Run) WriteHTML(w io.Writer) error {
 	}{Run: r}
 	for _, s := range sections {
 		c := chapter{ID: s.id, Title: s.title, About: s.about}
-		for _, step := range r.Steps {
-			if !step.Finished || !s.has(step) {
-				continue
+		for _, of := range r.Steps {
+			for _, step := range of.each() {
+				if !step.Finished || !s.has(step) {
+					continue
+				}
+				var b bytes.Buffer
+				if err := t.ExecuteTemplate(&b, "section "+s.id, step); err != nil {
+					return err
+				}
+				c.Steps = append(c.Steps, body{step.titleOf(s.id), template.HTML(b.String())}) // it was escaped there
 			}
-			var b bytes.Buffer
-			if err := t.ExecuteTemplate(&b, "section "+s.id, step); err != nil {
-				return err
-			}
-			c.Steps = append(c.Steps, body{step.Title(), template.HTML(b.String())}) // it was escaped there
 		}
 		if len(c.Steps) > 0 {
 			data.Sections = append(data.Sections, c)

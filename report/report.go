@@ -22,6 +22,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/pipeline"
 	"curate/record"
 )
 
@@ -49,6 +50,10 @@ type Step struct {
 
 	Program string `json:"program,omitzero"`
 
+	// Additions are the directories that the step has grown by, each told of by itself. The funnel is then the sum of all, and the other
+	// sections are of the first directory.
+	Additions []*Step `json:"additions,omitzero"`
+
 	Funnel        *Funnel            `json:"funnel,omitzero"`
 	Results       *Results           `json:"results,omitzero"`
 	Signals       []Signal           `json:"signals,omitzero"`
@@ -73,6 +78,7 @@ type Step struct {
 	reference string      // file to set beside what was translated
 	measure   Measure     // may be nil
 	keptCut   bool        // not all of what was kept was measured
+	accounts  pipeline.Counts
 }
 
 // Title is the name of a step, or what it does.
@@ -236,6 +242,9 @@ func read(ctx context.Context, st store.Store, dir string, sections []section, o
 	for _, s := range run.Steps {
 		s.measure = o.Measure
 		if err := s.gather(ctx, files{st, path.Join(dir, s.Dir)}, sections); err != nil {
+			return nil, err
+		}
+		if err := s.gatherAdditions(ctx, st, dir, sections); err != nil {
 			return nil, err
 		}
 		if s.Finished {

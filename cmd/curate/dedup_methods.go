@@ -41,6 +41,11 @@ var dedupMethods = []dedupMethod{
 	{"url", append([]string{"url-field", "normalize"}, decideFlags...), true, (*dedupOptions).url, nil},
 }
 
+// dedupMethodNamed is one of the table.
+func dedupMethodNamed(name string) *dedupMethod {
+	return &dedupMethods[slices.IndexFunc(dedupMethods, func(m dedupMethod) bool { return m.name == name })]
+}
+
 func dedupMethodNames() []string {
 	var names []string
 	for i := range dedupMethods {

@@ -75,7 +75,7 @@ func (x *indexFlags) check(cmd *cobra.Command, o *dedupOptions, chosen []*dedupM
 		return usage("--index and --verify %s: an index has sets of shingles, which are compared exactly; leave one of them out", o.deciding.verify)
 	}
 	if store.IsURL(x.dir) && !x.readonly { // there is no lock: of two that grow it at once one would be lost
-		return usage("--index %s: an index has to be on a disk of this machine to be added to; with --index-readonly it may be anywhere", x.dir)
+		return usage("--index %s: an index has to be on a disk of this machine to be added to; with --index-readonly it may be anywhere, and a recipe's step (index: true) keeps its own in the run directory, wherever that is", x.dir)
 	}
 	if st, err := os.Stat(x.dir); err == nil && !st.IsDir() {
 		return usage("--index %s: is a file; name a directory", x.dir)

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,14 +16,8 @@ import (
 	"curate/pipeline"
 )
 
-// An output directory of a run with an index grows by directories: what files that have come to its inputs keep beside all that the index
-// has is an output directory of its own below it, with the files alone as inputs. A reader of the first reads those below it, too, and
-// refuses it while one of them is not whole.
-
-// additionDir names the nth directory, from 2. It sorts behind the parts of the first, since readers go by names.
-func additionDir(out string, n int) string {
-	return fmt.Sprintf("%s/parts-%05d", strings.TrimRight(out, "/"), n)
-}
+// An output directory of a run with an index grows by directories (pipeline.AdditionDir): what files that have come to its inputs keep beside
+// all that the index has is an output directory of its own below it, with the files alone as inputs.
 
 // growth is one of the directories, with its inputs.
 type growth struct {
@@ -66,7 +59,7 @@ func (x *indexFlags) growths(ctx context.Context, env environment, f *stageFlags
 	}
 	var list []growth
 	known := map[string]bool{}
-	for out := f.out; ; out = additionDir(f.out, len(list)+1) {
+	for out := f.out; ; out = pipeline.AdditionDir(f.out, len(list)+1) {
 		m, whole, err := pipeline.Inputs(ctx, storage(), out)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
@@ -102,7 +95,7 @@ func (x *indexFlags) growths(ctx context.Context, env environment, f *stageFlags
 	}
 	show := newDisplay(env.stderr, f)
 	defer show.close()
-	switch out := additionDir(f.out, len(list)+1); {
+	switch out := pipeline.AdditionDir(f.out, len(list)+1); {
 	case len(more) > 0:
 		show.log.Info(fmt.Sprintf("%s: %s, %s done before; what they keep comes into %s", f.out, count(int64(len(more)), "new file"), grouped(int64(len(known))), out))
 		list = append(list, growth{out: out, inputs: more})

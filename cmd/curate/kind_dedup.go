@@ -18,6 +18,9 @@ var (
 	idFieldKey     = recipe.Key{Name: "id_field", Type: recipe.Text, Default: "id", Help: "dotted path of a record's own id, for the evidence and the report"}
 )
 
+// indexKey is of the methods that may have an index.
+var indexKey = recipe.Key{Name: "index", Type: recipe.Boolean, Default: false, Help: "keep an index of what the step keeps, so that files which come later are the only ones read; they are compared with it, and go where they are like something that was there. The method is then alone in its step, but for stages that decide about each document by itself (docs/incremental.md)"}
+
 // dedupOrder is the order in which the methods of one step run: documents that are the same go before parts of texts are
 // counted, so that a part is not boilerplate because its page was fetched often; near-duplicates are compared without
 // boilerplate; and what costs least to find goes first.
@@ -55,6 +58,7 @@ var dedupKind = recipe.Kind{
 			{Name: "keep", Type: recipe.Text, Default: dedup.KeepFirst, Help: "which of the duplicates stays: first, best:FIELD or source-order"},
 			priorityKey, sourceFieldKey, alarmKey, idFieldKey,
 			formKey("none", dedup.Forms()),
+			indexKey,
 		}, Help: "duplicates have the same value of a field"},
 		unitKey(dedup.Lines, "ccnet", "lines that recur are cut out of texts"),
 		unitKey(dedup.Paragraphs, "ccnet", "paragraphs, up to a blank line, that recur are cut out of texts"),
@@ -71,11 +75,14 @@ var dedupKind = recipe.Kind{
 			{Name: "rows", Type: recipe.Integer, Min: 1, Max: 64, Help: "values a band"},
 			{Name: "permutations", Type: recipe.Integer, Min: 1, Max: dedup.MaxValues, Help: "values of a signature; without bands, bands and rows are chosen for the threshold; default the scheme's"},
 			{Name: "short", Type: recipe.Text, Choices: dedup.ShortPolicies(), Help: "what becomes of a text of fewer words than a shingle has; default the scheme's"},
+			indexKey,
 		}, Otherwise: true, Help: "duplicates are similar texts"},
 	},
 	Check: func(v *recipe.Values) error {
-		_, err := dedupStages(v, recipe.Setting{})
-		return err
+		if _, err := dedupStages(v, recipe.Setting{}); err != nil {
+			return err
+		}
+		return checkStepIndex(v)
 	},
 	Build: func(_ context.Context, v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
 		return dedupStages(v, s)
@@ -88,6 +95,13 @@ var dedupKind = recipe.Kind{
 			}
 		}
 		return cost
+	},
+	Index: &recipe.IndexKind{
+		Asked: func(v *recipe.Values) bool { return stepIndexMethod(v) != "" },
+		Open:  openStepIndex,
+		Cut:   cutStepIndex,
+		Lock:  lockStepIndex,
+		Most:  dedup.MaxGenerations,
 	},
 	Speed: 17, Factor: 2,
 }
@@ -123,36 +137,11 @@ func dedupStages(v *recipe.Values, s recipe.Setting) ([]stage.Stage, error) {
 
 // dedupOf makes the stages of one method. wrong is of a key that is no path.
 func dedupOf(name string, m *recipe.Values, s recipe.Setting, several bool, wrong *error) ([]stage.Stage, error) {
-	path := func(key string) record.Path {
-		if !m.Given(key) && key == "field" && name == "exact" {
-			return s.TextField
-		}
-		p, err := record.ParsePath(m.Text(key))
-		if err != nil && *wrong == nil {
-			*wrong = m.Errorf(key, "%v", err)
-		}
-		return p
-	}
-	found := dedup.Findings{Name: findingsName(name, several), Evidence: true, Clusters: true}
 	switch name {
 	case "url", "exact":
-		found.Alarm = m.Number("alarm")
-		cfg := dedup.ExactConfig{
-			URL: name == "url", Field: path("field"), Keep: m.Text("keep"), Form: m.Text("normalize"), Priority: m.Texts("priority"), SourceField: path("source_field"),
-			IDField: path("id_field"), Findings: found, Verdicts: true,
-		}
-		if several && name == "exact" {
-			cfg.Name = "dedup_exact"
-		}
-		return stages(dedup.NewExact(cfg))
+		return stages(exactOf(name, m, s, several, wrong))
 	case "minhash":
-		found.Alarm = m.Number("alarm")
-		cfg := dedup.MinHashConfig{
-			Field: s.TextField, Threshold: m.Number("threshold"), Verify: m.Text("verify"), Keep: m.Text("keep"), Priority: m.Texts("priority"),
-			SourceField: path("source_field"), IDField: path("id_field"), Scheme: m.Text("scheme"), Bands: int(m.Integer("bands")), Rows: int(m.Integer("rows")),
-			Values: int(m.Integer("permutations")), Short: m.Text("short"), Findings: found, Verdicts: true,
-		}
-		d, err := dedup.NewMinHash(cfg)
+		d, err := minhashOf(name, m, s, several, wrong)
 		if err != nil {
 			return nil, err
 		}
@@ -166,4 +155,41 @@ func dedupOf(name string, m *recipe.Values, s recipe.Setting, several bool, wron
 		cfg.Span, cfg.Language = int(m.Integer("span")), m.Text("language")
 	}
 	return stages(dedup.NewUnits(cfg))
+}
+
+// dedupPath is the path that a key of a method has.
+func dedupPath(m *recipe.Values, key string, wrong *error) record.Path {
+	p, err := record.ParsePath(m.Text(key))
+	if err != nil && *wrong == nil {
+		*wrong = m.Errorf(key, "%v", err)
+	}
+	return p
+}
+
+// dedupFindings are those of a method that keeps one of several documents.
+func dedupFindings(name string, m *recipe.Values, several bool) dedup.Findings {
+	return dedup.Findings{Name: findingsName(name, several), Evidence: true, Clusters: true, Alarm: m.Number("alarm")}
+}
+
+func exactOf(name string, m *recipe.Values, s recipe.Setting, several bool, wrong *error) (*dedup.Exact, error) {
+	field := s.TextField
+	if name == "url" || m.Given("field") {
+		field = dedupPath(m, "field", wrong)
+	}
+	cfg := dedup.ExactConfig{
+		URL: name == "url", Field: field, Keep: m.Text("keep"), Form: m.Text("normalize"), Priority: m.Texts("priority"), SourceField: dedupPath(m, "source_field", wrong),
+		IDField: dedupPath(m, "id_field", wrong), Findings: dedupFindings(name, m, several), Verdicts: true,
+	}
+	if several && name == "exact" {
+		cfg.Name = "dedup_exact"
+	}
+	return dedup.NewExact(cfg)
+}
+
+func minhashOf(name string, m *recipe.Values, s recipe.Setting, several bool, wrong *error) (*dedup.MinHash, error) {
+	return dedup.NewMinHash(dedup.MinHashConfig{
+		Field: s.TextField, Threshold: m.Number("threshold"), Verify: m.Text("verify"), Keep: m.Text("keep"), Priority: m.Texts("priority"),
+		SourceField: dedupPath(m, "source_field", wrong), IDField: dedupPath(m, "id_field", wrong), Scheme: m.Text("scheme"), Bands: int(m.Integer("bands")), Rows: int(m.Integer("rows")),
+		Values: int(m.Integer("permutations")), Short: m.Text("short"), Findings: dedupFindings(name, m, several), Verdicts: true,
+	})
 }

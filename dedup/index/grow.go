@@ -9,9 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -41,16 +39,20 @@ func (f *Folder) Compare(ctx context.Context) (*Use, error) {
 }
 
 func (f *Folder) use(ctx context.Context, u *Use, before []Generation) (*Use, error) {
-	sum, err := digest(f.Manifest.Settings, before)
-	if err != nil {
-		return nil, err
-	}
 	list, err := f.open(ctx, before)
 	if err != nil {
 		return nil, err
 	}
-	u.Index, err = dedup.NewIndex(sum, list)
-	return u, err
+	return u, u.compareWith(f.Manifest.Settings, before, list)
+}
+
+// compareWith gives the run its index: generations, and their open files.
+func (u *Use) compareWith(settings []byte, before []Generation, files []*dedup.IndexGeneration) error {
+	sum, err := digest(settings, before)
+	if err == nil {
+		u.Index, err = dedup.NewIndex(sum, files)
+	}
+	return err
 }
 
 // Run is one that adds a generation.
@@ -68,24 +70,11 @@ type Run struct {
 // the index has it already, the run is compared with what was there before it, and so decides what it did.
 func (f *Folder) Grow(ctx context.Context, r Run) (*Use, error) {
 	gs := f.Manifest.Generations
-	h := sha256.New()
-	parts := [][]byte{r.Config, r.Inputs}
-	if len(r.Reading) > 0 {
-		parts = append(parts, r.Reading)
+	id, err := f.id(r)
+	if err != nil {
+		return nil, err
 	}
-	if r.Stream { // the same command may add another stream, behind others
-		sum, err := digest(f.Manifest.Settings, gs)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, []byte(sum))
-	}
-	for _, b := range parts {
-		fmt.Fprintf(h, "%d:", len(b))
-		h.Write(b)
-	}
-	u := &Use{folder: f, ID: hex.EncodeToString(h.Sum(nil)[:8])}
-	u.origin = dedup.Origin{Generation: u.ID, Files: r.Files, Config: r.Config}
+	u := f.new(id, r)
 	for i, g := range gs {
 		if g.ID == u.ID {
 			u.Already = true
@@ -96,6 +85,31 @@ func (f *Folder) Grow(ctx context.Context, r Run) (*Use, error) {
 		}
 	}
 	return f.use(ctx, u, gs)
+}
+
+// id is that of the generation which the run adds.
+func (f *Folder) id(r Run) (string, error) {
+	h := sha256.New()
+	parts := [][]byte{r.Config, r.Inputs}
+	if len(r.Reading) > 0 {
+		parts = append(parts, r.Reading)
+	}
+	if r.Stream { // the same command may add another stream, behind others
+		sum, err := digest(f.Manifest.Settings, f.Manifest.Generations)
+		if err != nil {
+			return "", err
+		}
+		parts = append(parts, []byte(sum))
+	}
+	for _, b := range parts {
+		fmt.Fprintf(h, "%d:", len(b))
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+func (f *Folder) new(id string, r Run) *Use {
+	return &Use{folder: f, ID: id, origin: dedup.Origin{Generation: id, Files: r.Files, Config: r.Config}}
 }
 
 // Sweep removes what a killed run has left of a file. Whoever calls it keeps others from writing (LockFile).
@@ -247,7 +261,7 @@ func (f *Folder) tidy(ctx context.Context) error {
 		return err
 	}
 	files, err := f.st.List(ctx, f.Dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, file := range files {
@@ -264,7 +278,7 @@ func (f *Folder) tidy(ctx context.Context) error {
 		if err := f.st.Remove(ctx, file.Name); err != nil {
 			return err
 		}
-		_ = os.Remove(filepath.Join(filepath.FromSlash(f.Dir), id)) // once it is empty
+		f.removeEmpty(id)
 	}
 	return nil
 }

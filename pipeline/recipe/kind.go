@@ -32,6 +32,8 @@ type Kind struct {
 	// Build makes the stages, once the steps before have run. It opens nothing that waits or costs: that
 	// comes with the first record, and those that are io.Closers are closed behind the step.
 	Build func(ctx context.Context, v *Values, s Setting) ([]stage.Stage, error)
+	// Index is of a kind whose stages may keep an index of what they have kept (indexed.go); nil of others.
+	Index *IndexKind
 	// Task makes the work of a step that reads no records, in place of Build: what it needs are StepOrPath and RecordsOf keys.
 	// Such a kind is alone in its step, which has neither read nor from. Progress of the setting is told of it while it
 	// runs.

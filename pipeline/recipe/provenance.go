@@ -76,6 +76,13 @@ type provenance struct {
 	Seeds   map[string]uint64 `json:"seeds,omitzero"`
 	Counts  pipeline.Counts   `json:"counts"`
 	ID      string            `json:"identity"`
+	// Additions are the directories below the step's that it has grown by, each with an identity and a configuration of its own.
+	Additions []addition `json:"additions,omitzero"`
+}
+
+type addition struct {
+	Dir      string `json:"dir"` // below the step's
+	Identity string `json:"identity"`
 }
 
 type origin struct {
@@ -110,10 +117,22 @@ func (r *Runner) writeProvenance(ctx context.Context, s *Step, o *Outcome, ident
 		Program: r.Program, Recipe: r.Recipe.File, With: r.Recipe.With, Step: s.Name, Stages: stages, Config: hex.EncodeToString(sum[:]),
 		Counts: o.Counts.Ledger(), ID: o.Identity, Seeds: map[string]uint64{},
 	}
-	for _, f := range manifest.Files {
-		if f.Source == "" {
-			p.Read = append(p.Read, f)
+	p.read(&manifest)
+	additions, err := pipeline.Additions(ctx, r.Store, s.Dir())
+	if err != nil {
+		return err
+	}
+	for _, dir := range additions {
+		m, _, err := pipeline.Inputs(ctx, r.Store, dir)
+		if err != nil {
+			return err
 		}
+		p.read(m)
+		id, err := pipeline.Identity(ctx, r.Store, dir)
+		if err != nil {
+			return err
+		}
+		p.Additions = append(p.Additions, addition{path.Base(dir), id})
 	}
 	for _, f := range s.Needs {
 		p.From = append(p.From, origin{f.Name, identities[f]})
@@ -136,6 +155,15 @@ func (r *Runner) writeProvenance(ctx context.Context, s *Step, o *Outcome, ident
 		}
 	}
 	return r.write(ctx, path.Join(own, provenanceFile), p)
+}
+
+// read adds the files of a manifest that no step has made.
+func (p *provenance) read(m *corpus.Manifest) {
+	for _, f := range m.Files {
+		if f.Source == "" {
+			p.Read = append(p.Read, f)
+		}
+	}
 }
 
 func (r *Runner) readFile(ctx context.Context, name string) ([]byte, error) {

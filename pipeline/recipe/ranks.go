@@ -54,6 +54,9 @@ func (r *Runner) rankStep(ctx context.Context, s *Step, identities map[*Step]str
 		}
 		return standing == pipeline.Finished, err
 	}
+	if s.indexed() != nil {
+		return r.rankIndexed(ctx, s, identities, rank, world)
+	}
 	j, err := r.job(ctx, s, identities)
 	if err != nil {
 		return false, err
@@ -73,16 +76,21 @@ func (r *Runner) rankStep(ctx context.Context, s *Step, identities map[*Step]str
 	case pipeline.HalfWay:
 		return false, halfWay(s, changes, "--finish --restart")
 	}
+	return false, r.share(ctx, s, j, rank, world)
+}
+
+// share does a rank's share of a job.
+func (r *Runner) share(ctx context.Context, s *Step, j *pipeline.Job, rank, world int) error {
 	if r.Started != nil {
 		r.Started(j.Progress)
 		defer r.Stopped()
 	}
 	share, err := j.RunRank(ctx, rank, world)
 	if err != nil || share.Finished {
-		return false, err
+		return err
 	}
 	r.Log.Info(fmt.Sprintf("step %s: %s", s.Name, share.Say(rank, world)))
-	return false, nil
+	return nil
 }
 
 // ready says whether all that the step reads from is done.
@@ -159,6 +167,9 @@ func (r *Runner) finishStep(ctx context.Context, s *Step, identities map[*Step]s
 	if s.task() != nil {
 		return r.doTask(ctx, s, identities)
 	}
+	if s.indexed() != nil {
+		return r.doIndexed(ctx, s, identities, true)
+	}
 	j, err := r.job(ctx, s, identities)
 	if err != nil {
 		return nil, err
@@ -168,7 +179,10 @@ func (r *Runner) finishStep(ctx context.Context, s *Step, identities map[*Step]s
 	if err != nil {
 		return nil, err
 	}
-	if j.Restart, err = r.begin(s, standing, changes); err != nil {
+	if j.Restart, err = r.begin(s, standing, changes); err == nil {
+		err = r.beginsWhole(ctx, s, j.Restart || standing == pipeline.Absent)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if standing != pipeline.Finished && r.Started != nil {
@@ -181,6 +195,6 @@ func (r *Runner) finishStep(ctx context.Context, s *Step, identities map[*Step]s
 	if res == nil || err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, err
 	}
-	r.tell(s, res)
+	r.tell(s, res.Before, &res.Counts)
 	return &Outcome{Step: s, Identity: identity, Before: res.Before, Counts: res.Counts}, err
 }

@@ -215,6 +215,9 @@ func (r *Recipe) step(n *node) (*Step, error) {
 		if err := r.refer(s, u.Values); err != nil {
 			return nil, err
 		}
+		if x := s.indexed(); x != nil && u.Kind.Result {
+			return nil, u.at.errorf("%s stands in a step with an index, which would show it new files alone; make it a step of its own", u.Kind.Name)
+		}
 		if u.Kind.Check != nil {
 			if err := u.Kind.Check(u.Values); err != nil {
 				return nil, wrongUsage(u.at, u.Kind.Name, err)

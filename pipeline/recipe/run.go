@@ -41,6 +41,9 @@ type Runner struct {
 	Stopped func()
 }
 
+// allowedBy is what sets how many records may be quarantined.
+const allowedBy = "quarantine.max"
+
 // Outcome of a step.
 type Outcome struct {
 	Step     *Step
@@ -50,25 +53,38 @@ type Outcome struct {
 }
 
 // job makes the job of a step whose Needs are done. identities are those of the steps before.
-func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) (_ *pipeline.Job, err error) {
+func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) (*pipeline.Job, error) {
+	m, inputs, err := r.manifest(ctx, s, identities)
+	if err != nil {
+		return nil, err
+	}
+	return r.jobOf(ctx, s, s.Dir(), m, inputs, nil)
+}
+
+// jobOf makes the job of one directory of a step: the only one, or one that an index belongs to, whose stages are the index's.
+func (r *Runner) jobOf(ctx context.Context, s *Step, dir string, m *corpus.Manifest, inputs []Input, x *Index) (_ *pipeline.Job, err error) {
 	var stages []stage.Stage
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, stage.Close(stages))
 		}
 	}()
-	m, inputs, err := r.manifest(ctx, s, identities)
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range s.Uses {
-		list, err := u.Kind.Build(ctx, u.Values, Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.logOf(s), Inputs: inputs, Rank: r.Rank})
+	for i := range s.Uses {
+		u := &s.Uses[i]
+		if x != nil && u == s.indexed() {
+			stages = append(stages, x.Stages...)
+			continue
+		}
+		list, err := u.Kind.Build(ctx, u.Values, r.setting(s, inputs))
+		stages = append(stages, list...)
+		if err == nil && x != nil {
+			err = u.mayStandBeside(list)
+		}
 		if err != nil {
 			return nil, err
 		}
-		stages = append(stages, list...)
 	}
-	out, err := pipeline.ParseTarget(s.Dir()+"/", corpus.DefaultFormat)
+	out, err := pipeline.ParseTarget(dir+"/", corpus.DefaultFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +107,14 @@ func (r *Runner) job(ctx context.Context, s *Step, identities map[*Step]string) 
 		Program: r.Program, Store: r.Store, Manifest: m, TextField: r.Recipe.TextField.Names()[0], Repair: s.Repair, Stages: stages, Meter: r.Meter,
 		Out: out, Dropped: pipeline.Target{Format: corpus.DefaultFormat}, KeepDropped: true,
 		Quarantine: pipeline.Target{Format: corpus.DefaultFormat}, Workers: r.Workers, Memory: memory,
-		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: s.Quarantine, AllowedBy: "quarantine.max",
+		ChunkSize: chunk, RecordCost: cost, MaxRecord: r.MaxRecord, SplitSize: r.SplitSize, MaxQuarantined: s.Quarantine, AllowedBy: allowedBy,
 		Strict: r.Strict, Stdin: strings.NewReader(""), Log: r.logOf(s), Progress: &pipeline.Progress{}, Now: r.Now,
 	}, nil
+}
+
+// setting is that of a step's stages.
+func (r *Runner) setting(s *Step, inputs []Input) Setting {
+	return Setting{Run: r.Recipe.Run, TextField: r.Recipe.TextField, Workers: r.Workers, Memory: r.Memory, Log: r.logOf(s), Inputs: inputs, Rank: r.Rank}
 }
 
 // work makes the task of a step whose Needs are done. identities are those of the steps before.
@@ -125,6 +146,9 @@ func (r *Runner) standing(ctx context.Context, s *Step, identities map[*Step]str
 		}
 		st, changes, identity, err = t.Standing(ctx)
 		return st, changes, identity, 0, 0, err
+	}
+	if s.indexed() != nil {
+		return r.standingIndexed(ctx, s, identities)
 	}
 	j, err := r.job(ctx, s, identities)
 	if err != nil {
@@ -306,6 +330,13 @@ func (r *Runner) at(s *Step, err error) error {
 // step does one step. The outcome is nil unless the step is done.
 func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string) (_ *Outcome, err error) {
 	at := func(err error) error { return r.at(s, err) }
+	if s.indexed() != nil {
+		o, err := r.doIndexed(ctx, s, identities, false)
+		if err != nil {
+			err = at(err)
+		}
+		return o, err
+	}
 	if s.task() != nil {
 		o, err := r.doTask(ctx, s, identities)
 		if err != nil {
@@ -322,7 +353,10 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if err != nil {
 		return nil, at(err)
 	}
-	if j.Restart, err = r.begin(s, standing, changes); err != nil {
+	if j.Restart, err = r.begin(s, standing, changes); err == nil {
+		err = r.beginsWhole(ctx, s, j.Restart || standing == pipeline.Absent)
+	}
+	if err != nil {
 		return nil, at(err)
 	}
 	if standing != pipeline.Finished && r.Started != nil {
@@ -335,7 +369,7 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 	if res == nil || err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, at(err)
 	}
-	r.tell(s, res)
+	r.tell(s, res.Before, &res.Counts)
 	if err != nil {
 		err = at(err)
 	}
@@ -343,15 +377,15 @@ func (r *Runner) step(ctx context.Context, s *Step, identities map[*Step]string)
 }
 
 // tell says what became of a step's records.
-func (r *Runner) tell(s *Step, res *pipeline.Result) {
+func (r *Runner) tell(s *Step, before bool, c *pipeline.Counts) {
 	word := "kept"
 	if s.Result() {
 		word = "took in"
 	}
-	if res.Before {
+	if before {
 		r.doneAlready(s)
 	} else {
-		pipeline.TellCounts(r.logOf(s), "step.finished", fmt.Sprintf("step %s: %s", s.Name, res.Counts.Summary(word)), &res.Counts)
+		pipeline.TellCounts(r.logOf(s), "step.finished", fmt.Sprintf("step %s: %s", s.Name, c.Summary(word)), c)
 	}
 }
 
@@ -418,7 +452,10 @@ func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]strin
 	if err != nil {
 		return nil, err
 	}
-	if t.Restart, err = r.begin(s, standing, changes); err != nil {
+	if t.Restart, err = r.begin(s, standing, changes); err == nil {
+		err = r.beginsWhole(ctx, s, t.Restart || standing == pipeline.Absent)
+	}
+	if err != nil {
 		return nil, err
 	}
 	if standing == pipeline.Finished {

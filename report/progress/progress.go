@@ -42,11 +42,11 @@ func (w *Watcher) Look(ctx context.Context) (*Run, error) {
 	case err == nil:
 		run.Program, run.Recipe = info.Program, info.Recipe
 		for _, s := range info.Steps {
-			step, err := w.step(s.Dir).look(ctx, run.At)
+			step, err := w.look(ctx, s.Dir, run.At)
 			if err != nil {
 				return nil, err
 			}
-			step.Name, step.Dir = s.Name, s.Dir
+			step.Name = s.Name
 			if len(step.Stages) == 0 {
 				step.Stages = s.Stages
 			}
@@ -68,11 +68,11 @@ func (w *Watcher) Look(ctx context.Context) (*Run, error) {
 			}
 		}
 		for _, dir := range dirs {
-			step, err := w.step(dir).look(ctx, run.At)
+			step, err := w.look(ctx, dir, run.At)
 			if err != nil {
 				return nil, err
 			}
-			if step.Dir = dir; dir != "." {
+			if dir != "." {
 				step.Name = dir
 			}
 			step.settled = step.State == Done
