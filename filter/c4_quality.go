@@ -75,7 +75,7 @@ func one(b bool) float64 {
 // c4Result is what the walk over the lines found.
 type c4Result struct {
 	lorem, curly bool // the line at which it stopped
-	sentences    int
+	sentences    int  // in a brief view, no fewer than decide the test
 }
 
 var (
@@ -105,6 +105,7 @@ func c4Edit(v *View, p Values) {
 	if p.Text("sentences") == "nltk-en" {
 		nltk = v.Scratch(p).(*text.NLTK)
 	}
+	later := v.brief && paragraphs && nltk == nil // sentences are cut if lines alone decide nothing
 	pieces, joint := v.Lines(), byte('\n')
 	if !paragraphs {
 		v.pieceSentences = v.c4Sentences(v.pieceSentences[:0], doc, nltk)
@@ -159,10 +160,12 @@ func c4Edit(v *View, p Values) {
 		if policy && (anyPolicy || looked) && holdsPolicy(v.lower) {
 			continue
 		}
-		if paragraphs {
+		switch {
+		case later:
+		case paragraphs:
 			v.sentences = v.c4Sentences(v.sentences[:0], line, nltk)
 			v.c4.sentences += len(v.sentences)
-		} else {
+		default:
 			v.c4.sentences++
 		}
 		if kept > 0 {
@@ -171,9 +174,30 @@ func c4Edit(v *View, p Values) {
 		out = append(out, line...)
 		kept++
 	}
+	if later {
+		v.c4.sentences = v.sentencesOfLines(out, kept, p.Of("min_num_sentences"))
+	}
 	lo := len(out) - len(text.TrimLeft(out))
 	out = append(out[:0], text.TrimRight(out[lo:])...)
 	v.setEdit(out)
+}
+
+// sentencesOfLines counts the sentences of n lines as spaCy cuts them, or says at once that there are enough: each line is
+// one at least.
+func (v *View) sentencesOfLines(lines []byte, n int, enough float64) int {
+	if float64(n) >= enough {
+		return n
+	}
+	count := 0
+	for ; n > 0; n-- {
+		line := lines
+		if i := bytes.IndexByte(lines, '\n'); i >= 0 {
+			line, lines = lines[:i], lines[i+1:]
+		}
+		v.sentences = v.spacy.sentences(v.sentences[:0], line)
+		count += len(v.sentences)
+	}
+	return count
 }
 
 // c4Sentences are NLTK's, or without it spaCy's.

@@ -138,13 +138,13 @@ func (f *Filter) NewView() *View {
 // from NewView of the same filter; doc is valid UTF-8. v.Text is then what the rules leave of a kept document.
 func (f *Filter) Check(v *View, doc []byte) (rule, reason string) {
 	v.Reset(doc)
-	return f.decide(v, false)
+	return f.decideBriefly(v)
 }
 
 // CheckWords is Check for a caller who has cut the words: spans in order that do not overlap, none empty.
 func (f *Filter) CheckWords(v *View, doc []byte, words []text.Span) (rule, reason string) {
 	v.ResetWords(doc, words)
-	return f.decide(v, false)
+	return f.decideBriefly(v)
 }
 
 // Verdict is Check that appends the signals to dst, each once, in the order of the tests: all of them, or
@@ -153,6 +153,14 @@ func (f *Filter) Verdict(dst []Signal, v *View, doc []byte, all bool) (signals [
 	v.Reset(doc)
 	rule, reason = f.decide(v, all)
 	return f.appendSignals(dst, v), rule, reason
+}
+
+// decideBriefly is decide where nobody asks for signals. Those of the view are not to be looked at then.
+func (f *Filter) decideBriefly(v *View) (rule, reason string) {
+	v.brief = !f.conditions // expressions ask for signals
+	rule, reason = f.decide(v, false)
+	v.brief = false
+	return rule, reason
 }
 
 // decide asks the tests in order about the document of v. With all it goes on after one has failed, so that
@@ -173,7 +181,7 @@ func (f *Filter) decide(v *View, all bool) (rule, reason string) {
 			c.edit(v, c.params)
 			failed = false
 		}
-		if (!c.off || all || c.asked) && c.test != nil {
+		if (!c.off || all || c.asked) && c.test != nil && !(v.brief && c.test.Passes != nil && c.test.Passes(v, c.threshold)) {
 			s := &v.values[c.signal]
 			if !s.known {
 				s.v, s.ok = c.test.Value(v, c.params)
@@ -231,7 +239,7 @@ func (f *Filter) Spec() stage.Spec { return f.spec }
 
 // NewWorker implements stage.Mapper.
 func (f *Filter) NewWorker() stage.Worker {
-	w := &worker{f: f, view: f.NewView(), fields: make([][]byte, len(f.fields)), absent: make([]int64, len(f.fields))}
+	w := &worker{f: f, view: f.NewView(), brief: !(f.cfg.Annotate || f.cfg.Signals || f.cfg.Verdicts || f.cfg.Histograms), fields: make([][]byte, len(f.fields)), absent: make([]int64, len(f.fields))}
 	if f.cfg.Histograms {
 		w.counts = make([]uint32, f.signals*stage.Bins)
 		w.names = make([]string, len(w.counts))
@@ -255,6 +263,7 @@ const scratchLimit = 4 << 20
 type worker struct {
 	f       *Filter
 	view    *View
+	brief   bool   // nobody asks for signals
 	text    []byte // decoded
 	fields  [][]byte
 	absent  []int64 // documents of this batch without the field
@@ -342,7 +351,12 @@ func (w *worker) one(r *record.Record) {
 			w.absent[i]++
 		}
 	}
-	rule, reason := f.decide(w.view, f.cfg.Annotate || f.cfg.Signals)
+	var rule, reason string
+	if w.brief {
+		rule, reason = f.decideBriefly(w.view)
+	} else {
+		rule, reason = f.decide(w.view, f.cfg.Annotate || f.cfg.Signals)
+	}
 	if w.view.problem != nil && reason == "" { // before any test has failed
 		r.QuarantineFor(w.view.problem)
 		return

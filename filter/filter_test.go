@@ -509,7 +509,11 @@ func benchmark(b *testing.B, profile string, docs [][]byte, all bool) {
 	for b.Loop() {
 		for _, d := range docs {
 			v.Reset(d)
-			f.decide(v, all)
+			if all {
+				f.decide(v, true)
+			} else {
+				f.decideBriefly(v)
+			}
 		}
 	}
 }

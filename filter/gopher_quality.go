@@ -160,30 +160,44 @@ func (v *View) gopherWords(p Values) *gopherWords {
 	*g = gopherWords{}
 	words := v.Words()
 	stop := p.Made().(*stopWords)
-	ascii := v.CodePoints() == len(v.doc)
+	// The document's code points, less those beside the words and those of words that do not count: so no word that
+	// begins with a letter need be looked at again.
+	points := v.CodePoints()
+	doc, next, symbols := v.doc, 0, 0
 	for _, w := range words {
-		word := w.Of(v.doc)
-		points := len(word)
-		class := wordBytes[word[0]]
-		if class&letter == 0 || !ascii { // a first letter decides everything about an ASCII word
-			for _, c := range word[1:] {
-				class |= wordBytes[c]
-			}
-			if class&notASCII != 0 {
-				points = text.CodePoints(word)
-				if class&letter == 0 {
-					class |= wideClass(word)
-				}
-			}
+		word := doc[w.Lo:w.Hi]
+		if gap := int(w.Lo) - next; gap <= 1 {
+			points -= gap // one byte is one character
+		} else {
+			points -= text.CodePoints(doc[next:w.Lo])
 		}
-		g.alpha += int(class & letter)
-		if class&other != 0 {
-			g.notSymbols++
-			g.points += points
-		}
+		next = int(w.Hi)
 		g.stop |= stop.bit(word)
+		if wordBytes[word[0]]&letter != 0 {
+			continue
+		}
+		class := wordClass(word)
+		g.alpha -= int(^class & letter)
+		if class&other == 0 {
+			symbols++
+			points -= text.CodePoints(word)
+		}
 	}
+	g.alpha += len(words)
+	g.notSymbols = len(words) - symbols
+	g.points = points - text.CodePoints(doc[next:])
 	return g
+}
+
+// wordClass is what the characters of a word are together.
+func wordClass(word []byte) (class uint8) {
+	for _, c := range word {
+		class |= wordBytes[c]
+	}
+	if class&(notASCII|letter) == notASCII {
+		class |= wideClass(word)
+	}
+	return class
 }
 
 // wideClass looks at the characters beyond ASCII of a word without ASCII letters. No letter is in

@@ -87,6 +87,7 @@ func nGramTests() (tests []Test) {
 				}
 				return ratio(points*count, v.CodePoints())
 			},
+			Passes: func(v *View, threshold float64) bool { return atMost(v.frequentBound(), v.CodePoints(), threshold) },
 		})
 	}
 	for _, g := range dupNGrams {
@@ -98,9 +99,18 @@ func nGramTests() (tests []Test) {
 			Value: func(v *View, _ Values) (float64, bool) {
 				return ratio(v.nGrams().Repeated(g.n, text.Nothing), v.CodePoints())
 			},
+			Passes: func(v *View, threshold float64) bool {
+				return atMost(v.repeatedBound(g.n), v.CodePoints(), threshold)
+			},
 		})
 	}
 	return tests
+}
+
+// atMost says that a ratio whose numerator is bound or less is not above the threshold.
+func atMost(bound, b int, threshold float64) bool {
+	share, ok := ratio(bound, b)
+	return !ok || share <= threshold
 }
 
 // ratio of two counts; a test that would divide by zero does not apply.

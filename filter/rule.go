@@ -242,6 +242,9 @@ type Test struct {
 	// Value of the signal, exactly as the reference computes it. Without ok the test does not apply to the
 	// document.
 	Value func(*View, Values) (value float64, ok bool)
+	// Passes, if there is one, knows of most documents that the test passes, at less cost than Value: false says that
+	// Value has to be asked. It is asked where only the decision counts (View.brief).
+	Passes func(v *View, threshold float64) bool
 }
 
 // threshold is what the signal is compared with, and whether the test is made at all.

@@ -85,8 +85,17 @@ func decisions(th *Thresholds, rows []map[string]any) []int32 {
 			columns[i] = append(columns[i], v)
 		}
 	}
-	first := make([]int32, len(rows))
+	first, backwards := make([]int32, len(rows)), make([]int32, len(rows))
 	th.Decide(first, columns)
+	for i := range backwards {
+		backwards[i] = Passes
+	}
+	for k := len(columns) - 1; k >= 0; k-- {
+		th.DecideSignal(backwards, k, columns[k])
+	}
+	if !slices.Equal(first, backwards) {
+		panic("what is decided depends on the order of the signals")
+	}
 	for i, r := range rows {
 		if r[RowWithout] == WithoutText {
 			first[i] = Empty

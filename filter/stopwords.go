@@ -16,7 +16,6 @@ var basqueStopWords = []string{
 // stopWords is a set of at most 64 words that counts which of them occur.
 type stopWords struct {
 	words []string
-	sizes uint64     // bit n: a word of n bytes exists (63 stands for longer ones too)
 	heads [256]uint8 // 1 + first word with this key
 	nexts []uint8    // 1 + next word with the same key
 }
@@ -31,7 +30,6 @@ func newStopWords(words []string) (*stopWords, error) {
 			return nil, fmt.Errorf("stop word %d is empty", i)
 		}
 		k := stopKey(w)
-		s.sizes |= 1 << min(len(w), 63)
 		s.nexts[i] = s.heads[k]
 		s.heads[k] = uint8(i + 1)
 	}
@@ -42,12 +40,17 @@ func stopKey[T string | []byte](w T) uint8 {
 	return w[0] + w[len(w)-1]*31 + uint8(len(w))*7
 }
 
-// bit of the word w, or 0.
+// bit of the word w, or 0. Nearly all words that are no stop word have no key of one.
 func (s *stopWords) bit(w []byte) uint64 {
-	if s.sizes>>min(len(w), 63)&1 == 0 {
+	i := s.heads[w[0]+w[len(w)-1]*31+uint8(len(w))*7]
+	if i == 0 {
 		return 0
 	}
-	for i := s.heads[stopKey(w)]; i > 0; i = s.nexts[i-1] {
+	return s.bitFrom(i, w)
+}
+
+func (s *stopWords) bitFrom(i uint8, w []byte) uint64 {
+	for ; i > 0; i = s.nexts[i-1] {
 		if string(w) == s.words[i-1] {
 			return 1 << (i - 1)
 		}

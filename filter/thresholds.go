@@ -7,6 +7,7 @@ type Thresholds struct {
 	f       *Filter
 	tests   []int    // of f.tests: those that are on
 	columns []int    // of signals, by test
+	of      [][]int  // by signal, the numbers of its tests, the last one first
 	signals []string // that the tests compare, each once
 	asks    []bool   // by Filter.bases: a test that is on compares a signal of it
 }
@@ -37,7 +38,9 @@ func (f *Filter) Thresholds() (*Thresholds, error) {
 			k = len(t.signals)
 			at[f.names[c.signal]] = k
 			t.signals = append(t.signals, f.names[c.signal])
+			t.of = append(t.of, nil)
 		}
+		t.of[k] = append([]int{len(t.tests)}, t.of[k]...)
 		t.tests = append(t.tests, i)
 		t.columns = append(t.columns, k)
 		t.asks[c.basis] = true
@@ -54,38 +57,46 @@ func (t *Thresholds) Decide(first []int32, columns [][]float64) {
 	for i := range first {
 		first[i] = Passes
 	}
-	// From the last test to the first, so that the first is what stays: without a branch for rows that have failed.
-	for n := len(t.tests) - 1; n >= 0; n-- {
-		c := &t.f.tests[t.tests[n]]
-		failing(first, int32(n), columns[t.columns[n]][:len(first)], c.test.Compare, c.threshold)
+	for k, values := range columns {
+		t.DecideSignal(first, k, values)
 	}
 }
 
-// failing sets first[i] to n where the value fails: a loop for each comparison.
-func failing(first []int32, n int32, values []float64, compare Comparison, threshold float64) {
+// DecideSignal is Decide for one signal, by its number in Signals, the others being asked before or after: first[i], in the
+// beginning Passes, becomes the number of the first test that row i fails of this signal, if it is smaller.
+func (t *Thresholds) DecideSignal(first []int32, k int, values []float64) {
+	for _, n := range t.of[k] {
+		c := &t.f.tests[t.tests[n]]
+		failing(first, uint32(n), values[:len(first)], c.test.Compare, c.threshold)
+	}
+}
+
+// failing sets first[i] to n where the value fails and no smaller number stands there: a loop for each comparison. Passes is
+// the largest number without a sign.
+func failing(first []int32, n uint32, values []float64, compare Comparison, threshold float64) {
 	switch compare {
 	case Below:
 		for i, v := range values {
 			if v < threshold {
-				first[i] = n
+				first[i] = int32(min(uint32(first[i]), n))
 			}
 		}
 	case AtOrAbove:
 		for i, v := range values {
 			if v >= threshold {
-				first[i] = n
+				first[i] = int32(min(uint32(first[i]), n))
 			}
 		}
 	case AtOrBelow:
 		for i, v := range values {
 			if v <= threshold {
-				first[i] = n
+				first[i] = int32(min(uint32(first[i]), n))
 			}
 		}
 	default:
 		for i, v := range values {
 			if v > threshold {
-				first[i] = n
+				first[i] = int32(min(uint32(first[i]), n))
 			}
 		}
 	}

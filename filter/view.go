@@ -2,6 +2,7 @@ package filter
 
 import (
 	"bytes"
+	"math"
 
 	"curate/record"
 	"curate/text"
@@ -51,6 +52,11 @@ type View struct {
 	lower   []byte
 	line    []byte
 
+	frequentAtMost int // bounds of what nGrams answers, in bytes; the largest int if there is none
+	repeatedAtMost [text.LongestRepeated - text.ShortestRepeated + 1]int
+
+	// brief says that nobody asks for signals: only whether a test fails has to be right.
+	brief  bool
 	values []value // by signal, while a Filter checks the document
 
 	record      *record.Record // that expressions ask; nil is one without fields
@@ -113,6 +119,8 @@ const (
 	haveDupAllLines
 	haveFineweb1Words
 	haveFineweb1Lines
+	haveFrequentBound
+	haveRepeatedBounds
 	givenWords // to ResetWords
 )
 
@@ -337,9 +345,38 @@ func (v *View) duplicateTextLines() duplicates {
 // nGrams is ready for questions about n-grams of the document's words.
 func (v *View) nGrams() *text.Repeats {
 	if v.first(haveRepeats) {
-		v.repeats.Words(v.doc, v.Words(), v.CodePoints())
+		if words := v.Words(); v.spaces && v.have&givenWords == 0 {
+			v.repeats.WordsAtSpaces(v.doc, words, v.CodePoints())
+		} else {
+			v.repeats.Words(v.doc, words, v.CodePoints())
+		}
 	}
 	return &v.repeats
+}
+
+// frequentBound is FrequentAtMost of the document's words.
+func (v *View) frequentBound() int {
+	if v.first(haveFrequentBound) {
+		n, ok := v.nGrams().FrequentAtMost()
+		if !ok {
+			n = math.MaxInt
+		}
+		v.frequentAtMost = n
+	}
+	return v.frequentAtMost
+}
+
+// repeatedBound is RepeatedAtMost of the document's words.
+func (v *View) repeatedBound(n int) int {
+	if v.first(haveRepeatedBounds) {
+		var ok bool
+		if v.repeatedAtMost, ok = v.nGrams().RepeatedAtMost(); !ok {
+			for i := range v.repeatedAtMost {
+				v.repeatedAtMost[i] = math.MaxInt
+			}
+		}
+	}
+	return v.repeatedAtMost[n-text.ShortestRepeated]
 }
 
 // fieldGrams is ready for questions about n-grams of Fields.

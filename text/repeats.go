@@ -26,6 +26,8 @@ import (
 //
 // For a long text of w words, memory is 8w (prefixes) + 4w (counts) + 2w (sieve) + at most 9w (table) bytes,
 // beside the caller's 8w of spans.
+//
+// Who only asks whether an answer is above a threshold asks for bounds first (bounds.go).
 type Repeats struct {
 	text   []byte
 	words  []Span
@@ -39,6 +41,7 @@ type Repeats struct {
 	table  table
 
 	sieve
+	bounds
 }
 
 // Join is what stands between the words of an n-gram: a byte, or Nothing.
@@ -381,13 +384,13 @@ next:
 
 // Size is the memory held, in bytes.
 func (r *Repeats) Size() int {
-	return cap(r.prefix)*8 + cap(r.counts)*4 + cap(r.table.slots)*8 + cap(r.hits) + cap(r.maybe)*8
+	return cap(r.prefix)*8 + cap(r.counts)*4 + cap(r.table.slots)*8 + cap(r.hits) + cap(r.maybe)*8 + r.bounds.size()
 }
 
 // Shrink gives the memory back that an unusually long text needed, if it is above limit bytes.
 func (r *Repeats) Shrink(limit int) {
 	r.text, r.words, r.hashed = nil, nil, false
 	if r.Size() > limit {
-		r.prefix, r.counts, r.table, r.sieve = nil, nil, table{}, sieve{}
+		r.prefix, r.counts, r.table, r.sieve, r.bounds = nil, nil, table{}, sieve{}, bounds{}
 	}
 }

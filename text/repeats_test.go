@@ -63,6 +63,7 @@ func checkRepeats(t *testing.T, r *Repeats, s string, words []Span) {
 		parts = append(parts, string(w.Of(text)))
 	}
 	r.Words(text, words, CodePoints(text))
+	checkBounds(t, r, parts)
 	for n := 1; n <= 11; n++ {
 		for _, join := range []Join{Space, Nothing, '\n'} {
 			sep := ""
@@ -78,6 +79,7 @@ func checkRepeats(t *testing.T, r *Repeats, s string, words []Span) {
 			}
 		}
 	}
+	checkBounds(t, r, parts) // with memory that the answers have used
 	e, p := r.Duplicates(text, words)
 	if we, wp := slowDuplicates(parts); e != we || p != wp {
 		t.Fatalf("Duplicates of %q = %d, %d; want %d, %d", parts, e, p, we, wp)
@@ -182,6 +184,12 @@ func TestMemory(t *testing.T) {
 	for n := 5; n <= 10; n++ {
 		r.Repeated(n, Nothing)
 	}
+	if _, ok := r.FrequentAtMost(); ok {
+		t.Error("so long a text has a bound")
+	}
+	if _, ok := r.RepeatedAtMost(); ok {
+		t.Error("so long a text has bounds")
+	}
 	all := r.Size() + len(words)*8
 	t.Logf("%.2f times the text", float64(all)/float64(len(b)))
 	if float64(all) > 5.2*float64(len(b)) {
@@ -209,6 +217,8 @@ func TestNoAllocation(t *testing.T) {
 		lines = SplitNewlines(lines[:0], text)
 		lines = Paragraphs(lines[:0], text)
 		r.Words(text, words, CodePoints(text))
+		r.FrequentAtMost()
+		r.RepeatedAtMost()
 		r.MostFrequent(2, Space)
 		r.Repeated(5, Nothing)
 		r.Duplicates(text, lines)

@@ -203,10 +203,16 @@ func (r *Repeats) separate(join Join) bool {
 	if r.apartBy != join {
 		r.apart, r.apartBy = true, join
 		for _, w := range r.words {
-			if bytes.IndexByte(w.Of(r.text), byte(join)) >= 0 {
-				r.apart = false
-				break
+			if w.Len() <= 8 && join != 0 { // all of it is in the tail, and so are zeros
+				z := wordTail(r.text, w) ^ uint64(join)*each
+				if (z-each)&^z&high == 0 {
+					continue
+				}
+			} else if bytes.IndexByte(w.Of(r.text), byte(join)) < 0 {
+				continue
 			}
+			r.apart = false
+			break
 		}
 	}
 	return r.apart

@@ -103,6 +103,12 @@ columns needed are read; or an output directory, whose signals are meant. None o
 	return cmd
 }
 
+// decisionBytes is how many bytes of decisions are gathered for a write: more than a buffer behind it has, which would copy them.
+const decisionBytes = writeBuffer + 1
+
+// writeBuffer is the size of what gathers lines for a file.
+const writeBuffer = 256 << 10
+
 // applyThresholds writes a line for each row and counts as a ledger does.
 func applyThresholds(ctx context.Context, stdin *os.File, args []string, f *filter.Filter, d *decider, w io.Writer) (*pipeline.Counts, error) {
 	spec := f.Spec()
@@ -114,12 +120,11 @@ func applyThresholds(ctx context.Context, stdin *os.File, args []string, f *filt
 		tails[i] = appendVerdict(nil, d.t, int32(i)-3)
 	}
 	var line []byte
-	err := eachSignals(ctx, stdin, args, d.reads(nil), func(rows *signalRows) error {
+	err := eachSignals(ctx, stdin, args, d.reads(nil), d, func(rows *signalRows) error {
 		first, err := d.decide(rows)
 		if err != nil {
 			return err
 		}
-		line = line[:0]
 		for i, n := range first {
 			counts[n+3]++
 			line = append(line, `{"`+filter.RowRecord+`":`...)
@@ -134,9 +139,16 @@ func applyThresholds(ctx context.Context, stdin *os.File, args []string, f *filt
 			}
 			line = append(line, tails[n+3]...)
 		}
+		if len(line) < decisionBytes {
+			return nil
+		}
 		_, err = w.Write(line)
+		line = line[:0]
 		return err
 	})
+	if err == nil && len(line) > 0 {
+		_, err = w.Write(line)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +201,7 @@ func writeLines(w io.Writer, format corpus.Format, write func(w io.Writer) error
 		}
 		return r.Close()
 	case format.Compression == compress.None:
-		b := bufio.NewWriterSize(w, 256<<10)
+		b := bufio.NewWriterSize(w, writeBuffer)
 		err := write(b)
 		if e := b.Flush(); err == nil {
 			err = e

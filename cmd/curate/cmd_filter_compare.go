@@ -153,7 +153,7 @@ func (x *comparing) sidecars(cmd *cobra.Command, env environment, inputs []strin
 		}
 		names = d[i].reads(names)
 	}
-	return eachSignals(cmd.Context(), env.stdin, inputs, names, func(rows *signalRows) error {
+	return eachSignals(cmd.Context(), env.stdin, inputs, names, nil, func(rows *signalRows) error {
 		var first [2][]int32
 		for i := range d {
 			var err error

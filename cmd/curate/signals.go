@@ -34,7 +34,8 @@ type signalRows struct {
 	ids     *parquet.Texts
 	basis   *parquet.Texts
 	without *parquet.Texts
-	values  [][]float64 // by signal that was asked for
+	values  [][]float64 // by signal that was asked for; nil where decided says what they decide
+	decided []int32
 }
 
 // errorf is an error of row i.
@@ -80,8 +81,9 @@ func globQuoted(name string) string {
 // a twentieth of the time for 150,000 records, with nothing to find (3 MB more at the peak). The heap may grow to six times what is kept.
 const signalsGC = 500
 
-// eachSignals calls f for the rows of sidecars, in order. names are the signals that are wanted.
-func eachSignals(ctx context.Context, stdin io.Reader, args, names []string, f func(*signalRows) error) error {
+// eachSignals calls f for the rows of sidecars, in order. names are the signals that are wanted. With a decider, whose signals
+// they are, f may be given decisions in their place.
+func eachSignals(ctx context.Context, stdin io.Reader, args, names []string, d *decider, f func(*signalRows) error) error {
 	defer debug.SetGCPercent(debug.SetGCPercent(signalsGC))
 	args, err := signalInputs(args)
 	if err != nil {
@@ -95,7 +97,7 @@ func eachSignals(ctx context.Context, stdin io.Reader, args, names []string, f f
 	for _, file := range m.Files {
 		_, stem := compress.ByName(path.Base(file.Path))
 		if isParquet := slices.Contains(parquet.Codec.Extensions, strings.ToLower(path.Ext(stem))); isParquet && !file.Stream {
-			err = eachColumn(ctx, st, file, names, f)
+			err = eachColumn(ctx, st, file, names, d, f)
 		} else {
 			err = eachLine(ctx, st, stdin, file, names, f)
 		}
@@ -109,8 +111,9 @@ func eachSignals(ctx context.Context, stdin io.Reader, args, names []string, f f
 	return nil
 }
 
-// eachColumn reads a sidecar in Parquet: the columns alone that are asked for.
-func eachColumn(ctx context.Context, st store.Store, file corpus.File, names []string, f func(*signalRows) error) error {
+// eachColumn reads a sidecar in Parquet: the columns alone that are asked for. With a decider it reads the signals of a row
+// group one behind the other and keeps what they decide, so that it holds a page of one of them and not of each.
+func eachColumn(ctx context.Context, st store.Store, file corpus.File, names []string, d *decider, f func(*signalRows) error) error {
 	r, size, err := st.OpenAt(ctx, file.Location())
 	if err != nil {
 		return err
@@ -128,10 +131,25 @@ func eachColumn(ctx context.Context, st store.Store, file corpus.File, names []s
 	if err != nil {
 		return fmt.Errorf("%s: %w", file.Name(), err)
 	}
-	rows := signalRows{file: file.Name(), values: make([][]float64, len(names))}
+	rows := signalRows{file: file.Name()}
+	var decided []int32
+	left := int64(0) // rows of the open row group
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if d != nil && left == 0 {
+			if left, err = c.NextGroup(ctx); err != nil {
+				return fmt.Errorf("%s: %w", file.Name(), err)
+			}
+			if left == 0 {
+				return nil
+			}
+			if decided = nil; left <= decidedGroup {
+				if decided, err = d.group(ctx, c, head, int(left)); err != nil {
+					return fmt.Errorf("%s: %w", file.Name(), err)
+				}
+			}
 		}
 		if rows.n, err = c.Next(ctx, signalBlock); err != nil {
 			return fmt.Errorf("%s: %w", file.Name(), err)
@@ -139,9 +157,14 @@ func eachColumn(ctx context.Context, st store.Store, file corpus.File, names []s
 		if rows.n == 0 {
 			return nil
 		}
+		left -= int64(rows.n)
 		rows.records, rows.ids, rows.basis, rows.without = c.Ints(0), c.Texts(1), c.Texts(2), c.Texts(3)
-		for i := range names {
-			rows.values[i] = c.Numbers(head + i)
+		if rows.values, rows.decided = rows.values[:0], nil; decided != nil {
+			rows.decided, decided = decided[:rows.n], decided[rows.n:]
+		} else {
+			for i := range names {
+				rows.values = append(rows.values, c.Numbers(head+i))
+			}
 		}
 		if err := f(&rows); err != nil {
 			return err
@@ -149,6 +172,9 @@ func eachColumn(ctx context.Context, st store.Store, file corpus.File, names []s
 		rows.first += int64(rows.n)
 	}
 }
+
+// decidedGroup is the most rows of a row group of which all decisions are held, 4 bytes each: four times what curate writes.
+const decidedGroup = 4 << 20
 
 // lookHeld is how many bytes of pages are in memory.
 const lookHeld = 1 << 30
@@ -220,6 +246,7 @@ type decider struct {
 	t       *filter.Thresholds
 	columns []int // by signal of t: the number of the column among those that are read
 	first   []int32
+	decided []int32 // of a row group
 	values  [][]float64
 }
 
@@ -249,16 +276,45 @@ func (d *decider) reads(names []string) []string {
 // quarantinedRow is no decision of a profile: the record has no signals.
 const quarantinedRow = -3
 
+// group decides about the n rows of a row group that has begun by their signals alone, which are the columns from head on.
+func (d *decider) group(ctx context.Context, c *parquet.Columns, head, n int) ([]int32, error) {
+	if cap(d.decided) < n {
+		d.decided = make([]int32, n)
+	}
+	d.decided = d.decided[:n]
+	for i := range d.decided {
+		d.decided[i] = filter.Passes
+	}
+	for k, column := range d.columns {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		to := d.decided
+		err := c.EachNumbers(head+column, signalBlock, func(values []float64) {
+			d.t.DecideSignal(to[:len(values)], k, values)
+			to = to[len(values):]
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return d.decided, nil
+}
+
 // decide gives a decision for each row.
 func (d *decider) decide(rows *signalRows) ([]int32, error) {
 	if cap(d.first) < rows.n {
 		d.first = make([]int32, rows.n)
 	}
 	d.first = d.first[:rows.n]
-	for i, c := range d.columns {
-		d.values[i] = rows.values[c]
+	if rows.decided != nil {
+		copy(d.first, rows.decided)
+	} else {
+		for i, c := range d.columns {
+			d.values[i] = rows.values[c]
+		}
+		d.t.Decide(d.first, d.values)
 	}
-	d.t.Decide(d.first, d.values)
 	for i := range rows.n {
 		if w := rows.without.Of(i); len(w) > 0 {
 			switch string(w) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -52,6 +53,40 @@ func sidecarOf(tb testing.TB, f *filter.Filter, rows int) string {
 		tb.Fatal(err)
 	}
 	return name
+}
+
+// TestDecidedGroups: decisions by row groups are those of the rows' own signals.
+func TestDecidedGroups(t *testing.T) {
+	f, err := filterNamed("fineweb", filterConfig(t.Context(), record.Path{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := sidecarOf(t, f, 100_000) // more than one row group
+	var decisions [2][]int32
+	for k := range decisions {
+		d, err := newDecider(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names, by := d.reads(nil), d
+		if k == 0 {
+			by = nil
+		}
+		err = eachSignals(t.Context(), nil, []string{name}, names, by, func(rows *signalRows) error {
+			if (rows.decided != nil) != (k == 1) {
+				t.Fatal("the rows are decided about in the other way")
+			}
+			first, err := d.decide(rows)
+			decisions[k] = append(decisions[k], first...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(decisions[0]) != 100_000 || !slices.Equal(decisions[0], decisions[1]) {
+		t.Errorf("%d and %d decisions, or others", len(decisions[0]), len(decisions[1]))
+	}
 }
 
 // BenchmarkApply applies Gopher's thresholds to a sidecar in Parquet and writes the decisions as JSON Lines.

@@ -20,7 +20,10 @@ type Columns struct {
 	wanted  []wantedColumn
 	opened  []int // numbers in the schema's columns of those that are read
 	group   int
-	left    int64 // rows of the open row group not yet given
+	left    int64  // rows of the open row group not yet given
+	rows    int64  // of the open row group
+	page    []byte // memory of the column that EachNumbers reads
+	window  []byte
 	numbers [][]float64
 	ints    [][]int64
 	texts   []Texts
@@ -48,6 +51,7 @@ type wantedColumn struct {
 	Wanted
 	node *node // nil: the file has no such column
 	at   int   // among those of its kind
+	read bool  // of the open row group, by EachNumbers
 }
 
 // Texts are the values of a column for a run of rows. Equal neighbours share their bytes.
@@ -141,25 +145,15 @@ func (c *Columns) Rows() int64 { return max(0, c.footer.rows) }
 func (c *Columns) Next(ctx context.Context, most int) (rows int, err error) {
 	defer recovered(&err, fmt.Sprintf("behind row group %d", c.group))
 	c.source.ctx = ctx
-	for c.left == 0 {
-		if c.group == len(c.footer.groups) {
-			return 0, nil
-		}
-		g := &c.footer.groups[c.group]
-		c.source.group = c.group
-		c.group++
-		if c.left = g.rows; c.left == 0 {
-			continue
-		}
-		for _, i := range c.opened {
-			if err := c.schema.columns[i].open(&g.columns[c.schema.columnAt[i]]); err != nil {
-				return 0, err
-			}
-		}
+	if err := c.begin(); err != nil {
+		return 0, err
 	}
 	rows = int(min(int64(most), c.left))
 	for i := range c.wanted {
 		w := &c.wanted[i]
+		if w.read {
+			continue
+		}
 		switch w.Kind {
 		case Numbers:
 			c.numbers[w.at] = resized(c.numbers[w.at], rows)
@@ -174,14 +168,80 @@ func (c *Columns) Next(ctx context.Context, most int) (rows int, err error) {
 			return 0, err
 		}
 	}
-	if c.left -= int64(rows); c.left == 0 {
+	if c.left -= int64(rows); c.left == 0 && rows > 0 {
 		for _, i := range c.opened {
 			if col := c.schema.columns[i]; !col.ended() {
-				return 0, col.damaged(damaged("it has more entries than the row group has rows"))
+				return 0, col.tooMany()
 			}
 		}
 	}
 	return rows, nil
+}
+
+// begin opens the columns of the next row group that has rows, if none are left of the open one.
+func (c *Columns) begin() error {
+	for c.left == 0 && c.group < len(c.footer.groups) {
+		g := &c.footer.groups[c.group]
+		c.source.group = c.group
+		c.group++
+		c.rows, c.left = g.rows, g.rows
+		for i := range c.wanted {
+			c.wanted[i].read = false
+		}
+		if c.left == 0 {
+			continue
+		}
+		for _, i := range c.opened {
+			if err := c.schema.columns[i].open(&g.columns[c.schema.columnAt[i]]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// NextGroup begins the next row group where Next has read all of the one before, and says how many rows it has: 0 at the
+// end of the file.
+func (c *Columns) NextGroup(ctx context.Context) (rows int64, err error) {
+	defer recovered(&err, fmt.Sprintf("behind row group %d", c.group))
+	c.source.ctx = ctx
+	err = c.begin()
+	return c.left, err
+}
+
+// EachNumbers gives f the column asked for as number i, which is one of Numbers, of the row group that NextGroup has
+// begun, in order and up to most rows at a time; f does not keep them. Next then leaves the column out. Columns that are
+// read so, one behind the other, share the memory for a page, while Next holds a page of each.
+func (c *Columns) EachNumbers(i, most int, f func(values []float64)) (err error) {
+	defer recovered(&err, fmt.Sprintf("in row group %d", c.group))
+	w := &c.wanted[i]
+	if c.left != c.rows || w.read || w.Kind != Numbers {
+		panic("parquet: EachNumbers of rows that have been read") // a bug of the caller
+	}
+	w.read = true
+	if w.node != nil {
+		col := w.node.column
+		col.page, col.window = c.page, c.window[:0]
+		defer func() { c.page, c.window, col.page, col.window, col.used = col.page, col.window, nil, nil, 0 }()
+	}
+	for left := c.rows; left > 0; {
+		n := int(min(int64(most), left))
+		left -= int64(n)
+		c.numbers[w.at] = resized(c.numbers[w.at], n)
+		if err := w.readNumbers(c.numbers[w.at]); err != nil {
+			return err
+		}
+		f(c.numbers[w.at])
+	}
+	if w.node != nil && !w.node.column.ended() {
+		return w.node.column.tooMany()
+	}
+	return nil
+}
+
+// tooMany is the error of a column that has not ended with its row group.
+func (c *column) tooMany() error {
+	return c.damaged(damaged("it has more entries than the row group has rows"))
 }
 
 func resized[T any](s []T, n int) []T {
@@ -321,6 +381,16 @@ func (w *wantedColumn) readInts(dst []int64) error {
 			}
 			continue
 		}
+		if c.physical == typeInt64 && f.kind == formatInt && c.values.encoding == encodingPlain {
+			b, err := c.values.cut(8 * n)
+			if err != nil {
+				return c.damaged(c.bad("values", err))
+			}
+			for i := range run {
+				run[i] = f.signed(binary.LittleEndian.Uint64(b[8*i:]))
+			}
+			continue
+		}
 		for i := range run {
 			bits, err := c.values.bits()
 			if err != nil {
@@ -349,11 +419,16 @@ func (w *wantedColumn) readTexts(t *Texts, n int) error {
 		return nil
 	}
 	c := w.node.column
-	some := false // t.last is of this run
+	some := false   // last is the value of the entry before
+	var last []byte // t.last, or where it stands in the page, as long as that is open
 	for n > 0 {
+		left := c.left
 		run, present, err := c.alike(n)
 		if err != nil {
 			return err
+		}
+		if c.left != left { // that page is gone
+			some = false
 		}
 		n -= run
 		if !present {
@@ -370,11 +445,14 @@ func (w *wantedColumn) readTexts(t *Texts, n int) error {
 				if err != nil {
 					return c.damaged(c.bad("values", err))
 				}
-				if some && bytes.Equal(b, t.last) {
+				if some && bytes.Equal(b, last) {
 					t.spans = append(t.spans, t.spans[len(t.spans)-1])
 					continue
 				}
-				t.last, some = append(t.last[:0], b...), true
+				if last, some = b, true; c.values.encoding != encodingPlain { // b is the stream's until the next value
+					t.last = append(t.last[:0], b...)
+					last = t.last
+				}
 				c.bytes = b
 			default:
 				bits, err := c.values.bits()

@@ -9,21 +9,47 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 )
 
 // readColumns reads all rows as lines "NUMBER INT JSON".
+// readColumns reads up to most rows at a time. With a most below 0 it reads the columns of numbers of each row group before
+// the others; the first of wanted is of Numbers then.
 func readColumns(file []byte, wanted []Wanted, most int) (lines []string, err error) {
 	c, err := OpenColumns(context.Background(), bytes.NewReader(file), int64(len(file)), wanted, 0)
 	if err != nil {
 		return nil, err
 	}
+	ahead := most < 0 // numbers column by column
+	if ahead {
+		most = -most
+	}
+	numbers := make([][]float64, len(wanted))
 	for {
+		if ahead && len(numbers[0]) == 0 {
+			rows, err := c.NextGroup(context.Background())
+			if rows == 0 || err != nil {
+				return lines, err
+			}
+			for k, w := range wanted {
+				if w.Kind == Numbers {
+					if err := c.EachNumbers(k, most, func(values []float64) { numbers[k] = append(numbers[k], values...) }); err != nil {
+						return lines, err
+					}
+				}
+			}
+		}
 		n, err := c.Next(context.Background(), most)
 		if n == 0 || err != nil {
 			return lines, err
+		}
+		for k, w := range wanted {
+			if w.Kind == Numbers && !ahead {
+				numbers[k] = append(numbers[k][:0], c.Numbers(k)...)
+			}
 		}
 		for i := range n {
 			var b strings.Builder
@@ -33,7 +59,7 @@ func readColumns(file []byte, wanted []Wanted, most int) (lines []string, err er
 				}
 				switch w.Kind {
 				case Numbers:
-					b.WriteString(strconv.FormatFloat(c.Numbers(k)[i], 'g', -1, 64))
+					b.WriteString(strconv.FormatFloat(numbers[k][i], 'g', -1, 64))
 				case Ints:
 					if v := c.Ints(k)[i]; v == NoInt {
 						b.WriteByte('-')
@@ -49,6 +75,9 @@ func readColumns(file []byte, wanted []Wanted, most int) (lines []string, err er
 				}
 			}
 			lines = append(lines, b.String())
+		}
+		for k := range numbers {
+			numbers[k] = numbers[k][min(n, len(numbers[k])):]
 		}
 	}
 }
@@ -106,7 +135,7 @@ func TestColumnRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		wanted := []Wanted{{"x", Numbers}, {"id", Ints}, {"same", JSONs}, {"j", JSONs}, {"ok", Numbers}, {"none", Numbers}, {"none", Ints}, {"none", JSONs}, {"small", Ints}}
-		for _, most := range []int{1, 777, 1 << 20} {
+		for _, most := range []int{1, 777, 1 << 20, -777} {
 			got, err := readColumns(file.Bytes(), wanted, most)
 			if err != nil {
 				t.Fatal(err)
@@ -252,6 +281,20 @@ func FuzzColumns(f *testing.F) {
 		runtime.ReadMemStats(&after)
 		if got, limit := after.TotalAlloc-before.TotalAlloc, uint64(96<<20+2000*len(data)); got > limit {
 			t.Fatalf("%d bytes allocated for a file of %d", got, len(data))
+		}
+		// The numbers alone, column by column: they are what Next says.
+		wanted = slices.DeleteFunc(wanted, func(w Wanted) bool { return w.Kind != Numbers })
+		f, err := readFooter(bytes.NewReader(data), int64(len(data)))
+		if err != nil || len(wanted) == 0 || slices.ContainsFunc(f.groups, func(g rowGroup) bool { return g.rows > 1000 }) {
+			return
+		}
+		want, wantErr := readColumns(data, wanted, 100)
+		got, err := readColumns(data, wanted, -100)
+		if err != nil && strings.Contains(err.Error(), "bug in curate") {
+			t.Fatal(err)
+		}
+		if (err == nil) != (wantErr == nil) || err == nil && !slices.Equal(got, want) {
+			t.Fatalf("%q, %v; by Next %q, %v", got, err, want, wantErr)
 		}
 	})
 }
