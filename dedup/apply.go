@@ -10,13 +10,12 @@ import (
 // curateDedup is where the verdict is written.
 var curateDedup = record.MustPath("curate.dedup")
 
-// apply makes the Mapper that drops what d says, and notes the ids of samples.
-func (e *Exact) apply(d *Decisions, found samples) stage.Mapper { return &exactApply{e, d, found} }
+// apply makes the Mapper that drops what d says.
+func (e *Exact) apply(d *Decisions) stage.Mapper { return &exactApply{e, d} }
 
 type exactApply struct {
-	e     *Exact
-	d     *Decisions
-	found samples
+	e *Exact
+	d *Decisions
 }
 
 // Spec implements stage.Mapper.
@@ -24,14 +23,13 @@ func (a *exactApply) Spec() stage.Spec { return a.e.spec }
 
 // NewWorker implements stage.Mapper.
 func (a *exactApply) NewWorker() stage.Worker {
-	return &exactApplyWorker{cfg: &a.e.cfg, said: a.e.said, index: a.e.index, found: a.found, cursor: a.d.NewCursor()}
+	return &exactApplyWorker{cfg: &a.e.cfg, said: a.e.said, index: a.e.index, cursor: a.d.NewCursor()}
 }
 
 type exactApplyWorker struct {
 	cfg    *ExactConfig
 	said   verdictWords
 	index  *indexUse
-	found  samples
 	cursor *Cursor
 	json   []byte
 }
@@ -46,7 +44,6 @@ func (w *exactApplyWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		w.found.note(b, r, w.cfg.IDField)
 		found, dropped, err := w.cursor.Lookup(r.ID)
 		if err != nil {
 			return err

@@ -39,7 +39,8 @@ type DecontaminatorConfig struct {
 // Decontaminator removes documents that contain items of benchmarks. It is a stage, immutable, and serves any number of
 // goroutines.
 //
-// The ledger's tallies say what was found: "item:BENCHMARK:ID" is the number of documents with that item, "documents:BENCHMARK"
+// The ledger's tallies say what was found: "item:BENCHMARK:ID" is the number of documents with that item (by method and share in
+// contamination_list.go), "documents:BENCHMARK"
 // that of documents with an item of it, "bytes_cut:BENCHMARK" what was cut of documents in which an item of it came first.
 type Decontaminator struct {
 	cfg  DecontaminatorConfig
@@ -113,7 +114,7 @@ func NewDecontaminator(cfg DecontaminatorConfig) (*Decontaminator, error) {
 		return nil, err
 	}
 	return &Decontaminator{cfg: cfg, spec: stage.Spec{
-		Name: "decontaminate", Version: 1, Config: json.RawMessage(config), Needs: []record.Path{cfg.TextField},
+		Name: "decontaminate", Version: 2, Config: json.RawMessage(config), Needs: []record.Path{cfg.TextField},
 	}}, nil
 }
 
@@ -216,7 +217,10 @@ func (w *decontaminateWorker) tally(b *record.Batch, found []match) {
 	w.seen = w.seen[:0]
 	for i := range found {
 		item := &set.items[found[i].item]
+		name := set.list[item.benchmark].name
 		b.Tally(item.tally, 1)
+		b.Tally(itemTally(tallyMethod, name, found[i].method, item.id), 1)
+		b.Tally(itemTally(tallyTenths, name, strconv.Itoa(int(found[i].share/(million/10))), item.id), 1)
 		known := false
 		for _, k := range w.seen {
 			known = known || k == item.benchmark

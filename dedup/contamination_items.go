@@ -162,6 +162,7 @@ type benchmarkItem struct {
 	benchmark uint32
 	id        string
 	tally     string
+	short     bool // no method looks for it within documents
 }
 
 type benchmarkPassage struct {
@@ -269,7 +270,7 @@ func (b *BenchmarksBuilder) Add(item Item) error {
 	b.ids[id] = true
 	b.write(id)
 	b.size += itemBytes + int64(3*len(id)+len(last.name))
-	set.items = append(set.items, benchmarkItem{uint32(len(set.list) - 1), id, tallyItem + last.name + ":" + id})
+	set.items = append(set.items, benchmarkItem{benchmark: uint32(len(set.list) - 1), id: id, tally: tallyItem + last.name + ":" + id})
 	found := false
 	for i := range item.Passages {
 		p := &item.Passages[i]
@@ -282,6 +283,7 @@ func (b *BenchmarksBuilder) Add(item Item) error {
 	}
 	if !found {
 		last.short++
+		set.items[len(set.items)-1].short = true
 	}
 	if b.size > b.limit || len(set.passages) >= math.MaxUint32/2 {
 		return fmt.Errorf("the benchmarks take more than %s of memory; what holds their items was given no more", mebibytes(b.limit))

@@ -29,33 +29,33 @@ const (
 // Finish implements stage.Reducer. Within Workspace.Memory it needs 4 MiB to sort pairs and 4 KiB for each
 // sealed file, for each goroutine at work; it takes fewer goroutines where there is less memory.
 func (e *Exact) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	d, found, err := e.decisions(ctx, sealed, ws)
+	d, err := e.decisions(ctx, sealed, ws)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
-	return e.apply(d, found), nil
+	return e.apply(d), nil
 }
 
-// decisions makes the table of them, and what is found beside it, with its samples.
-func (e *Exact) decisions(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, samples, error) {
+// decisions makes the table of them, and what is found beside it.
+func (e *Exact) decisions(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (*Decisions, error) {
 	sealed, all, err := openHeads(sealed)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	ids, items, err := openOwns(sealed)
+	if err != nil {
+		return nil, err
 	}
 	r := e.ranged
-	r.found = func(ranges []string) ([]string, error) { return e.findings(ctx, ws, all, ranges) }
-	d, err := r.table(ctx, sealed, ws)
+	r.found = func(ranges []string) ([]string, error) { return e.findings(ctx, ws, all, ids, ranges) }
+	d, err := r.table(ctx, items, ws)
 	if err == nil {
 		err = e.found.tell(ctx, ws)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if !e.cfg.URL && e.cfg.Form == "none" && e.cfg.Field.String() == "text" {
-		return d, nil, nil // texts that are equal are not set side by side
-	}
-	list, err := e.found.samples(ctx, ws)
-	return d, list, err
+	return d, nil
 }
 
 // ranged makes a table about records, sorted by ID, of sealed items that are sorted by key.

@@ -42,26 +42,6 @@ func (d *documents) order(doc uint32) uint64 {
 	return uint64(*d.ranks.at(doc))
 }
 
-// readEntry reads the header of a document's entry, and its own id, which is valid until the next call with that
-// buffer.
-func (d *documents) readEntry(doc uint32, buf *[]byte) (e entry, own []byte, err error) {
-	file, at := d.place(doc)
-	f := d.sealed[file]
-	n := int(min(maxHeader+maxSignID, f.Size-at))
-	*buf = slices.Grow((*buf)[:0], n)[:n]
-	if err := readSets(f.Data, *buf, at); err != nil {
-		return e, nil, fmt.Errorf("run %d: %w", file, err)
-	}
-	e, err = decodeEntry(*buf, d.width) // scan has seen that there is a whole one
-	if err == nil && e.id != *d.ids.at(doc) {
-		err = fmt.Errorf("%w: record %d stands where record %d was", ErrSets, e.id, *d.ids.at(doc))
-	}
-	if err != nil {
-		return e, nil, fmt.Errorf("run %d: at byte %d: %w", file, at, err)
-	}
-	return e, (*buf)[e.begin()-e.own : e.begin()], nil
-}
-
 // place is where a document's entry lies.
 func (d *documents) place(doc uint32) (file int, at int64) {
 	p := *d.places.at(doc)

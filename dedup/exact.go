@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -34,8 +35,7 @@ type ExactConfig struct {
 	URL bool
 	// Form is one of Forms: that in which strings are compared. By default "none", as they are written, and "url" with URL.
 	Form string
-	// IDField is where a record has an id of its own; "id" by default. Of the samples of the findings it is
-	// tallied (samples.go), but of equal texts.
+	// IDField is where a record has an id of its own; "id" by default. The rows of evidence have it (own_ids.go).
 	IDField record.Path
 	// Name of the stage, for the ledger of a run of several methods; "dedup" by default, and "dedup_url" with URL.
 	Name string
@@ -131,11 +131,14 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 	e := &Exact{
 		cfg: cfg, form: form, said: said, keep: keep, found: found,
 		spec: stage.Spec{
-			Name: cfg.Name, Version: 1, Config: config, Needs: []record.Path{cfg.Field},
+			Name: cfg.Name, Version: 2, Config: config, Needs: []record.Path{cfg.Field},
 			Uses: append(keep.uses(), cfg.SourceField, cfg.IDField), Findings: found.files(),
 		},
 	}
-	if e.spec.Held = e.itemWidth(); !cfg.URL {
+	if e.spec.Held = e.itemWidth(); found.Evidence {
+		e.spec.Held += ownHeader // an own id is a part of the line
+	}
+	if !cfg.URL {
 		e.spec.Growing = growing
 	}
 	e.ranged = ranged{
@@ -148,9 +151,10 @@ func NewExact(cfg ExactConfig) (*Exact, error) {
 // Spec implements stage.Reducer.
 func (e *Exact) Spec() stage.Spec { return e.spec }
 
-// A record's key is what the sources need, digest (16 bytes) and length of the value (4, big-endian), and, but where the
-// first stays, the record's order (8, big-endian; keep.go). An item is that, the record's ID (8, big-endian) and its
-// source (8, little-endian), so that the first of equal digests and lengths is the record to keep.
+// A record's key is what the sources need, digest (16 bytes) and length of the value (4, big-endian), but where the
+// first stays the record's order (8, big-endian; keep.go), and with evidence its own id. An item is that without the own id,
+// the record's ID (8, big-endian) and its source (8, little-endian), so that the first of equal digests and lengths is the
+// record to keep.
 const (
 	keyWidth    = 16 + 4
 	orderWidth  = 8
@@ -261,6 +265,9 @@ func (w *exactKeyWorker) setKey(r *record.Record, has, writable bool) error {
 		if w.e.keep.name != KeepFirst {
 			k = binary.BigEndian.AppendUint64(k, w.e.keep.of(r, w.source, length))
 		}
+		if w.e.found.Evidence {
+			k = append(k, r.OwnID(cfg.IDField, maxSignID)...)
+		}
 	}
 	w.key = k
 	r.SetKey(k)
@@ -296,47 +303,63 @@ func fieldValue(r *record.Record, field record.Path, scratch *[]byte) (value []b
 
 // NewPartial implements stage.Reducer.
 func (e *Exact) NewPartial() stage.Partial {
-	return &exactPartial{itemsPartial{width: e.itemWidth()}, sources{}, e.cfg.URL}
+	return &exactPartial{itemsPartial: itemsPartial{width: e.itemWidth()}, sources: sources{}, some: e.cfg.URL, owned: e.found.Evidence}
 }
 
 type exactPartial struct {
 	itemsPartial
+	owns    ownsPartial
 	sources sources
 	some    bool // a key may be a head alone
+	owned   bool // a key may end with an own id
 }
 
 // Add implements stage.Partial.
 func (p *exactPartial) Add(b *record.Batch) error {
-	kept := 0
-	for i := range b.Records {
-		if b.Records[i].Outcome == record.Keep {
-			kept++
-		}
-	}
-	if kept == 0 {
-		return nil
-	}
-	items := make([]byte, 0, kept*p.width)
+	kept, size := 0, 0
+	width := p.width - 8 - numberWidth // of a key behind its head, without the own id
 	for i := range b.Records {
 		r := &b.Records[i]
 		if r.Outcome != record.Keep {
 			continue
 		}
-		number, key, err := p.sources.takeKeyHead(r.Key())
+		_, key, err := p.sources.takeKeyHead(r.Key())
 		if err == nil && p.some && len(key) == 0 {
 			continue
 		}
-		if err == nil && len(key)+8+numberWidth != p.width {
+		own := len(key) - width
+		if err == nil && (own < 0 || own > maxSignID || own > 0 && !p.owned) {
 			err = errKey
 		}
 		if err != nil {
 			return fmt.Errorf("dedup: record %d %w", r.ID, err)
 		}
-		items = append(items, key...)
+		if kept++; own > 0 {
+			size += ownHeader + own
+		}
+	}
+	if kept == 0 {
+		return nil
+	}
+	items, owns := make([]byte, 0, kept*p.width), make([]byte, 0, size)
+	for i := range b.Records {
+		r := &b.Records[i]
+		if r.Outcome != record.Keep {
+			continue
+		}
+		key := behindKeyHead(r.Key())
+		if len(key) == 0 {
+			continue
+		}
+		items = append(items, key[:width]...)
 		items = binary.BigEndian.AppendUint64(items, uint64(r.ID))
-		items = binary.LittleEndian.AppendUint64(items, number)
+		items = append(items, r.Key()[:numberWidth]...) // the source's number is what the head begins with
+		if len(key) > width {
+			owns = appendOwn(owns, r.ID, key[width:])
+		}
 	}
 	p.take(items)
+	p.owns.take(owns)
 	return nil
 }
 
@@ -347,15 +370,19 @@ func (p *exactPartial) Join(next stage.Partial) error {
 		return err
 	}
 	p.join(&n.itemsPartial)
+	p.owns.join(&n.owns)
 	return p.sources.join(n.sources)
 }
 
 // Size implements stage.Partial.
-func (p *exactPartial) Size() int { return p.itemsPartial.Size() + p.sources.size() }
+func (p *exactPartial) Size() int { return p.itemsPartial.Size() + p.owns.bytes + p.sources.size() }
 
 // Seal implements stage.Partial.
 func (p *exactPartial) Seal(w io.Writer) error {
 	if _, err := w.Write(p.sources.appendHead(nil)); err != nil {
+		return err
+	}
+	if err := p.owns.seal(w); err != nil {
 		return err
 	}
 	return p.itemsPartial.Seal(w)
@@ -363,8 +390,17 @@ func (p *exactPartial) Seal(w io.Writer) error {
 
 // Merge implements stage.Reducer.
 func (e *Exact) Merge(w io.Writer, sealed []io.Reader) error {
-	if err := mergeHeads(w, sealed); err != nil {
+	buffered := make([]*bufio.Reader, len(sealed))
+	rest := make([]io.Reader, len(sealed))
+	for i, r := range sealed {
+		buffered[i] = bufio.NewReaderSize(r, runBuffer)
+		rest[i] = buffered[i]
+	}
+	if err := mergeHeads(w, rest); err != nil {
 		return err
 	}
-	return runs.Merge(w, e.width, sealed)
+	if err := mergeOwns(w, buffered); err != nil {
+		return err
+	}
+	return runs.Merge(w, e.width, rest)
 }

@@ -11,9 +11,9 @@ import (
 	"curate/stage/runs"
 )
 
-// findings makes what is found beside the decision, of the pairs in the files ranges, and names the file that it needed
-// on the way. A cluster is known by the one that is kept.
-func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, ranges []string) ([]string, error) {
+// findings makes what is found beside the decision, of the pairs in the files ranges, and names the files that it needed
+// on the way. ids are the own ids that were sealed. A cluster is known by the one that is kept.
+func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, ids []stage.Sealed, ranges []string) ([]string, error) {
 	if e.found.None {
 		return nil, nil
 	}
@@ -42,7 +42,16 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 	if err != nil {
 		return nil, err
 	}
-	eachEvidence := func(do func(x *evidence) error) error {
+	names := []string{clustered}
+	if e.found.Evidence {
+		made, err := e.keptOwns(ctx, ws, ids, ranges)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, made...)
+	}
+	// own are the own ids; nil where nobody asks for evidence.
+	rows := func(own *pairOwns, do func(x *evidence) error) error {
 		return each(exactPairWidth, func(pair []byte) error {
 			le := binary.LittleEndian
 			x := evidence{
@@ -54,6 +63,11 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 			}
 			x.cluster = x.kept
 			var err error
+			if own != nil {
+				if x.droppedOwn, x.keptOwn, err = own.of(x.dropped); err != nil {
+					return err
+				}
+			}
 			if x.origin, err = e.index.origin(x.kept); err != nil {
 				return err
 			}
@@ -62,6 +76,12 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 			}
 			return do(&x)
 		}, ranges...)
+	}
+	eachEvidence := func(do func(x *evidence) error) error {
+		if !e.found.Evidence {
+			return rows(nil, do)
+		}
+		return withPairOwns(ctx, ws, ids, func(own *pairOwns) error { return rows(own, do) })
 	}
 	eachCluster := func(do func(c *clusterRow) error) error {
 		c := clusterRow{kept: 1, least: unknown}
@@ -129,12 +149,12 @@ func (e *Exact) findings(ctx context.Context, ws stage.Workspace, all sources, r
 			return err
 		}
 		s.Clusters = sizes.counts()
-		rows := newTallied(e.found.method, all)
-		if err := eachEvidence(func(x *evidence) error { rows.add(x); return nil }); err != nil {
+		found := newTallied(e.found.method, all)
+		if err := eachEvidence(func(x *evidence) error { found.add(x); return nil }); err != nil {
 			return err
 		}
-		rows.into(&s)
+		found.into(&s)
 		return s.write(w)
 	})
-	return []string{clustered}, err
+	return names, err
 }

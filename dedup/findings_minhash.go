@@ -16,8 +16,8 @@ const clusteredFile = "clustered"
 // clusteredWidth: component, similarity of a dropped document or unknown, 1 if it is dropped.
 const clusteredWidth = 4 + 4 + 1
 
-// findings makes what is found beside the decision, of the decided file and those of the rounds. It reads the entries of
-// dropped documents and of those they go for again, one at a time.
+// findings makes what is found beside the decision, of the decided file and those of the rounds. It reads the heads of
+// dropped documents and of those they go for again (heads.go).
 func (f *finisher) findings() error {
 	if f.m.found.None {
 		return nil
@@ -44,10 +44,8 @@ func (f *finisher) findings() error {
 		return err
 	}
 	found := &f.m.found
+	f.vs = nil // what they have read makes room for the heads
 	files := []findingsFile{{SummaryName(found.Name), (*finisher).summary}}
-	if found.Evidence {
-		files = append(files, findingsFile{EvidenceName(found.Name), (*finisher).evidence})
-	}
 	if found.Clusters {
 		files = append(files, findingsFile{ClustersName(found.Name), (*finisher).clusters})
 	}
@@ -91,50 +89,54 @@ func (f *finisher) sideBySide(files []findingsFile) error {
 // eachEvidence calls do for every dropped document, in the order of their IDs.
 func (f *finisher) eachEvidence(do func(e *evidence) error) error {
 	be := binary.BigEndian
-	var dropped, kept []byte
-	return f.each(decidedWidth, func(d []byte) error {
-		doc, to := be.Uint32(d), be.Uint32(d[4:])
-		if doc == to {
+	items := make([]byte, 0, evidenceAtOnce*decidedWidth)
+	docs := make([]uint32, 0, 2*evidenceAtOnce)
+	read := heads{docs: f.docs}
+	flush := func() error {
+		if err := read.read(f.ctx, docs); err != nil {
+			return err
+		}
+		for d := items; len(d) > 0; d = d[decidedWidth:] {
+			a, b := read.of(be.Uint32(d)), read.of(be.Uint32(d[4:]))
+			if a.entry.source&unwritable != 0 {
+				continue
+			}
+			e := evidence{
+				dropped: a.entry.id, kept: b.entry.id, cluster: *f.docs.ids.at(f.clusterOf(d)), similarity: be.Uint32(d[8:]),
+				droppedSource: a.entry.source, keptSource: b.entry.source, droppedOwn: a.own, keptOwn: b.own,
+				droppedBytes: int64(a.entry.length), unordered: a.entry.order == lastOrder,
+			}
+			var err error
+			if e.origin, err = f.m.index.origin(b.entry.id); err != nil {
+				return err
+			}
+			if e.origin != nil {
+				e.keptOwn = e.origin.ID
+			}
+			if f.m.cfg.Verify == VerifyNone {
+				e.similarity = unknown
+			}
+			if err := do(&e); err != nil {
+				return err
+			}
+		}
+		items, docs = items[:0], docs[:0]
+		return nil
+	}
+	err := f.each(decidedWidth, func(d []byte) error {
+		if be.Uint32(d) == be.Uint32(d[4:]) {
 			return nil
 		}
-		a, own, err := f.docs.readEntry(doc, &dropped)
-		if err != nil || a.source&unwritable != 0 {
-			return err
+		items, docs = append(items, d[:decidedWidth]...), append(docs, be.Uint32(d), be.Uint32(d[4:]))
+		if len(docs) < cap(docs) {
+			return nil
 		}
-		b, keptOwn, err := f.docs.readEntry(to, &kept)
-		if err != nil {
-			return err
-		}
-		e := evidence{
-			dropped: a.id, kept: b.id, cluster: *f.docs.ids.at(f.clusterOf(d)), similarity: be.Uint32(d[8:]), droppedSource: a.source, keptSource: b.source,
-			droppedOwn: own, keptOwn: keptOwn, droppedBytes: int64(a.length), unordered: a.order == lastOrder,
-		}
-		if e.origin, err = f.m.index.origin(b.id); err != nil {
-			return err
-		}
-		if e.origin != nil {
-			e.keptOwn = e.origin.ID
-		}
-		if f.m.cfg.Verify == VerifyNone {
-			e.similarity = unknown
-		}
-		return do(&e)
+		return flush()
 	}, decidedFile)
-}
-
-// evidence writes the rows.
-func (f *finisher) evidence(w io.Writer) error {
-	out := bufio.NewWriterSize(w, runBuffer)
-	var row []byte
-	err := f.eachEvidence(func(e *evidence) error {
-		row = append(e.append(row[:0], f.m.found.method, f.sources), '\n')
-		_, err := out.Write(row)
-		return err
-	})
 	if err != nil {
 		return err
 	}
-	return out.Flush()
+	return flush()
 }
 
 // eachCluster calls do for every cluster, in the order of their IDs.
@@ -219,9 +221,39 @@ func (f *finisher) summary(w io.Writer) error {
 	}
 	s.Clusters = sizes.counts()
 	rows := newTallied(m.found.method, f.sources)
-	if err := f.eachEvidence(func(e *evidence) error { rows.add(e); return nil }); err != nil {
+	if err := f.evidence(rows); err != nil {
 		return err
 	}
 	rows.into(&s)
 	return s.write(w)
+}
+
+// evidence adds up the rows, and makes the file of them, if it is asked for, on the way.
+func (f *finisher) evidence(rows *tallied) error {
+	added := false
+	if f.m.found.Evidence {
+		err := f.ws.Make(f.ctx, stage.FindingsDir+EvidenceName(f.m.found.Name), func(w io.Writer) error {
+			added = true
+			out := bufio.NewWriterSize(w, runBuffer)
+			var row []byte
+			err := f.eachEvidence(func(e *evidence) error {
+				rows.add(e)
+				row = append(e.append(row[:0], f.m.found.method, f.sources), '\n')
+				_, err := out.Write(row)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return out.Flush()
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if added {
+		return nil
+	}
+	// Nobody asks for them, or an earlier attempt made the file.
+	return f.eachEvidence(func(e *evidence) error { rows.add(e); return nil })
 }

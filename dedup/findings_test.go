@@ -465,7 +465,7 @@ func TestExactKeep(t *testing.T) {
 			}
 			want := map[string]any{
 				"dropped": fmt.Sprint(int64(record.MakeID(1, int64(i)))), "kept": fmt.Sprint(int64(found.Kept)), "cluster": fmt.Sprint(int64(found.Kept)), "method": "exact",
-				"source_dropped": lines.source[i], "source_kept": lines.source[k],
+				"source_dropped": lines.source[i], "source_kept": lines.source[k], "id_dropped": float64(i), "id_kept": float64(k),
 			}
 			if fmt.Sprint(evidence[row]) != fmt.Sprint(want) {
 				t.Fatalf("keep %s: row %d is %v, want %v", keep, row, evidence[row], want)

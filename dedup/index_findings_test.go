@@ -122,11 +122,11 @@ func TestIndexFindings(t *testing.T) {
 			if source == "" {
 				source = "input-1"
 			}
-			want := map[string]any{"dropped": fmt.Sprint(int64(own[i].id)), "kept": f.kept, "cluster": v.Cluster, "source_dropped": source, "method": "minhash"}
+			want := map[string]any{"dropped": fmt.Sprint(int64(own[i].id)), "kept": f.kept, "cluster": v.Cluster, "source_dropped": source, "id_dropped": float64(50 + i), "method": "minhash"}
 			if exact {
 				want["cluster"], want["method"] = f.kept, "exact"
 			} else {
-				want["similarity"], want["id_dropped"] = *v.Similarity, float64(50+i)
+				want["similarity"] = *v.Similarity
 			}
 			origin, number, indexed := strings.Cut(f.kept, ":")
 			if indexed {
@@ -143,9 +143,7 @@ func TestIndexFindings(t *testing.T) {
 				if fates[k].outcome != record.Keep || v.Indexed != nil {
 					t.Fatalf("%s: %d goes for %d, which does not stay: %s", what, i, k, f.verdict)
 				}
-				if !exact {
-					want["id_kept"] = float64(50 + k)
-				}
+				want["id_kept"] = float64(50 + k)
 				var kept struct{ Source string }
 				if err := json.Unmarshal(own[k].text, &kept); err != nil {
 					t.Fatal(err)

@@ -290,7 +290,7 @@ func (e *Exact) StagesWithIndex(o IndexOptions) ([]stage.Stage, error) {
 		func(d *Decisions) stage.Mapper {
 			last := c
 			last.spec = c.index.spec
-			return (&last).apply(d, nil) // the stage that marks has noted them
+			return (&last).apply(d)
 		})}, nil
 }
 
@@ -299,19 +299,17 @@ type exactMarks struct{ *Exact }
 
 // Finish implements stage.Reducer.
 func (e *exactMarks) Finish(ctx context.Context, sealed []stage.Sealed, ws stage.Workspace) (stage.Mapper, error) {
-	d, found, err := e.decisions(ctx, sealed, ws)
+	d, err := e.decisions(ctx, sealed, ws)
 	if err != nil {
 		return nil, fmt.Errorf("dedup: %w", err)
 	}
-	return decisionMarks{e.spec, d, found, e.cfg.IDField}, nil
+	return decisionMarks{e.spec, d}, nil
 }
 
 // decisionMarks gives each record that something was decided about that as its key, for the indexing behind it.
 type decisionMarks struct {
-	spec  stage.Spec
-	d     *Decisions
-	found samples // of method exact, with the field of the records' own ids
-	id    record.Path
+	spec stage.Spec
+	d    *Decisions
 }
 
 // markWidth is the length of such a key: the kept record, the similarity, and the cluster.
@@ -322,13 +320,11 @@ func (k decisionMarks) Spec() stage.Spec { return k.spec }
 
 // NewWorker implements stage.Mapper.
 func (k decisionMarks) NewWorker() stage.Worker {
-	return &decisionMarksWorker{k.d.NewCursor(), k.found, k.id}
+	return &decisionMarksWorker{k.d.NewCursor()}
 }
 
 type decisionMarksWorker struct {
 	cursor *Cursor
-	found  samples
-	id     record.Path
 }
 
 // Map implements stage.Worker.
@@ -343,7 +339,6 @@ func (w *decisionMarksWorker) Map(ctx context.Context, b *record.Batch) error {
 		if r.Outcome != record.Keep {
 			continue
 		}
-		w.found.note(b, r, w.id)
 		found, known, err := w.cursor.Lookup(r.ID)
 		if err != nil {
 			return err

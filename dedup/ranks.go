@@ -520,6 +520,7 @@ func (c *Comparer) Decide(ctx context.Context) error {
 	err := c.shared.Make(ctx, DecisionsFile, func(w io.Writer) error {
 		verdicts := c.k.verdicts()
 		f := c.f
+		c.f.vs = nil // it is the last thing that a Comparer does
 		f.ctx, f.ws = ctx, newOverlay(subfolder{c.ws, "decide"}, c.shared, append(verdicts, edgesFile)...)
 		if err := f.decided(); err != nil {
 			return err

@@ -139,7 +139,7 @@ func RemoveAdditions(ctx context.Context, st store.Store, root string, keep int,
 		if err != nil {
 			return err
 		}
-		err = d.clear(ctx)
+		err = d.clear(ctx, nil)
 		l.release(err == nil)
 		if err != nil {
 			return err

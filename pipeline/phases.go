@@ -365,6 +365,9 @@ func (p *phaseRunner) conclude(ctx context.Context, red stage.Reducer, sealed []
 	if err != nil {
 		return nil, by(red, err)
 	}
+	if err := w.settle(ctx); err != nil {
+		return nil, err
+	}
 	if (m == nil) != (red.Spec().Result != "") {
 		return nil, fmt.Errorf("stage %s says that its result is %q, and does otherwise; this is a bug of the stage", red.Spec().Name, red.Spec().Result)
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"curate/corpus/store"
 	"curate/stage"
@@ -19,6 +20,11 @@ import (
 
 // workspace is the folder of a phase in which a Reducer finishes. What it makes is noted in a log, framed as the
 // journal is, so that a run that goes on makes it only once.
+//
+// Most of what is made is small, gone a moment later, and quickly made again, while a disk takes its time for every file that is to
+// be durable, and all workers wait: so files are synced and notes written together (settle), when unsettledBytes have
+// come together, when something took longer than settleAfter, and at the end. Until then nothing that was noted is removed, so that a run that goes on finds whatever it takes
+// to make again what it does not find.
 type workspace struct {
 	st      store.Store
 	dir     string
@@ -34,7 +40,19 @@ type workspace struct {
 	made  map[string]step
 	order []string            // of made
 	files map[*closeOnce]bool // that are open
+
+	unnoted   []step          // that the log does not have yet
+	unsynced  map[string]bool // files of those that are not durable yet
+	unremoved []string        // files that the log says are there
+	unsettled int64           // bytes of all these
 }
+
+const (
+	// unsettledBytes are as many as a Reducer sorts at a time, twice.
+	unsettledBytes = 8 << 20
+	// settleAfter bounds what is made again. It decides nothing about what is in the files.
+	settleAfter = time.Second
+)
 
 // step is an entry of the log: a file that was made, or removed.
 type step struct {
@@ -48,7 +66,9 @@ const stepsFile = "steps"
 
 // openWorkspace opens the folder dir. With resume, files that an earlier attempt has made stay.
 func openWorkspace(ctx context.Context, st store.Store, dir, out, found string, resume bool, memory int64, workers int, log *slog.Logger) (*workspace, error) {
-	w := &workspace{st: st, dir: dir, out: out, found: found, memory: memory, workers: workers, voice: log, made: map[string]step{}}
+	w := &workspace{
+		st: st, dir: dir, out: out, found: found, memory: memory, workers: workers, voice: log, made: map[string]step{}, unsynced: map[string]bool{},
+	}
 	if !resume {
 		return w, nil
 	}
@@ -132,19 +152,74 @@ func resultsOf(steps []step) []step {
 	return list
 }
 
-func (w *workspace) note(s step) error {
+// note takes a file that was made, or removed, into the log, now or with others.
+func (w *workspace) note(ctx context.Context, s step, unsynced bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.log != nil {
-		b, err := appendEntry(nil, s)
-		if err != nil {
-			return err
+	size := max(s.Size, w.made[s.Name].Size) // what is removed has that of what was made
+	w.add(s)
+	if w.log == nil {
+		if s.Removed {
+			return w.st.Remove(ctx, w.path(s.Name))
 		}
-		if err := w.log.Append(b); err != nil {
+		return nil
+	}
+	w.unnoted = append(w.unnoted, s)
+	switch {
+	case s.Removed && w.unsynced[s.Name]: // the log has never had it
+		delete(w.unsynced, s.Name)
+		w.unsettled -= size
+		return w.st.Remove(ctx, w.path(s.Name))
+	case s.Removed:
+		// Noted first: with the file gone and no note, Make would make it again from what may be gone, too.
+		w.unremoved = append(w.unremoved, w.path(s.Name))
+	case unsynced:
+		w.unsynced[s.Name] = true
+	}
+	if w.unsettled += size; w.unsettled <= unsettledBytes {
+		return nil
+	}
+	return w.settleLocked(ctx)
+}
+
+// settle makes durable what was made, and notes it, and removes what was to be removed.
+func (w *workspace) settle(ctx context.Context) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.settleLocked(ctx)
+}
+
+func (w *workspace) settleLocked(ctx context.Context) error {
+	if w.log == nil || len(w.unnoted) == 0 {
+		return nil
+	}
+	if len(w.unsynced) > 0 {
+		var names []string
+		for name := range w.unsynced {
+			names = append(names, w.path(name))
+		}
+		slices.Sort(names)
+		if err := w.st.(store.Syncer).Sync(ctx, names...); err != nil { // Make has seen that it is one
 			return err
 		}
 	}
-	w.add(s)
+	var b []byte
+	for _, s := range w.unnoted {
+		var err error
+		if b, err = appendEntry(b, s); err != nil {
+			return err
+		}
+	}
+	if err := w.log.Append(b); err != nil {
+		return err
+	}
+	for _, name := range w.unremoved {
+		if err := w.st.Remove(ctx, name); err != nil {
+			return err
+		}
+	}
+	clear(w.unsynced)
+	w.unnoted, w.unremoved, w.unsettled = nil, nil, 0
 	return nil
 }
 
@@ -168,7 +243,12 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 	if w.over {
 		return fmt.Errorf("%s is not among what --finish has made; this is a bug of curate", w.path(name))
 	}
-	f, err := w.st.Create(ctx, w.path(name))
+	began := time.Now()
+	st, unsynced := w.st, false
+	if syncer, ok := w.st.(store.Syncer); ok && w.log != nil && !strings.HasPrefix(name, stage.ResultDir) && !strings.HasPrefix(name, stage.FindingsDir) {
+		st, unsynced = syncer.Scratch(), true // results and findings outlive the run, and somebody may wait for them
+	}
+	f, err := st.Create(ctx, w.path(name))
 	if err != nil {
 		return err
 	}
@@ -180,7 +260,10 @@ func (w *workspace) Make(ctx context.Context, name string, write func(w io.Write
 	if err := f.Commit(); err != nil {
 		return err
 	}
-	return w.note(step{Name: name, Size: sum.Size(), XXH64: sum.XXH64()})
+	if err := w.note(ctx, step{Name: name, Size: sum.Size(), XXH64: sum.XXH64()}, unsynced); err != nil || time.Since(began) < settleAfter {
+		return err
+	}
+	return w.settle(ctx)
 }
 
 func (w *workspace) Open(ctx context.Context, name string) (stage.ReaderAt, int64, error) {
@@ -220,11 +303,7 @@ func (w *workspace) Remove(ctx context.Context, name string) error {
 	if w.over {
 		return nil
 	}
-	// Noted first: with the file gone and no note, Make would make it again from what may be gone, too.
-	if err := w.note(step{Name: name, Removed: true}); err != nil {
-		return err
-	}
-	return w.st.Remove(ctx, w.path(name))
+	return w.note(ctx, step{Name: name, Removed: true}, false)
 }
 
 func (w *workspace) Tell(warning bool, line string) {

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus"
 	"curate/record"
@@ -139,8 +138,7 @@ type dedupStage struct {
 	annotate bool        // duplicates are left where they are
 }
 
-// knowStage looks the summary's stage up, and what the ledger has noted of its samples: own ids, which rows of method exact
-// and url lack.
+// knowStage looks the summary's stage up.
 func (s *Step) knowStage(d *Dedup) error {
 	type config struct {
 		Annotate bool    `json:"annotate"`
@@ -177,40 +175,9 @@ func (s *Step) knowStage(d *Dedup) error {
 		d.Differences = nil // the texts are equal, to the byte
 	}
 	for i := range d.Differences {
-		w := &d.Differences[i]
-		for _, doc := range []*sampled{&w.dropped, &w.kept} {
-			for k := 0; k < len(s.Funnel.Stages) && !doc.known && !doc.index; k++ {
-				if own, ok := s.Funnel.Stages[k].owns[strconv.FormatInt(int64(doc.id), 10)]; ok {
-					doc.own, doc.known = idOf(own)
-				}
-			}
-		}
-		w.named()
+		d.Differences[i].named()
 	}
 	return nil
-}
-
-// sampleMark begins the tallies that have own ids of samples: those of dedup/samples.go: record ID, a colon, JSON.
-const sampleMark = "sample_id:"
-
-// takeOwns takes those out of a stage's tallies.
-func takeOwns(tallies map[string]int64) map[string]jsontext.Value {
-	var owns map[string]jsontext.Value
-	for name := range tallies {
-		rest, ok := strings.CutPrefix(name, sampleMark)
-		if !ok {
-			continue
-		}
-		delete(tallies, name)
-		if owns == nil {
-			owns = map[string]jsontext.Value{}
-		}
-		id, own, ok := strings.Cut(rest, ":")
-		if was, twice := owns[id]; ok && jsontext.Value(own).IsValid() && (!twice || own < string(was)) { // a record has one
-			owns[id] = jsontext.Value(own)
-		}
-	}
-	return owns
 }
 
 // partNumbers are the numbers of the file and of the split in the name of a part.

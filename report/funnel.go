@@ -9,8 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"curate/corpus"
 	"curate/pipeline"
 )
@@ -41,7 +39,6 @@ type Level struct {
 	Tallies     map[string]int64 `json:"tallies,omitzero"`   // the stage's counters that are no histogram
 	signals     []histogram
 	overlaps    map[string]int64
-	owns        map[string]jsontext.Value // own ids of samples, by their record IDs
 }
 
 // Reason of drops.
@@ -103,7 +100,7 @@ func funnelOf(c *pipeline.Counts) *Funnel {
 		}
 		l.Tallies, l.signals = histograms(st.Tallies)
 		l.Tallies, l.overlaps = overlaps(l.Tallies)
-		if l.owns = takeOwns(l.Tallies); len(l.Tallies) == 0 {
+		if len(l.Tallies) == 0 {
 			l.Tallies = nil
 		}
 		f.Stages = append(f.Stages, l)

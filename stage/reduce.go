@@ -83,8 +83,9 @@ const ResultFile = "result"
 // Workspace is where Finish puts what does not fit into memory, and what must survive a kill.
 type Workspace interface {
 	// Make makes the file name by calling write, unless an earlier attempt at the same run has made it. The file
-	// appears whole or not at all, and durably. write must be deterministic, and may call Make itself. Several
-	// files may be made at once.
+	// appears whole or not at all. It is durable at the latest when Finish has ended, and before anything is removed: a
+	// run that goes on after a kill may make a little again. write must be deterministic, and may call Make itself.
+	// Several files may be made at once.
 	Make(ctx context.Context, name string, write func(w io.Writer) error) error
 	// Open opens a file that was made, and says its size in bytes. A Mapper may keep it open.
 	Open(ctx context.Context, name string) (ReaderAt, int64, error)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 
@@ -23,7 +24,7 @@ func newDecontaminate(env environment) *cobra.Command {
 	flags := stageFlags{summary: "kept", reservedFor: "the benchmarks' items", recordCost: contaminationRecordCost}
 	var cfg dedup.BenchmarksConfig
 	var names []string
-	var mode, report string
+	var mode, report, items string
 	var cut dedup.CutConfig
 	cmd := &cobra.Command{
 		Use:   "decontaminate --against PATH [--mode drop|cut|annotate] [INPUT…]",
@@ -53,8 +54,9 @@ finds is cut from shingle to shingle. --mode annotate drops nothing and writes i
 curate.decontaminate, which items it has: benchmark, id, share, and the words that were found first.
 
 The report (--report PATH, and ` + dedup.ContaminationFile + ` in _curate of an output directory) has, for each benchmark, its items, how many are in the
-corpus and which, the documents dropped and the bytes cut. So a benchmark can be evaluated without what was
-trained on instead.
+corpus and which, the documents dropped and the bytes cut. --items has a row for each item, in the order of the
+benchmarks: dirty if some document has it, else clean, by which methods it was found, and the share of it in one
+document. So a benchmark can be evaluated without what was trained on instead.
 
 ` + inputHelp,
 		Example: `  curate decontaminate --against benchmark.jsonl -o clean/ pages.jsonl.zst
@@ -66,7 +68,7 @@ trained on instead.
 			if len(names) == 0 {
 				return usage("which benchmarks? Give --against PATH")
 			}
-			if err := notEmpty(cmd, "report", "mode", "convention", "measure"); err != nil {
+			if err := notEmpty(cmd, "report", "items", "mode", "convention", "measure"); err != nil {
 				return err
 			}
 			if flags.annotate {
@@ -79,8 +81,10 @@ trained on instead.
 			if err := checkContamination(flags.given, &cfg, mode, &cut); err != nil {
 				return err
 			}
-			if err := outsideInputs(report, args); err != nil {
-				return err
+			for _, path := range []string{report, items} {
+				if err := outsideInputs(path, args); err != nil {
+					return err
+				}
 			}
 			s, err := flags.resolve()
 			if err != nil {
@@ -105,7 +109,7 @@ trained on instead.
 				if slices.Equal(cfg.Match, []string{dedup.MatchNgram}) {
 					least = 0 // nobody asks
 				}
-				failed = writeContamination(cmd, made, least, c, report, log)
+				failed = writeContamination(cmd, made, least, c, report, items, log)
 			}
 			flags.count, flags.finished = write, write
 			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
@@ -138,6 +142,7 @@ trained on instead.
 	fs.IntVar(&cut.LeastPiece, "least-piece", 200, "cut: `N` characters that a piece must have to stay")
 	fs.IntVar(&cut.MostPieces, "most-pieces", 10, "cut: `N` pieces into which a document may fall")
 	fs.StringVar(&report, "report", "", "`PATH` for what was found of each benchmark, as JSON")
+	fs.StringVar(&items, "items", "", "`PATH` for what was found of each item, as JSON Lines: clean or dirty, and by which methods")
 	flags.register(cmd)
 	return cmd
 }
@@ -205,11 +210,12 @@ func checkContamination(given func(string) bool, cfg *dedup.BenchmarksConfig, mo
 }
 
 // writeContamination says what was found, and writes the report where it was asked for: an output directory has it already.
-func writeContamination(cmd *cobra.Command, d *dedup.Decontaminator, leastWords int, c *pipeline.Counts, file string, log *slog.Logger) error {
-	r := contaminationReport(d, c)
-	if r == nil {
+func writeContamination(cmd *cobra.Command, d *dedup.Decontaminator, leastWords int, c *pipeline.Counts, file, items string, log *slog.Logger) error {
+	counted := contaminationCounts(d, c)
+	if counted == nil {
 		return nil
 	}
+	r := d.Report(*counted)
 	for i := range r.Benchmarks {
 		b := &r.Benchmarks[i]
 		log.Info(fmt.Sprintf("%s: %s of %s (%.2f %%) are in the corpus, in %s", b.Name, grouped(int64(b.Found)), count(int64(b.Items), "item"), 100*b.Share, count(b.Documents, "document")))
@@ -217,20 +223,28 @@ func writeContamination(cmd *cobra.Command, d *dedup.Decontaminator, leastWords 
 			log.Info(fmt.Sprintf("%s: %s shorter than %d words: exact and near find such an item only where it is all of a document", b.Name, plural(b.Short, "item is", "items are"), leastWords))
 		}
 	}
-	if file == "" {
-		return nil
-	}
-	if err := writeWhole(cmd.Context(), file, r.Write); err != nil {
-		return fmt.Errorf("the report %s: %w; the documents are written: repeat the command with -o DIR, or --report alone, to have it", file, err)
+	for _, f := range []struct {
+		path, what, flag string
+		write            func(w io.Writer) error
+	}{
+		{file, "report", "--report", r.Write},
+		{items, "list of items", "--items", func(w io.Writer) error { return d.WriteItems(w, *counted) }},
+	} {
+		if f.path == "" {
+			continue
+		}
+		if err := writeWhole(cmd.Context(), f.path, f.write); err != nil {
+			return fmt.Errorf("the %s %s: %w; the documents are written: repeat the command with -o DIR, or %s alone, to have it", f.what, f.path, err, f.flag)
+		}
 	}
 	return nil
 }
 
-// contaminationReport is that of a job's counts; nil if it had no such stage.
-func contaminationReport(d *dedup.Decontaminator, c *pipeline.Counts) *dedup.ContaminationReport {
+// contaminationCounts are the stage's of a job's; nil if it had no such stage.
+func contaminationCounts(d *dedup.Decontaminator, c *pipeline.Counts) *stage.Counted {
 	for i := range c.Stages {
 		if st := &c.Stages[i]; st.Name == d.Spec().Name {
-			return d.Report(stage.Counted{Read: st.Read, Kept: st.Kept, Quarantined: st.Quarantined, Dropped: st.Dropped, Annotated: st.Annotated, Tallies: st.Tallies})
+			return &stage.Counted{Read: st.Read, Kept: st.Kept, Quarantined: st.Quarantined, Dropped: st.Dropped, Annotated: st.Annotated, Tallies: st.Tallies}
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func (d *decidingFlags) registerSome(cmd *cobra.Command, of string, files bool) 
 		fs.StringVar(&d.evidence, "evidence", "", "`PATH` (.jsonl, .jsonl.gz, .jsonl.zst, .parquet) for a row for each dropped document: for which it goes, and why")
 		fs.StringVar(&d.clusters, "clusters", "", "`PATH` (as --evidence) for a row for each cluster")
 	}
-	fs.StringVar(&d.idField, "id-field", "id", "dotted `PATH` of a record's own id: minhash has it in the evidence beside the record ID, the report finds documents by it, and --index keeps it")
+	fs.StringVar(&d.idField, "id-field", "id", "dotted `PATH` of a record's own id: the evidence has it beside the record ID, the report finds documents by it, and --index keeps it")
 	fs.StringVar(&d.alarm, "alarm", "50%", "`SHARE` of a source's documents: when more go, that is a warning")
 }
 

@@ -40,7 +40,10 @@ type Local struct {
 	dirs sync.Mutex // held while folders are made, until they are durable
 }
 
-var _ Sharable = (*Local)(nil)
+var (
+	_ Sharable = (*Local)(nil)
+	_ Syncer   = (*Local)(nil)
+)
 
 // NewLocal returns a store that writes through d; nil is the operating system.
 func NewLocal(d Disk) *Local {
@@ -52,6 +55,32 @@ func NewLocal(d Disk) *Local {
 
 // Scratch returns a store that does not sync.
 func (s *Local) Scratch() Store { return &Local{disk: unsynced{s.disk}, tag: s.tag} }
+
+// Sync implements Syncer: each folder is synced once, behind its files.
+func (s *Local) Sync(ctx context.Context, names ...string) error {
+	var dirs []string
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		path := filepath.FromSlash(name)
+		f, err := s.disk.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+		dirs = append(dirs, filepath.Dir(path))
+	}
+	slices.Sort(dirs)
+	for _, dir := range slices.Compact(dirs) {
+		if err := s.disk.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Shared returns a store whose unfinished files have tag in their names, which no other process may have.
 func (s *Local) Shared(tag string) Store { return &Local{disk: s.disk, tag: "." + tag} }

@@ -250,3 +250,58 @@ func TestFolderThatCannotBeSynced(t *testing.T) {
 		t.Errorf("a folder is left that may not survive a crash: %v", err)
 	}
 }
+
+// syncing tells what is synced.
+type syncing struct {
+	Disk
+	told *[]string
+}
+
+type syncingFile struct {
+	File
+	name string
+	told *[]string
+}
+
+func (d syncing) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := d.Disk.OpenFile(name, flag, perm)
+	return syncingFile{f, filepath.Base(name), d.told}, err
+}
+
+func (d syncing) SyncDir(name string) error {
+	*d.told = append(*d.told, filepath.Base(name)+"/")
+	return d.Disk.SyncDir(name)
+}
+
+func (f syncingFile) Sync() error {
+	*f.told = append(*f.told, f.name)
+	return f.File.Sync()
+}
+
+// TestSyncLater: what Scratch has committed is synced when it is asked for, and each folder once.
+func TestSyncLater(t *testing.T) {
+	dir := filepath.ToSlash(t.TempDir())
+	for _, sub := range []string{"/a", "/b"} {
+		if err := os.Mkdir(dir+sub, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var told []string
+	s := NewLocal(syncing{OS(), &told})
+	names := []string{dir + "/a/1", dir + "/b/2", dir + "/a/3"}
+	for _, name := range names {
+		put(t, s.Scratch(), name, "x")
+	}
+	if len(told) > 0 {
+		t.Fatalf("%v are synced at once", told)
+	}
+	if err := s.Sync(t.Context(), names...); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"1", "2", "3", "a/", "b/"}; !slices.Equal(told, want) {
+		t.Errorf("%v are synced, want %v", told, want)
+	}
+	if err := s.Sync(t.Context(), dir+"/c"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an absent file: %v", err)
+	}
+}

@@ -88,6 +88,13 @@ type Store interface {
 	Sweep(ctx context.Context, dir string) error
 }
 
+// Syncer is a store in which what was written by its Scratch can be made durable later, many files at once.
+type Syncer interface {
+	Store
+	// Sync makes files durable that a Writer of Scratch has committed, and their names. An absent one is an error.
+	Sync(ctx context.Context, names ...string) error
+}
+
 // Sharable is a store that several processes may write to at once.
 type Sharable interface {
 	Store

@@ -149,6 +149,25 @@ func (s *Store) Sweep(ctx context.Context, dir string) error {
 // Scratch implements store.Store. Elsewhere there is no difference.
 func (s *Store) Scratch() store.Store { return &Store{s.local, s.under.Scratch(), s.remote} }
 
+// Sync implements store.Syncer. Elsewhere everything is durable when it is there.
+func (s *Store) Sync(ctx context.Context, names ...string) error {
+	under, ok := s.under.(store.Syncer)
+	if !ok {
+		return nil
+	}
+	var own []string
+	for _, name := range names {
+		st, err := s.At(name)
+		if err != nil {
+			return err
+		}
+		if st == store.Store(s.under) {
+			own = append(own, name)
+		}
+	}
+	return under.Sync(ctx, own...)
+}
+
 // Shared implements store.Sharable. Elsewhere unfinished files have no names that could clash.
 func (s *Store) Shared(tag string) store.Store {
 	return &Store{s.local, s.local.Shared(tag), s.remote}
