@@ -14,11 +14,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"curate/corpus/store/storetest/googletest"
 	"curate/corpus/store/storetest/s3test"
 )
 
-// s3servers are those of scripts, by their working directory.
-var s3servers sync.Map
+// s3servers are those of scripts, by their working directory; googles give tokens for them.
+var s3servers, googles sync.Map
 
 // s3Command is the script command s3:
 //
@@ -30,6 +31,9 @@ var s3servers sync.Map
 //	s3 same DIR PREFIX    the files below DIR and the objects below PREFIX are the same, but for times and locks
 //	s3 empty PREFIX       there is no object below PREFIX
 //	s3 deny ACTION…       these actions, such as PutObject, are forbidden from now on
+//	s3 google FILE        it is Google's from now on, and wants tokens: for the key in FILE, or of the metadata server METADATA
+//	s3 revoke             after each ten requests no token is good any more
+//	s3 revoked            requests were refused for that
 func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 	const bucket = "bucket"
 	dir := ts.Getenv("WORK")
@@ -80,6 +84,33 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 		}))
 	case "deny":
 		server.SetRights(func(action, _, _ string) bool { return !slices.Contains(args[1:], action) })
+	case "google":
+		google := googletest.Start()
+		googles.Store(dir, google)
+		ts.Defer(google.Close)
+		server.SetTokens(google.Valid)
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), google.ServiceAccount(), 0o600))
+		ts.Setenv("METADATA", google.Host())
+		ts.Setenv("GS_ACCESS_KEY_ID", "")
+	case "revoke", "revoked":
+		v, ok := googles.Load(dir)
+		if !ok {
+			ts.Fatalf("s3 google comes first")
+		}
+		google := v.(*googletest.Server)
+		if args[0] == "revoked" {
+			if n := google.Count("service_account"); n < 3 {
+				ts.Fatalf("%d tokens were given", n)
+			}
+			return
+		}
+		n := 0
+		server.SetFaults(func(string, int) s3test.Fault {
+			if n++; n%10 == 0 {
+				google.Revoke()
+			}
+			return s3test.Fault{}
+		})
 	case "empty":
 		if keys := server.Keys(bucket, args[1]); len(keys) > 0 {
 			ts.Fatalf("there are %q", keys)
@@ -111,6 +142,7 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 			got, _ := server.Get(bucket, args[2]+"/"+name)
 			if strings.Contains(name, "quarantine/") || name == "bad.jsonl" { // each line names its file
 				got, want = bytes.ReplaceAll(plain(ts, got), []byte("s3://bucket/"), nil), plain(ts, want)
+				got = bytes.ReplaceAll(got, []byte("gs://bucket/"), nil)
 			}
 			if !bytes.Equal(got, want) && !namesInputs(name) {
 				ts.Fatalf("%s: %d other bytes, want %d", name, len(got), len(want))

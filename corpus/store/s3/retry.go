@@ -81,6 +81,13 @@ func (s *Store) judge(err error) (_ *Error, again bool) {
 	var answer minio.ErrorResponse
 	if !errors.As(err, &answer) || answer.StatusCode == 0 {
 		e.err = err
+		if token := new(tokenError); errors.As(err, &token) { // which says what to do itself
+			e.endpoint, e.err = "no access token", token.err
+			if !token.Temporary() {
+				e.is = fs.ErrPermission
+			}
+			return e, token.Temporary()
+		}
 		var unknown x509.UnknownAuthorityError
 		var host x509.HostnameError
 		if errors.As(err, &unknown) || errors.As(err, &host) {
@@ -121,7 +128,11 @@ func (s *Store) judge(err error) (_ *Error, again bool) {
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
 		e.is = fs.ErrPermission
 		e.remedy = fmt.Sprintf("look at the credentials and their rights: \"curate store check %s://BUCKET/PREFIX\" says what is missing", s.o.Scheme)
-		return e, false
+		if s.bearer != nil && s.bearer.nobody() {
+			e.remedy = "no credentials were found, so the request has none: set GOOGLE_APPLICATION_CREDENTIALS or GS_ACCESS_KEY_ID, or run \"gcloud auth application-default login\""
+		}
+		// A token may end before its time; the next attempt has another.
+		return e, answer.StatusCode == http.StatusUnauthorized && s.bearer != nil && s.bearer.again()
 	case answer.StatusCode == http.StatusRequestTimeout, answer.StatusCode == http.StatusTooManyRequests, answer.StatusCode == 499,
 		// None of our writes has a condition, so these two are the state of something else that will pass.
 		answer.StatusCode == http.StatusConflict, answer.StatusCode == http.StatusPreconditionFailed,

@@ -8,7 +8,8 @@
 // Each request is tried several times (retry.go). A reader (read.go) goes on inside the object after a connection broke, and
 // only in the object that it began with, by its ETag. A writer (write.go) holds two parts in memory at most. A log (log.go)
 // is an object that each entry writes anew. Where keys and endpoint come from is in environment.go. Requests, signatures
-// and credentials are github.com/minio/minio-go's; its own retries are switched off.
+// and credentials are github.com/minio/minio-go's; its own retries are switched off. Google Cloud Storage takes access tokens
+// in place of signatures, too (bearer.go).
 package s3
 
 import (
@@ -40,6 +41,8 @@ type Options struct {
 	AccessKey, SecretKey, SessionToken string
 	// Anonymous requests are not signed.
 	Anonymous bool
+	// Tokens, if not nil, are put on the requests in place of a signature.
+	Tokens Tokens
 	// NoMetadata leaves the machine's metadata service alone.
 	NoMetadata bool
 
@@ -64,9 +67,10 @@ const (
 
 // Store is the buckets of one endpoint.
 type Store struct {
-	o    Options
-	core *minio.Core
-	free sync.Pool // *[]byte of PartSize
+	o      Options
+	core   *minio.Core
+	bearer *bearer   // nil where requests are signed
+	free   sync.Pool // *[]byte of PartSize
 }
 
 var _ store.Store = (*Store)(nil)
@@ -93,6 +97,14 @@ func New(o Options) (*Store, error) {
 		t.MaxIdleConnsPerHost = 64
 		transport = t
 	}
+	if o.Scheme == "gs" {
+		transport = asStored{transport}
+	}
+	var tokens *bearer
+	if o.Tokens != nil {
+		tokens = newBearer(transport, o.Tokens, u.Host, u.Scheme == "https")
+		transport = tokens
+	}
 	core, err := minio.NewCore(u.Host, &minio.Options{
 		Creds: o.credentials(), Secure: u.Scheme == "https", Region: o.Region, Transport: transport, MaxRetries: 1,
 	})
@@ -100,7 +112,7 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("endpoint %q of %s://: %w", o.Endpoint, o.Scheme, err)
 	}
 	core.SetAppInfo("curate", "1")
-	s := &Store{o: o, core: core}
+	s := &Store{o: o, core: core, bearer: tokens}
 	s.free.New = func() any { b := make([]byte, 0, o.PartSize); return &b }
 	return s, nil
 }
@@ -108,7 +120,7 @@ func New(o Options) (*Store, error) {
 // credentials are those of the options, or the first that this machine has.
 func (o *Options) credentials() *credentials.Credentials {
 	switch {
-	case o.Anonymous:
+	case o.Anonymous, o.Tokens != nil:
 		return credentials.NewStatic("", "", "", credentials.SignatureAnonymous)
 	case o.AccessKey != "":
 		return credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken)

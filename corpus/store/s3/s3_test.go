@@ -451,7 +451,10 @@ func TestEnvironment(t *testing.T) {
 	if g.Anonymous || g.AccessKey != "a" || g.SecretKey != "b" || g.Endpoint != "https://storage.googleapis.com" {
 		t.Errorf("%+v", g)
 	}
-	if g := GoogleEnvironment(func(string) string { return "" }); !g.Anonymous {
+	if g := GoogleEnvironment(func(string) string { return "" }); g.Anonymous || g.AccessKey != "" {
+		t.Errorf("%+v", g)
+	}
+	if g := GoogleEnvironment(func(k string) string { return map[string]string{"GS_NO_SIGN_REQUEST": "yes"}[k] }); !g.Anonymous {
 		t.Errorf("%+v", g)
 	}
 }

@@ -4,10 +4,15 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -30,6 +35,8 @@ type writer struct {
 	pooled bool // buf has the size of a part, and is lent
 	upload string
 	parts  []minio.CompletePart
+	size   int64 // of what was sent as parts, and its CRC-32C
+	crc    uint32
 	flying chan error // the answer to the part that is on its way; nil without one
 	err    error
 	done   bool
@@ -99,6 +106,8 @@ func (w *writer) send() error {
 	}
 	b, pooled := w.buf, w.pooled
 	w.buf, w.pooled = nil, false
+	w.size += int64(len(b))
+	w.crc = crc32.Update(w.crc, castagnoli, b)
 	w.parts = append(w.parts, minio.CompletePart{PartNumber: number})
 	w.flying = make(chan error, 1)
 	go func(part *minio.CompletePart, answer chan<- error) {
@@ -170,7 +179,9 @@ func (w *writer) commit() error {
 	tries := 0
 	err := w.s.try(w.ctx, "write", w.name, func(ctx context.Context) error {
 		tries++
-		ctx, cancel := w.s.patience(ctx, 0)
+		// Putting many parts together may take minutes, as Google's page on it says
+		// (https://cloud.google.com/storage/docs/xml-api/post-object-complete).
+		ctx, cancel := context.WithTimeout(ctx, 5*w.s.o.Idle)
 		defer cancel()
 		_, err := w.s.core.CompleteMultipartUpload(ctx, w.bucket, w.key, w.upload, w.parts, minio.PutObjectOptions{})
 		return err
@@ -181,19 +192,55 @@ func (w *writer) commit() error {
 	return err
 }
 
+// castagnoli is the polynomial of CRC-32C, which processors compute.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // arrived says whether the object is the one that these parts make: then its ETag is made of theirs, as Amazon S3 and those
-// that follow it compute it. Where a key of the user's encrypts objects it is not, and the command is to be repeated.
+// that follow it compute it. Google Cloud Storage does not, and says the CRC-32C of the whole in place of it
+// (https://cloud.google.com/storage/docs/xml-api/post-object-complete). Where a key of the user's encrypts objects neither is
+// there, and the command is to be repeated.
 func (w *writer) arrived() bool {
+	info, err := w.s.Stat(w.ctx, w.name)
+	if err != nil || info.Size != w.size {
+		return false
+	}
 	sum := md5.New()
 	for _, p := range w.parts {
 		b, err := hex.DecodeString(p.ETag)
 		if err != nil {
-			return false
+			break
 		}
 		sum.Write(b)
 	}
-	info, err := w.s.Stat(w.ctx, w.name)
-	return err == nil && info.Version == fmt.Sprintf("%x-%d", sum.Sum(nil), len(w.parts))
+	if info.Version == fmt.Sprintf("%x-%d", sum.Sum(nil), len(w.parts)) {
+		return true
+	}
+	if w.s.o.Scheme != "gs" {
+		return false
+	}
+	var header http.Header
+	err = w.s.try(w.ctx, "write", w.name, func(ctx context.Context) error {
+		var o minio.GetObjectOptions
+		o.Set("If-Match", `"`+info.Version+`"`)
+		body, _, h, err := w.s.core.GetObject(ctx, w.bucket, w.key, o)
+		if err != nil {
+			return err
+		}
+		header = h
+		return body.Close()
+	})
+	if err != nil {
+		return false
+	}
+	want := "crc32c=" + base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, w.crc))
+	for _, line := range header.Values("X-Goog-Hash") { // one a digest, or all in one
+		for one := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(one) == want {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Abort implements store.Writer.

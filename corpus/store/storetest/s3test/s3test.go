@@ -4,15 +4,21 @@
 //
 // It is stricter than some servers where a client could rely on kindness: parts below the least size are refused, an upload
 // that has ended is unknown, a request without a body's checksum in its signature over plain HTTP is refused.
+//
+// With SetTokens it is Google Cloud Storage's XML API, where that differs.
 package s3test
 
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -43,6 +49,7 @@ type Server struct {
 	mu      sync.Mutex
 	faults  Faults
 	rights  func(action, bucket, key string) bool
+	tokens  func(token string) bool
 	buckets map[string]map[string]*object
 	uploads map[string]*upload
 	serial  int
@@ -51,9 +58,10 @@ type Server struct {
 }
 
 type object struct {
-	body []byte
-	etag string
-	time time.Time
+	body  []byte
+	etag  string
+	time  time.Time
+	plain []byte // of an object whose metadata says that it is gzip's: what it holds
 }
 
 type upload struct {
@@ -162,6 +170,56 @@ func (s *Server) SetRights(allowed func(action, bucket, key string) bool) {
 	s.rights = allowed
 }
 
+// SetTokens makes the server Cloud Storage of Google: in place of a signature, requests may have an access token that valid
+// knows; "" is a request without one. An object that was put together has no MD5 in its ETag, and answers have its CRC-32C.
+func (s *Server) SetTokens(valid func(token string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = valid
+}
+
+// PutGzip stores an object whose metadata says that it is compressed, as "gsutil cp -Z" does: who does not take gzip is given what it holds.
+func (s *Server) PutGzip(bucket, key string, body []byte) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		panic(err) // of a test
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.object(slices.Clone(body))
+	o.plain = plain
+	s.buckets[bucket][key] = o
+}
+
+// google says whether the server is Google's.
+func (s *Server) google() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens != nil
+}
+
+// known decides about who asks: 0, or the status and code of a refusal.
+func (s *Server) known(r *http.Request) (status int, code, message string) {
+	s.mu.Lock()
+	valid := s.tokens
+	s.mu.Unlock()
+	header := r.Header.Get("Authorization")
+	switch token, bears := strings.CutPrefix(header, "Bearer "); {
+	case strings.Contains(header, "Credential="+AccessKey+"/"):
+	case valid == nil:
+		return http.StatusForbidden, "InvalidAccessKeyId", "The key that signs the request is unknown"
+	case header == "" && !valid(""):
+		return http.StatusForbidden, "AccessDenied", "Anonymous caller does not have access"
+	case header != "" && (!bears || !valid(token)):
+		return http.StatusUnauthorized, "AuthenticationRequired", "Authentication required"
+	}
+	return 0, "", ""
+}
+
 func (s *Server) object(body []byte) *object {
 	return &object{body: body, etag: fmt.Sprintf("%x", md5.Sum(body)), time: s.Now()}
 }
@@ -232,8 +290,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		defer reset(w)
 		w = lost{http.Header{}}
 	}
-	if !strings.Contains(r.Header.Get("Authorization"), "Credential="+AccessKey+"/") {
-		refuse(w, r, http.StatusForbidden, "InvalidAccessKeyId", "The key that signs the request is unknown")
+	if status, code, message := s.known(r); status != 0 {
+		refuse(w, r, status, code, message)
 		return
 	}
 	if !there {
@@ -346,7 +404,11 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, act, bucket, 
 		sum, _ := hex.DecodeString(o.etag)
 		sums.Write(sum)
 	}
-	o := &object{whole, fmt.Sprintf("%x-%d", sums.Sum(nil), len(complete.Part)), s.Now()}
+	o := &object{body: whole, etag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(complete.Part)), time: s.Now()}
+	if s.tokens != nil {
+		s.serial++
+		o.etag = fmt.Sprintf("-CK%dEAE=", s.serial)
+	}
 	s.buckets[bucket][key] = o
 	delete(s.uploads, id)
 	answer(w, struct {
@@ -367,6 +429,20 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string,
 	if match := r.Header.Get("If-Match"); match != "" && strings.Trim(match, `"`) != o.etag {
 		refuse(w, r, http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 		return
+	}
+	if s.google() {
+		sum := crc32.Checksum(o.body, crc32.MakeTable(crc32.Castagnoli))
+		w.Header().Set("X-Goog-Hash", "crc32c="+base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
+	}
+	if o.plain != nil {
+		if r.Header.Get("Accept-Encoding") != "gzip" { // no ranges, and no length
+			w.Header().Set("ETag", `"`+o.etag+`"`)
+			w.Header().Set("Last-Modified", o.time.UTC().Format(http.TimeFormat))
+			w.(http.Flusher).Flush()
+			w.Write(o.plain)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
 	}
 	body, status := o.body, http.StatusOK
 	if spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
