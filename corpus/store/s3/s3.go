@@ -5,11 +5,11 @@
 // conditional write, which some servers accept and do not apply, and nothing is derived from a listing but the names
 // that List is asked for. Two writers of one name are harmless if they write the same bytes: the last one stays.
 //
-// Each request is tried several times (retry.go). A reader (read.go) goes on inside the object after a connection broke, and
-// only in the object that it began with, by its ETag. A writer (write.go) holds two parts in memory at most. A log (log.go)
-// is an object that each entry writes anew. Where keys and endpoint come from is in environment.go. Requests, signatures
-// and credentials are github.com/minio/minio-go's; its own retries are switched off. Google Cloud Storage takes access tokens
-// in place of signatures, too (bearer.go).
+// Each request is tried several times (retry.go says which). A reader (read.go) goes on inside the object after a connection
+// broke, and only in the object that it began with, by its ETag. Files and logs are written as package objects has it
+// (write.go). Where keys and endpoint come from is in environment.go. Requests, signatures and credentials are
+// github.com/minio/minio-go's; its own retries are switched off. Google Cloud Storage takes access tokens in place of
+// signatures, too (package requests), and google.go has what else differs.
 package s3
 
 import (
@@ -22,13 +22,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"curate/corpus/store"
+	"curate/corpus/store/objects"
+	"curate/corpus/store/requests"
 )
 
 // Options say where the buckets are and who asks. The zero value is Amazon S3 with the credentials of this machine.
@@ -42,7 +43,7 @@ type Options struct {
 	// Anonymous requests are not signed.
 	Anonymous bool
 	// Tokens, if not nil, are put on the requests in place of a signature.
-	Tokens Tokens
+	Tokens requests.Tokens
 	// NoMetadata leaves the machine's metadata service alone.
 	NoMetadata bool
 
@@ -69,8 +70,9 @@ const (
 type Store struct {
 	o      Options
 	core   *minio.Core
-	bearer *bearer   // nil where requests are signed
-	free   sync.Pool // *[]byte of PartSize
+	bearer *requests.Bearer // nil where requests are signed
+	policy requests.Policy
+	parts  *objects.Parts
 }
 
 var _ store.Store = (*Store)(nil)
@@ -100,9 +102,9 @@ func New(o Options) (*Store, error) {
 	if o.Scheme == "gs" {
 		transport = asStored{transport}
 	}
-	var tokens *bearer
+	var tokens *requests.Bearer
 	if o.Tokens != nil {
-		tokens = newBearer(transport, o.Tokens, u.Host, u.Scheme == "https")
+		tokens = requests.NewBearer(transport, o.Tokens, u)
 		transport = tokens
 	}
 	core, err := minio.NewCore(u.Host, &minio.Options{
@@ -112,8 +114,8 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("endpoint %q of %s://: %w", o.Endpoint, o.Scheme, err)
 	}
 	core.SetAppInfo("curate", "1")
-	s := &Store{o: o, core: core, bearer: tokens}
-	s.free.New = func() any { b := make([]byte, 0, o.PartSize); return &b }
+	s := &Store{o: o, core: core, bearer: tokens, parts: objects.NewParts(o.PartSize, maxParts)}
+	s.policy = requests.Policy{Attempts: o.Attempts, Pause: o.Pause, Judge: s.judge}
 	return s, nil
 }
 
@@ -226,7 +228,7 @@ func (s *Store) List(ctx context.Context, dir string) ([]store.Info, error) {
 	root := strings.TrimRight(dir, "/") + "/"
 	var infos []store.Info
 	after := ""
-	for a := s.attempts("list", dir); ; {
+	for a := s.policy.Begin("list", dir); ; {
 		err := func() error {
 			page, stop := context.WithCancel(ctx)
 			defer stop()
@@ -235,7 +237,7 @@ func (s *Store) List(ctx context.Context, dir string) ([]store.Info, error) {
 					return o.Err
 				}
 				after = o.Key // the next attempt begins behind it
-				a.reset()
+				a.Reset()
 				if rel := strings.TrimPrefix(o.Key, prefix); rel != "" && !strings.HasSuffix(rel, "/") {
 					infos = append(infos, store.Info{Name: root + rel, Size: o.Size, ModTime: o.LastModified, Version: strings.Trim(o.ETag, `"`)})
 				}
@@ -245,7 +247,7 @@ func (s *Store) List(ctx context.Context, dir string) ([]store.Info, error) {
 		if err == nil {
 			break
 		}
-		if err := a.next(ctx, err); err != nil {
+		if err := a.Next(ctx, err); err != nil {
 			return nil, err
 		}
 	}
@@ -305,7 +307,7 @@ func (s *Store) Sweep(ctx context.Context, dir string) error {
 			err = s.abort(ctx, dir, bucket, u.Key, u.UploadID)
 		}
 	}
-	if status := statusOf(err); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) ||
+	if status := requests.StatusOf(err); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) ||
 		status == http.StatusNotImplemented || status == http.StatusBadRequest || status == http.StatusMethodNotAllowed {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package s3
+package requests
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 )
@@ -27,12 +28,12 @@ const (
 	hopeless = 3
 )
 
-// bearer puts an access token on each request (RFC 6750, section 2.1) in place of a signature, gets the next one before it ends,
+// Bearer is an http.RoundTripper that puts an access token on each request (RFC 6750, section 2.1) in place of a signature, gets the next one before it ends,
 // and another when the server takes it for none.
-type bearer struct {
+type Bearer struct {
 	under  http.RoundTripper
 	source Tokens
-	now    func() time.Time
+	now    func() time.Time // of tests
 	// insecure is that the server speaks plain HTTP and is not this machine.
 	insecure bool
 
@@ -59,12 +60,13 @@ func (e *tokenError) Temporary() bool {
 	return errors.As(e.err, &t) && t.Temporary()
 }
 
-func newBearer(under http.RoundTripper, source Tokens, host string, secure bool) *bearer {
-	return &bearer{under: under, source: source, now: time.Now, insecure: !secure && !loopback(host), fetching: make(chan struct{}, 1)}
+// NewBearer sends requests by under to one server, whose URL that is.
+func NewBearer(under http.RoundTripper, source Tokens, server *url.URL) *Bearer {
+	return &Bearer{under: under, source: source, now: time.Now, insecure: server.Scheme != "https" && !Loopback(server.Host), fetching: make(chan struct{}, 1)}
 }
 
-// loopback says whether the host, with or without a port, is this machine by an address or a name that can be no other.
-func loopback(host string) bool {
+// Loopback says whether the host, with or without a port, is this machine by an address or a name that can be no other.
+func Loopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
@@ -73,10 +75,10 @@ func loopback(host string) bool {
 }
 
 // RoundTrip implements http.RoundTripper.
-func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b *Bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	value, serial, err := b.token(r.Context())
 	if err == nil && value != "" && b.insecure {
-		err = fmt.Errorf("an access token would go to http://%s for all to read; use https://, or set GS_NO_SIGN_REQUEST=yes if that server wants none", r.URL.Host)
+		err = fmt.Errorf("an access token would go to http://%s for all to read; use https://, or requests without credentials if that server wants none", r.URL.Host)
 	}
 	if err != nil {
 		if r.Body != nil {
@@ -99,7 +101,7 @@ func (b *bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // inForce is the token that can be used now; renewing says that one who may wait should get the next.
-func (b *bearer) inForce() (value string, serial int, ok, renewing bool) {
+func (b *Bearer) inForce() (value string, serial int, ok, renewing bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
@@ -108,7 +110,7 @@ func (b *bearer) inForce() (value string, serial int, ok, renewing bool) {
 }
 
 // token is the token to use, got if need be.
-func (b *bearer) token(ctx context.Context) (value string, serial int, err error) {
+func (b *Bearer) token(ctx context.Context) (value string, serial int, err error) {
 	if value, serial, ok, renewing := b.inForce(); ok && !renewing {
 		return value, serial, nil
 	}
@@ -142,7 +144,7 @@ func (b *bearer) token(ctx context.Context) (value string, serial int, err error
 }
 
 // answered is told of each answer.
-func (b *bearer) answered(serial, status int) {
+func (b *Bearer) answered(serial, status int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -155,30 +157,16 @@ func (b *bearer) answered(serial, status int) {
 	}
 }
 
-// again says whether a request that was refused for its token may fare better with the next.
-func (b *bearer) again() bool {
+// Again says whether a request that was refused for its token may fare better with the next.
+func (b *Bearer) Again() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.value != "" && b.refused < hopeless
 }
 
-// nobody says that requests have no token, since there are no credentials.
-func (b *bearer) nobody() bool {
+// Nobody says that requests have no token, since there are no credentials.
+func (b *Bearer) Nobody() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.serial > 0 && b.value == ""
-}
-
-// asStored asks for objects as they are stored. Of one whose metadata says that it is compressed, Cloud Storage decompresses
-// the bytes for who does not take gzip, of a length that nobody knows and without ranges
-// (https://cloud.google.com/storage/docs/transcoding); compression is found by the bytes here.
-type asStored struct{ under http.RoundTripper }
-
-// RoundTrip implements http.RoundTripper.
-func (a asStored) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		r = r.Clone(r.Context())
-		r.Header.Set("Accept-Encoding", "gzip") // no part of a signature
-	}
-	return a.under.RoundTrip(r)
 }
