@@ -14,9 +14,21 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"curate/corpus/store/storetest/azuretest"
+	"curate/corpus/store/storetest/faults"
 	"curate/corpus/store/storetest/googletest"
 	"curate/corpus/store/storetest/s3test"
 )
+
+// objectServer is what a script needs of a server.
+type objectServer interface {
+	Put(bucket, key string, body []byte)
+	Get(bucket, key string) ([]byte, bool)
+	Keys(bucket, prefix string) []string
+	SetFaults(faults.Faults)
+	SetRights(func(action, bucket, key string) bool)
+	Hurt() int
+}
 
 // s3servers are those of scripts, by their working directory; googles give tokens for them.
 var s3servers, googles sync.Map
@@ -24,6 +36,7 @@ var s3servers, googles sync.Map
 // s3Command is the script command s3:
 //
 //	s3 start              a server with the bucket "bucket", to which the environment of what follows leads
+//	s3 azure              the same of Azure, with a container of that name
 //	s3 storm SEED         a third of its requests fail from now on
 //	s3 calm               none does, and some did before
 //	s3 put FILE KEY       store an object
@@ -51,16 +64,24 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
+	if args[0] == "azure" {
+		server := azuretest.Start(bucket)
+		server.PageSize = 50
+		s3servers.Store(dir, server)
+		ts.Defer(server.Close)
+		ts.Setenv("AZURE_STORAGE_CONNECTION_STRING", server.ConnectionString())
+		return
+	}
 	v, ok := s3servers.Load(dir)
 	if !ok {
 		ts.Fatalf("s3 start comes first")
 	}
-	server := v.(*s3test.Server)
+	server := v.(objectServer)
 	switch args[0] {
 	case "storm":
 		seed, err := strconv.ParseUint(args[1], 10, 64)
 		ts.Check(err)
-		server.SetFaults(s3test.Storm(seed))
+		server.SetFaults(faults.Storm(seed))
 	case "calm":
 		server.SetFaults(nil)
 		if server.Hurt() == 0 {
@@ -88,7 +109,7 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 		google := googletest.Start()
 		googles.Store(dir, google)
 		ts.Defer(google.Close)
-		server.SetTokens(google.Valid)
+		server.(*s3test.Server).SetTokens(google.Valid)
 		ts.Check(os.WriteFile(ts.MkAbs(args[1]), google.ServiceAccount(), 0o600))
 		ts.Setenv("METADATA", google.Host())
 		ts.Setenv("GS_ACCESS_KEY_ID", "")
@@ -105,11 +126,11 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 		n := 0
-		server.SetFaults(func(string, int) s3test.Fault {
+		server.SetFaults(func(string, int) faults.Fault {
 			if n++; n%10 == 0 {
 				google.Revoke()
 			}
-			return s3test.Fault{}
+			return faults.Fault{}
 		})
 	case "empty":
 		if keys := server.Keys(bucket, args[1]); len(keys) > 0 {
@@ -142,7 +163,9 @@ func s3Command(ts *testscript.TestScript, neg bool, args []string) {
 			got, _ := server.Get(bucket, args[2]+"/"+name)
 			if strings.Contains(name, "quarantine/") || name == "bad.jsonl" { // each line names its file
 				got, want = bytes.ReplaceAll(plain(ts, got), []byte("s3://bucket/"), nil), plain(ts, want)
-				got = bytes.ReplaceAll(got, []byte("gs://bucket/"), nil)
+				for _, scheme := range []string{"gs", "az"} {
+					got = bytes.ReplaceAll(got, []byte(scheme+"://bucket/"), nil)
+				}
 			}
 			if !bytes.Equal(got, want) && !namesInputs(name) {
 				ts.Fatalf("%s: %d other bytes, want %d", name, len(got), len(want))

@@ -14,6 +14,7 @@ import (
 
 	"curate/corpus/store"
 	"curate/corpus/store/storetest"
+	"curate/corpus/store/storetest/faults"
 	"curate/corpus/store/storetest/s3test"
 )
 
@@ -69,9 +70,9 @@ func TestTokensContract(t *testing.T) {
 func TestTokensInAStorm(t *testing.T) {
 	i := &issuer{}
 	s, server := openGoogle(t, i, func(o *Options) { o.Attempts, o.PartSize = 40, 4<<10 })
-	storm := s3test.Storm(14)
+	storm := faults.Storm(14)
 	requests := 0
-	server.SetFaults(func(action string, n int) s3test.Fault {
+	server.SetFaults(func(action string, n int) faults.Fault {
 		if requests++; requests%7 == 0 {
 			i.set(func() { i.revoked = true })
 		}
@@ -111,13 +112,13 @@ func TestTokenRefused(t *testing.T) {
 	if i.n != 1 {
 		t.Errorf("%d tokens", i.n)
 	}
-	revoke := func(string, int) s3test.Fault {
+	revoke := func(string, int) faults.Fault {
 		i.set(func() { i.revoked = true })
-		return s3test.Fault{}
+		return faults.Fault{}
 	}
-	cut := s3test.On("GetObject", s3test.Fault{Cut: 0.5})
+	cut := faults.On("GetObject", faults.Fault{Cut: 0.5})
 	n := 0
-	server.SetFaults(func(action string, k int) s3test.Fault {
+	server.SetFaults(func(action string, k int) faults.Fault {
 		if n++; n == 2 { // the request that goes on with the body
 			return revoke(action, k)
 		}
@@ -130,11 +131,11 @@ func TestTokenRefused(t *testing.T) {
 		t.Errorf("%d tokens, want 2", i.n)
 	}
 	n = 0
-	server.SetFaults(func(action string, k int) s3test.Fault {
+	server.SetFaults(func(action string, k int) faults.Fault {
 		if n++; n%3 == 0 {
 			return revoke(action, k)
 		}
-		return s3test.Fault{}
+		return faults.Fault{}
 	})
 	put(t, s, "gs://bucket/y", content)
 	if got, _ := server.Get("bucket", "y"); !bytes.Equal(got, content) {
@@ -182,15 +183,15 @@ func TestNobody(t *testing.T) {
 // TestLostAnswerOfGoogle: an object of several parts whose answer was lost is known by its checksum, since its ETag says nothing.
 func TestLostAnswerOfGoogle(t *testing.T) {
 	content := text(5000)
-	lost := s3test.Fault{Lost: true}
+	lost := faults.Fault{Lost: true}
 	s, server := openGoogle(t, &issuer{})
-	server.SetFaults(s3test.On("CompleteMultipartUpload", lost))
+	server.SetFaults(faults.On("CompleteMultipartUpload", lost))
 	put(t, s, "gs://bucket/x", content)
 	if got, _ := server.Get("bucket", "x"); !bytes.Equal(got, content) || server.Hurt() != 1 {
 		t.Errorf("%d bytes, %d requests hurt", len(got), server.Hurt())
 	}
 	// Somebody else's object of the same size is none of ours.
-	server.SetFaults(s3test.On("CompleteMultipartUpload", lost))
+	server.SetFaults(faults.On("CompleteMultipartUpload", lost))
 	other := sync.OnceFunc(func() { server.Put("bucket", "y", make([]byte, len(content))) })
 	server.SetRights(func(action, _, _ string) bool {
 		if action == "HeadObject" {

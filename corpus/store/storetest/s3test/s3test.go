@@ -29,6 +29,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"curate/corpus/store/storetest/faults"
 )
 
 // The key that signs requests; any other is refused.
@@ -47,7 +49,7 @@ type Server struct {
 
 	http    *httptest.Server
 	mu      sync.Mutex
-	faults  Faults
+	faults  faults.Faults
 	rights  func(action, bucket, key string) bool
 	tokens  func(token string) bool
 	buckets map[string]map[string]*object
@@ -157,7 +159,7 @@ func (s *Server) Count(action string) int {
 }
 
 // SetFaults replaces the faults; nil has none.
-func (s *Server) SetFaults(f Faults) {
+func (s *Server) SetFaults(f faults.Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f
@@ -261,11 +263,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	act := action(r, key)
 	s.mu.Lock()
 	s.counts[act]++
-	fault := Fault{}
+	fault := faults.Fault{}
 	if s.faults != nil {
 		fault = s.faults(act, s.counts[act])
 	}
-	if fault != (Fault{}) {
+	if fault != (faults.Fault{}) {
 		s.hurt[act]++
 	}
 	rights := s.rights
@@ -281,14 +283,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case fault.Reset:
-		reset(w)
+		faults.Reset(w)
 		return
 	case fault.Status != 0:
-		refuse(w, r, fault.Status, fault.code(), "a fault of the test")
+		refuse(w, r, fault.Status, codeOf(fault), "a fault of the test")
 		return
 	case fault.Lost: // the request is done, and nobody hears of it
-		defer reset(w)
-		w = lost{http.Header{}}
+		defer faults.Reset(w)
+		w = faults.Lost()
 	}
 	if status, code, message := s.known(r); status != 0 {
 		refuse(w, r, status, code, message)
@@ -418,7 +420,7 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, act, bucket, 
 }
 
 // get answers GET and HEAD.
-func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string, fault Fault) {
+func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string, fault faults.Fault) {
 	s.mu.Lock()
 	o := s.buckets[bucket][key]
 	s.mu.Unlock()
@@ -471,7 +473,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string,
 	if fault.Cut > 0 {
 		w.Write(body[:cut])
 		w.(http.Flusher).Flush()
-		reset(w)
+		faults.Reset(w)
 		return
 	}
 	if fault.Stall {
@@ -619,4 +621,30 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 		XMLName                   xml.Name `xml:"Error"`
 		Code, Message, BucketName string
 	}{Code: code, Message: message, BucketName: strings.Split(r.URL.Path+"/", "/")[1]})
+}
+
+// codeOf names the status of a fault.
+func codeOf(f faults.Fault) string {
+	switch f.Status {
+	case http.StatusServiceUnavailable:
+		return "SlowDown"
+	case http.StatusConflict:
+		return "OperationAborted"
+	case http.StatusPreconditionFailed:
+		return "PreconditionFailed"
+	case http.StatusForbidden:
+		return "AccessDenied"
+	}
+	return "InternalError"
+}
+
+// Hurt is how many requests had a fault.
+func (s *Server) Hurt() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, k := range s.hurt {
+		n += k
+	}
+	return n
 }
