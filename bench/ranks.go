@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"curate/corpus/store/storetest/faults"
 	"curate/corpus/store/storetest/s3test"
 )
 
@@ -96,7 +97,7 @@ func runRanks(s *session) error {
 func onStorage(bin, dir string, alone time.Duration, want map[string][]byte, check *verdict) error {
 	server := s3test.Start("bench")
 	defer server.Close()
-	server.SetFaults(s3test.Storm(14))
+	server.SetFaults(faults.Storm(14))
 	const example = "examples/basque/"
 	text, err := os.ReadFile(filepath.Join(dir, example, "recipe.yaml"))
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"curate/corpus/store/storetest/faults"
 	"curate/corpus/store/storetest/s3test"
 )
 
@@ -149,7 +150,7 @@ func TestRanksOnS3(t *testing.T) {
 		func() *exec.Cmd { return command("s3://bucket/run", "--finish") },
 		func() {
 			if rounds++; rounds == 2 { // in one of them
-				server.SetFaults(s3test.Storm(5))
+				server.SetFaults(faults.Storm(5))
 			}
 			for _, rank := range rng.Perm(3) {
 				for range 1 + rng.IntN(2) {

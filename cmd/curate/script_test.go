@@ -50,12 +50,15 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "s3": s3Command, "sametree": sameTrees},
-		// [nolingua]: the binary has no engine that identifies languages.
+		// [nolingua]: the binary has no engine that identifies languages; [azure]: it has the client of az://.
 		Condition: func(cond string) (bool, error) {
-			if cond != "nolingua" {
-				return false, fmt.Errorf("unknown condition %q", cond)
+			switch cond {
+			case "nolingua":
+				return !hasLingua(), nil
+			case "azure":
+				return hasAzure, nil
 			}
-			return !hasLingua(), nil
+			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")

@@ -26,17 +26,16 @@ func Environment(getenv func(string) string) Options {
 }
 
 // GoogleEnvironment are the options of Google Cloud Storage through its XML API, which takes HMAC keys
-// (https://cloud.google.com/storage/docs/interoperability). Names of the variables are GDAL's, but GS_ENDPOINT_URL, which is ours.
-// Without keys requests are not signed, which public buckets are content with.
+// (https://cloud.google.com/storage/docs/interoperability) and access tokens, which are Options.Tokens of who calls. Names of the
+// variables are GDAL's, but GS_ENDPOINT_URL, which is ours.
 func GoogleEnvironment(getenv func(string) string) Options {
-	o := Options{
+	return Options{
 		Scheme:    "gs",
 		Endpoint:  cmp.Or(getenv("GS_ENDPOINT_URL"), "https://storage.googleapis.com"),
 		Region:    "auto",
 		AccessKey: getenv("GS_ACCESS_KEY_ID"), SecretKey: getenv("GS_SECRET_ACCESS_KEY"),
+		Anonymous: truth(getenv("GS_NO_SIGN_REQUEST")),
 	}
-	o.Anonymous = o.AccessKey == "" || truth(getenv("GS_NO_SIGN_REQUEST"))
-	return o
 }
 
 func truth(v string) bool {

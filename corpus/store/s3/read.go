@@ -66,8 +66,7 @@ func (b *object) Changed(ctx context.Context, etag string, err error) bool {
 
 // Next implements ranged.Object.
 func (b *object) Next(ctx context.Context, op string, n int, err error) error {
-	a := &attempts{s: b.s, op: op, name: b.name, n: n - 1}
-	return a.next(ctx, err)
+	return b.s.policy.Next(ctx, op, b.name, n, err)
 }
 
 // statusIn is the status of an answer that the library made an error of, 0 without one.

@@ -5,10 +5,11 @@
 // conditional write, which some servers accept and do not apply, and nothing is derived from a listing but the names
 // that List is asked for. Two writers of one name are harmless if they write the same bytes: the last one stays.
 //
-// Each request is tried several times (retry.go). A reader (read.go) goes on inside the object after a connection broke, and
-// only in the object that it began with, by its ETag. A writer (write.go) holds two parts in memory at most. A log (log.go)
-// is an object that each entry writes anew. Where keys and endpoint come from is in environment.go. Requests, signatures
-// and credentials are github.com/minio/minio-go's; its own retries are switched off.
+// Each request is tried several times (retry.go says which). A reader (read.go) goes on inside the object after a connection
+// broke, and only in the object that it began with, by its ETag. Files and logs are written as package objects has it
+// (write.go). Where keys and endpoint come from is in environment.go. Requests, signatures and credentials are
+// github.com/minio/minio-go's; its own retries are switched off. Google Cloud Storage takes access tokens in place of
+// signatures, too (package requests), and google.go has what else differs.
 package s3
 
 import (
@@ -21,13 +22,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"curate/corpus/store"
+	"curate/corpus/store/objects"
+	"curate/corpus/store/requests"
 )
 
 // Options say where the buckets are and who asks. The zero value is Amazon S3 with the credentials of this machine.
@@ -40,6 +42,8 @@ type Options struct {
 	AccessKey, SecretKey, SessionToken string
 	// Anonymous requests are not signed.
 	Anonymous bool
+	// Tokens, if not nil, are put on the requests in place of a signature.
+	Tokens requests.Tokens
 	// NoMetadata leaves the machine's metadata service alone.
 	NoMetadata bool
 
@@ -64,9 +68,11 @@ const (
 
 // Store is the buckets of one endpoint.
 type Store struct {
-	o    Options
-	core *minio.Core
-	free sync.Pool // *[]byte of PartSize
+	o      Options
+	core   *minio.Core
+	bearer *requests.Bearer // nil where requests are signed
+	policy requests.Policy
+	parts  *objects.Parts
 }
 
 var _ store.Store = (*Store)(nil)
@@ -93,6 +99,14 @@ func New(o Options) (*Store, error) {
 		t.MaxIdleConnsPerHost = 64
 		transport = t
 	}
+	if o.Scheme == "gs" {
+		transport = asStored{transport}
+	}
+	var tokens *requests.Bearer
+	if o.Tokens != nil {
+		tokens = requests.NewBearer(transport, o.Tokens, u)
+		transport = tokens
+	}
 	core, err := minio.NewCore(u.Host, &minio.Options{
 		Creds: o.credentials(), Secure: u.Scheme == "https", Region: o.Region, Transport: transport, MaxRetries: 1,
 	})
@@ -100,15 +114,15 @@ func New(o Options) (*Store, error) {
 		return nil, fmt.Errorf("endpoint %q of %s://: %w", o.Endpoint, o.Scheme, err)
 	}
 	core.SetAppInfo("curate", "1")
-	s := &Store{o: o, core: core}
-	s.free.New = func() any { b := make([]byte, 0, o.PartSize); return &b }
+	s := &Store{o: o, core: core, bearer: tokens, parts: objects.NewParts(o.PartSize, maxParts)}
+	s.policy = requests.Policy{Attempts: o.Attempts, Pause: o.Pause, Judge: s.judge}
 	return s, nil
 }
 
 // credentials are those of the options, or the first that this machine has.
 func (o *Options) credentials() *credentials.Credentials {
 	switch {
-	case o.Anonymous:
+	case o.Anonymous, o.Tokens != nil:
 		return credentials.NewStatic("", "", "", credentials.SignatureAnonymous)
 	case o.AccessKey != "":
 		return credentials.NewStaticV4(o.AccessKey, o.SecretKey, o.SessionToken)
@@ -214,7 +228,7 @@ func (s *Store) List(ctx context.Context, dir string) ([]store.Info, error) {
 	root := strings.TrimRight(dir, "/") + "/"
 	var infos []store.Info
 	after := ""
-	for a := s.attempts("list", dir); ; {
+	for a := s.policy.Begin("list", dir); ; {
 		err := func() error {
 			page, stop := context.WithCancel(ctx)
 			defer stop()
@@ -223,7 +237,7 @@ func (s *Store) List(ctx context.Context, dir string) ([]store.Info, error) {
 					return o.Err
 				}
 				after = o.Key // the next attempt begins behind it
-				a.reset()
+				a.Reset()
 				if rel := strings.TrimPrefix(o.Key, prefix); rel != "" && !strings.HasSuffix(rel, "/") {
 					infos = append(infos, store.Info{Name: root + rel, Size: o.Size, ModTime: o.LastModified, Version: strings.Trim(o.ETag, `"`)})
 				}
@@ -233,7 +247,7 @@ func (s *Store) List(ctx context.Context, dir string) ([]store.Info, error) {
 		if err == nil {
 			break
 		}
-		if err := a.next(ctx, err); err != nil {
+		if err := a.Next(ctx, err); err != nil {
 			return nil, err
 		}
 	}
@@ -293,7 +307,7 @@ func (s *Store) Sweep(ctx context.Context, dir string) error {
 			err = s.abort(ctx, dir, bucket, u.Key, u.UploadID)
 		}
 	}
-	if status := statusOf(err); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) ||
+	if status := requests.StatusOf(err); errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) ||
 		status == http.StatusNotImplemented || status == http.StatusBadRequest || status == http.StatusMethodNotAllowed {
 		return nil
 	}

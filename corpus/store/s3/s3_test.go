@@ -17,10 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/minio/minio-go/v7"
-
 	"curate/corpus/store"
 	"curate/corpus/store/storetest"
+	"curate/corpus/store/storetest/faults"
 	"curate/corpus/store/storetest/s3test"
 )
 
@@ -97,7 +96,7 @@ func TestContractInAStorm(t *testing.T) {
 		s, server := open(t, func(o *Options) { o.Attempts, o.PartSize = 40, 16<<10 })
 		server.PageSize = 2
 		seed++
-		server.SetFaults(s3test.Storm(seed))
+		server.SetFaults(faults.Storm(seed))
 		return s, "s3://bucket/storm"
 	})
 }
@@ -105,7 +104,7 @@ func TestContractInAStorm(t *testing.T) {
 // TestStormLosesNothing: files of many parts, read whole, from the middle and in pieces, and a log with many writers.
 func TestStormLosesNothing(t *testing.T) {
 	s, server := open(t, func(o *Options) { o.Attempts, o.PartSize = 40, 4<<10 })
-	server.SetFaults(s3test.Storm(7))
+	server.SetFaults(faults.Storm(7))
 	for _, size := range []int{0, 1, 4095, 4096, 4097, 20 << 10, 100_001} {
 		name, content := fmt.Sprintf("s3://bucket/%d", size), text(size)
 		put(t, s, name, content)
@@ -168,11 +167,11 @@ func TestStormLosesNothing(t *testing.T) {
 
 // TestLostAnswers: what the server has done although nobody heard of it is neither an error nor done twice.
 func TestLostAnswers(t *testing.T) {
-	lost := s3test.Fault{Lost: true}
+	lost := faults.Fault{Lost: true}
 	content := text(5000)
 	for _, act := range []string{"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "DeleteObject"} {
 		s, server := open(t)
-		server.SetFaults(s3test.On(act, lost, lost))
+		server.SetFaults(faults.On(act, lost, lost))
 		if act == "PutObject" {
 			put(t, s, "s3://bucket/x", content[:100])
 		} else {
@@ -195,7 +194,7 @@ func TestLostAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Write(content)
-	server.SetFaults(s3test.On("CompleteMultipartUpload", lost))
+	server.SetFaults(faults.On("CompleteMultipartUpload", lost))
 	other := sync.OnceFunc(func() { server.Put("bucket", "y", []byte("another")) })
 	server.SetRights(func(action, _, _ string) bool {
 		if action == "HeadObject" {
@@ -213,7 +212,7 @@ func TestResumes(t *testing.T) {
 	s, server := open(t)
 	content := text(10_000)
 	server.Put("bucket", "x", content)
-	server.SetFaults(s3test.On("GetObject", s3test.Fault{Cut: 0.5}, s3test.Fault{Reset: true}, s3test.Fault{Cut: 0.5}, s3test.Fault{Status: 412}, s3test.Fault{Status: 503}))
+	server.SetFaults(faults.On("GetObject", faults.Fault{Cut: 0.5}, faults.Fault{Reset: true}, faults.Fault{Cut: 0.5}, faults.Fault{Status: 412}, faults.Fault{Status: 503}))
 	if got := read(t, s, "s3://bucket/x", 0); !bytes.Equal(got, content) {
 		t.Error("other bytes")
 	}
@@ -221,7 +220,7 @@ func TestResumes(t *testing.T) {
 		t.Errorf("%d requests, want 6", n)
 	}
 	// The object that is there now is another one: half of each is no file.
-	server.SetFaults(s3test.On("GetObject", s3test.Fault{Cut: 0.5}))
+	server.SetFaults(faults.On("GetObject", faults.Fault{Cut: 0.5}))
 	r, err := s.Open(t.Context(), "s3://bucket/x", 0)
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +237,7 @@ func TestSilence(t *testing.T) {
 	s, server := open(t, func(o *Options) { o.Idle = 50 * time.Millisecond })
 	content := text(10_000)
 	server.Put("bucket", "x", content)
-	server.SetFaults(s3test.On("GetObject", s3test.Fault{Stall: true}, s3test.Fault{Stall: true}))
+	server.SetFaults(faults.On("GetObject", faults.Fault{Stall: true}, faults.Fault{Stall: true}))
 	if got := read(t, s, "s3://bucket/x", 0); !bytes.Equal(got, content) {
 		t.Error("other bytes")
 	}
@@ -252,11 +251,11 @@ func TestGivesUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Write(text(3000))
-	server.SetFaults(func(action string, n int) s3test.Fault {
+	server.SetFaults(func(action string, n int) faults.Fault {
 		if action == "CompleteMultipartUpload" || action == "GetObject" {
-			return s3test.Fault{Status: 503}
+			return faults.Fault{Status: 503}
 		}
-		return s3test.Fault{}
+		return faults.Fault{}
 	})
 	err = w.Commit()
 	for _, part := range []string{"write s3://bucket/x", server.URL, "503 SlowDown", "3 attempts", "repeat the command"} {
@@ -279,7 +278,7 @@ func TestGivesUp(t *testing.T) {
 // TestAbort: a file that is given up leaves no parts, also one whose part is on its way.
 func TestAbort(t *testing.T) {
 	s, server := open(t)
-	server.SetFaults(s3test.On("UploadPart", s3test.Fault{}, s3test.Fault{Delay: time.Hour}))
+	server.SetFaults(faults.On("UploadPart", faults.Fault{}, faults.Fault{Delay: time.Hour}))
 	w, err := s.Create(t.Context(), "s3://bucket/x")
 	if err != nil {
 		t.Fatal(err)
@@ -383,19 +382,13 @@ func TestRights(t *testing.T) {
 
 func TestTooManyParts(t *testing.T) {
 	s, server := open(t)
+	s.parts.Most = 3
+	put(t, s, "s3://bucket/three", text(3*1024))
 	w, err := s.Create(t.Context(), "s3://bucket/x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(text(3000)); err != nil {
-		t.Fatal(err)
-	}
-	own := w.(*writer)
-	if err := own.landed(); err != nil {
-		t.Fatal(err)
-	}
-	own.parts = append(own.parts, make([]minio.CompletePart, maxParts-len(own.parts))...)
-	if _, err := w.Write(text(3000)); err == nil || !strings.Contains(err.Error(), "10000 parts") {
+	if _, err := w.Write(text(5000)); err == nil || !strings.Contains(err.Error(), "more than 3 parts") {
 		t.Errorf("%v", err)
 	}
 	if err := w.Commit(); err == nil {
@@ -451,7 +444,10 @@ func TestEnvironment(t *testing.T) {
 	if g.Anonymous || g.AccessKey != "a" || g.SecretKey != "b" || g.Endpoint != "https://storage.googleapis.com" {
 		t.Errorf("%+v", g)
 	}
-	if g := GoogleEnvironment(func(string) string { return "" }); !g.Anonymous {
+	if g := GoogleEnvironment(func(string) string { return "" }); g.Anonymous || g.AccessKey != "" {
+		t.Errorf("%+v", g)
+	}
+	if g := GoogleEnvironment(func(k string) string { return map[string]string{"GS_NO_SIGN_REQUEST": "yes"}[k] }); !g.Anonymous {
 		t.Errorf("%+v", g)
 	}
 }

@@ -7,122 +7,93 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 
 	"curate/corpus/store"
+	"curate/corpus/store/objects"
+	"curate/corpus/store/requests"
 )
 
 // slowest is the rate below which sending is given up and tried anew, in bytes a second, on top of Idle.
 const slowest = 64 << 10
 
-// writer sends a file: in parts while it is written, or, if it stays below one, in one request when it is committed.
-type writer struct {
-	s           *Store
-	ctx         context.Context // ends with Abort, and not with that of Create
-	cancel      context.CancelFunc
-	name        string
-	bucket, key string
-
-	buf    []byte
-	pooled bool // buf has the size of a part, and is lent
-	upload string
-	parts  []minio.CompletePart
-	flying chan error // the answer to the part that is on its way; nil without one
-	err    error
-	done   bool
-}
-
 // Create begins the object name.
 func (s *Store) Create(ctx context.Context, name string) (store.Writer, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	bucket, key, err := s.object("create", name)
+	u, err := s.upload(ctx, "create", name)
 	if err != nil {
 		return nil, err
 	}
-	w := &writer{s: s, name: name, bucket: bucket, key: key}
-	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	return w, nil
+	return objects.Create(ctx, u, name, s.parts), nil
 }
 
-// Write implements io.Writer.
-func (w *writer) Write(p []byte) (int, error) {
-	if w.err != nil {
-		return 0, w.err
+// OpenLog opens the log name.
+func (s *Store) OpenLog(ctx context.Context, name string) (store.Log, error) {
+	u, err := s.upload(ctx, "open", name)
+	if err != nil {
+		return nil, err
 	}
-	n := 0
-	for len(p) > 0 {
-		if len(w.buf) == w.s.o.PartSize {
-			if w.err = w.send(); w.err != nil {
-				return n, w.err
-			}
-		}
-		k := min(len(p), w.s.o.PartSize-len(w.buf))
-		if need := len(w.buf) + k; need > cap(w.buf) && (need > w.s.o.PartSize/2 || w.upload != "") {
-			b := append((*w.s.free.Get().(*[]byte))[:0], w.buf...)
-			w.buf, w.pooled = b, true
-		}
-		w.buf = append(w.buf, p[:k]...)
-		p, n = p[k:], n+k
-	}
-	return n, nil
+	return objects.OpenLog(ctx, u, name)
 }
 
-// release gives a part's buffer back.
-func (w *writer) release(b []byte, pooled bool) {
-	if pooled {
-		w.s.free.Put(&b)
-	}
+// upload is an objects.Object.
+type upload struct {
+	s                 *Store
+	name, bucket, key string
+
+	id    string // of the multipart upload; "" before there is one
+	parts []minio.CompletePart
+	size  int64 // of the parts, and their CRC-32C
+	crc   uint32
 }
 
-// send lets the buffer go as the next part, when the one before it has arrived.
-func (w *writer) send() error {
-	if err := w.landed(); err != nil {
+func (s *Store) upload(ctx context.Context, op, name string) (*upload, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	bucket, key, err := s.object(op, name)
+	return &upload{s: s, name: name, bucket: bucket, key: key}, err
+}
+
+// Open implements objects.Object.
+func (u *upload) Open(ctx context.Context) (io.ReadCloser, error) { return u.s.Open(ctx, u.name, 0) }
+
+// Put implements objects.Object.
+func (u *upload) Put(ctx context.Context, op string, b []byte) error {
+	return u.s.try(ctx, op, u.name, func(ctx context.Context) error {
+		ctx, cancel := u.s.patience(ctx, len(b))
+		defer cancel()
+		_, err := u.s.core.PutObject(ctx, u.bucket, u.key, bytes.NewReader(b), int64(len(b)), "", "", minio.PutObjectOptions{})
 		return err
-	}
-	number := len(w.parts) + 1
-	if number > maxParts {
-		return &fs.PathError{Op: "write", Path: store.URL(w.name), Err: fmt.Errorf("has more than %d parts of %d MiB, the most that an object may have; write compressed, or a directory of parts", maxParts, w.s.o.PartSize>>20)}
-	}
-	if w.upload == "" {
-		err := w.s.try(w.ctx, "write", w.name, func(ctx context.Context) (err error) {
-			w.upload, err = w.s.core.NewMultipartUpload(ctx, w.bucket, w.key, minio.PutObjectOptions{})
+	})
+}
+
+// Part implements objects.Object.
+func (u *upload) Part(ctx context.Context, number int, b []byte) error {
+	if u.id == "" {
+		err := u.s.try(ctx, "write", u.name, func(ctx context.Context) (err error) {
+			u.id, err = u.s.core.NewMultipartUpload(ctx, u.bucket, u.key, minio.PutObjectOptions{})
 			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	b, pooled := w.buf, w.pooled
-	w.buf, w.pooled = nil, false
-	w.parts = append(w.parts, minio.CompletePart{PartNumber: number})
-	w.flying = make(chan error, 1)
-	go func(part *minio.CompletePart, answer chan<- error) {
-		err := w.s.try(w.ctx, "write", w.name, func(ctx context.Context) error {
-			ctx, cancel := w.s.patience(ctx, len(b))
-			defer cancel()
-			sent, err := w.s.core.PutObjectPart(ctx, w.bucket, w.key, w.upload, number, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{})
-			part.ETag = sent.ETag
-			return err
-		})
-		w.release(b, pooled)
-		answer <- err
-	}(&w.parts[number-1], w.flying)
-	return nil
-}
-
-// landed waits for the part that is on its way.
-func (w *writer) landed() error {
-	if w.flying == nil {
-		return nil
-	}
-	err := <-w.flying
-	w.flying = nil
-	return err
+	u.size += int64(len(b))
+	u.crc = crc32.Update(u.crc, castagnoli, b)
+	return u.s.try(ctx, "write", u.name, func(ctx context.Context) error {
+		ctx, cancel := u.s.patience(ctx, len(b))
+		defer cancel()
+		sent, err := u.s.core.PutObjectPart(ctx, u.bucket, u.key, u.id, number, bytes.NewReader(b), int64(len(b)), minio.PutObjectPartOptions{})
+		if err == nil {
+			u.parts = append(u.parts, minio.CompletePart{PartNumber: number, ETag: sent.ETag})
+		}
+		return err
+	})
 }
 
 // patience bounds one attempt at sending n bytes.
@@ -130,94 +101,56 @@ func (s *Store) patience(ctx context.Context, n int) (context.Context, context.C
 	return context.WithTimeout(ctx, s.o.Idle+time.Duration(n)*time.Second/slowest)
 }
 
-// put writes an object in one request.
-func (s *Store) put(ctx context.Context, op, name, bucket, key string, b []byte) error {
-	return s.try(ctx, op, name, func(ctx context.Context) error {
-		ctx, cancel := s.patience(ctx, len(b))
-		defer cancel()
-		_, err := s.core.PutObject(ctx, bucket, key, bytes.NewReader(b), int64(len(b)), "", "", minio.PutObjectOptions{})
-		return err
-	})
-}
-
-// Commit implements store.Writer.
-func (w *writer) Commit() error {
-	if w.err != nil {
-		return errors.Join(w.err, w.Abort())
-	}
-	if err := w.commit(); err != nil {
-		w.err = err
-		return errors.Join(err, w.Abort())
-	}
-	w.release(w.buf, w.pooled)
-	w.buf, w.done, w.err = nil, true, &fs.PathError{Op: "write", Path: store.URL(w.name), Err: fs.ErrClosed}
-	w.cancel()
-	return nil
-}
-
-func (w *writer) commit() error {
-	if w.upload == "" {
-		return w.s.put(w.ctx, "write", w.name, w.bucket, w.key, w.buf)
-	}
-	if len(w.buf) > 0 {
-		if err := w.send(); err != nil {
-			return err
-		}
-	}
-	if err := w.landed(); err != nil {
-		return err
-	}
+// Complete implements objects.Object.
+func (u *upload) Complete(ctx context.Context) error {
 	tries := 0
-	err := w.s.try(w.ctx, "write", w.name, func(ctx context.Context) error {
+	err := u.s.try(ctx, "write", u.name, func(ctx context.Context) error {
 		tries++
-		ctx, cancel := w.s.patience(ctx, 0)
+		// Putting many parts together may take minutes, as Google's page on it says
+		// (https://cloud.google.com/storage/docs/xml-api/post-object-complete).
+		ctx, cancel := context.WithTimeout(ctx, 5*u.s.o.Idle)
 		defer cancel()
-		_, err := w.s.core.CompleteMultipartUpload(ctx, w.bucket, w.key, w.upload, w.parts, minio.PutObjectOptions{})
+		_, err := u.s.core.CompleteMultipartUpload(ctx, u.bucket, u.key, u.id, u.parts, minio.PutObjectOptions{})
 		return err
 	})
-	if err != nil && tries > 1 && codeOf(err) == minio.NoSuchUpload && w.arrived() {
+	if err != nil && tries > 1 && requests.CodeOf(err) == minio.NoSuchUpload && u.arrived(ctx) {
 		return nil // an attempt before had succeeded, and its answer was lost
 	}
 	return err
 }
 
+// castagnoli is the polynomial of CRC-32C, which processors compute.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 // arrived says whether the object is the one that these parts make: then its ETag is made of theirs, as Amazon S3 and those
-// that follow it compute it. Where a key of the user's encrypts objects it is not, and the command is to be repeated.
-func (w *writer) arrived() bool {
+// that follow it compute it. Google Cloud Storage does not, and says the CRC-32C of the whole in place of it
+// (https://cloud.google.com/storage/docs/xml-api/post-object-complete). Where a key of the user's encrypts objects neither is
+// there, and the command is to be repeated.
+func (u *upload) arrived(ctx context.Context) bool {
+	info, err := u.s.Stat(ctx, u.name)
+	if err != nil || info.Size != u.size {
+		return false
+	}
 	sum := md5.New()
-	for _, p := range w.parts {
+	for _, p := range u.parts {
 		b, err := hex.DecodeString(p.ETag)
 		if err != nil {
-			return false
+			break
 		}
 		sum.Write(b)
 	}
-	info, err := w.s.Stat(w.ctx, w.name)
-	return err == nil && info.Version == fmt.Sprintf("%x-%d", sum.Sum(nil), len(w.parts))
+	if info.Version == fmt.Sprintf("%x-%d", sum.Sum(nil), len(u.parts)) {
+		return true
+	}
+	return u.s.o.Scheme == "gs" && u.sameSum(ctx, info.Version)
 }
 
-// Abort implements store.Writer.
-func (w *writer) Abort() error {
-	if w.done {
+// Abort implements objects.Object.
+func (u *upload) Abort(ctx context.Context) error {
+	if u.id == "" {
 		return nil
 	}
-	if w.err == nil {
-		w.err = &fs.PathError{Op: "write", Path: store.URL(w.name), Err: fs.ErrClosed}
-	}
-	w.cancel()
-	_ = w.landed() // it was cancelled; a part that lands behind the abort is removed with a later one
-	if w.buf != nil {
-		w.release(w.buf, w.pooled)
-		w.buf = nil
-	}
-	if w.upload != "" {
-		// What was to be given up is so whoever is being interrupted.
-		if err := w.s.abort(context.WithoutCancel(w.ctx), w.name, w.bucket, w.key, w.upload); err != nil {
-			return err
-		}
-	}
-	w.done = true
-	return nil
+	return u.s.abort(ctx, u.name, u.bucket, u.key, u.id)
 }
 
 // abort removes the parts of an upload.

@@ -13,6 +13,9 @@ type scheme struct {
 
 // schemes by name.
 var schemes = []scheme{
+	{"abfs", openAzure},
+	{"abfss", openAzure},
+	{"az", openAzure},
 	{"gs", openGoogle},
 	{"hf", openHub},
 	{"s3", openS3},

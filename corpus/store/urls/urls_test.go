@@ -29,7 +29,7 @@ func TestSchemes(t *testing.T) {
 	}
 	s := New(func(string) string { return "" })
 	for _, name := range []string{"ftp://host/x", "ftp:/host/x"} {
-		if _, err := s.Stat(t.Context(), name); err == nil || !strings.Contains(err.Error(), "ftp://host/x: no store of URLs that begin with ftp://; there are gs://, ") {
+		if _, err := s.Stat(t.Context(), name); err == nil || !strings.Contains(err.Error(), "ftp://host/x: no store of URLs that begin with ftp://; there are abfs://, abfss://, az://, gs://, ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

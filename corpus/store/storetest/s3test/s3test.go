@@ -4,15 +4,21 @@
 //
 // It is stricter than some servers where a client could rely on kindness: parts below the least size are refused, an upload
 // that has ended is unknown, a request without a body's checksum in its signature over plain HTTP is refused.
+//
+// With SetTokens it is Google Cloud Storage's XML API, where that differs.
 package s3test
 
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +29,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"curate/corpus/store/storetest/faults"
 )
 
 // The key that signs requests; any other is refused.
@@ -41,8 +49,9 @@ type Server struct {
 
 	http    *httptest.Server
 	mu      sync.Mutex
-	faults  Faults
+	faults  faults.Faults
 	rights  func(action, bucket, key string) bool
+	tokens  func(token string) bool
 	buckets map[string]map[string]*object
 	uploads map[string]*upload
 	serial  int
@@ -51,9 +60,10 @@ type Server struct {
 }
 
 type object struct {
-	body []byte
-	etag string
-	time time.Time
+	body  []byte
+	etag  string
+	time  time.Time
+	plain []byte // of an object whose metadata says that it is gzip's: what it holds
 }
 
 type upload struct {
@@ -149,7 +159,7 @@ func (s *Server) Count(action string) int {
 }
 
 // SetFaults replaces the faults; nil has none.
-func (s *Server) SetFaults(f Faults) {
+func (s *Server) SetFaults(f faults.Faults) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = f
@@ -160,6 +170,56 @@ func (s *Server) SetRights(allowed func(action, bucket, key string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rights = allowed
+}
+
+// SetTokens makes the server Cloud Storage of Google: in place of a signature, requests may have an access token that valid
+// knows; "" is a request without one. An object that was put together has no MD5 in its ETag, and answers have its CRC-32C.
+func (s *Server) SetTokens(valid func(token string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens = valid
+}
+
+// PutGzip stores an object whose metadata says that it is compressed, as "gsutil cp -Z" does: who does not take gzip is given what it holds.
+func (s *Server) PutGzip(bucket, key string, body []byte) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		panic(err) // of a test
+	}
+	plain, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.object(slices.Clone(body))
+	o.plain = plain
+	s.buckets[bucket][key] = o
+}
+
+// google says whether the server is Google's.
+func (s *Server) google() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.tokens != nil
+}
+
+// known decides about who asks: 0, or the status and code of a refusal.
+func (s *Server) known(r *http.Request) (status int, code, message string) {
+	s.mu.Lock()
+	valid := s.tokens
+	s.mu.Unlock()
+	header := r.Header.Get("Authorization")
+	switch token, bears := strings.CutPrefix(header, "Bearer "); {
+	case strings.Contains(header, "Credential="+AccessKey+"/"):
+	case valid == nil:
+		return http.StatusForbidden, "InvalidAccessKeyId", "The key that signs the request is unknown"
+	case header == "" && !valid(""):
+		return http.StatusForbidden, "AccessDenied", "Anonymous caller does not have access"
+	case header != "" && (!bears || !valid(token)):
+		return http.StatusUnauthorized, "AuthenticationRequired", "Authentication required"
+	}
+	return 0, "", ""
 }
 
 func (s *Server) object(body []byte) *object {
@@ -203,11 +263,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	act := action(r, key)
 	s.mu.Lock()
 	s.counts[act]++
-	fault := Fault{}
+	fault := faults.Fault{}
 	if s.faults != nil {
 		fault = s.faults(act, s.counts[act])
 	}
-	if fault != (Fault{}) {
+	if fault != (faults.Fault{}) {
 		s.hurt[act]++
 	}
 	rights := s.rights
@@ -223,17 +283,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case fault.Reset:
-		reset(w)
+		faults.Reset(w)
 		return
 	case fault.Status != 0:
-		refuse(w, r, fault.Status, fault.code(), "a fault of the test")
+		refuse(w, r, fault.Status, codeOf(fault), "a fault of the test")
 		return
 	case fault.Lost: // the request is done, and nobody hears of it
-		defer reset(w)
-		w = lost{http.Header{}}
+		defer faults.Reset(w)
+		w = faults.Lost()
 	}
-	if !strings.Contains(r.Header.Get("Authorization"), "Credential="+AccessKey+"/") {
-		refuse(w, r, http.StatusForbidden, "InvalidAccessKeyId", "The key that signs the request is unknown")
+	if status, code, message := s.known(r); status != 0 {
+		refuse(w, r, status, code, message)
 		return
 	}
 	if !there {
@@ -346,7 +406,11 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, act, bucket, 
 		sum, _ := hex.DecodeString(o.etag)
 		sums.Write(sum)
 	}
-	o := &object{whole, fmt.Sprintf("%x-%d", sums.Sum(nil), len(complete.Part)), s.Now()}
+	o := &object{body: whole, etag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(complete.Part)), time: s.Now()}
+	if s.tokens != nil {
+		s.serial++
+		o.etag = fmt.Sprintf("-CK%dEAE=", s.serial)
+	}
 	s.buckets[bucket][key] = o
 	delete(s.uploads, id)
 	answer(w, struct {
@@ -356,7 +420,7 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, act, bucket, 
 }
 
 // get answers GET and HEAD.
-func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string, fault Fault) {
+func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string, fault faults.Fault) {
 	s.mu.Lock()
 	o := s.buckets[bucket][key]
 	s.mu.Unlock()
@@ -367,6 +431,20 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string,
 	if match := r.Header.Get("If-Match"); match != "" && strings.Trim(match, `"`) != o.etag {
 		refuse(w, r, http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 		return
+	}
+	if s.google() {
+		sum := crc32.Checksum(o.body, crc32.MakeTable(crc32.Castagnoli))
+		w.Header().Set("X-Goog-Hash", "crc32c="+base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum)))
+	}
+	if o.plain != nil {
+		if r.Header.Get("Accept-Encoding") != "gzip" { // no ranges, and no length
+			w.Header().Set("ETag", `"`+o.etag+`"`)
+			w.Header().Set("Last-Modified", o.time.UTC().Format(http.TimeFormat))
+			w.(http.Flusher).Flush()
+			w.Write(o.plain)
+			return
+		}
+		w.Header().Set("Content-Encoding", "gzip")
 	}
 	body, status := o.body, http.StatusOK
 	if spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok {
@@ -395,7 +473,7 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, bucket, key string,
 	if fault.Cut > 0 {
 		w.Write(body[:cut])
 		w.(http.Flusher).Flush()
-		reset(w)
+		faults.Reset(w)
 		return
 	}
 	if fault.Stall {
@@ -543,4 +621,30 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, code, message st
 		XMLName                   xml.Name `xml:"Error"`
 		Code, Message, BucketName string
 	}{Code: code, Message: message, BucketName: strings.Split(r.URL.Path+"/", "/")[1]})
+}
+
+// codeOf names the status of a fault.
+func codeOf(f faults.Fault) string {
+	switch f.Status {
+	case http.StatusServiceUnavailable:
+		return "SlowDown"
+	case http.StatusConflict:
+		return "OperationAborted"
+	case http.StatusPreconditionFailed:
+		return "PreconditionFailed"
+	case http.StatusForbidden:
+		return "AccessDenied"
+	}
+	return "InternalError"
+}
+
+// Hurt is how many requests had a fault.
+func (s *Server) Hurt() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, k := range s.hurt {
+		n += k
+	}
+	return n
 }

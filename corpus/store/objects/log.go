@@ -1,4 +1,4 @@
-package s3
+package objects
 
 import (
 	"context"
@@ -14,10 +14,9 @@ import (
 // log is an object that holds the whole log. Objects cannot be appended to, so each entry writes it anew, together with
 // those that came while the one before was on its way: a journal has some 200 bytes a split, so that is small.
 type log struct {
-	s           *Store
-	ctx         context.Context
-	name        string
-	bucket, key string
+	o    Object
+	ctx  context.Context
+	name string
 
 	sending sync.Mutex // held by who writes the object
 	mu      sync.Mutex // of what follows
@@ -34,19 +33,13 @@ type entry struct {
 	err  error
 }
 
-// OpenLog opens the log name.
-func (s *Store) OpenLog(ctx context.Context, name string) (store.Log, error) {
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
-	}
-	bucket, key, err := s.object("open", name)
-	if err != nil {
-		return nil, err
-	}
-	l := &log{s: s, ctx: context.WithoutCancel(ctx), name: name, bucket: bucket, key: key}
+// OpenLog opens the object as a log, and creates it if it is absent. name is for messages.
+func OpenLog(ctx context.Context, o Object, name string) (store.Log, error) {
+	l := &log{o: o, ctx: context.WithoutCancel(ctx), name: name}
+	var err error
 	l.durable, err = l.fetch(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = s.put(ctx, "create", name, bucket, key, nil)
+		err = o.Put(ctx, "create", nil)
 	}
 	if err != nil {
 		return nil, err
@@ -56,7 +49,7 @@ func (s *Store) OpenLog(ctx context.Context, name string) (store.Log, error) {
 
 // fetch reads the object.
 func (l *log) fetch(ctx context.Context) ([]byte, error) {
-	r, err := l.s.Open(ctx, l.name, 0)
+	r, err := l.o.Open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +90,7 @@ func (l *log) Truncate(size int64) error {
 		return err // the log is as it was
 	}
 	b = b[:size:size]
-	l.err = l.s.put(l.ctx, "truncate", l.name, l.bucket, l.key, b)
+	l.err = l.o.Put(l.ctx, "truncate", b)
 	if l.err == nil {
 		l.durable = b
 	}
@@ -131,7 +124,7 @@ func (l *log) Append(p []byte) error {
 			whole = append(whole, e.p...)
 		}
 		l.mu.Unlock()
-		err = l.s.put(l.ctx, "append", l.name, l.bucket, l.key, whole)
+		err = l.o.Put(l.ctx, "append", whole)
 		l.mu.Lock()
 		if l.err = err; err == nil {
 			l.durable = whole

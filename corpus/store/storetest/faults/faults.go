@@ -1,9 +1,12 @@
-package s3test
+// Package faults is what goes wrong with requests to the servers of tests: resets, errors, answers that are lost, bodies that are
+// cut or stall.
+package faults
 
 import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -17,21 +20,7 @@ type Fault struct {
 	Delay  time.Duration // before anything else
 }
 
-func (f Fault) code() string {
-	switch f.Status {
-	case http.StatusServiceUnavailable:
-		return "SlowDown"
-	case http.StatusConflict:
-		return "OperationAborted"
-	case http.StatusPreconditionFailed:
-		return "PreconditionFailed"
-	case http.StatusForbidden:
-		return "AccessDenied"
-	}
-	return "InternalError"
-}
-
-// Faults decides about a request: the nth, from 1, of its action (Server.Count). It is called from one goroutine at a time.
+// Faults decides about a request: the nth, from 1, of its action, as the server calls it. It is called from one goroutine at a time.
 type Faults func(action string, n int) Fault
 
 // On lets the requests of one action fail, each with the next of the faults, and those behind them succeed.
@@ -64,26 +53,15 @@ func Storm(seed uint64) Faults {
 			return Fault{Reset: true}
 		case p < 35:
 			return Fault{Lost: true}
-		case p < 45 && action == "GetObject":
+		case p < 45 && strings.HasPrefix(action, "Get"):
 			return Fault{Cut: rng.Float64()}
 		}
 		return Fault{}
 	}
 }
 
-// Hurt is how many requests had a fault.
-func (s *Server) Hurt() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for _, k := range s.hurt {
-		n += k
-	}
-	return n
-}
-
-// reset ends a connection as a machine that is gone would.
-func reset(w http.ResponseWriter) {
+// Reset ends a connection as a machine that is gone would.
+func Reset(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -94,7 +72,9 @@ func reset(w http.ResponseWriter) {
 	conn.Close()
 }
 
-// lost is an answer that nobody gets.
+// Lost is an answer that nobody gets.
+func Lost() http.ResponseWriter { return lost{http.Header{}} }
+
 type lost struct{ h http.Header }
 
 func (l lost) Header() http.Header         { return l.h }

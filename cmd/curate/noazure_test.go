@@ -1,0 +1,6 @@
+//go:build !azure
+
+package main
+
+// hasAzure says whether this binary was built with -tags azure.
+const hasAzure = false
