@@ -468,7 +468,7 @@ func (r *Runner) doTask(ctx context.Context, s *Step, identities map[*Step]strin
 	if err != nil && !errors.As(err, new(*pipeline.QuarantineError)) {
 		return nil, err
 	}
-	if !before {
+	if !before { // of an error here the files are whole, and it is told at the end
 		r.logOf(s).Info("", pipeline.Event("step.finished"))
 	}
 	return &Outcome{Step: s, Identity: identity, Before: before}, err
