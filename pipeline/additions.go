@@ -87,6 +87,16 @@ func ReadCounts(ctx context.Context, st store.Store, dir string) (c Counts, err 
 	return c, err
 }
 
+// Tidy removes from a directory that is whole what was only needed until then, where a kill came before that was done. [Job.Run] does
+// it, too.
+func (j *Job) Tidy(ctx context.Context) error {
+	phs, err := j.phases()
+	if err != nil {
+		return err
+	}
+	return j.dir().tidy(ctx, phs)
+}
+
 // SumCounts are those of an output directory with its additions, which have the same stages.
 func SumCounts(all ...Counts) (sum Counts, err error) {
 	for i := range all {
