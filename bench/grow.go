@@ -116,7 +116,7 @@ func (v *verdict) growth(what string, shares []float64) {
 // what it keeps in out.
 func growIndex(s *session, v *verdict, in result, what string, argv func(dir string, files []string) (command []string, out string, err error)) error {
 	first := &row{name: fmt.Sprintf("%s, %d files, -j 2", what, growFiles), note: ", whole process"}
-	more := &row{name: fmt.Sprintf("the same with %d more", growMore), note: ", whole process"}
+	more := &row{name: fmt.Sprintf("%s, %d more files", what, growMore), note: ", whole process"}
 	var shares []float64
 	for round := 1; round <= s.options.runs; round++ {
 		dir, out := filepath.Join(s.dir, fmt.Sprintf("grow-%s-%d", strings.Fields(what)[0], round)), ""
