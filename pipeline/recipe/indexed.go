@@ -261,6 +261,11 @@ func (r *Runner) open(ctx context.Context, s *Step, d *directory, look bool) (*I
 	if err != nil {
 		return nil, nil, errors.Join(err, x.Close())
 	}
+	if d.number > 1 && j.MaxRecord == 0 {
+		if j.MaxRecord, err = pipeline.MaxRecord(ctx, r.Store, s.Dir()); err != nil {
+			return nil, nil, errors.Join(err, stage.Close(j.Stages), x.Close())
+		}
+	}
 	return x, j, nil
 }
 
