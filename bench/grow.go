@@ -20,7 +20,7 @@ const (
 )
 
 // runGrow measures what a run costs when 1 % of new files have come to those that it has done, as a share of the first run's CPU
-// seconds: of a filter, and of near-deduplication with an index. The filter's parts must be those of a run over all files at once, in the
+// seconds: of a filter, and of near-deduplication with an index, as a command and as a step of a recipe. The filter's parts must be those of a run over all files at once, in the
 // order in which they came; of the second's documents, none of which is like another, all must be there.
 func runGrow(s *session) error {
 	bin, err := s.buildCurate()
@@ -31,7 +31,30 @@ func runGrow(s *session) error {
 	if err := growFilter(s, bin, v); err != nil {
 		return err
 	}
-	if err := growIndex(s, bin, v); err != nil {
+	in, _, err := s.child(task{Name: "pieces", Files: s.corpus.Files, Out: filepath.Join(s.dir, "grow-distinct"), N: growFiles + growMore, Arg: "distinct"}, false)
+	if err != nil {
+		return err
+	}
+	err = growIndex(s, v, in, "dedup --index", func(dir string, files []string) ([]string, string, error) {
+		out := filepath.Join(dir, "unique")
+		return append([]string{bin, "dedup", "-q", "-j", "2", "--index", filepath.Join(dir, "seen"), "-o", out}, files...), out, nil
+	})
+	if err != nil {
+		return err
+	}
+	err = growIndex(s, v, in, "recipe with dedup's index", func(dir string, files []string) ([]string, string, error) {
+		list, err := json.Marshal(files)
+		if err != nil {
+			return nil, "", err
+		}
+		recipe, run := filepath.Join(dir, "recipe.yaml"), filepath.Join(dir, "run")
+		text := fmt.Sprintf("version: 1\nrun: %s\nsteps:\n  - {name: unique, read: %s, dedup: {minhash: {index: true}}}\n", run, list)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, "", err
+		}
+		return []string{bin, "run", recipe, "-q", "-j", "2"}, filepath.Join(run, "unique"), os.WriteFile(recipe, []byte(text), 0o644)
+	})
+	if err != nil {
 		return err
 	}
 	return s.say("grow", v)
@@ -89,26 +112,28 @@ func (v *verdict) growth(what string, shares []float64) {
 	}
 }
 
-func growIndex(s *session, bin string, v *verdict) error {
-	in, _, err := s.child(task{Name: "pieces", Files: s.corpus.Files, Out: filepath.Join(s.dir, "grow-distinct"), N: growFiles + growMore, Arg: "distinct"}, false)
-	if err != nil {
-		return err
-	}
-	first := &row{name: fmt.Sprintf("dedup --index, %d files, -j 2", growFiles), note: ", whole process"}
-	more := &row{name: fmt.Sprintf("the same with %d more", growMore), note: ", whole process"}
+// growIndex measures one way of deduplicating with an index; argv is a command that has the files as inputs, all it writes below dir, and
+// what it keeps in out.
+func growIndex(s *session, v *verdict, in result, what string, argv func(dir string, files []string) (command []string, out string, err error)) error {
+	first := &row{name: fmt.Sprintf("%s, %d files, -j 2", what, growFiles), note: ", whole process"}
+	more := &row{name: fmt.Sprintf("%s, %d more files", what, growMore), note: ", whole process"}
 	var shares []float64
 	for round := 1; round <= s.options.runs; round++ {
-		out, seen := filepath.Join(s.dir, fmt.Sprintf("grow-unique-%d", round)), filepath.Join(s.dir, fmt.Sprintf("grow-seen-%d", round))
+		dir, out := filepath.Join(s.dir, fmt.Sprintf("grow-%s-%d", strings.Fields(what)[0], round)), ""
 		var cpu [2]float64
 		for i, way := range []struct {
 			row   *row
 			files []string
 		}{{first, in.Files[growMore:]}, {more, in.Files}} {
-			u, err := s.measure(command{argv: append([]string{bin, "dedup", "-q", "-j", "2", "--index", seen, "-o", out}, way.files...)})
+			args, to, err := argv(dir, way.files)
 			if err != nil {
 				return err
 			}
-			cpu[i] = u.CPU
+			u, err := s.measure(command{argv: args})
+			if err != nil {
+				return err
+			}
+			out, cpu[i] = to, u.CPU
 			s.add(way.row, measurement{Bench: "grow", Name: way.row.name, Round: round, Unit: "JSONL", Process: true, result: result{
 				Bytes: in.Bytes, Docs: in.Docs, Passes: 1, CPU: u.CPU, Sys: u.Sys, Wall: u.Wall, Foreign: u.Foreign, PeakRSS: u.RSS,
 			}})
@@ -127,7 +152,7 @@ func growIndex(s *session, bin string, v *verdict) error {
 		}
 	}
 	table(fmt.Sprintf("grow: near-duplicates of %d files of %.1f MB, and %d more", growFiles, mb(in.Bytes), growMore), first, more)
-	v.growth("dedup --index", shares)
+	v.growth(what, shares)
 	return nil
 }
 

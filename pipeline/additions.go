@@ -54,16 +54,27 @@ func Additions(ctx context.Context, st store.Store, root string) (dirs []string,
 
 // Identity is that of an output directory, as its config.json has it.
 func Identity(ctx context.Context, st store.Store, dir string) (string, error) {
+	c, err := configOf(ctx, st, dir)
+	return c.Identity, err
+}
+
+// MaxRecord is the bound of records that an output directory was begun with, in bytes. Its additions are to have the same, whatever the
+// memory of the machine that makes them.
+func MaxRecord(ctx context.Context, st store.Store, dir string) (int, error) {
+	c, err := configOf(ctx, st, dir)
+	return c.Step.MaxRecord, err
+}
+
+func configOf(ctx context.Context, st store.Store, dir string) (c config, err error) {
 	d := (&Job{Store: st, Out: Target{Path: dir}}).dir()
 	raw, err := d.current(ctx, configFile)
 	if err != nil {
-		return "", err
+		return c, err
 	}
-	var c config
 	if err := json.Unmarshal(raw, &c); err != nil {
-		return "", &damagedConfig{path.Join(d.own, configFile), err}
+		return c, &damagedConfig{path.Join(d.own, configFile), err}
 	}
-	return c.Identity, nil
+	return c, nil
 }
 
 // JoinIdentities is the identity of an output directory with its additions: that of the first, where it has none.
@@ -85,6 +96,16 @@ func ReadCounts(ctx context.Context, st store.Store, dir string) (c Counts, err 
 		}
 	}
 	return c, err
+}
+
+// Tidy removes from a directory that is whole what was only needed until then, where a kill came before that was done. [Job.Run] does
+// it, too.
+func (j *Job) Tidy(ctx context.Context) error {
+	phs, err := j.phases()
+	if err != nil {
+		return err
+	}
+	return j.dir().tidy(ctx, phs)
 }
 
 // SumCounts are those of an output directory with its additions, which have the same stages.

@@ -389,10 +389,10 @@ func Makers(ctx context.Context, st store.Store, dir, identity string) (func(nam
 		return nil, &damagedConfig{path.Join(d.own, configFile), err}
 	}
 	all[0] = c.Identity
+	if JoinIdentities(all) != identity { // another run has changed it meanwhile
+		return func(string) string { return identity }, nil
+	}
 	return func(name string) string {
-		if JoinIdentities(all) != identity {
-			return identity // another run has changed it meanwhile
-		}
 		if id := ids[path.Dir(path.Clean(name))]; id != "" {
 			return id
 		}

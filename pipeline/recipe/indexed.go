@@ -261,6 +261,11 @@ func (r *Runner) open(ctx context.Context, s *Step, d *directory, look bool) (*I
 	if err != nil {
 		return nil, nil, errors.Join(err, x.Close())
 	}
+	if d.number > 1 && j.MaxRecord == 0 {
+		if j.MaxRecord, err = pipeline.MaxRecord(ctx, r.Store, s.Dir()); err != nil {
+			return nil, nil, errors.Join(err, stage.Close(j.Stages), x.Close())
+		}
+	}
 	return x, j, nil
 }
 
@@ -370,20 +375,17 @@ func (r *Runner) doIndexed(ctx context.Context, s *Step, identities map[*Step]st
 
 // doDirectory makes a directory whole, and brings what it keeps into the index. done is false where ranks have work.
 func (r *Runner) doDirectory(ctx context.Context, s *Step, d *directory, restart, finish bool) (done bool, err error) {
-	before := d.standing == pipeline.Finished
-	if before && d.index.Already {
-		return true, nil
-	}
-	x, j, err := r.open(ctx, s, d, before)
+	whole := d.standing == pipeline.Finished && d.index.Already
+	x, j, err := r.open(ctx, s, d, whole)
 	if err != nil {
 		return false, err
 	}
-	if j == nil || !before && x.Problem != "" {
+	if j == nil || x.Problem != "" {
 		return false, fmt.Errorf("%s: %s, since another process has changed it; repeat the command", r.indexDir(s), x.Problem)
 	}
 	defer func() { err = errors.Join(err, stage.Close(j.Stages), x.Close()) }()
-	if before { // killed behind its end
-		return true, x.Commit(ctx)
+	if whole {
+		return true, j.Tidy(ctx)
 	}
 	j.MaxQuarantined = everything // of the step as a whole there are limits
 	j.Restart = restart
@@ -391,13 +393,11 @@ func (r *Runner) doDirectory(ctx context.Context, s *Step, d *directory, restart
 	if finish && d.number == 1 {
 		run = j.FinishRanks
 	}
-	if r.Started != nil {
+	if d.standing != pipeline.Finished && r.Started != nil { // it may only lack the index's commit
 		r.Started(j.Progress)
+		defer r.Stopped()
 	}
 	res, err := run(ctx)
-	if r.Stopped != nil {
-		r.Stopped()
-	}
 	if err != nil || res == nil {
 		return false, err
 	}
