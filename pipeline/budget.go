@@ -32,12 +32,16 @@ const (
 	// heapShare of the rest is for data in flight; garbage that is not yet collected has the others.
 	heapShare = 0.6
 
-	frameSize    = 4 * MiB  // of uncompressed output: docs/formats/part.md
-	maxChunk     = 4 * MiB  // of input: a channel hop a chunk costs nothing beside its work
-	minChunk     = 64 << 10 // below it the hops begin to count
-	maxLanes     = 16
-	tails        = 2 // Budget.Tails, where nothing speaks against it
-	maxRecordCap = 256 * MiB
+	frameSize = 4 * MiB // of uncompressed output: docs/formats/part.md
+	// maxChunk of input: a channel hop a chunk costs nothing beside its work. In the beginning of a run all workers wait for
+	// the first chunks, and in the end for the last ones, which slow stages have in hand for tens of milliseconds at 1 MiB.
+	maxChunk = 1 * MiB
+	// maxReduceChunk is the same where each chunk has a Partial, which is joined with its split's.
+	maxReduceChunk = 4 * MiB
+	minChunk       = 64 << 10 // below it the hops begin to count
+	maxLanes       = 16
+	tails          = 2 // Budget.Tails, where nothing speaks against it
+	maxRecordCap   = 256 * MiB
 
 	// inFlightMemory: what somebody who waits takes beside his batch, such as a stack and the buffers of a connection.
 	inFlightMemory = 64 << 10
@@ -203,7 +207,11 @@ func (b *Budget) divide(free int64, j, maxRecord int, use Use) {
 	} else {
 		// Enough chunks that every worker has one, one waits for it and each lane reads one.
 		per := 2*j + b.Lanes
-		b.ChunkSize = int(min(maxChunk, max(minChunk, use.Chunk, chunks/(int64(per)*b.chunkCost(2)))))
+		most := max(maxChunk, use.Chunk)
+		if use.Reduce {
+			most = maxReduceChunk
+		}
+		b.ChunkSize = int(min(most, max(minChunk, use.Chunk, chunks/(int64(per)*b.chunkCost(2)))))
 		// More than twice what keeps everybody busy only makes the wait longer.
 		chunks = min(chunks, 2*int64(per)*b.chunkCost(b.ChunkSize)+b.chunkCost(maxRecord))
 	}

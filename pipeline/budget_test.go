@@ -38,6 +38,9 @@ func TestBudget(t *testing.T) {
 					if b.Lanes < 1 || b.ChunkSize < 1 || b.Lanes > 1 && b.ChunkShare < b.chunkCost(b.ChunkSize) || (use.InFlight > 0) != (b.InFlight > 0) {
 						t.Fatal(what)
 					}
+					if most := int64(maxReduceChunk); use.InFlight == 0 && int64(b.ChunkSize) < min(use.Chunk, most) || !use.Reduce && int64(b.ChunkSize) > max(use.Chunk, maxChunk) {
+						t.Fatal(what)
+					}
 					if memory >= 256*MiB && j == 1 && b.InFlight != use.InFlight {
 						t.Fatal(what)
 					}

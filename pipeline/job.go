@@ -300,7 +300,7 @@ func (j *Job) columns() []record.Path {
 
 // newRun prepares phase n, from 1, of the job.
 func (j *Job) newRun(maxRecord, n int, ph phase, in *handover, v *voice) (*run, error) {
-	if need := j.recordCost() * int64(maxRecord); j.Memory < need && maxRecord > maxChunk {
+	if need := j.recordCost() * int64(maxRecord); j.Memory < need && maxRecord > maxReduceChunk {
 		return nil, usage("lines of up to %s (--max-record) need --memory %s at least, %d times as much", FormatBytes(int64(maxRecord)), FormatBytes(need), j.recordCost())
 	}
 	// A later phase without a copy has a Partial that weighs more than the records, and so no more than its share.
