@@ -31,6 +31,9 @@ type DecontaminatorConfig struct {
 	Mode string
 	// Cut is for CutMode.
 	Cut CutConfig
+	// MostDocuments of the corpus may have an n-gram; one that is in more finds nothing. 0, the default, counts none. It takes
+	// NewCommonNgrams, MatchNgram and GPT3Convention.
+	MostDocuments int
 	// Verdicts writes the verdict into dropped records. Ask for it when somebody keeps them; it changes no
 	// decision, so it is no part of the stage's identity.
 	Verdicts bool
@@ -43,8 +46,9 @@ type DecontaminatorConfig struct {
 // contamination_list.go), "documents:BENCHMARK"
 // that of documents with an item of it, "bytes_cut:BENCHMARK" what was cut of documents in which an item of it came first.
 type Decontaminator struct {
-	cfg  DecontaminatorConfig
-	spec stage.Spec
+	cfg    DecontaminatorConfig
+	spec   stage.Spec
+	common bitSet // n-grams that find nothing
 }
 
 // NewDecontaminator makes the stage.
@@ -67,6 +71,9 @@ func NewDecontaminator(cfg DecontaminatorConfig) (*Decontaminator, error) {
 	default:
 		return nil, stage.UnknownName("mode", cfg.Mode, []string{AnnotateMode, CutMode, DropMode})
 	}
+	if cfg.MostDocuments < 0 || cfg.MostDocuments > 0 && (!set.cfg.has(MatchNgram) || set.cfg.Convention != GPT3Convention) {
+		return nil, fmt.Errorf("n-grams in more than %d documents: it is a rule of n-grams of the convention gpt3", cfg.MostDocuments)
+	}
 	cfg.Cut.resolve()
 	type benchmark struct {
 		Items  int    `json:"items"`
@@ -88,10 +95,11 @@ func NewDecontaminator(cfg DecontaminatorConfig) (*Decontaminator, error) {
 		Measure     string      `json:"measure,omitempty"`
 		MinShare    float64     `json:"min_share"`
 		Mode        string      `json:"mode"`
+		Most        int         `json:"most_documents,omitempty"`
 		QueryNgrams bool        `json:"query_ngrams"`
 		TextField   string      `json:"text_field"`
 		Threshold   float64     `json:"threshold,omitempty"`
-	}{LeastWords: set.cfg.LeastWords, Match: set.cfg.Match, Mode: cfg.Mode, TextField: cfg.TextField.String()}
+	}{LeastWords: set.cfg.LeastWords, Match: set.cfg.Match, Mode: cfg.Mode, Most: cfg.MostDocuments, TextField: cfg.TextField.String()}
 	for i := range set.list {
 		b := &set.list[i]
 		resolved.Benchmarks = append(resolved.Benchmarks, benchmark{b.items, b.name, b.ngram, b.sum})
@@ -123,7 +131,7 @@ func (d *Decontaminator) Spec() stage.Spec { return d.spec }
 
 // NewWorker implements stage.Mapper.
 func (d *Decontaminator) NewWorker() stage.Worker {
-	return &decontaminateWorker{d: d, matcher: matcher{set: d.cfg.Benchmarks, spans: d.cfg.Mode == CutMode}}
+	return &decontaminateWorker{d: d, matcher: matcher{set: d.cfg.Benchmarks, spans: d.cfg.Mode == CutMode, common: d.common}}
 }
 
 // curateDecontaminate is where the verdict is written.

@@ -181,6 +181,16 @@ type target struct {
 type gramIndex struct {
 	n     int
 	index *postings
+	first uint32 // number of its first n-gram, through all indexes
+}
+
+// gramCount is how many different n-grams there are.
+func (b *Benchmarks) gramCount() uint32 {
+	if len(b.grams) == 0 {
+		return 0
+	}
+	last := &b.grams[len(b.grams)-1]
+	return last.first + uint32(len(last.index.keys))
 }
 
 // Names of the stage's tallies: ITEM of a benchmark, documents in which an item of it was found, bytes cut.
@@ -442,9 +452,13 @@ func (b *BenchmarksBuilder) Set() *Benchmarks {
 	}
 	set.wholes, set.anchors = newPostings(wholes), newPostings(anchors)
 	for n, list := range grams {
-		set.grams = append(set.grams, gramIndex{n, newPostings(list)})
+		set.grams = append(set.grams, gramIndex{n: n, index: newPostings(list)})
 	}
 	slices.SortFunc(set.grams, func(a, b gramIndex) int { return a.n - b.n })
+	for k := range set.grams[min(len(set.grams), 1):] {
+		before := &set.grams[k]
+		set.grams[k+1].first = before.first + uint32(len(before.index.keys))
+	}
 	if set.cfg.has(MatchNear) {
 		set.near = newNearSets(sets, ends, uint32(math.Round(set.cfg.Threshold*million)), set.cfg.Measure == Jaccard)
 	}

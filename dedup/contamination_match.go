@@ -24,6 +24,8 @@ type stretch struct{ lo, hi int }
 type matcher struct {
 	set   *Benchmarks
 	spans bool // wants stretches
+	// common are n-grams, by their numbers, that find nothing (contamination_common.go).
+	common bitSet
 
 	plain     plainWords
 	scratch   Scratch // of datatrove's words
@@ -138,7 +140,7 @@ func (m *matcher) ngrams(k int, datatrove bool) {
 	g := &m.set.grams[k]
 	m.hits = m.hits[:0]
 	hit := func(i int, hash uint64) {
-		if key := g.index.find(hash); key >= 0 {
+		if key := g.index.find(hash); key >= 0 && !m.common.has(g.first+uint32(key)) {
 			m.hits = append(m.hits, gramHit{uint32(key), uint32(i)})
 		}
 	}
@@ -250,6 +252,6 @@ func (m *matcher) words(text []byte, f *match) []byte {
 // shrink gives the memory of a giant text back.
 func (m *matcher) shrink(text []byte) {
 	if len(text) > scratchLimit || 8*(cap(m.shingles)+cap(m.ordered)+cap(m.hits)+2*cap(m.tallied)) > scratchLimit {
-		*m = matcher{set: m.set, spans: m.spans}
+		*m = matcher{set: m.set, spans: m.spans, common: m.common}
 	}
 }

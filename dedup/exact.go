@@ -393,7 +393,7 @@ func (e *Exact) Merge(w io.Writer, sealed []io.Reader) error {
 	buffered := make([]*bufio.Reader, len(sealed))
 	rest := make([]io.Reader, len(sealed))
 	for i, r := range sealed {
-		buffered[i] = bufio.NewReaderSize(r, runBuffer)
+		buffered[i] = bufio.NewReaderSize(r, rangeBuffer) // of the own ids; what merges items has buffers of its own
 		rest[i] = buffered[i]
 	}
 	if err := mergeHeads(w, rest); err != nil {

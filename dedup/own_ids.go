@@ -286,11 +286,12 @@ func openOwns(sealed []stage.Sealed) (ids, items []stage.Sealed, err error) {
 	return ids, items, nil
 }
 
-// ownsOf begins to read the own ids of sealed files. It holds 4 KiB of each, and one.
-func ownsOf(ids []stage.Sealed) (*owns, error) {
+// ownsOf begins to read the own ids of sealed files, with an eighth of memory at most, but 4 KiB of each.
+func ownsOf(ids []stage.Sealed, memory int64) (*owns, error) {
+	buffer := int(max(smallRunBuffer, min(rangeBuffer, memory/8/int64(max(1, len(ids))))))
 	readers := make([]*ownReader, len(ids))
 	for i, f := range ids {
-		readers[i] = &ownReader{r: bufio.NewReaderSize(io.NewSectionReader(f.Data, 0, f.Size), smallRunBuffer), file: i, left: f.Size}
+		readers[i] = &ownReader{r: bufio.NewReaderSize(io.NewSectionReader(f.Data, 0, f.Size), buffer), file: i, left: f.Size}
 	}
 	return newOwns(readers)
 }
@@ -341,7 +342,7 @@ func (e *Exact) keptOwns(ctx context.Context, ws stage.Workspace, ids []stage.Se
 	}
 	// each calls do for each dropped record whose kept one has an own id; first says that it is the first with that one.
 	each := func(do func(dropped []byte, own []byte, first bool) error) error {
-		all, err := ownsOf(ids)
+		all, err := ownsOf(ids, ws.Memory())
 		if err != nil {
 			return err
 		}
@@ -402,7 +403,7 @@ type pairOwns struct {
 
 // withPairOwns lets read use those that keptOwns has prepared.
 func withPairOwns(ctx context.Context, ws stage.Workspace, ids []stage.Sealed, read func(*pairOwns) error) error {
-	all, err := ownsOf(ids)
+	all, err := ownsOf(ids, ws.Memory())
 	if err != nil {
 		return err
 	}

@@ -189,7 +189,7 @@ func FuzzExactSealed(f *testing.F) {
 		}
 		if err == nil {
 			var all *owns
-			if all, err = ownsOf(ids); err == nil {
+			if all, err = ownsOf(ids, 1<<20); err == nil {
 				var last record.ID
 				for n := 0; ; n++ {
 					var r *ownReader

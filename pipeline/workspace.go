@@ -21,10 +21,10 @@ import (
 // workspace is the folder of a phase in which a Reducer finishes. What it makes is noted in a log, framed as the
 // journal is, so that a run that goes on makes it only once.
 //
-// Most of what is made is small, gone a moment later, and quickly made again, while a disk takes its time for every file that is to
-// be durable, and all workers wait: so files are synced and notes written together (settle), when unsettledBytes have
-// come together, when something took longer than settleAfter, and at the end. Until then nothing that was noted is removed, so that a run that goes on finds whatever it takes
-// to make again what it does not find.
+// Most of what is made is small, gone a moment later, and quickly made again, while a disk takes its time for every file
+// that is to be durable, and all workers wait: so files are synced and notes written together (settle), when
+// unsettledBytes have come together, when something took longer than settleAfter, and at the end. Until then nothing
+// that was noted is removed, so that a run that goes on finds whatever it takes to make again what it does not find.
 type workspace struct {
 	st      store.Store
 	dir     string

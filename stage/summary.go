@@ -2,11 +2,11 @@ package stage
 
 import "io"
 
-// Summarizer is a Mapper that has a file to itself for what was counted of it: in the folder _curate of an output directory,
+// Summarizer is a stage, a Mapper or a Reducer, that has a file to itself for what was counted of it: in the folder _curate of an output directory,
 // once all records are through, and before the run counts as finished. Its bytes depend on the counts and the stage alone, so
 // that they are the same for any number of workers, and it can be written again at any time.
 type Summarizer interface {
-	Mapper
+	Stage
 	// SummaryFile is the file's name. Those of a run's stages differ.
 	SummaryFile() string
 	// WriteSummary writes it.

@@ -25,6 +25,7 @@ func newDecontaminate(env environment) *cobra.Command {
 	var cfg dedup.BenchmarksConfig
 	var names []string
 	var mode, report, items string
+	var common int
 	var cut dedup.CutConfig
 	cmd := &cobra.Command{
 		Use:   "decontaminate --against PATH [--mode drop|cut|annotate] [INPUT…]",
@@ -42,7 +43,8 @@ right answer together are the item; what a system is told is not.
 --match ngram: a document and an item have an n-gram of words in common, or with --min-share 0.7 that share of
 the item's n-grams. --convention gpt3 takes words in lower case without punctuation, and n is the 5th percentile of
 the benchmark's items' lengths, between 8 and 13. --convention datatrove takes datatrove's 12-grams of the answers, and
-of question and answer together, and makes its decisions. --ngram is another n.
+of question and answer together, and makes its decisions. With --ignore-common 10 n-grams that are in more than ten
+documents of the inputs find nothing: these are read twice then, and a stream is spooled. --ngram is another n.
 --match near: --threshold of the item's shingles (five words in a row) are in the document (--measure containment), or
 the two sets of shingles are so similar as a whole (jaccard), which finds items that are documents of their own. It misses
 none.
@@ -81,6 +83,9 @@ document. So a benchmark can be evaluated without what was trained on instead.
 			if err := checkContamination(flags.given, &cfg, mode, &cut); err != nil {
 				return err
 			}
+			if flags.given("ignore-common") && common < 1 {
+				return usage("--ignore-common %d: 1 document at least; leave it out to have all n-grams count", common)
+			}
 			for _, path := range []string{report, items} {
 				if err := outsideInputs(path, args); err != nil {
 					return err
@@ -101,7 +106,7 @@ document. So a benchmark can be evaluated without what was trained on instead.
 			}
 			// In steps, so that a benchmark that has changed is told from one that has not, and not by the memory that is left.
 			flags.reserved = (size + reservedStep - 1) / reservedStep * reservedStep
-			dcfg := dedup.DecontaminatorConfig{TextField: s.textField, Benchmarks: set, Mode: mode, Cut: cut, Verdicts: flags.dropped != ""}
+			dcfg := dedup.DecontaminatorConfig{TextField: s.textField, Benchmarks: set, Mode: mode, Cut: cut, MostDocuments: common, Verdicts: flags.dropped != ""}
 			var made *dedup.Decontaminator
 			var failed error
 			write := func(log *slog.Logger, c *pipeline.Counts) {
@@ -114,11 +119,11 @@ document. So a benchmark can be evaluated without what was trained on instead.
 			flags.count, flags.finished = write, write
 			err = runStages(cmd.Context(), cmd, env, &flags, args, func(s *settings) ([]stage.Stage, error) {
 				s.notes = append(s.notes, contaminationNote(set, size))
-				st, err := dedup.NewDecontaminator(dcfg)
+				st, d, err := decontaminator(dcfg)
 				if err != nil {
 					return nil, usage("%v", err)
 				}
-				made = st
+				made = d
 				return []stage.Stage{st}, nil
 			})
 			if err == nil {
@@ -134,6 +139,7 @@ document. So a benchmark can be evaluated without what was trained on instead.
 	fs.StringVar(&cfg.Convention, "convention", dedup.GPT3Convention, "ngram: `NAME` of the convention: gpt3 or datatrove")
 	fs.IntVar(&cfg.Ngram, "ngram", 0, "ngram: `N` words, 2 to 64; default 12 of datatrove, and of gpt3 8 to 13 by the benchmark's items")
 	fs.Float64Var(&cfg.MinShare, "min-share", 0, "ngram: `SHARE` of an item's n-grams, from 0 to 1, that a document must have; one at least")
+	fs.IntVar(&common, "ignore-common", 0, "ngram, gpt3: n-grams in more than `N` documents of the inputs find nothing, as in GPT-3's paper with 10; the inputs are read twice; default all count")
 	fs.BoolVar(&cfg.QueryNgrams, "query-ngrams", false, "ngram, datatrove: look also for n-grams of the question alone (its find_query_ngrams)")
 	fs.IntVar(&cfg.LeastWords, "least-words", 8, "exact, near: `N` words that what is looked for within documents must have")
 	fs.Float64Var(&cfg.Threshold, "threshold", dedup.DefaultThreshold, "near: `SIMILARITY` from which on an item is in a document, above 0 and at most 1")
@@ -145,6 +151,19 @@ document. So a benchmark can be evaluated without what was trained on instead.
 	fs.StringVar(&items, "items", "", "`PATH` for what was found of each item, as JSON Lines: clean or dirty, and by which methods")
 	flags.register(cmd)
 	return cmd
+}
+
+// decontaminator is the stage, and what reports on its counts.
+func decontaminator(cfg dedup.DecontaminatorConfig) (stage.Stage, *dedup.Decontaminator, error) {
+	if cfg.MostDocuments == 0 {
+		d, err := dedup.NewDecontaminator(cfg)
+		return d, d, err
+	}
+	c, err := dedup.NewCommonNgrams(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, c.Decontaminator(), nil
 }
 
 // checkContamination is what is wrong with flags that were given.
@@ -176,6 +195,7 @@ func checkContamination(given func(string) bool, cfg *dedup.BenchmarksConfig, mo
 		{"convention", matches(dedup.MatchNgram), "--match ngram"},
 		{"ngram", matches(dedup.MatchNgram), "--match ngram"},
 		{"min-share", matches(dedup.MatchNgram), "--match ngram"},
+		{"ignore-common", matches(dedup.MatchNgram) && cfg.Convention == dedup.GPT3Convention, "--match ngram --convention gpt3"},
 		{"query-ngrams", matches(dedup.MatchNgram) && cfg.Convention == dedup.DatatroveConvention, "--match ngram --convention datatrove"},
 		{"least-words", matches(dedup.MatchExact) || matches(dedup.MatchNear), "--match exact or near"},
 		{"threshold", matches(dedup.MatchNear), "--match near"},

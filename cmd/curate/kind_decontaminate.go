@@ -23,6 +23,7 @@ var decontaminateKind = recipe.Kind{
 		{Name: "convention", Type: recipe.Text, Default: dedup.GPT3Convention, Choices: []string{dedup.DatatroveConvention, dedup.GPT3Convention}, Help: "ngram: how n-grams are made"},
 		{Name: "ngram", Type: recipe.Integer, Min: 2, Max: dedup.MaxNgram, Help: "ngram: words; default 12 of datatrove, and of gpt3 8 to 13 by the benchmark's items"},
 		{Name: "min_share", Type: recipe.Share, Default: 0.0, Help: "ngram: share of an item's n-grams that a document must have; one at least"},
+		{Name: "ignore_common", Type: recipe.Integer, Min: 1, Max: 1 << 30, Help: "ngram, gpt3: n-grams in more than so many documents find nothing, as in GPT-3's paper with 10; the inputs are read twice"},
 		{Name: "query_ngrams", Type: recipe.Boolean, Help: "ngram, datatrove: looks also for n-grams of the question alone"},
 		{Name: "least_words", Type: recipe.Integer, Default: int64(8), Min: 1, Max: dedup.MaxNgram, Help: "exact, near: words that what is looked for within documents must have"},
 		{Name: "threshold", Type: recipe.Number, Default: dedup.DefaultThreshold, Min: 1e-6, Max: 1, Help: "near: similarity from which on an item is in a document"},
@@ -51,7 +52,7 @@ var decontaminateKind = recipe.Kind{
 		if err := b.Begin("b"); err != nil {
 			return err
 		}
-		_, err = dedup.NewDecontaminator(dedup.DecontaminatorConfig{Benchmarks: b.Set(), Mode: v.Text("mode"), Cut: cut})
+		_, _, err = decontaminator(dedup.DecontaminatorConfig{Benchmarks: b.Set(), Mode: v.Text("mode"), Cut: cut, MostDocuments: int(v.Integer("ignore_common"))})
 		if err != nil {
 			return v.Errorf("mode", "%v", err)
 		}
@@ -93,7 +94,9 @@ var decontaminateKind = recipe.Kind{
 		if cut.LeastPiece == 0 {
 			cut.LeastPiece = -1
 		}
-		st, err := dedup.NewDecontaminator(dedup.DecontaminatorConfig{TextField: s.TextField, Benchmarks: set, Mode: v.Text("mode"), Cut: cut, Verdicts: true})
+		st, _, err := decontaminator(dedup.DecontaminatorConfig{
+			TextField: s.TextField, Benchmarks: set, Mode: v.Text("mode"), Cut: cut, MostDocuments: int(v.Integer("ignore_common")), Verdicts: true,
+		})
 		if err != nil {
 			return nil, v.Errorf("mode", "%v", err)
 		}
