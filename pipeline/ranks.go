@@ -219,6 +219,11 @@ func (j *Job) FinishRanks(ctx context.Context) (_ *Result, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	was, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = s.overtaken(ctx, was, err) }()
 	if finished, err := d.has(ctx, corpus.Done); err != nil {
 		return nil, err
 	} else if finished {
@@ -266,6 +271,27 @@ func (j *Job) FinishRanks(ctx context.Context) (_ *Result, err error) {
 		first = last + 1
 	}
 	return s.whole(ctx, started)
+}
+
+// overtaken is err, or that it came of another FinishRanks, where no lock keeps two apart: what one has done with it removes. was is
+// the phase that was the ranks' when this one began.
+func (s *Shared) overtaken(ctx context.Context, was int, err error) error {
+	if err == nil || ctx.Err() != nil || !store.IsURL(s.d.root) {
+		return err
+	}
+	lost := errors.Is(err, fs.ErrNotExist) || errors.Is(err, store.ErrChanged) // of what was being read
+	if !lost && !errors.As(err, new(*UnfinishedError)) {
+		return err
+	}
+	done, doneErr := s.d.has(ctx, corpus.Done)
+	now, openErr := s.open(ctx)
+	switch {
+	case doneErr == nil && done, openErr == nil && now != was:
+		return fmt.Errorf("%s: another process with --finish has got further meanwhile; repeat the command", s.job.Out.name())
+	case lost:
+		return fmt.Errorf("%w; another process with --finish is at work there, or the file was lost; repeat the command", err)
+	}
+	return err
 }
 
 // forNow says whose turn it is.
@@ -325,6 +351,8 @@ func (j *Job) join(ctx context.Context) (*Shared, error) {
 		case finished:
 		case steps:
 			return nil, usage("%s was begun by curate dedup start; go on with the steps that curate dedup status --run %s says, or give another directory", j.Out.Path, j.Out.Path)
+		case attempt == "" && try < 3:
+			continue // another may have begun the directory between the two looks
 		case attempt == "":
 			return nil, usage("%s was begun by a command without ranks; repeat that, or give another directory. If it is being started anew by --finish --restart, repeat this command when it has been", j.Out.Path)
 		}

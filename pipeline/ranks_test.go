@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -352,6 +353,47 @@ func TestRanksBegin(t *testing.T) {
 	refused("a stream", err, "cannot share a stream")
 	_, err = newJob(t, names, "-").FinishRanks(t.Context())
 	refused("standard output", err, "-o DIR")
+}
+
+// lateStore lets something happen behind the first look at the attempt.
+type lateStore struct {
+	*store.Local
+	happens func()
+}
+
+func (s *lateStore) Open(ctx context.Context, name string, offset int64) (io.ReadCloser, error) {
+	r, err := s.Local.Open(ctx, name, offset)
+	if filepath.Base(name) == attemptFile && s.happens != nil {
+		happens := s.happens
+		s.happens = nil
+		happens()
+	}
+	return r, err
+}
+
+// TestRanksBegunMeanwhile: a directory that another has begun between a rank's looks at it is one of ranks, and not of a command
+// without.
+func TestRanksBegunMeanwhile(t *testing.T) {
+	_, names := inputs(t, rand.New(rand.NewPCG(3, 3)), 3, 40)
+	dir := memoryDir(t)
+	for _, name := range []string{"rank", "finish"} {
+		out := dir + "/" + name
+		begun := false
+		j := newJob(t, names, out)
+		j.Store = &lateStore{store.NewLocal(nil), func() {
+			_, err := newJob(t, names, out).RunRank(t.Context(), 0, 3)
+			begun = err == nil
+		}}
+		var err error
+		if name == "rank" {
+			_, err = j.RunRank(t.Context(), 1, 3)
+		} else {
+			_, err = j.FinishRanks(t.Context())
+		}
+		if unfinished := new(UnfinishedError); err != nil && !errors.As(err, &unfinished) || !begun {
+			t.Errorf("%s: begun %v, %v", name, begun, err)
+		}
+	}
 }
 
 // TestRanksTwoBounds: two ranks begin a directory at the same time, and their memory gives them other bounds of records. The one
