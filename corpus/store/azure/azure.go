@@ -111,6 +111,10 @@ func New(o Options) (*Store, error) {
 	return s, nil
 }
 
+// domains are those of Azure's clouds, in which accounts are, and of OneLake: what a name leads to elsewhere gets no token
+// (https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-endpoints).
+var domains = []string{"core.windows.net", "core.chinacloudapi.cn", "core.usgovcloudapi.net", "fabric.microsoft.com"}
+
 // home is the endpoint of the account that the options name.
 func (s *Store) home() string {
 	return strings.TrimRight(cmp.Or(s.o.Endpoint, "https://"+s.o.Account+".blob.core.windows.net"), "/")
@@ -206,6 +210,9 @@ func (s *Store) split(op, name string) (*place, error) {
 		}
 		if s.o.Key != "" || s.o.SAS != "" {
 			return fail(fmt.Errorf("the key or signature in the environment is the account %s's; ask for %s with another environment, or with an identity that both know", s.o.Account, name))
+		}
+		if s.o.Tokens != nil && !slices.Contains(domains, domain) {
+			return fail(fmt.Errorf("no access token is sent to %s, which is none of Azure's domains; if it is yours, name it in AZURE_STORAGE_SERVICE_ENDPOINT, and its account in AZURE_STORAGE_ACCOUNT", host))
 		}
 		endpoint = "https://" + name + ".blob." + domain
 	}

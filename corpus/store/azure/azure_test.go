@@ -376,6 +376,16 @@ func TestNames(t *testing.T) {
 	if err != nil || p.endpoint != "https://other.blob.core.chinacloudapi.cn" || p.container != "bucket" || p.key != "a//b" {
 		t.Errorf("%+v, %v", p, err)
 	}
+	known, err := New(Options{Tokens: &tokens{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := known.split("stat", "abfss://bucket@other.dfs.core.windows.net/x"); err != nil {
+		t.Error(err)
+	}
+	if _, err := known.split("stat", "abfss://bucket@other.dfs.core.windows.net.example.org/x"); err == nil || !strings.Contains(err.Error(), "no access token is sent to other.dfs.core.windows.net.example.org") {
+		t.Errorf("%v", err)
+	}
 	for _, endpoint := range []string{"storage.example.org", "ftp://x", "http://", "https://x/?sig=1"} {
 		if _, err := New(Options{Endpoint: endpoint}); err == nil || !strings.Contains(err.Error(), "endpoint") {
 			t.Errorf("%s: %v", endpoint, err)
@@ -525,4 +535,39 @@ func TestManagedIdentity(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	}
+}
+
+// FuzzNames: what is taken for a connection string or a name says whose container it is, and a key is kept to its account.
+func FuzzNames(f *testing.F) {
+	f.Add("AccountName=b;AccountKey=a2V5;EndpointSuffix=core.chinacloudapi.cn", "az://bucket/x")
+	f.Add("BlobEndpoint=https://c.blob.core.windows.net/;SharedAccessSignature=sv=1&sig=2", "abfss://bucket@c.dfs.core.windows.net/a//b/")
+	f.Add("UseDevelopmentStorage=true", "abfs:/bucket@other.blob.x")
+	f.Fuzz(func(t *testing.T, connection, name string) {
+		o, err := Environment(func(k string) string {
+			if k == "AZURE_STORAGE_CONNECTION_STRING" {
+				return connection
+			}
+			return ""
+		})
+		if err != nil {
+			return
+		}
+		if connection != "" && (o.Endpoint == "" || o.Key == "" && o.SAS == "") {
+			t.Fatalf("%q: %+v", connection, o)
+		}
+		s, err := New(o)
+		if err != nil {
+			return
+		}
+		p, err := s.split("stat", name)
+		if err != nil {
+			return
+		}
+		if p.container == "" || strings.Contains(p.container, "/") || strings.HasPrefix(p.key, "/") || strings.HasSuffix(p.key, "/") {
+			t.Errorf("%q: %+v", name, p)
+		}
+		if connection != "" && p.endpoint != s.home() {
+			t.Errorf("%q: the key of %s would go to %s", name, s.home(), p.endpoint)
+		}
+	})
 }
