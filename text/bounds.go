@@ -15,7 +15,7 @@ const (
 	ShortestRepeated = 5
 	LongestRepeated  = 10
 
-	// boundedText is how long a text may be that has bounds, in bytes: they take up to 2.2 times its length of memory.
+	// boundedText is how long a text may be that has bounds, in bytes: their memory, most of it the table's, is 3 MB at most.
 	boundedText = 1 << 18
 	// sumsSize is the most sums that FrequentAtMost keeps (64 KiB). Of a text with more words more n-grams share
 	// a sum, and the bound of the shares is no worse, since that text is longer.

@@ -145,7 +145,7 @@ func (c *Columns) Rows() int64 { return max(0, c.footer.rows) }
 func (c *Columns) Next(ctx context.Context, most int) (rows int, err error) {
 	defer recovered(&err, fmt.Sprintf("behind row group %d", c.group))
 	c.source.ctx = ctx
-	if err := c.begin(); err != nil {
+	if err := c.begin(); err != nil || c.left == 0 {
 		return 0, err
 	}
 	rows = int(min(int64(most), c.left))
@@ -168,7 +168,7 @@ func (c *Columns) Next(ctx context.Context, most int) (rows int, err error) {
 			return 0, err
 		}
 	}
-	if c.left -= int64(rows); c.left == 0 && rows > 0 {
+	if c.left -= int64(rows); c.left == 0 {
 		for _, i := range c.opened {
 			if col := c.schema.columns[i]; !col.ended() {
 				return 0, col.tooMany()
