@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"curate/internal/human"
 	"curate/stats"
 )
 
@@ -41,11 +42,11 @@ func (r *Result) Table(w io.Writer) error {
 func (r *Result) counts(out *bufio.Writer) {
 	c := &r.All
 	fmt.Fprintf(out, "%s documents, %s bytes, %s lines that are not blank, %s of them distinct\n",
-		thousands(c.Documents), thousands(c.Bytes), thousands(c.Lines), thousands(r.Boilerplate.Of))
+		human.Thousands(c.Documents), human.Thousands(c.Bytes), human.Thousands(c.Lines), human.Thousands(r.Boilerplate.Of))
 	fmt.Fprintf(out, "lines seen before: %s (%s), %s bytes (%s of those in lines)\n",
-		thousands(c.DuplicateLines), percent(c.DuplicateLineShare), thousands(c.DuplicateBytes), percent(c.DuplicateByteShare))
+		human.Thousands(c.DuplicateLines), human.Percent(c.DuplicateLineShare), human.Thousands(c.DuplicateBytes), human.Percent(c.DuplicateByteShare))
 	fmt.Fprintf(out, "boilerplate, lines that at least %s documents have: %s, %s times, %s bytes (%s)\n",
-		thousands(r.Boilerplate.Least), thousands(r.Boilerplate.Lines), thousands(c.BoilerplateLines), thousands(c.BoilerplateBytes), percent(c.BoilerplateShare))
+		human.Thousands(r.Boilerplate.Least), human.Thousands(r.Boilerplate.Lines), human.Thousands(c.BoilerplateLines), human.Thousands(c.BoilerplateBytes), human.Percent(c.BoilerplateShare))
 }
 
 // byGroup writes a line a group. Findings are shares of its documents, the rest shares of its lines' bytes.
@@ -67,11 +68,11 @@ func (r *Result) byGroup(out *bufio.Writer) {
 }
 
 func (g *Group) row(name string) []string {
-	of := func(find int) string { return percent(shareOf(g.Findings[findings[find].name], g.Documents)) }
+	of := func(find int) string { return human.Percent(shareOf(g.Findings[findings[find].name], g.Documents)) }
 	empty := g.Findings[findings[findEmpty].name] + g.Findings[findings[findNearEmpty].name]
 	return []string{
-		name, thousands(g.Documents), thousands(g.Bytes), percent(g.DuplicateByteShare), percent(g.BoilerplateShare),
-		of(findHTML), of(findMojibake), of(findControl), percent(shareOf(empty, g.Documents)),
+		name, human.Thousands(g.Documents), human.Thousands(g.Bytes), human.Percent(g.DuplicateByteShare), human.Percent(g.BoilerplateShare),
+		of(findHTML), of(findMojibake), of(findControl), human.Percent(shareOf(empty, g.Documents)),
 		topLanguages(g.Languages),
 	}
 }
@@ -86,7 +87,7 @@ func topLanguages(shares map[string]float64) string {
 	})
 	var list []string
 	for _, code := range codes[:min(len(codes), 3)] {
-		list = append(list, printable(code)+" "+percent(shares[code]))
+		list = append(list, printable(code)+" "+human.Percent(shares[code]))
 	}
 	return strings.Join(list, ", ")
 }
@@ -94,7 +95,7 @@ func topLanguages(shares map[string]float64) string {
 func (r *Result) findings(out *bufio.Writer) {
 	rows := [][]string{{"", "documents", "of all", "times"}}
 	for _, f := range r.Findings {
-		rows = append(rows, []string{f.Name, thousands(f.Documents), percent(f.Share), thousands(f.Occurrences)})
+		rows = append(rows, []string{f.Name, human.Thousands(f.Documents), human.Percent(f.Share), human.Thousands(f.Occurrences)})
 	}
 	out.WriteByte('\n')
 	table(out, rows, 1, len(rows[0]))
@@ -112,7 +113,7 @@ func (r *Result) boilerplate(out *bufio.Writer) {
 	}
 	rows := [][]string{{"documents", "of all", "times", "bytes", "line"}}
 	for _, l := range r.Boilerplate.Top[:min(len(r.Boilerplate.Top), tableLines)] {
-		rows = append(rows, []string{thousands(l.Documents), percent(l.Share), thousands(l.Occurrences), thousands(l.Bytes), cut(l.Text, tableWidth)})
+		rows = append(rows, []string{human.Thousands(l.Documents), human.Percent(l.Share), human.Thousands(l.Occurrences), human.Thousands(l.Bytes), cut(l.Text, tableWidth)})
 	}
 	out.WriteByte('\n')
 	table(out, rows, 0, 4)
@@ -128,7 +129,7 @@ func (r *Result) outliers(out *bufio.Writer) {
 			if n == 0 {
 				return "0"
 			}
-			return thousands(n) + " (" + number(edge) + ")"
+			return human.Thousands(n) + " (" + number(edge) + ")"
 		}
 		rows = append(rows, []string{s.Name, number(s.Median), number(s.Q1) + " to " + number(s.Q3), side(s.Below, s.Low), side(s.Above, s.High)})
 	}
@@ -158,7 +159,7 @@ func (r *Result) languages(out *bufio.Writer) {
 		if len(l.Examples) > 0 {
 			text = l.Examples[0].place() + "  " + cut(l.Examples[0].Text, tableWidth)
 		}
-		rows = append(rows, []string{printable(l.Code), percent(l.Share), thousands(l.Asked), text})
+		rows = append(rows, []string{printable(l.Code), human.Percent(l.Share), human.Thousands(l.Asked), text})
 	}
 	out.WriteByte('\n')
 	table(out, rows, 1, 3)
@@ -211,23 +212,12 @@ func table(out *bufio.Writer, rows [][]string, first, last int) {
 	}
 }
 
-func percent(share float64) string { return strconv.FormatFloat(100*share, 'f', 1, 64) + " %" }
-
 // number is a value with at most four digits that count.
 func number(v float64) string {
 	if v >= 1000 {
-		return thousands(int64(v + 0.5))
+		return human.Thousands(int64(v + 0.5))
 	}
 	return strconv.FormatFloat(v, 'g', 3, 64)
-}
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // printable replaces what could move the cursor or turn the line around.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"curate/internal/human"
 	"curate/record"
 	"curate/stage"
 	"curate/stage/runs"
@@ -261,6 +262,6 @@ func (c *CommonNgrams) Finish(ctx context.Context, sealed []stage.Sealed, ws sta
 	if err != nil {
 		return nil, fmt.Errorf("decontaminate: %w", err)
 	}
-	ws.Tell(false, fmt.Sprintf("%s of the benchmarks' %s n-grams are in more than %s documents, and find nothing", group(n), group(int64(c.d.cfg.Benchmarks.gramCount())), group(int64(c.d.cfg.MostDocuments))))
+	ws.Tell(false, fmt.Sprintf("%s of the benchmarks' %s n-grams are in more than %s documents, and find nothing", human.Thousands(n), human.Thousands(int64(c.d.cfg.Benchmarks.gramCount())), human.Thousands(int64(c.d.cfg.MostDocuments))))
 	return &d, nil
 }

@@ -546,7 +546,8 @@ func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicate
 		}
 		runs.Sort(items, firstItem)
 		name := filepath.Join(dir, fmt.Sprint(f))
-		if err := os.WriteFile(name, headed(items), 0o666); err != nil {
+		content := headed(append(make([]byte, ownsWidth), items...)) // without own ids
+		if err := os.WriteFile(name, content, 0o666); err != nil {
 			t.Fatal(err)
 		}
 		file, err := os.Open(name)
@@ -554,7 +555,7 @@ func sealedFiles(t testing.TB, n, records int) (sealed []stage.Sealed, duplicate
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { file.Close() })
-		sealed = append(sealed, stage.Sealed{Size: int64(len(headed(items))), Data: file})
+		sealed = append(sealed, stage.Sealed{Size: int64(len(content)), Data: file})
 	}
 	return sealed, duplicates
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"curate/internal/human"
 	"curate/record"
 	"curate/stage"
 )
@@ -543,11 +544,11 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 	if len(list) > 1 && slices.ContainsFunc(list, named) {
 		for i, r := range list {
 			if i == maxLines {
-				tell(false, fmt.Sprintf("%s sources more are in %s", group(int64(len(list)-i)), SummaryName(f.Name)))
+				tell(false, fmt.Sprintf("%s sources more are in %s", human.Thousands(int64(len(list)-i)), SummaryName(f.Name)))
 				break
 			}
-			tell(false, fmt.Sprintf("%s: %s %s of %s documents (%s) and %s of %s bytes (%s)", called(r.Source), dropped, group(r.DroppedDocuments), group(r.Documents),
-				percent(r.DroppedDocuments, r.Documents), group(r.DroppedBytes), group(r.Bytes), percent(r.DroppedBytes, r.Bytes)))
+			tell(false, fmt.Sprintf("%s: %s %s of %s documents (%s) and %s of %s bytes (%s)", called(r.Source), dropped, human.Thousands(r.DroppedDocuments), human.Thousands(r.Documents),
+				percent(r.DroppedDocuments, r.Documents), human.Thousands(r.DroppedBytes), human.Thousands(r.Bytes), percent(r.DroppedBytes, r.Bytes)))
 		}
 	}
 	for _, name := range f.keep.priority {
@@ -556,7 +557,7 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 		}
 	}
 	if s.Unordered > 0 && s.Unordered == s.DroppedDocuments {
-		tell(true, fmt.Sprintf("none of the %s duplicates has a number at %s, so that the first stays; is that the field?", group(s.Unordered), f.keep.field))
+		tell(true, fmt.Sprintf("none of the %s duplicates has a number at %s, so that the first stays; is that the field?", human.Thousands(s.Unordered), f.keep.field))
 	}
 	warned := 0
 	for _, r := range list {
@@ -581,13 +582,13 @@ func (f *findings) lines(s *summary, tell func(warning bool, line string)) {
 			} else if byName(m.Kept, r.Source) == 0 {
 				whose = "others of its own"
 			}
-			where = append(where, fmt.Sprintf("%s for %s", group(m.Documents), whose))
+			where = append(where, fmt.Sprintf("%s for %s", human.Thousands(m.Documents), whose))
 		}
 		tell(true, fmt.Sprintf("%s %s %s of its documents (%s of %s), more than the alarm's %s: %s", called(r.Source), loses, percent(r.DroppedDocuments, r.Documents),
-			group(r.DroppedDocuments), group(r.Documents), percentOf(f.Alarm), strings.Join(where, ", ")))
+			human.Thousands(r.DroppedDocuments), human.Thousands(r.Documents), human.Percent(f.Alarm), strings.Join(where, ", ")))
 	}
 	if warned > maxLines {
-		tell(true, fmt.Sprintf("and so do %s sources more", group(int64(warned-maxLines))))
+		tell(true, fmt.Sprintf("and so do %s sources more", human.Thousands(int64(warned-maxLines))))
 	}
 }
 
@@ -605,15 +606,4 @@ func called(source *string) string {
 	return "source " + strconv.Quote(*source)
 }
 
-func percent(n, of int64) string { return percentOf(float64(n) / float64(max(of, 1))) }
-
-func percentOf(share float64) string { return strconv.FormatFloat(100*share, 'f', 1, 64) + " %" }
-
-// group writes 8412 as 8,412.
-func group(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func percent(n, of int64) string { return human.Percent(float64(n) / float64(max(of, 1))) }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -207,11 +208,11 @@ func (x *Fitting) Propose() (*Proposal, error) {
 	p.Profile = Profile{
 		Name: x.cfg.Language, Version: 1, Words: x.cfg.Words, Rules: fineweb2Rules(),
 		Summary:    "FineWeb-2's rules with thresholds and stop words for " + x.cfg.Language,
-		Reproduces: fmt.Sprintf("nobody's decisions: proposed by curate filter fit, method %s, from %s texts", x.cfg.Method, grouped(x.n)),
+		Reproduces: fmt.Sprintf("nobody's decisions: proposed by curate filter fit, method %s, from %s texts", x.cfg.Method, human.Thousands(x.n)),
 		Language:   "MADE FOR " + x.cfg.Language + ". Its stop words are of that language: a text in another one is dropped for lack of them",
 	}
 	if x.nRef > 0 {
-		p.Profile.Reproduces += fmt.Sprintf(" and %s in English", grouped(x.nRef))
+		p.Profile.Reproduces += fmt.Sprintf(" and %s in English", human.Thousands(x.nRef))
 	}
 	for _, fp := range fittedParams {
 		i := x.testOf(fp.rule, fp.param)
@@ -288,7 +289,7 @@ func (x *Fitting) threshold(i, step int) (v float64, why string) {
 		share, said := x.cfg.Tail, "the tail"
 		if x.cfg.Method == FitQuantile {
 			share = float64(x.dropped[i]) / float64(ref.n)
-			said = fmt.Sprintf("what %s drops of %s texts in English", number(english), grouped(ref.n))
+			said = fmt.Sprintf("what %s drops of %s texts in English", number(english), human.Thousands(ref.n))
 		}
 		at, beyond := own.tail(share, above)
 		v = round(at)
@@ -296,7 +297,7 @@ func (x *Fitting) threshold(i, step int) (v float64, why string) {
 		if !above {
 			side = "below"
 		}
-		why = fmt.Sprintf("%s: %s is %s; of %s texts %s are %s %s", x.cfg.Method, asPercent(share), said, grouped(own.n), asPercent(float64(beyond)/float64(own.n)), side, number6(at))
+		why = fmt.Sprintf("%s: %s is %s; of %s texts %s are %s %s", x.cfg.Method, asPercent(share), said, human.Thousands(own.n), asPercent(float64(beyond)/float64(own.n)), side, number6(at))
 	case FitMedianRatio:
 		a, b := own.median(), ref.median()
 		if b == 0 {
@@ -429,13 +430,4 @@ func shares(words []StopWord) string {
 		b.WriteString(w.Word + " " + asPercent(w.Share))
 	}
 	return b.String()
-}
-
-// grouped writes 8412 as 8,412.
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -20,6 +20,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/internal/human"
 )
 
 // What looks at all documents cannot grow as Mappers do (grow.go). Where it keeps an index of what it has kept, an output directory grows
@@ -128,7 +129,7 @@ func SumCounts(all ...Counts) (sum Counts, err error) {
 
 // Growth says of how many files one is that grows, in words.
 func Growth(added, had int) string {
-	return fmt.Sprintf("%s, %s done before", count64(added, "new file"), group(int64(had)))
+	return fmt.Sprintf("%s, %s done before", count64(added, "new file"), human.Thousands(int64(had)))
 }
 
 // RemoveAdditions removes the additions behind the first keep directories (1 is root alone) of root, the last one first, and what is left of

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"curate/internal/human"
 	"curate/record"
 )
 
@@ -168,7 +169,7 @@ func (c *Counts) Marshal() ([]byte, error) {
 // for what has come through.
 func (c *Counts) Summary(kept string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s of %s", kept, group(c.Kept), group(c.Read))
+	fmt.Fprintf(&b, "%s %s of %s", kept, human.Thousands(c.Kept), human.Thousands(c.Read))
 	if c.Read > 0 {
 		fmt.Fprintf(&b, " (%.1f %%)", 100*float64(c.Kept)/float64(c.Read))
 	}
@@ -190,47 +191,38 @@ func (c *Counts) Summary(kept string) string {
 		slices.SortFunc(rows, func(a, b row) int {
 			return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.reason, b.reason))
 		})
-		fmt.Fprintf(&b, "; %s %s:", word, group(total))
+		fmt.Fprintf(&b, "; %s %s:", word, human.Thousands(total))
 		for i, r := range rows {
 			if i == 5 && len(rows) > 6 {
 				rest := int64(0)
 				for _, r := range rows[i:] {
 					rest += r.n
 				}
-				fmt.Fprintf(&b, ", %d other reasons %s", len(rows)-i, group(rest))
+				fmt.Fprintf(&b, ", %d other reasons %s", len(rows)-i, human.Thousands(rest))
 				break
 			}
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			fmt.Fprintf(&b, " %s %s", r.reason, group(r.n))
+			fmt.Fprintf(&b, " %s %s", r.reason, human.Thousands(r.n))
 		}
 	}
 	say("dropped", c.Dropped)
 	say("would drop", c.Annotated)
 	if c.Quarantined > 0 {
-		fmt.Fprintf(&b, "; quarantined %s", group(c.Quarantined))
+		fmt.Fprintf(&b, "; quarantined %s", human.Thousands(c.Quarantined))
 	}
 	if c.Repaired > 0 {
-		fmt.Fprintf(&b, "; repaired %s", group(c.Repaired))
+		fmt.Fprintf(&b, "; repaired %s", human.Thousands(c.Repaired))
 	}
 	if c.BlankLines > 0 {
 		noun := "blank lines"
 		if c.BlankLines == 1 {
 			noun = "blank line"
 		}
-		fmt.Fprintf(&b, "; %s %s", group(c.BlankLines), noun)
+		fmt.Fprintf(&b, "; %s %s", human.Thousands(c.BlankLines), noun)
 	}
 	return b.String()
-}
-
-// group writes 8412 as 8,412.
-func group(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }
 
 // tally counts outcomes of one stage on one chunk. Reasons are few and constant, so a scan of a short list

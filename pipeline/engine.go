@@ -16,6 +16,7 @@ import (
 	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -242,7 +243,7 @@ func (v *voice) tell(messages []string, n int64) {
 // tellRest says how many were not told.
 func (v *voice) tellRest() {
 	if v.untold > 0 {
-		v.log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", group(v.untold)), Event("quarantine.record"))
+		v.log.Warn(fmt.Sprintf("%s more records were quarantined; give --quarantine PATH to keep them all", human.Thousands(v.untold)), Event("quarantine.record"))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -69,7 +70,7 @@ func count64(n int, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return group(int64(n)) + " " + noun
+	return human.Thousands(int64(n)) + " " + noun
 }
 
 // continues says how the job goes on with the directory that old began, where the same stages do the same with the same files, in the

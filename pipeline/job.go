@@ -17,6 +17,7 @@ import (
 	"curate/corpus/parquet"
 	"curate/corpus/split"
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/record"
 	"curate/stage"
 )
@@ -119,7 +120,7 @@ func (e *QuarantineError) Error() string {
 	if e.Kept != "" {
 		where = "; they are in " + e.Kept
 	}
-	return fmt.Sprintf("%s of %s records were quarantined, more than %s %s allows%s. Mend the input, or raise %[3]s", group(e.Quarantined), group(e.Read), e.By, e.Allowed, where)
+	return fmt.Sprintf("%s of %s records were quarantined, more than %s %s allows%s. Mend the input, or raise %[3]s", human.Thousands(e.Quarantined), human.Thousands(e.Read), e.By, e.Allowed, where)
 }
 
 // Allowance is how many records may be quarantined: a number, or a share of those read.

@@ -15,6 +15,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -242,7 +243,7 @@ func (p *phaseRunner) goOn(ctx context.Context, r *run, name string) error {
 		if len(p.phs) > 1 {
 			where = fmt.Sprintf(", phase %d", r.phase)
 		}
-		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, group(int64(k))),
+		j.Log.Info(fmt.Sprintf("%s%s: going on behind %s finished splits", j.Out.Path, where, human.Thousands(int64(k))),
 			Event("resumed"), slog.Int("phase", r.phase), slog.Int("splits_done", k))
 	}
 	for _, e := range entries {
@@ -299,7 +300,7 @@ func (p *phaseRunner) merge(ctx context.Context, n int, red stage.Reducer, entri
 		part := e.Parts[outputNames[outSealed]]
 		sealed = append(sealed, sealedFile{name: path.Join(p.root, part.Name), framed: true})
 	}
-	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", n, group(int64(len(sealed)))))
+	j.Log.Debug(fmt.Sprintf("phase %d: %s splits are sealed", n, human.Thousands(int64(len(sealed)))))
 	for level := 1; len(sealed) > maxFanIn; level++ {
 		groups := (len(sealed) + maxFanIn - 1) / maxFanIn
 		merged := make([]sealedFile, groups)

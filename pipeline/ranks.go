@@ -16,6 +16,7 @@ import (
 
 	"curate/corpus"
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -85,10 +86,10 @@ func (e *UnfinishedError) Error() string {
 	}
 	more := ""
 	if n := len(e.Files) - most; n > 0 {
-		more = fmt.Sprintf(" and %s more", group(int64(n)))
+		more = fmt.Sprintf(" and %s more", human.Thousands(int64(n)))
 	}
 	return fmt.Sprintf("%s: ranks are missing: phase %d is not done for %s of %s files: %s%s. Repeat the ranks that had them, I of N that of the I-th of every N files; the first of these is that of --rank %d --world-size %d",
-		e.Dir, e.Phase, group(int64(len(e.Files))), group(int64(e.Of)), strings.Join(names, ", "), more, e.First, e.Of)
+		e.Dir, e.Phase, human.Thousands(int64(len(e.Files))), human.Thousands(int64(e.Of)), strings.Join(names, ", "), more, e.First, e.Of)
 }
 
 // forRanks finds what cannot be done by ranks.
@@ -296,7 +297,7 @@ func (s *Shared) overtaken(ctx context.Context, was int, err error) error {
 
 // forNow says whose turn it is.
 func (s *Shared) forNow(phase int) error {
-	s.job.Log.Info(fmt.Sprintf("%s: phase %d of %d is for ranks now, %s files", s.job.Out.name(), phase, len(s.phs), group(int64(len(s.job.Manifest.Files)))))
+	s.job.Log.Info(fmt.Sprintf("%s: phase %d of %d is for ranks now, %s files", s.job.Out.name(), phase, len(s.phs), human.Thousands(int64(len(s.job.Manifest.Files)))))
 	return nil
 }
 
@@ -770,7 +771,7 @@ func (s *Share) Say(rank, world int) string {
 	}
 	before := ""
 	if s.Before > 0 {
-		before = fmt.Sprintf(", %s of them before", group(int64(s.Before)))
+		before = fmt.Sprintf(", %s of them before", human.Thousands(int64(s.Before)))
 	}
-	return fmt.Sprintf("rank %d of %d is done%s: %s %s%s", rank, world, phase, group(int64(s.Parts)), noun, before)
+	return fmt.Sprintf("rank %d of %d is done%s: %s %s%s", rank, world, phase, human.Thousands(int64(s.Parts)), noun, before)
 }

@@ -17,6 +17,7 @@ import (
 
 	"curate/corpus/store"
 	"curate/corpus/store/storetest"
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -385,7 +386,7 @@ func TestSummary(t *testing.T) {
 	if got := c.Summary("kept"); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
-	if got := group(-1234567); got != "-1,234,567" {
+	if got := human.Thousands(-1234567); got != "-1,234,567" {
 		t.Error(got)
 	}
 }

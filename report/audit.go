@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/internal/human"
 )
 
 // Audit is what a step of kind audit has found, from audit.json (docs/audit.md).
@@ -214,7 +216,7 @@ func (a *Audit) Rows() []auditRow {
 				name = string(b)
 			}
 		}
-		rows = append(rows, auditRow{cut(printable(name), 80), g.AuditCounts})
+		rows = append(rows, auditRow{cut(human.Printable(name), 80), g.AuditCounts})
 	}
 	slices.SortStableFunc(rows, func(a, b auditRow) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	return append(rows, auditRow{"all", a.All})
@@ -236,7 +238,7 @@ func (c AuditCounts) TopLanguages() string {
 	})
 	var list []string
 	for _, code := range codes[:min(len(codes), 3)] {
-		list = append(list, cut(printable(code), 20)+" "+percentOf(c.Languages[code]))
+		list = append(list, cut(human.Printable(code), 20)+" "+human.Percent(c.Languages[code]))
 	}
 	return strings.Join(list, ", ")
 }
@@ -283,4 +285,4 @@ const auditExamples = `<table class="excerpts">{{range .}}<tr><td><bdi>{{.Place}
 {{end}}</table>`
 
 // shown puts an excerpt into a line in which control characters can be seen.
-func shown(s string) string { return oneLine(printable(strings.ReplaceAll(s, "\n", " "))) }
+func shown(s string) string { return oneLine(human.Printable(strings.ReplaceAll(s, "\n", " "))) }

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus"
+	"curate/internal/human"
 	"curate/record"
 )
 
@@ -137,7 +138,7 @@ func (c *Configuration) inputs() []string {
 	var list []string
 	for i, name := range c.names {
 		if i == inputLimit && len(c.names) > inputLimit+1 {
-			return append(list, fmt.Sprintf("… %s more", group(int64(len(c.names)-i))))
+			return append(list, fmt.Sprintf("… %s more", human.Thousands(int64(len(c.names)-i))))
 		}
 		list = append(list, name)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"curate/corpus"
+	"curate/internal/human"
 	"curate/record"
 )
 
@@ -100,7 +101,7 @@ func readContamination(ctx context.Context, in files, s *Step) error {
 // parse takes the file over. Members that it does not know are those of a later program.
 func (c *Contamination) parse(content []byte) error {
 	if len(content) > contaminationBytes {
-		return fmt.Errorf("more than %s bytes", group(contaminationBytes))
+		return fmt.Errorf("more than %s bytes", human.Thousands(contaminationBytes))
 	}
 	var file struct {
 		Mode       string `json:"mode"`
@@ -247,9 +248,9 @@ func hasContamination(s *Step) bool { return s.Contamination != nil }
 func (b *ContaminatedBenchmark) Did(mode string) string {
 	switch mode {
 	case "drop":
-		return group(b.Dropped) + " dropped"
+		return human.Thousands(b.Dropped) + " dropped"
 	case "cut":
-		return group(b.BytesCut) + " bytes of text cut, " + group(b.Dropped) + " dropped"
+		return human.Thousands(b.BytesCut) + " bytes of text cut, " + human.Thousands(b.Dropped) + " dropped"
 	case "annotate":
 		return "annotated"
 	}

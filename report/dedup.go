@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus"
+	"curate/internal/human"
 	"curate/record"
 )
 
@@ -224,7 +225,7 @@ func (e laterVersion) Error() string {
 // parse takes a summary over. Members that it does not know are those of a later program.
 func (d *Dedup) parse(content []byte) error {
 	if len(content) > dedupBytes {
-		return fmt.Errorf("more than %s bytes", group(dedupBytes))
+		return fmt.Errorf("more than %s bytes", human.Thousands(dedupBytes))
 	}
 	var file struct {
 		Version          int         `json:"version"`

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"curate/corpus"
+	"curate/internal/human"
 	"curate/pipeline"
 )
 
@@ -169,7 +170,7 @@ type cell struct{ Number, Share string }
 // cells are the columns of stage i: documents, then the measures.
 func (f *Funnel) cells(i int, keys []string) []cell {
 	l := &f.Stages[i]
-	row := []cell{{group(l.Kept), ""}}
+	row := []cell{{human.Thousands(l.Kept), ""}}
 	if i > 0 || l.Kept != l.Read {
 		row[0].Share = percent(l.Kept, l.Read)
 	}
@@ -178,7 +179,7 @@ func (f *Funnel) cells(i int, keys []string) []cell {
 		measured := ok && (n > 0 || l.Kept == 0)
 		c := cell{"–", ""}
 		if measured {
-			c.Number = group(n)
+			c.Number = human.Thousands(n)
 			if i > 0 {
 				c.Share = percent(n, f.Stages[i-1].Measured[k])
 			}
@@ -197,13 +198,13 @@ func topReasons(list []Reason, most int) string {
 			for _, r := range list[i:] {
 				rest += r.Documents
 			}
-			fmt.Fprintf(&b, ", %d others %s", len(list)-i, group(rest))
+			fmt.Fprintf(&b, ", %d others %s", len(list)-i, human.Thousands(rest))
 			break
 		}
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s %s", printable(r.Reason), group(r.Documents))
+		fmt.Fprintf(&b, "%s %s", human.Printable(r.Reason), human.Thousands(r.Documents))
 	}
 	return b.String()
 }
@@ -218,7 +219,7 @@ func (l *Level) notes(most int) string {
 		parts = append(parts, "would drop "+topReasons(l.Annotated, most))
 	}
 	if l.Quarantined > 0 {
-		parts = append(parts, "quarantined "+group(l.Quarantined))
+		parts = append(parts, "quarantined "+human.Thousands(l.Quarantined))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -233,7 +234,7 @@ func (r *Run) WriteFunnel(w io.Writer) error {
 	for _, s := range r.Steps {
 		named = named || s.Name != ""
 		if !s.Finished {
-			rows = append(rows, []string{printable(s.Name), "not finished"})
+			rows = append(rows, []string{human.Printable(s.Name), "not finished"})
 			continue
 		}
 		if s.Funnel == nil {
@@ -241,9 +242,9 @@ func (r *Run) WriteFunnel(w io.Writer) error {
 		}
 		for i := range s.Funnel.Stages {
 			l := &s.Funnel.Stages[i]
-			row := []string{"", printable(l.Name)}
+			row := []string{"", human.Printable(l.Name)}
 			if i == 0 {
-				row[0] = printable(s.Name)
+				row[0] = human.Printable(s.Name)
 			}
 			for _, c := range s.Funnel.cells(i, keys) {
 				row = append(row, c.Number, c.Share)

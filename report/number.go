@@ -1,11 +1,10 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"strconv"
-	"strings"
-	"unicode"
+
+	"curate/internal/human"
 )
 
 // rounded is x to six decimals: what is written is the same on every machine.
@@ -24,24 +23,13 @@ func percent(n, all int64) string {
 	if all == 0 {
 		return ""
 	}
-	return percentOf(share(n, all))
-}
-
-func percentOf(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
-
-// group writes 8412 as 8,412.
-func group(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return human.Percent(share(n, all))
 }
 
 // number writes a value as short as it is: 0.25, 31, 100,000.
 func number(v float64) string {
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-		return group(int64(v))
+		return human.Thousands(int64(v))
 	}
 	return strconv.FormatFloat(rounded(v), 'g', -1, 64)
 }
@@ -53,14 +41,4 @@ func short(v float64) string {
 		f = v
 	}
 	return number(f)
-}
-
-// printable keeps a name from the data from moving the cursor of a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }

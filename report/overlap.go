@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"curate/internal/human"
 )
 
 // Overlap is what the tests of a stage have in common: which of them dropped documents fail, and not only the one for
@@ -123,7 +125,7 @@ func (o *Overlap) Rows() []overlapRow {
 			case both == 0:
 				r.Cells = append(r.Cells, "")
 			default:
-				r.Cells = append(r.Cells, group(both))
+				r.Cells = append(r.Cells, human.Thousands(both))
 			}
 		}
 		rows = append(rows, r)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/internal/human"
 )
 
 // pageHead is all that surrounds the sections. No script, font, image or style comes from elsewhere; the policy
@@ -72,12 +74,12 @@ func (r *Run) templates() (*template.Template, error) {
 	t := template.New("page").Funcs(template.FuncMap{
 		"bar":           bar,
 		"billRows":      (*Translation).billRows,
-		"bytes":         func(n int) string { return group(int64(n)) },
+		"bytes":         func(n int) string { return human.Thousands(int64(n)) },
 		"compared":      compared,
 		"cells":         func(f *Funnel, i int) []cell { return f.cells(i, keys) },
 		"figures":       figures,
 		"fine":          fine,
-		"group":         group,
+		"group":         human.Thousands,
 		"heading":       heading,
 		"hundred":       hundred,
 		"inputs":        (*Configuration).inputs,
@@ -92,7 +94,7 @@ func (r *Run) templates() (*template.Template, error) {
 		"shareBar":      func(share float64) template.HTML { return bar(int64(1e6*share), 1e6) },
 		"short":         short,
 		"shown":         shown,
-		"percentOf":     percentOf,
+		"percentOf":     human.Percent,
 		"pieces":        pieces,
 		"points":        points,
 		"pretty":        StageConfig.pretty,

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -368,7 +369,7 @@ func (sh *Shards) lengthPlots() []figure {
 			continue
 		}
 		documents.Thresholds = append(documents.Thresholds, Threshold{Value: float64(set.Length)})
-		notes = append(notes, fmt.Sprintf("longer than %s tokens: %s documents (%s)", group(set.Length), group(set.Longer), fine(share(set.Longer, documents.Documents))))
+		notes = append(notes, fmt.Sprintf("longer than %s tokens: %s documents (%s)", human.Thousands(set.Length), human.Thousands(set.Longer), fine(share(set.Longer, documents.Documents))))
 	}
 	tokens.Thresholds = documents.Thresholds
 	return []figure{
@@ -388,7 +389,7 @@ func (s *ShardSource) Asks() string {
 		parts = append(parts, number(e)+unit)
 	}
 	if n := s.Asked.Tokens; n > 0 {
-		parts = append(parts, group(n)+" tokens")
+		parts = append(parts, human.Thousands(n)+" tokens")
 	}
 	if x := s.Asked.Share; x > 0 {
 		parts = append(parts, number(hundred(x))+" %")
@@ -428,12 +429,12 @@ func (sh *Shards) Columns() []ShardSet {
 
 // InSet is how many tokens of set i are the source's, and their share of the set.
 func (sh *Shards) InSet(s ShardSource, i int) cell {
-	return cell{group(s.BySet[i]), fine(share(s.BySet[i], sh.Sets[i].Tokens))}
+	return cell{human.Thousands(s.BySet[i]), fine(share(s.BySet[i], sh.Sets[i].Tokens))}
 }
 
 // Steps of a set in words: "12, from 30 on".
 func (set ShardSet) StepsFrom() string {
-	return fmt.Sprintf("%s, from %s on", group(set.Steps), group(set.FirstStep))
+	return fmt.Sprintf("%s, from %s on", human.Thousands(set.Steps), human.Thousands(set.FirstStep))
 }
 
 // LearntShare is how much of the tokens the loss mask has 1 for.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"curate/internal/human"
 	"curate/stage"
 )
 
@@ -251,7 +252,7 @@ func figures(list []Signal) []figure {
 	for _, s := range list {
 		f := figure{Name: s.Name, Stage: s.Stage, Unit: "documents", Documents: s.Documents, Plot: s.Plot()}
 		for _, t := range s.Thresholds {
-			f.Tests = append(f.Tests, fmt.Sprintf("%s %s: %s, %s dropped", t.Compare, number(t.Value), t.Reason, group(t.Dropped)))
+			f.Tests = append(f.Tests, fmt.Sprintf("%s %s: %s, %s dropped", t.Compare, number(t.Value), t.Reason, human.Thousands(t.Dropped)))
 		}
 		all = append(all, f)
 	}

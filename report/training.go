@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/go-json-experiment/json"
+
+	"curate/internal/human"
 )
 
 // Training is what a step of kind train has done, from metrics.jsonl, timing.json and, of a search, search.json.
@@ -174,7 +176,7 @@ func (t *Training) readMetrics(ctx context.Context, in files) (found metrics, er
 		pairs(&m, 0, x)
 		if m.Stage != stage {
 			if stage = m.Stage; m.Epoch == 0 && len(t.Stages) < stageLimit {
-				t.Stages = append(t.Stages, Mark{x, fmt.Sprintf("rows of %s", group(m.Length))})
+				t.Stages = append(t.Stages, Mark{x, fmt.Sprintf("rows of %s", human.Thousands(m.Length))})
 			}
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"curate/corpus"
+	"curate/internal/human"
 )
 
 // Translation is what the stage "translate" of a step has done.
@@ -384,7 +385,7 @@ func (t *Translation) billRows() [][2]string {
 	var rows [][2]string
 	add := func(name string, n int64) {
 		if n != 0 {
-			rows = append(rows, [2]string{name, group(n)})
+			rows = append(rows, [2]string{name, human.Thousands(n)})
 		}
 	}
 	add("requests", b.Requests)
@@ -411,7 +412,7 @@ func money(micro int64) string {
 		return fmt.Sprintf("%s0.%06d", sign, micro)
 	}
 	cents := (micro + 5000) / 10000
-	return fmt.Sprintf("%s%s.%02d", sign, group(cents/100), cents%100)
+	return fmt.Sprintf("%s%s.%02d", sign, human.Thousands(cents/100), cents%100)
 }
 
 // figures are the drawings of the histograms.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"curate/internal/human"
 	"curate/record"
 	"curate/stage"
 )
@@ -74,7 +75,7 @@ func (s *Stats) Spec() stage.Spec { return s.spec }
 // tooMany is the error of a field that is no grouping.
 func (s *Stats) tooMany() error {
 	return fmt.Errorf("more than %s groups by %q; count by a field of few values, such as a language or a source",
-		thousands(int64(s.maxGroups)), s.by)
+		human.Thousands(int64(s.maxGroups)), s.by)
 }
 
 // Key implements stage.Reducer: the texts are looked at in its workers.

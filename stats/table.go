@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"curate/internal/human"
 )
 
 // maxLabel is the widest group name of a table, in characters: with five columns of ten digits and their
@@ -67,14 +69,14 @@ func Table(w io.Writer, result []byte) error {
 		}
 		return 0
 	})
-	lines := [][]string{append([]string{cut(printable(head))}, names[:]...)}
+	lines := [][]string{append([]string{cut(human.Printable(head))}, names[:]...)}
 	if len(rows) > 1 {
 		rows = append(rows, row{"total", total})
 	}
 	for _, r := range rows {
 		cells := []string{cut(r.label)}
 		for _, n := range r.list() {
-			cells = append(cells, thousands(n))
+			cells = append(cells, human.Thousands(n))
 		}
 		lines = append(lines, cells)
 	}
@@ -155,24 +157,14 @@ func readRow(line []byte) (by string, grouped bool, r row, err error) {
 // GroupLabel is the value of a group as people read it.
 func GroupLabel(v jsontext.Value) string {
 	if v[0] != '"' {
-		return printable(string(v))
+		return human.Printable(string(v))
 	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	s := string(b)
-	if err != nil || s == "" || strings.TrimSpace(s) != s || jsontext.Value(s).IsValid() || printable(s) != s {
+	if err != nil || s == "" || strings.TrimSpace(s) != s || jsontext.Value(s).IsValid() || human.Printable(s) != s {
 		return strconv.Quote(s)
 	}
 	return s
-}
-
-// printable replaces what could move the cursor or turn the line around.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return utf8.RuneError
-	}, s)
 }
 
 func cut(s string) string {
@@ -180,16 +172,4 @@ func cut(s string) string {
 		return s
 	}
 	return string([]rune(s)[:maxLabel-1]) + "…"
-}
-
-// thousands writes 1234567 as 1,234,567.
-func thousands(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	first := (len(s)-1)%3 + 1
-	var b strings.Builder
-	b.WriteString(s[:first])
-	for i := first; i < len(s); i += 3 {
-		b.WriteString("," + s[i:i+3])
-	}
-	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/dedup"
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/stage"
 )
@@ -238,7 +239,7 @@ func writeContamination(cmd *cobra.Command, d *dedup.Decontaminator, leastWords 
 	r := d.Report(*counted)
 	for i := range r.Benchmarks {
 		b := &r.Benchmarks[i]
-		log.Info(fmt.Sprintf("%s: %s of %s (%.2f %%) are in the corpus, in %s", b.Name, grouped(int64(b.Found)), count(int64(b.Items), "item"), 100*b.Share, count(b.Documents, "document")))
+		log.Info(fmt.Sprintf("%s: %s of %s (%.2f %%) are in the corpus, in %s", b.Name, human.Thousands(int64(b.Found)), count(int64(b.Items), "item"), 100*b.Share, count(b.Documents, "document")))
 		if b.Short > 0 && leastWords > 0 {
 			log.Info(fmt.Sprintf("%s: %s shorter than %d words: exact and near find such an item only where it is all of a document", b.Name, plural(b.Short, "item is", "items are"), leastWords))
 		}

@@ -15,6 +15,7 @@ import (
 
 	"curate/corpus"
 	"curate/dedup/index"
+	"curate/internal/human"
 	"curate/pipeline"
 )
 
@@ -118,7 +119,7 @@ func (i *indexInfo) write(w io.Writer) error {
 		each = i.Bytes / i.Documents
 	}
 	_, err := fmt.Fprintf(w, "%s: %s, %s, %s, %s (%s a document)\n%s\n", i.Dir, count(i.Documents, "document"), count(i.Keys, "key"),
-		count(i.Shingles, "shingle"), count(i.Bytes, "byte"), grouped(each), settings)
+		count(i.Shingles, "shingle"), count(i.Bytes, "byte"), human.Thousands(each), settings)
 	for _, g := range i.Generations {
 		merged := ""
 		if n := len(g.Origins); n > 0 && err == nil {

@@ -12,6 +12,7 @@ import (
 
 	"curate/corpus/store"
 	"curate/gguf"
+	"curate/internal/human"
 	"curate/safetensors"
 	"curate/train"
 	"curate/train/export"
@@ -150,7 +151,7 @@ func (x *exporting) writeFolder(ctx context.Context, st store.Store, out string,
 		return err
 	}
 	all, _ := l.Config.Parameters()
-	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, l.Config.Family, grouped(all), x.dtype))
+	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, l.Config.Family, human.Thousands(all), x.dtype))
 	return nil
 }
 
@@ -184,7 +185,7 @@ func (x *exporting) writeGGUF(ctx context.Context, st store.Store, out string, s
 		say("note: " + note)
 	}
 	all, _ := c.Parameters()
-	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, c.Family, grouped(all), x.kind))
+	say(fmt.Sprintf("wrote %s: %s, %s parameters in %s", out, c.Family, human.Thousands(all), x.kind))
 	return nil
 }
 

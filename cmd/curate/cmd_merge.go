@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/internal/human"
 	"curate/safetensors"
 	"curate/train"
 )
@@ -81,7 +82,7 @@ the models. DIR/merge.json says what was merged, with the digests of the weights
 				return err
 			}
 			all, _ := c.Parameters()
-			fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters of %d models\n", out, c.Family, grouped(all), len(args))
+			fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s, %s parameters of %d models\n", out, c.Family, human.Thousands(all), len(args))
 			return nil
 		},
 	}

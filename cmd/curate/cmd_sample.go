@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/record"
 	"curate/shards"
@@ -201,9 +202,9 @@ func saySample(log *slog.Logger, c *pipeline.Counts, cfg shards.SampleConfig) {
 		if k >= saidGroups || of == "" && unit == "documents" { // the summary has said that
 			continue
 		}
-		line := fmt.Sprintf("%s of %s documents", grouped(n[shards.TallySampled+"documents"+of]), grouped(n[prefix+of]))
+		line := fmt.Sprintf("%s of %s documents", human.Thousands(n[shards.TallySampled+"documents"+of]), human.Thousands(n[prefix+of]))
 		if unit != "documents" {
-			line = fmt.Sprintf("%s of %s %s in %s", grouped(n[shards.TallySampled+unit+of]), grouped(had[of]), unit, line)
+			line = fmt.Sprintf("%s of %s %s in %s", human.Thousands(n[shards.TallySampled+unit+of]), human.Thousands(had[of]), unit, line)
 		}
 		if of != "" {
 			line = strings.TrimPrefix(of, ":") + ": " + line
@@ -217,9 +218,9 @@ func saySample(log *slog.Logger, c *pipeline.Counts, cfg shards.SampleConfig) {
 	for _, of := range groups {
 		switch {
 		case cfg.PerGroup && had[of] < budget:
-			log.Warn(fmt.Sprintf("%s: has %s, fewer than the %s asked for; all of it is kept", strings.TrimPrefix(of, ":"), count(had[of], strings.TrimSuffix(unit, "s")), grouped(budget)))
+			log.Warn(fmt.Sprintf("%s: has %s, fewer than the %s asked for; all of it is kept", strings.TrimPrefix(of, ":"), count(had[of], strings.TrimSuffix(unit, "s")), human.Thousands(budget)))
 		case !cfg.PerGroup && all < budget:
-			log.Warn(fmt.Sprintf("the inputs have %s, fewer than the %s asked for; all of them are kept", count(all, strings.TrimSuffix(unit, "s")), grouped(budget)))
+			log.Warn(fmt.Sprintf("the inputs have %s, fewer than the %s asked for; all of them are kept", count(all, strings.TrimSuffix(unit, "s")), human.Thousands(budget)))
 			return
 		}
 	}

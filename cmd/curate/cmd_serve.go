@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/internal/human"
 	"curate/train/generate"
 	"curate/train/serve"
 )
@@ -137,7 +138,7 @@ SIGINT and SIGTERM end it when what is in hand is answered; a second one ends it
 			}
 			err = s.Run(cmd.Context(), l)
 			answered, refused, tokens, _ := s.Counts()
-			show.log.Info(fmt.Sprintf("%s answered, %s refused or given up, %s written", count(answered, "request"), grouped(refused), count(tokens, "token")))
+			show.log.Info(fmt.Sprintf("%s answered, %s refused or given up, %s written", count(answered, "request"), human.Thousands(refused), count(tokens, "token")))
 			if err == nil {
 				err = errors.New("the server has ended") // it does not by itself
 			}

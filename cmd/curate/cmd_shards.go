@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/shards"
 )
 
@@ -117,16 +118,7 @@ func count(n int64, noun string) string {
 	if n != 1 {
 		noun += "s"
 	}
-	return grouped(n) + " " + noun
-}
-
-// grouped writes 1234567 as 1,234,567.
-func grouped(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
+	return human.Thousands(n) + " " + noun
 }
 
 // writeScheduleInfo describes the schedule in dir, if there is one.
@@ -172,22 +164,22 @@ func writeShardsInfo(w io.Writer, s *shards.Set, asJSON bool) error {
 	row := func(name, value string) { fmt.Fprintf(&b, "%-11s %s\n", name, value) }
 	fmt.Fprintf(&b, "%s\n", s.Dir)
 	row("format", fmt.Sprintf("%s, ids as %s", m.Format, m.Dtype))
-	row("shards", grouped(int64(len(m.Shards))))
-	row("documents", grouped(m.Documents))
-	row("tokens", grouped(m.Tokens))
+	row("shards", human.Thousands(int64(len(m.Shards))))
+	row("documents", human.Thousands(m.Documents))
+	row("tokens", human.Thousands(m.Tokens))
 	if m.Masked {
-		row("learnt", fmt.Sprintf("%s of them", grouped(m.Learnt)))
+		row("learnt", fmt.Sprintf("%s of them", human.Thousands(m.Learnt)))
 	}
 	if p := m.Packing; p != nil {
 		padded := ""
 		if m.Padding > 0 {
 			padded = fmt.Sprintf("; padding %s", count(m.Padding, "token"))
 		}
-		row("rows", fmt.Sprintf("%s of %s (%s), %.2f %% filled; documents were cut %s%s", grouped(m.Sequences), count(int64(m.Width), "token"), p.Method, 100*p.Fill, count(p.Cuts, "time"), padded))
+		row("rows", fmt.Sprintf("%s of %s (%s), %.2f %% filled; documents were cut %s%s", human.Thousands(m.Sequences), count(int64(m.Width), "token"), p.Method, 100*p.Fill, count(p.Cuts, "time"), padded))
 	} else {
 		row("sequences", fmt.Sprintf("documents, for rows of %s", count(int64(m.Length), "token")))
 	}
-	row("vocabulary", grouped(int64(m.Vocabulary)))
+	row("vocabulary", human.Thousands(int64(m.Vocabulary)))
 	if m.EOD != nil {
 		place, more := "after", ""
 		if m.EODFirst {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/internal/human"
 	"curate/stage"
 	"curate/tokenize/train"
 )
@@ -144,7 +145,7 @@ func sayExtended(log *slog.Logger, r *train.ExtendReport) {
 	if r == nil {
 		return
 	}
-	s := fmt.Sprintf("%s new tokens, ids %d to %d, of %s distinct pieces among %s", grouped(int64(r.Added)), r.First, r.First+r.Added-1, grouped(int64(r.Distinct)), grouped(int64(r.Pretokens)))
+	s := fmt.Sprintf("%s new tokens, ids %d to %d, of %s distinct pieces among %s", human.Thousands(int64(r.Added)), r.First, r.First+r.Added-1, human.Thousands(int64(r.Distinct)), human.Thousands(int64(r.Pretokens)))
 	if r.Before > 0 {
 		s += fmt.Sprintf("; bytes a token on this corpus: %.2f before, %.2f now", float64(r.Bytes)/float64(r.Before), float64(r.Bytes)/float64(r.After))
 	}

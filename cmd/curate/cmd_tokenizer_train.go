@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"curate/internal/human"
 	"curate/stage"
 	"curate/tokenize/train"
 )
@@ -195,7 +196,7 @@ func sayTrained(log *slog.Logger, r *train.Report) {
 	if r == nil {
 		return
 	}
-	log.Info(fmt.Sprintf("%s entries: %s merges, of %s distinct pieces among %s", grouped(int64(r.Entries)), grouped(int64(r.Merges)), grouped(int64(r.Distinct)), grouped(int64(r.Pretokens))))
+	log.Info(fmt.Sprintf("%s entries: %s merges, of %s distinct pieces among %s", human.Thousands(int64(r.Entries)), human.Thousands(int64(r.Merges)), human.Thousands(int64(r.Distinct)), human.Thousands(int64(r.Pretokens))))
 	if r.Entries < r.Asked {
 		log.Warn(fmt.Sprintf("the vocabulary has %d entries of the %d asked for: no other pair occurs --min-frequency times. Give more text, or say --vocab-size %d", r.Entries, r.Asked, r.Entries))
 	}
@@ -208,7 +209,7 @@ func sayTrained(log *slog.Logger, r *train.Report) {
 // sayLeft tells what --max-words has left out.
 func sayLeft(log *slog.Logger, left train.Left, words int, occurrences uint64) {
 	if left.Words > 0 {
-		log.Warn(fmt.Sprintf("--max-words left out %s of %s distinct pieces, the rarest: %.2f %% of all that occur", grouped(int64(left.Words)), grouped(int64(left.Words+words)),
+		log.Warn(fmt.Sprintf("--max-words left out %s of %s distinct pieces, the rarest: %.2f %% of all that occur", human.Thousands(int64(left.Words)), human.Thousands(int64(left.Words+words)),
 			100*float64(left.Occurrences)/float64(left.Occurrences+occurrences)))
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/stage"
 	"curate/translate"
@@ -286,17 +287,17 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) 
 		if t.dry {
 			total, distinct, known := n[translate.TallySegments], n[translate.DryDistinct], n[translate.DryKnown]
 			msg := fmt.Sprintf("%s segments, %s distinct (%.1f %%), of them %s known; to ask for: %s, about %s tokens in and as many out",
-				grouped(total), grouped(distinct+known), percent(distinct+known, total), grouped(known), grouped(distinct), grouped(n[translate.DryTokens]))
+				human.Thousands(total), human.Thousands(distinct+known), percent(distinct+known, total), human.Thousands(known), human.Thousands(distinct), human.Thousands(n[translate.DryTokens]))
 			log.Info(msg + t.guess(n[translate.DryTokens]))
 			continue
 		}
 		spent := s.Spent
-		line := fmt.Sprintf("%s segments, %s of them known", grouped(n[translate.TallySegments]), grouped(spent[translate.TallyKnown]))
+		line := fmt.Sprintf("%s segments, %s of them known", human.Thousands(n[translate.TallySegments]), human.Thousands(spent[translate.TallyKnown]))
 		for _, g := range []struct{ word, prefix string }{{"accepted", translate.TallyRung}, {"given up", translate.TallyFailed}, {"noted", translate.TallyNoted}, {"tasks", translate.TallyTask}} {
 			if names, counts := translate.Counters(n, g.prefix); len(names) > 0 {
 				var list []string
 				for _, name := range names {
-					list = append(list, name+" "+grouped(counts[name]))
+					list = append(list, name+" "+human.Thousands(counts[name]))
 				}
 				line += "; " + g.word + ": " + strings.Join(list, ", ")
 			}
@@ -306,8 +307,8 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) 
 		}
 		log.Info(line)
 		if all := spent[translate.TallyRequests]; o.stats != nil && all > o.stats().Requests {
-			log.Info(fmt.Sprintf("for these rows, with judge, fallback and earlier runs: %s requests, %s tokens in, %s out%s", grouped(all),
-				grouped(spent[translate.TallyPrompt]), grouped(spent[translate.TallyOutput]), costLine(spent[translate.TallyCost], t.policy)))
+			log.Info(fmt.Sprintf("for these rows, with judge, fallback and earlier runs: %s requests, %s tokens in, %s out%s", human.Thousands(all),
+				human.Thousands(spent[translate.TallyPrompt]), human.Thousands(spent[translate.TallyOutput]), costLine(spent[translate.TallyCost], t.policy)))
 		}
 	}
 }
@@ -316,7 +317,7 @@ func sayCounts(log *slog.Logger, c *pipeline.Counts, t *translating, o *opened) 
 func saySegments(log *slog.Logger, n map[string]int64, t *translating) {
 	all, known, own := n[translate.TallySegments], n[translate.TallyKnown], n[translate.TallyOwn]
 	log.Info(fmt.Sprintf("%s segments in rows, %s of them known; distinct ones to ask for: %s (%.1f %% of the rest are repeated), with %s characters, about %s tokens in and as many out; requests: %s%s",
-		grouped(all), grouped(known), grouped(own), percent(all-known-own, all-known), grouped(n[translate.TallyCharacters]), grouped(n[translate.TallyTokens]), grouped(n[translate.TallyAsked]), t.guess(n[translate.TallyTokens])))
+		human.Thousands(all), human.Thousands(known), human.Thousands(own), percent(all-known-own, all-known), human.Thousands(n[translate.TallyCharacters]), human.Thousands(n[translate.TallyTokens]), human.Thousands(n[translate.TallyAsked]), t.guess(n[translate.TallyTokens])))
 }
 
 // guess is what so many tokens cost, in and out.

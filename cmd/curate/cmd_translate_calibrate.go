@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"curate/internal/human"
 	"curate/record"
 	"curate/translate"
 	"curate/translate/backends"
@@ -201,7 +202,7 @@ func parallelFields(source, target, from, to string) (a, b record.Path, err erro
 func (c *calibration) tell(log *slog.Logger, pairs int) {
 	line := "no thresholds"
 	if c.Profile != nil {
-		line = "thresholds of " + grouped(int64(pairs)) + " pairs"
+		line = "thresholds of " + human.Thousands(int64(pairs)) + " pairs"
 	}
 	if len(c.Forms) > 0 {
 		best := c.Forms[0]

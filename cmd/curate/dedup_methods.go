@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curate/dedup"
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/record"
 	"curate/stage"
@@ -301,8 +302,8 @@ func sayCuts(log *slog.Logger, c *pipeline.Counts, annotate bool) {
 			t := dedup.TalliesOf(unit)
 			n := s.Tallies
 			log.Info(fmt.Sprintf("%s %s of %s %s (%.1f %%) and %s of %s bytes of text (%.1f %%), out of %s of %s documents", cut,
-				grouped(n[t.Cut]), grouped(n[t.Units]), unit, percent(n[t.Cut], n[t.Units]),
-				grouped(n[t.BytesCut]), grouped(n[t.Bytes]), percent(n[t.BytesCut], n[t.Bytes]), grouped(n[t.Documents]), grouped(s.Read)))
+				human.Thousands(n[t.Cut]), human.Thousands(n[t.Units]), unit, percent(n[t.Cut], n[t.Units]),
+				human.Thousands(n[t.BytesCut]), human.Thousands(n[t.Bytes]), percent(n[t.BytesCut], n[t.Bytes]), human.Thousands(n[t.Documents]), human.Thousands(s.Read)))
 		}
 	}
 }

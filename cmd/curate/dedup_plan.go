@@ -12,6 +12,7 @@ import (
 
 	"curate/corpus"
 	"curate/dedup"
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/pipeline/recipe"
 	"curate/record"
@@ -53,16 +54,16 @@ func planDedup(ctx context.Context, w io.Writer, cmd *cobra.Command, env environ
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
 	line("input", "%s, %s; about %s of JSON Lines, %s documents of %.0f shingles", plural(len(look.manifest.Files), "file", "files"), pipeline.FormatBytes(look.manifest.Size()),
-		pipeline.FormatBytes(sample.Bytes), grouped(sample.Documents), sample.Shingles)
-	line("runs", "about %s of sorted keys, one a split; three readings of the input", grouped(splits))
+		pipeline.FormatBytes(sample.Bytes), human.Thousands(sample.Documents), sample.Shingles)
+	line("runs", "about %s of sorted keys, one a split; three readings of the input", human.Thousands(splits))
 	line("disk", "%s for keys, twice that while they are sorted, and %s for each document that shares a bucket with another: %s if one in ten does", pipeline.FormatBytes(p.Keys),
 		pipeline.FormatBytes(p.Candidate), pipeline.FormatBytes(p.Candidate*sample.Documents/10))
-	line("memory", "within %s (--memory); %d bytes for each document that shares a bucket with another, and %s of them fit", pipeline.FormatBytes(s.memory), p.Held, grouped(p.Most))
+	line("memory", "within %s (--memory); %d bytes for each document that shares a bucket with another, and %s of them fit", pipeline.FormatBytes(s.memory), p.Held, human.Thousands(p.Most))
 	line("time", "about %s with %s", recipe.About(p.Seconds/float64(max(1, s.workers))), plural(s.workers, "worker", "workers"))
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "estimates, from %s documents of %s and the speeds in docs/performance.md; nothing was run\n", grouped(look.docs), plural(look.files, "file", "files"))
+	_, err = fmt.Fprintf(w, "estimates, from %s documents of %s and the speeds in docs/performance.md; nothing was run\n", human.Thousands(look.docs), plural(look.files, "file", "files"))
 	return err
 }
 
@@ -174,11 +175,11 @@ func (f *rankPlanFlags) planRanks(ctx context.Context, w io.Writer, s *settings,
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "input    %s; about %s of JSON Lines, %s documents of %.0f shingles\n", files, pipeline.FormatBytes(sample.Bytes), grouped(sample.Documents), sample.Shingles)
+	fmt.Fprintf(w, "input    %s; about %s of JSON Lines, %s documents of %.0f shingles\n", files, pipeline.FormatBytes(sample.Bytes), human.Thousands(sample.Documents), sample.Shingles)
 	fmt.Fprintf(w, "assumed  %.0f %% of them in groups of %d, %g similar: %s share a bucket with another, %s pairs are compared\n",
-		100*o.Share, o.Group, o.Similarity, grouped(p.Candidates), grouped(p.Compared))
+		100*o.Share, o.Group, o.Similarity, human.Thousands(p.Candidates), human.Thousands(p.Compared))
 	if p.Candidates > dedup.MaxCandidates {
-		fmt.Fprintf(w, "refused  a run has at most %s that share a bucket: part the corpus, or give less common --bands\n", grouped(dedup.MaxCandidates))
+		fmt.Fprintf(w, "refused  a run has at most %s that share a bucket: part the corpus, or give less common --bands\n", human.Thousands(dedup.MaxCandidates))
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "step\tat most\tCPU\twrites\t--memory of each")
@@ -201,7 +202,7 @@ func (f *rankPlanFlags) planRanks(ctx context.Context, w io.Writer, s *settings,
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "estimates, from %s documents of %s and what docs/scale.md has measured; nothing was run\n", grouped(look.docs), plural(look.files, "file", "files"))
+	_, err = fmt.Fprintf(w, "estimates, from %s documents of %s and what docs/scale.md has measured; nothing was run\n", human.Thousands(look.docs), plural(look.files, "file", "files"))
 	return err
 }
 
@@ -210,5 +211,5 @@ func coreTime(seconds float64) string {
 	if seconds < 3600 {
 		return recipe.About(seconds)
 	}
-	return grouped(int64(seconds/3600+0.5)) + " h"
+	return human.Thousands(int64(seconds/3600+0.5)) + " h"
 }

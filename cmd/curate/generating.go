@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/kernel"
 	"curate/pipeline"
 	"curate/record"
@@ -292,7 +293,7 @@ func (g *generator) summary() string {
 		{generate.EndContext, "cut at the end of the context"},
 	} {
 		if g.ends[e.end] > 0 {
-			why = append(why, fmt.Sprintf("%s %s", grouped(g.ends[e.end]), e.words))
+			why = append(why, fmt.Sprintf("%s %s", human.Thousands(g.ends[e.end]), e.words))
 		}
 	}
 	if why == nil {

@@ -20,6 +20,7 @@ import (
 	"curate/corpus/store"
 	"curate/dedup"
 	"curate/dedup/index"
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/record"
 	"curate/stage"
@@ -296,7 +297,7 @@ func (x *indexFlags) told(log *slog.Logger, n int64) {
 	for _, g := range x.folder.Manifest.Generations {
 		all += g.Documents
 	}
-	log.Info(fmt.Sprintf("the index %s has %s more, and now %s in %s", x.dir, count(n, "document"), grouped(all), count(int64(len(x.folder.Manifest.Generations)), "generation")))
+	log.Info(fmt.Sprintf("the index %s has %s more, and now %s in %s", x.dir, count(n, "document"), human.Thousands(all), count(int64(len(x.folder.Manifest.Generations)), "generation")))
 }
 
 func (x *indexFlags) close() {

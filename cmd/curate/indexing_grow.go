@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"curate/corpus"
+	"curate/internal/human"
 	"curate/pipeline"
 )
 
@@ -97,7 +98,7 @@ func (x *indexFlags) growths(ctx context.Context, env environment, f *stageFlags
 	defer show.close()
 	switch out := pipeline.AdditionDir(f.out, len(list)+1); {
 	case len(more) > 0:
-		show.log.Info(fmt.Sprintf("%s: %s, %s done before; what they keep comes into %s", f.out, count(int64(len(more)), "new file"), grouped(int64(len(known))), out))
+		show.log.Info(fmt.Sprintf("%s: %s, %s done before; what they keep comes into %s", f.out, count(int64(len(more)), "new file"), human.Thousands(int64(len(known))), out))
 		list = append(list, growth{out: out, inputs: more})
 	case !slices.ContainsFunc(list, func(g growth) bool { return !g.whole }):
 		show.log.Info(fmt.Sprintf("%s is finished already, with %s below it", f.out, count(int64(len(list)-1), "addition")))

@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 
+	"curate/internal/human"
 	"curate/shards"
 )
 
@@ -36,7 +37,7 @@ func realised(s *shards.Schedule) (stages, sources []realisedLine) {
 			continue
 		}
 		line := fmt.Sprintf("%s (%s), %s",
-			besides(count(src.Tokens, "token"), "wanted "+grouped(src.Wanted), a.Tokens > 0 && src.Tokens != src.Wanted),
+			besides(count(src.Tokens, "token"), "wanted "+human.Thousands(src.Wanted), a.Tokens > 0 && src.Tokens != src.Wanted),
 			besides(percentOf(src.Share), "wanted "+percentOf(src.ShareWanted), a.Share > 0 && percentOf(src.Share) != percentOf(src.ShareWanted)),
 			besides(decimalOf(src.Epochs)+" "+epochs(src.Epochs), "asked "+decimalOf(a.Epochs), a.Epochs > 0 && decimalOf(src.Epochs) != decimalOf(a.Epochs)))
 		if a.Capped {

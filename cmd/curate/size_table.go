@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"curate/internal/human"
 )
 
 // decimal writes bytes in powers of ten, as disks, cards and papers count them.
@@ -41,13 +43,13 @@ func (z *modelSize) table(w io.Writer) error {
 	if z.KVHeads != z.Heads {
 		heads += fmt.Sprintf(" (%d of keys and values)", z.KVHeads)
 	}
-	fmt.Fprintf(&b, "%s, width %s, %s, %s of %d, FFN %s, vocabulary %s%s\n\n", z.Family, grouped(int64(z.Width)), count(int64(z.Layers), "layer"), heads, z.HeadSize,
-		grouped(int64(z.FFN)), grouped(int64(z.Vocabulary)), tied)
+	fmt.Fprintf(&b, "%s, width %s, %s, %s of %d, FFN %s, vocabulary %s%s\n\n", z.Family, human.Thousands(int64(z.Width)), count(int64(z.Layers), "layer"), heads, z.HeadSize,
+		human.Thousands(int64(z.FFN)), human.Thousands(int64(z.Vocabulary)), tied)
 
-	rows := [][]string{{"parameters", grouped(z.Parameters.All)}, {"  without embedding", grouped(z.Parameters.Without)}}
+	rows := [][]string{{"parameters", human.Thousands(z.Parameters.All)}, {"  without embedding", human.Thousands(z.Parameters.Without)}}
 	for _, r := range roleNames {
 		if n := z.Parameters.ByRole[r.name]; n > 0 {
-			rows = append(rows, []string{"  " + roleWords[r.name], grouped(n)})
+			rows = append(rows, []string{"  " + roleWords[r.name], human.Thousands(n)})
 		}
 	}
 	columns(&b, rows)
@@ -61,8 +63,8 @@ func (z *modelSize) table(w io.Writer) error {
 	for _, f := range z.Weights {
 		for _, k := range f.Kept {
 			if f.Format == "q4_0" { // those of q8_0 are the same
-				fmt.Fprintf(&b, "  %s (%d) stays f16: its rows of %s are no multiple of %d; %s would be\n", k.Name, k.Count, grouped(int64(k.Row)), sizeBlock,
-					grouped(int64((k.Row+sizeBlock-1)/sizeBlock*sizeBlock)))
+				fmt.Fprintf(&b, "  %s (%d) stays f16: its rows of %s are no multiple of %d; %s would be\n", k.Name, k.Count, human.Thousands(int64(k.Row)), sizeBlock,
+					human.Thousands(int64((k.Row+sizeBlock-1)/sizeBlock*sizeBlock)))
 			}
 		}
 	}
@@ -81,7 +83,7 @@ func (z *modelSize) table(w io.Writer) error {
 	}
 	rows = append(rows, token)
 	for _, l := range z.Lengths {
-		row := []string{"  " + grouped(int64(l.Length)) + " tokens"}
+		row := []string{"  " + human.Thousands(int64(l.Length)) + " tokens"}
 		for _, f := range cacheFormats {
 			row = append(row, decimal(l.Cache[f.name]))
 		}
@@ -98,7 +100,7 @@ func (z *modelSize) table(w io.Writer) error {
 		rows[0] = append(rows[0], m.Weights+" + "+m.Cache)
 	}
 	for _, l := range z.Lengths {
-		row := []string{"  " + grouped(int64(l.Length)) + " tokens"}
+		row := []string{"  " + human.Thousands(int64(l.Length)) + " tokens"}
 		for _, m := range l.Writing {
 			row = append(row, decimal(m.Bytes))
 		}
@@ -109,7 +111,7 @@ func (z *modelSize) table(w io.Writer) error {
 
 	rows = [][]string{{"operations a token", "forward", "training"}}
 	for _, l := range z.Lengths {
-		rows = append(rows, []string{"  rows of " + grouped(int64(l.Length)), scaled(l.Forward, "FLOP"), scaled(l.Training, "FLOP")})
+		rows = append(rows, []string{"  rows of " + human.Thousands(int64(l.Length)), scaled(l.Forward, "FLOP"), scaled(l.Training, "FLOP")})
 	}
 	columns(&b, rows)
 	b.WriteByte('\n')
@@ -120,7 +122,7 @@ func (z *modelSize) table(w io.Writer) error {
 			rows[0] = append(rows[0], count(int64(m.Rows), "row"))
 		}
 		for _, l := range z.Lengths {
-			row := []string{"  of " + grouped(int64(l.Length))}
+			row := []string{"  of " + human.Thousands(int64(l.Length))}
 			for i := range l.Memory {
 				row = append(row, decimal(bytes(&l.Memory[i])))
 			}
@@ -130,7 +132,7 @@ func (z *modelSize) table(w io.Writer) error {
 	}
 	memory("memory of training, in f32", func(m *trainingSize) int64 { return m.Bytes })
 	if z.LoRARank > 0 {
-		fmt.Fprintf(&b, "\nadapters of rank %d (LoRA): %s parameters, %s in f32\n", z.LoRARank, grouped(z.Adapters), decimal(4*z.Adapters))
+		fmt.Fprintf(&b, "\nadapters of rank %d (LoRA): %s parameters, %s in f32\n", z.LoRARank, human.Thousands(z.Adapters), decimal(4*z.Adapters))
 		memory("memory of training them", func(m *trainingSize) int64 { return m.LoRA })
 	}
 	_, err := io.WriteString(w, b.String())

@@ -18,6 +18,7 @@ import (
 	"curate/corpus"
 	"curate/corpus/store"
 	"curate/dedup"
+	"curate/internal/human"
 	"curate/pipeline"
 	"curate/record"
 	"curate/report"
@@ -80,7 +81,7 @@ func (s *splitSettings) readHeldOut(ctx context.Context, paths []string, text re
 }
 
 func heldOutNote(h *dedup.HeldOut) string {
-	return fmt.Sprintf("held out: the texts of %s documents, %s different ones", grouped(h.Documents()), grouped(int64(h.Len())))
+	return fmt.Sprintf("held out: the texts of %s documents, %s different ones", human.Thousands(h.Documents()), human.Thousands(int64(h.Len())))
 }
 
 // recordLimit is the longest line, in bytes.
@@ -309,14 +310,14 @@ func (p *splitting) sayParts(c *pipeline.Counts, before bool) {
 		} else {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "%s %s", part, grouped(n))
+		fmt.Fprintf(&b, "%s %s", part, human.Thousands(n))
 		if c.Read > 0 {
 			fmt.Fprintf(&b, " (%.2f %%)", 100*float64(n)/float64(c.Read))
 		}
 	}
-	fmt.Fprintf(&b, " of %s documents", grouped(c.Read))
+	fmt.Fprintf(&b, " of %s documents", human.Thousands(c.Read))
 	if c.Quarantined > 0 {
-		fmt.Fprintf(&b, "; quarantined %s", grouped(c.Quarantined))
+		fmt.Fprintf(&b, "; quarantined %s", human.Thousands(c.Quarantined))
 	}
 	p.s.log.Info(b.String())
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"curate/internal/human"
 	"curate/translate/translatetest"
 )
 
@@ -57,7 +58,7 @@ func TestTranslateRanksKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rng := rand.New(rand.NewPCG(seed, 1))
 	said := must(translateStepCommand(t, "segments", srv, at("tm"), "-o", at("segments"), file))
-	if want := fmt.Sprintf("distinct ones to ask for: %s (", grouped(int64(distinct))); !strings.Contains(said, want) {
+	if want := fmt.Sprintf("distinct ones to ask for: %s (", human.Thousands(int64(distinct))); !strings.Contains(said, want) {
 		t.Errorf("%q is not in %s", want, said)
 	}
 	kills := 0

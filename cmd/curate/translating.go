@@ -28,6 +28,7 @@ import (
 
 	"curate/corpus/download"
 	"curate/corpus/store"
+	"curate/internal/human"
 	"curate/langid"
 	"curate/stage"
 	"curate/translate"
@@ -490,7 +491,7 @@ func (t *translating) openMemory(ctx context.Context, o *opened, cfg translate.C
 		if len(read) > 1 {
 			of = fmt.Sprintf(" and %d more memories", len(read)-1)
 		}
-		log.Info(fmt.Sprintf("%s%s: %s segments are known already", cmp.Or(t.dir, "memory"), of, grouped(int64(n))))
+		log.Info(fmt.Sprintf("%s%s: %s segments are known already", cmp.Or(t.dir, "memory"), of, human.Thousands(int64(n))))
 	} else if t.dir == "" && t.asks() {
 		again := "asked for, and paid, again"
 		if t.local() != nil {
@@ -809,9 +810,9 @@ func sayTranslation(log *slog.Logger, t *translating, o *opened, began time.Time
 	if s.Requests == 1 {
 		word = "request"
 	}
-	line := fmt.Sprintf("%s %s in %s, %s, half within %s", grouped(s.Requests), word, time.Since(began).Round(time.Second), retriesLine(s.Retries), s.P50.Round(time.Millisecond))
+	line := fmt.Sprintf("%s %s in %s, %s, half within %s", human.Thousands(s.Requests), word, time.Since(began).Round(time.Second), retriesLine(s.Retries), s.P50.Round(time.Millisecond))
 	if t.backend != "command" || p.PriceIn > 0 || p.PriceOut > 0 { // a command counts no tokens
-		line += fmt.Sprintf("; %s tokens in, %s out%s%s", grouped(s.Prompt), grouped(s.Completion), estimated(s.Estimated), costLine(s.Cost, p))
+		line += fmt.Sprintf("; %s tokens in, %s out%s%s", human.Thousands(s.Prompt), human.Thousands(s.Completion), estimated(s.Estimated), costLine(s.Cost, p))
 	}
 	if t.judge != "" || t.fallback != "" {
 		line += "; what judge and fallback took comes on top"

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"curate/internal/human"
 )
 
 // Lines say in words how far the steps are that are at work, one each; of a run that is not, one for all of it.
@@ -22,7 +24,7 @@ func (r *Run) Lines() []string {
 		}
 		name := ""
 		if s.Name != "" {
-			name = printable(s.Name) + ": "
+			name = human.Printable(s.Name) + ": "
 		}
 		lines = append(lines, name+s.line(r.At))
 	}
@@ -61,9 +63,9 @@ func (s *Step) line(at time.Time) string {
 	if t := s.Task; t != nil {
 		of := ""
 		if t.Steps > 0 {
-			of = " of " + group(t.Steps)
+			of = " of " + human.Thousands(t.Steps)
 		}
-		add("step %s%s, %s tokens, loss %.4f", group(t.Step), of, group(t.Tokens), t.Loss)
+		add("step %s%s, %s tokens, loss %.4f", human.Thousands(t.Step), of, human.Thousands(t.Tokens), t.Loss)
 		if t.Validation != nil {
 			add("of held-out rows %.4f", *t.Validation)
 		}
@@ -74,14 +76,14 @@ func (s *Step) line(at time.Time) string {
 			if s.Splits == 1 {
 				noun = "split"
 			}
-			add("%s %s", group(int64(s.Splits)), noun)
+			add("%s %s", human.Thousands(int64(s.Splits)), noun)
 		}
-		add("%s records", group(s.Records))
+		add("%s records", human.Thousands(s.Records))
 		if s.Records > 0 {
 			add("%s kept", percent(s.Kept, s.Records))
 		}
 		if s.Quarantined > 0 {
-			add("%s quarantined", group(s.Quarantined))
+			add("%s quarantined", human.Thousands(s.Quarantined))
 		}
 		if s.Made > 0 && s.Doing == Deciding {
 			add("%d files made", s.Made)
@@ -131,7 +133,7 @@ func (r *Ranks) missing() string {
 		noun = "file "
 	}
 	if n := r.Missing - len(r.First); n > 0 {
-		return fmt.Sprintf("%s%s and %s more", noun, b.String(), group(int64(n)))
+		return fmt.Sprintf("%s%s and %s more", noun, b.String(), human.Thousands(int64(n)))
 	}
 	return noun + b.String()
 }
@@ -139,7 +141,7 @@ func (r *Ranks) missing() string {
 // String is the rate in words.
 func (r *Rate) String() string {
 	if r.Tokens > 0 {
-		return group(int64(r.Tokens)) + " tokens/s"
+		return human.Thousands(int64(r.Tokens)) + " tokens/s"
 	}
 	return fmt.Sprintf("%.1f MB/s", r.Bytes/1e6)
 }
@@ -153,7 +155,7 @@ type column struct {
 }
 
 var columns = []column{
-	{"step", 0, false, func(s *Step, _ time.Time) string { return printable(s.title()) }},
+	{"step", 0, false, func(s *Step, _ time.Time) string { return human.Printable(s.title()) }},
 	{"state", 0, false, func(s *Step, _ time.Time) string { return s.now() }},
 	{"phase", 5, true, func(s *Step, _ time.Time) string {
 		if s.Phase == 0 || s.Phases == 0 {
@@ -287,10 +289,10 @@ func (r *Run) Table(width, height int) []string {
 	}
 	for _, s := range steps {
 		if s.Ranks != nil && s.Ranks.Missing > 0 && s.State != Done {
-			lines = append(lines, fmt.Sprintf("%s: missing %s", printable(s.title()), s.Ranks.missing()))
+			lines = append(lines, fmt.Sprintf("%s: missing %s", human.Printable(s.title()), s.Ranks.missing()))
 		}
 		if t := s.Task; t != nil && s.State != Absent {
-			lines = append(lines, printable(s.title())+": "+s.line(r.At))
+			lines = append(lines, human.Printable(s.title())+": "+s.line(r.At))
 		}
 	}
 	lines = append(lines, fmt.Sprintf("%s, %d of %d steps done", r.State, r.Done, len(r.Steps)))
@@ -374,24 +376,5 @@ func some(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return group(n)
-}
-
-// group writes 8412 as 8,412.
-func group(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// printable keeps a name from the data from moving the cursor of a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return -1
-		}
-		return r
-	}, s)
+	return human.Thousands(n)
 }

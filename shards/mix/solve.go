@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"curate/internal/human"
 )
 
 // Solve says what each of the sources that there are gives, in their order.
@@ -74,7 +76,7 @@ func (s Spec) Solve(have []Available) ([]Budget, error) {
 // Check finds what is wrong with a Spec whatever there is.
 func (s Spec) Check() error {
 	if s.Tokens < 0 || s.Tokens > MaxTokens {
-		return fmt.Errorf("tokens %s of the whole: a number from 1 to 2^62, or none", groupedInt(s.Tokens))
+		return fmt.Errorf("tokens %s of the whole: a number from 1 to 2^62, or none", human.Thousands(s.Tokens))
 	}
 	named := map[string]bool{}
 	sum, fixed := new(big.Rat), ""
@@ -102,7 +104,7 @@ func (s Spec) Check() error {
 	case sum.Cmp(most) > 0:
 		return fmt.Errorf("shares add up to %s, which is more than 100 %%; lower them", percent(sum))
 	case sum.Sign() == 0 && s.Tokens > 0:
-		return fmt.Errorf("%s tokens of the whole, and no source has a share of them; leave that out, or give a source a share", groupedInt(s.Tokens))
+		return fmt.Errorf("%s tokens of the whole, and no source has a share of them; leave that out, or give a source a share", human.Thousands(s.Tokens))
 	case sum.Sign() == 0:
 	case fixed == "" && sum.Cmp(least) < 0:
 		return fmt.Errorf("shares add up to %s, and no source gives the rest; make them add up to 100 %%, or give the rest to %q", percent(sum), Any)
@@ -248,7 +250,7 @@ func (s Source) asked() string {
 	case s.Epochs > 0:
 		return plain(s.Epochs) + " epochs"
 	case s.Tokens > 0:
-		return groupedInt(s.Tokens) + " tokens"
+		return human.Thousands(s.Tokens) + " tokens"
 	}
 	return percent(decimal(s.Share)) + " of all tokens"
 }
@@ -294,7 +296,7 @@ func (a *ask) fix() error {
 	if a.Epochs > 0 {
 		want = a.epochs(a.Epochs)
 	} else if a.MaxEpochs == 0 && want.Cmp(a.tokens) > 0 {
-		most, allow := groupedInt(MaxRepeats)+" epochs are the most", "ask for at most "+grouped(a.tokens)
+		most, allow := human.Thousands(MaxRepeats)+" epochs are the most", "ask for at most "+grouped(a.tokens)
 		if a.epochs(MaxRepeats).Cmp(want) >= 0 {
 			most, allow = a.times(want)+" epochs", "allow them with max_epochs, or "+allow
 		}
@@ -351,7 +353,7 @@ func (s Spec) share(shared []*ask, fixed *big.Int) error {
 			}
 			then := ratOf(fixed)
 			return fmt.Errorf("the fixed sources give %s tokens, and the shares %s of %s: together %s; leave out the tokens of the whole, which is then %s%s",
-				grouped(fixed), percent(sum), groupedInt(s.Tokens), grouped(floor(all)), grouped(floor(then.Quo(then, rest))), remedy)
+				grouped(fixed), percent(sum), human.Thousands(s.Tokens), grouped(floor(all)), grouped(floor(then.Quo(then, rest))), remedy)
 		}
 	case s.Tokens > 0:
 	case !alone && fixed.Sign() == 0:
@@ -403,7 +405,7 @@ func (a *ask) overCap(n *big.Int, whole, most, rest *big.Rat, given bool) error 
 	case a.epochs(a.maxEpochs()).Cmp(c) > 0: // c is less: MaxTokens
 		why, allow = fmt.Sprintf("and its max_tokens are %s", grouped(c)), "raise that"
 	case a.epochs(MaxRepeats).Cmp(n) < 0:
-		why = fmt.Sprintf("and it has %s: %s epochs, and %s are the most", grouped(a.tokens), a.times(n), groupedInt(MaxRepeats))
+		why = fmt.Sprintf("and it has %s: %s epochs, and %s are the most", grouped(a.tokens), a.times(n), human.Thousands(MaxRepeats))
 	case a.MaxEpochs > 0:
 		why, allow = fmt.Sprintf("and it has %s: %s epochs, and its max_epochs are %s", grouped(a.tokens), a.times(n), plain(a.MaxEpochs)), "raise that"
 	default:
@@ -485,7 +487,7 @@ func floor(r *big.Rat) *big.Int { return new(big.Int).Quo(r.Num(), r.Denom()) }
 // plain has at most 4 digits that matter, and no exponent: "2.5", "0.3333", "1000".
 func plain(f float64) string {
 	if f >= 1000 {
-		return groupedInt(int64(math.Round(min(f, MaxTokens))))
+		return human.Thousands(int64(math.Round(min(f, MaxTokens))))
 	}
 	s, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 4, 64), 64)
 	if err != nil {
@@ -511,8 +513,6 @@ func grouped(n *big.Int) string {
 	}
 	return sign + s
 }
-
-func groupedInt(n int64) string { return grouped(big.NewInt(n)) }
 
 // listedMost is how many names an error lists.
 const listedMost = 5
