@@ -341,7 +341,8 @@ func (t *translator) first(ctx context.Context, r *rowWork, group []*wanted, bef
 	var again []*wanted
 	for i, w := range group {
 		if ans.Missing[i] {
-			if len(group) > 1 && w.attempts < t.cfg.MaxAttempts {
+			if len(group) > 1 {
+				w.attempts-- // what else was in the request, which a killed run need not repeat, must not count
 				again = append(again, w)
 				continue
 			}
