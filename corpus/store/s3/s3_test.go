@@ -320,7 +320,7 @@ func TestSweepsOldUploads(t *testing.T) {
 	s, server := open(t)
 	server.PageSize = 1
 	begin := func(key string, age time.Duration) {
-		server.Now = func() time.Time { return time.Now().Add(-age) }
+		server.SetClock(func() time.Time { return time.Now().Add(-age) })
 		w, err := s.Create(t.Context(), "s3://bucket/"+key)
 		if err != nil {
 			t.Fatal(err)

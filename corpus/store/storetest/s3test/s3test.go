@@ -27,6 +27,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,19 +45,17 @@ type Server struct {
 	URL string
 	// PageSize is the most that a listing has at once, MinPart the least size of a part but the last, in bytes.
 	PageSize, MinPart int
-	// Now is what objects and uploads are stamped with.
-	Now func() time.Time
-
-	http    *httptest.Server
-	mu      sync.Mutex
-	faults  faults.Faults
-	rights  func(action, bucket, key string) bool
-	tokens  func(token string) bool
-	buckets map[string]map[string]*object
-	uploads map[string]*upload
-	serial  int
-	counts  map[string]int
-	hurt    map[string]int
+	http              *httptest.Server
+	mu                sync.Mutex
+	faults            faults.Faults
+	rights            func(action, bucket, key string) bool
+	tokens            func(token string) bool
+	buckets           map[string]map[string]*object
+	uploads           map[string]*upload
+	serial            int
+	counts            map[string]int
+	hurt              map[string]int
+	clock             atomic.Pointer[func() time.Time]
 }
 
 type object struct {
@@ -82,7 +81,7 @@ func New(t testing.TB, buckets ...string) *Server {
 // Start is New for who has no test; Close ends it.
 func Start(buckets ...string) *Server {
 	s := &Server{
-		PageSize: 1000, MinPart: 5 << 20, Now: time.Now,
+		PageSize: 1000, MinPart: 5 << 20,
 		buckets: map[string]map[string]*object{}, uploads: map[string]*upload{}, counts: map[string]int{}, hurt: map[string]int{},
 	}
 	for _, b := range buckets {
@@ -222,8 +221,18 @@ func (s *Server) known(r *http.Request) (status int, code, message string) {
 	return 0, "", ""
 }
 
+// SetClock lets now stamp objects and uploads; else it is the time.
+func (s *Server) SetClock(now func() time.Time) { s.clock.Store(&now) }
+
+func (s *Server) now() time.Time {
+	if c := s.clock.Load(); c != nil {
+		return (*c)()
+	}
+	return time.Now()
+}
+
 func (s *Server) object(body []byte) *object {
-	return &object{body: body, etag: fmt.Sprintf("%x", md5.Sum(body)), time: s.Now()}
+	return &object{body: body, etag: fmt.Sprintf("%x", md5.Sum(body)), time: s.now()}
 }
 
 // action names what a request is for, as Amazon S3's documentation does.
@@ -339,7 +348,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.serial++
 		id := fmt.Sprintf("upload-%d", s.serial)
-		s.uploads[id] = &upload{bucket, key, map[int]*object{}, s.Now()}
+		s.uploads[id] = &upload{bucket, key, map[int]*object{}, s.now()}
 		s.mu.Unlock()
 		answer(w, struct {
 			XMLName               xml.Name `xml:"InitiateMultipartUploadResult"`
@@ -406,7 +415,7 @@ func (s *Server) multipart(w http.ResponseWriter, r *http.Request, act, bucket, 
 		sum, _ := hex.DecodeString(o.etag)
 		sums.Write(sum)
 	}
-	o := &object{body: whole, etag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(complete.Part)), time: s.Now()}
+	o := &object{body: whole, etag: fmt.Sprintf("%x-%d", sums.Sum(nil), len(complete.Part)), time: s.now()}
 	if s.tokens != nil {
 		s.serial++
 		o.etag = fmt.Sprintf("-CK%dEAE=", s.serial)
