@@ -86,7 +86,7 @@ const (
 	setsSealed    = 1 / 95e6  // of a byte of sets: cut, hashed, sorted, written
 	verifySealed  = 1 / 400e6 // of a byte of sets that is read to be compared
 	comparerIndex = 100e-9    // of a candidate, in each process
-	decideEach    = 10e-6     // of a candidate
+	decideEach    = 5.5e-6    // of a candidate
 	applyByte     = 1 / 100e6 // of JSON Lines: decoded, parsed, encoded
 )
 
